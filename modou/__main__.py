@@ -1,0 +1,6 @@
+"""`python -m modou` is `modou`."""
+
+from modou.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""In: a message key and its values. Out: one sentence in the reader's language.
+
+Every entry of the catalogue (one TOML file an area) holds Chinese and English side by side.
+Never: decides anything, or prints.
+"""
+
+import locale
+import os
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+Language = Literal["zh", "en"]
+
+
+def language() -> Language:
+    """The reader's language: MODOU_LANG, else LC_ALL / LC_MESSAGES / LANG, else the system's own setting."""
+    for name in ("MODOU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(name, "")
+        if value and value not in ("C", "POSIX", "C.UTF-8", "C.utf8"):
+            return "zh" if value.lower().startswith(("zh", "chinese")) else "en"
+    system = locale.getlocale()[0] or ""
+    return "zh" if system.lower().startswith(("zh", "chinese")) else "en"
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """All entries as {"area.key": {"zh": ..., "en": ...}}."""
+    entries: dict[str, dict[str, str]] = {}
+    for file in sorted(files(__name__).iterdir(), key=lambda item: item.name):
+        if file.name.endswith(".toml"):
+            for key, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
+                entries[f"{file.name.removesuffix('.toml')}.{key}"] = entry
+    return entries
+
+
+def text(key: str, **values: object) -> str:
+    """The message `key` in the reader's language with `values` filled in. KeyError: no such message."""
+    return catalogue()[key][language()].format(**values)

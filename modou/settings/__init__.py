@@ -1,0 +1,5 @@
+"""In: TOML files and command-line flags. Out: frozen, checked settings, one field = name, type, bounds, docstring.
+
+A field that nobody set (`not in model_fields_set`) may be chosen by the plan.
+Never: reads the text, the machine or the run.
+"""

@@ -1,0 +1,90 @@
+"""The base of all settings: frozen, unknown names refused, errors as one line from the catalogue."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from modou.errors import UserError
+
+
+class Settings(BaseModel):
+    """A frozen group of options. `model_fields_set` tells what was set from what is a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """Checked settings from plain values (strings are converted). UserError names the first bad option."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _user_error(error) from None
+
+    def changed(self, **values: Any) -> Self:
+        """A checked copy with some fields replaced; the other fields stay set or unset as they were."""
+        return type(self).parse({**self.model_dump(exclude_unset=True), **values})
+
+
+def _user_error(error: ValidationError) -> UserError:
+    first = error.errors(include_url=False)[0]
+    option = ".".join(str(part) for part in first["loc"])
+    context = first.get("ctx", {})
+    cause = context.get("error")
+    if isinstance(cause, UserError):
+        return cause
+    match first["type"]:
+        case "extra_forbidden":
+            return UserError("settings.unknown_option", option=option)
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            sign = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
+            bound = next(value for key, value in context.items() if key in ("gt", "ge", "lt", "le"))
+            wanted = f"{sign[first['type']]} {bound}"
+            return UserError("settings.out_of_bounds", option=option, value=first["input"], wanted=wanted)
+        case "literal_error" | "enum":
+            wanted = str(context["expected"]).replace("'", "")
+            return UserError("settings.not_a_choice", option=option, value=first["input"], wanted=wanted)
+        case kind:
+            wanted = kind.removesuffix("_parsing").removesuffix("_type").removesuffix("_from_float")
+            return UserError("settings.wrong_type", option=option, value=first["input"], wanted=wanted)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. UserError where it is missing or does not parse."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError("settings.no_such_file", path=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UserError("settings.not_toml", path=path, reason=error) from None
+
+
+def write_toml(values: dict[str, Any]) -> str:
+    """Nested tables of plain values as TOML text (strings, numbers, booleans, lists of them; None is left out)."""
+
+    def literal(value: Any) -> str:
+        match value:
+            case bool():
+                return "true" if value else "false"
+            case int() | float():
+                return repr(value)
+            case list() | tuple():
+                return "[" + ", ".join(literal(item) for item in value) + "]"
+            case _:
+                escaped = "".join(
+                    f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else {"\\": "\\\\", '"': '\\"'}.get(c, c)
+                    for c in str(value)
+                )
+                return f'"{escaped}"'
+
+    def table(name: str, content: dict[str, Any]) -> list[str]:
+        plain = [f"{key} = {literal(v)}" for key, v in content.items() if not isinstance(v, dict) and v is not None]
+        head = [f"[{name}]"] if name and plain else []
+        lines = [*head, *plain, ""] if plain else []
+        for key, value in content.items():
+            if isinstance(value, dict):
+                lines += table(f"{name}.{key}" if name else key, value)
+        return lines
+
+    return "\n".join(table("", values))

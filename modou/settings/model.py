@@ -1,0 +1,70 @@
+"""What a model is: its shape and its layout."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from modou.errors import UserError
+from modou.settings.base import Settings
+
+Style = Literal["classic", "modern"]
+Position = Literal["learned", "rope"]
+
+
+class ModelSettings(Settings):
+    """Shape of one GPT. Three combinations are valid: classic+learned (loads as GPT-2), classic+rope (GPT-NeoX),
+    modern+rope (Qwen3)."""
+
+    style: Style = "modern"
+    """Layers: classic = LayerNorm, GELU, biases; modern = RMSNorm, SwiGLU, QK-norm, no biases."""
+    position: Position = "rope"
+    """How the model knows word order: learned = a table of absolute positions, rope = rotation of queries and keys."""
+    vocabulary: Annotated[int, Field(ge=8, le=1_000_000)] = 4096
+    """Number of token ids; set from the tokenizer."""
+    layers: Annotated[int, Field(ge=1, le=256)] = 6
+    """Transformer blocks."""
+    width: Annotated[int, Field(ge=8, le=65_536)] = 256
+    """Width of the residual stream."""
+    heads: Annotated[int, Field(ge=1, le=512)] = 4
+    """Attention heads."""
+    kv_heads: Annotated[int, Field(ge=0, le=512)] = 0
+    """Key-value heads (grouped-query attention, modern only); 0 = as many as heads."""
+    hidden: Annotated[int, Field(ge=0, le=262_144)] = 0
+    """Width inside the feed-forward layer; 0 = 4 x width (classic) or 8/3 x width rounded up to 32 (modern)."""
+    context: Annotated[int, Field(ge=4, le=1_048_576)] = 256
+    """Tokens the model is trained to see at once."""
+    tied: bool = True
+    """Share one table between token embedding and output head."""
+    rope_base: Annotated[float, Field(gt=1)] = 10_000.0
+    """Base of the rotary frequencies."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of activations dropped in training (embedding and each layer's output)."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise UserError("settings.heads_do_not_divide", width=self.width, heads=self.heads)
+        if self.style == "modern" and self.position != "rope":
+            raise UserError("settings.modern_needs_rope")
+        if self.style == "classic" and self.kv_heads:
+            raise UserError("settings.kv_heads_without_effect")
+        if self.kv_heads and self.heads % self.kv_heads:
+            raise UserError("settings.kv_heads_do_not_divide", heads=self.heads, kv_heads=self.kv_heads)
+        return self
+
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head."""
+        return self.width // self.heads
+
+    @property
+    def key_value_heads(self) -> int:
+        """Key-value heads, resolved."""
+        return self.kv_heads or self.heads
+
+    @property
+    def feed_forward(self) -> int:
+        """Width inside the feed-forward layer, resolved."""
+        if self.hidden:
+            return self.hidden
+        return 4 * self.width if self.style == "classic" else -(-8 * self.width // 3 // 32) * 32

@@ -1,0 +1,32 @@
+"""How the next token is chosen."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from modou.settings.base import Settings
+
+
+class SamplingSettings(Settings):
+    """Generation. Filters act in this order: repetition penalty, no-repeat n-gram, temperature, top-k, top-p, min-p."""
+
+    tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 300
+    """Most tokens to write after the prompt."""
+    temperature: Annotated[float, Field(ge=0, le=100)] = 0.8
+    """0 = always the likeliest token; 1 = as the model believes; more = bolder."""
+    top_k: Annotated[int, Field(ge=0)] = 0
+    """Keep the k likeliest tokens; 0 = all."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Keep the likeliest tokens that together reach this probability."""
+    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Drop tokens less likely than this share of the likeliest one."""
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """Above 1: tokens already written become less likely (CTRL, Keskar et al. 2019)."""
+    no_repeat_ngram: Annotated[int, Field(ge=0, le=100)] = 0
+    """No run of this many tokens is written twice; 0 = off."""
+    stop: tuple[str, ...] = ()
+    """Stop before any of these strings appears."""
+    samples: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Texts written side by side."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Same seed, same text."""

@@ -1,0 +1,34 @@
+"""Fixtures all tests share: the real corpora (skipped with a reason where absent) and a clean environment."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _english_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Messages are English unless a test says otherwise."""
+    monkeypatch.setenv("MODOU_LANG", "en")
+    yield
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real corpora, named by MODOU_DATA."""
+    folder = os.environ.get("MODOU_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("MODOU_DATA names no folder of corpora")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def shuihu_path(data_folder: Path) -> Path:
+    """水浒传, one chapter a line."""
+    path = data_folder / "raw_shuihu.txt"
+    if not path.is_file():
+        pytest.skip("MODOU_DATA has no raw_shuihu.txt")
+    return path
