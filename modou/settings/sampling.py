@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from modou.errors import UserError
 from modou.settings.base import Settings
 
 
@@ -17,16 +18,28 @@ class SamplingSettings(Settings):
     top_k: Annotated[int, Field(ge=0)] = 0
     """Keep the k likeliest tokens; 0 = all."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Keep the likeliest tokens that together reach this probability."""
+    """Keep the likeliest tokens that together reach this probability; 1 = all."""
     min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Drop tokens less likely than this share of the likeliest one."""
+    """Drop tokens less likely than this share of the likeliest one; 0 = none."""
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] = 1.0
-    """Above 1: tokens already written become less likely (CTRL, Keskar et al. 2019)."""
+    """Above 1: tokens already there become less likely (CTRL, Keskar et al. 2019); 1 = off."""
     no_repeat_ngram: Annotated[int, Field(ge=0, le=100)] = 0
     """No run of this many tokens is written twice; 0 = off."""
     stop: tuple[str, ...] = ()
     """Stop before any of these strings appears."""
     samples: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Texts written side by side."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    """Texts written side by side for each prompt."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Same seed, same text."""
+
+    @field_validator("stop")
+    @classmethod
+    def _not_empty(cls, stop: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in stop:
+            raise UserError("generate.empty_stop")
+        return stop
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether a filter looks at the text so far."""
+        return self.repetition_penalty != 1 or self.no_repeat_ngram > 0

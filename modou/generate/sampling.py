@@ -1,0 +1,165 @@
+"""From logits to the next token.
+
+    logits
+      1. repetition penalty   tokens already there become less likely (all of prompt and text counts)
+      2. no-repeat n-gram     tokens that would complete an n-gram a second time become impossible
+      3. temperature          logits / T: below 1 the likely become likelier, above 1 all become alike; 0 = take the best
+      4. top-k                only the k likeliest
+      5. top-p                only the likeliest that together reach probability p
+      6. min-p                only those at least m times as likely as the likeliest
+    softmax -> probabilities -> one throw of the dice -> id
+
+The order is that of transformers' `generate`, and tested against it. Each filter is off at the value in brackets:
+penalty (1), n-gram (0), temperature (1), k (0), p (1), m (0).
+
+Shapes: B rows, V vocabulary, T tokens so far, N n-gram size, W windows of N tokens.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modou.settings.sampling import SamplingSettings
+
+IMPOSSIBLE = -math.inf
+LIKELIEST = 256
+"""Top-p looks at this many first: they nearly always hold the mass, and sorting a whole vocabulary takes 20 x as long."""
+
+
+def repetition_penalty(logits_BV: Tensor, history_BT: Tensor, penalty: float) -> Tensor:
+    """Logits of tokens in the history moved down: divided by the penalty if positive, else multiplied (CTRL,
+    Keskar et al. 2019). How often a token occurred makes no difference."""
+    seen_BT = logits_BV.gather(1, history_BT)
+    seen_BT = torch.where(seen_BT < 0, seen_BT * penalty, seen_BT / penalty)
+    return logits_BV.scatter(1, history_BT, seen_BT)
+
+
+def no_repeat_ngram(logits_BV: Tensor, history_BT: Tensor, size: int) -> Tensor:
+    """Tokens impossible that would complete an n-gram of `size` that the history already has (Paulus et al. 2018).
+    A row where that leaves no token at all is not filtered."""
+    if history_BT.shape[1] < size:
+        return logits_BV
+    windows_BWN = history_BT.unfold(1, size, 1)
+    start_BN = history_BT[:, history_BT.shape[1] - size + 1 :]
+    repeats_BW = (windows_BWN[..., :-1] == start_BN[:, None]).all(-1)
+    banned_BV = torch.zeros_like(logits_BV, dtype=torch.int32)
+    banned_BV = banned_BV.scatter_add(1, windows_BWN[..., -1], repeats_BW.int()) > 0
+    return logits_BV.masked_fill(banned_BV & ~banned_BV.all(-1, keepdim=True), IMPOSSIBLE)
+
+
+def temperature(logits_BV: Tensor, value: float) -> Tensor:
+    """Logits / value, for a value above 0."""
+    return logits_BV if value == 1 else logits_BV / value
+
+
+def top_k(logits_BV: Tensor, k: int) -> Tensor:
+    """All but the k likeliest impossible; tokens exactly as likely as the k-th stay."""
+    return keep_from(logits_BV, logits_BV.topk(min(k, logits_BV.shape[-1])).values[:, -1:])
+
+
+def top_p(logits_BV: Tensor, p: float) -> Tensor:
+    """All but the nucleus impossible: the fewest likeliest tokens whose probabilities reach p (Holtzman et al. 2020).
+    The token that crosses p stays, and so do tokens exactly as likely."""
+    size = logits_BV.shape[-1]
+    best_B1 = logits_BV.amax(-1, keepdim=True)
+    total_B1 = (logits_BV - best_B1).exp().sum(-1, keepdim=True, dtype=torch.float64)
+    count = min(LIKELIEST, size)
+    while True:
+        likeliest_BK = logits_BV.topk(count).values  # descending
+        share_BK = (likeliest_BK - best_B1).exp().double() / total_B1
+        reached_BK = share_BK.cumsum(-1)
+        if count == size or bool((reached_BK[:, -1] >= p).all()):
+            break
+        count = size
+    last_B1 = (reached_BK < p).sum(-1, keepdim=True).clamp_(max=count - 1)
+    return keep_from(logits_BV, likeliest_BK.gather(1, last_B1))
+
+
+def min_p(logits_BV: Tensor, share: float) -> Tensor:
+    """Tokens impossible whose probability is below `share` of the likeliest one's (Nguyen et al. 2024)."""
+    return keep_from(logits_BV, logits_BV.amax(-1, keepdim=True) + math.log(share))
+
+
+def keep_from(logits_BV: Tensor, threshold_B1: Tensor) -> Tensor:
+    """Logits below their row's threshold impossible."""
+    return logits_BV.masked_fill(logits_BV < threshold_B1, IMPOSSIBLE)
+
+
+def penalise(logits_BV: Tensor, settings: SamplingSettings, history_BT: Tensor | None) -> Tensor:
+    """Steps 1 and 2, which look at the text so far, (B, T) ids. Without a history they have nothing to act on."""
+    if history_BT is not None and settings.repetition_penalty != 1:
+        logits_BV = repetition_penalty(logits_BV, history_BT, settings.repetition_penalty)
+    if history_BT is not None and settings.no_repeat_ngram:
+        logits_BV = no_repeat_ngram(logits_BV, history_BT, settings.no_repeat_ngram)
+    return logits_BV
+
+
+def truncate(logits_BV: Tensor, settings: SamplingSettings) -> Tensor:
+    """Steps 4 to 6, which leave only the likely tokens."""
+    if settings.top_k:
+        logits_BV = top_k(logits_BV, settings.top_k)
+    if settings.top_p < 1:
+        logits_BV = top_p(logits_BV, settings.top_p)
+    if settings.min_p:
+        logits_BV = min_p(logits_BV, settings.min_p)
+    return logits_BV
+
+
+def filtered(logits_BV: Tensor, settings: SamplingSettings, history_BT: Tensor | None = None) -> Tensor:
+    """All six steps in their order. Temperature 0 leaves only the likeliest token (the first of equals)."""
+    logits_BV = penalise(logits_BV, settings, history_BT)
+    if settings.temperature == 0:
+        best_B1 = logits_BV.argmax(-1, keepdim=True)
+        return torch.full_like(logits_BV, IMPOSSIBLE).scatter(1, best_B1, 0.0)
+    return truncate(temperature(logits_BV, settings.temperature), settings)
+
+
+class Choice(NamedTuple):
+    """One token a row: ids (B,), and log-probabilities (B,), natural, under softmax(logits / T): before any penalty
+    and any truncation, because that is the distribution that reinforcement learning updates. T = 0 counts as 1."""
+
+    ids_B: Tensor
+    log_probabilities_B: Tensor
+
+
+def choose(
+    logits_BV: Tensor, settings: SamplingSettings, throws_B: Tensor, history_BT: Tensor | None = None
+) -> Choice:
+    """The next token of each row: filters, then `draw` with `throws_B`, float64 uniform in [0, 1)."""
+    logits_BV = logits_BV.float()
+    scaled_BV = temperature(logits_BV, settings.temperature or 1.0)
+    if settings.temperature == 0:
+        ids_B = penalise(logits_BV, settings, history_BT).argmax(-1)
+    elif history_BT is None:
+        ids_B = draw(truncate(scaled_BV, settings), throws_B)
+    else:
+        ids_B = draw(filtered(logits_BV, settings, history_BT), throws_B)
+    return Choice(ids_B, scaled_BV.log_softmax(-1).gather(1, ids_B[:, None])[:, 0])
+
+
+def draw(logits_BV: Tensor, throws_B: Tensor) -> Tensor:
+    """Inverse of the cumulative distribution, in float64: the first token, by id, at which the summed probability
+    exceeds the throw. A token of probability 0 is never drawn."""
+    reached_BV = logits_BV.softmax(-1, dtype=torch.float64).cumsum(-1)
+    return torch.searchsorted(reached_BV, throws_B[:, None] * reached_BV[:, -1:], right=True)[:, 0]
+
+
+class Dice:
+    """The random numbers of one text: throw number i is a pure function of (seed, key, i), so a text does not depend
+    on how many are written beside it, on which machine, or in which order (Philox: Salmon et al. 2011).
+
+    `key` is up to three numbers, for example (prompt, sample) or (training step, prompt, sample).
+    """
+
+    def __init__(self, seed: int, key: Sequence[int]) -> None:
+        # The counter's lowest word counts the throws; the others hold the key, so no two texts share a number.
+        counter = [0, *key, *[0] * (3 - len(key))]
+        self._generator = np.random.Generator(np.random.Philox(key=[seed, 0], counter=counter))
+
+    def throw(self) -> float:
+        """The next number, uniform in [0, 1 - 2^-50]: just below 1, so that rounding cannot pass the last token."""
+        return min(self._generator.random(), 1 - 2**-50)
