@@ -1,0 +1,155 @@
+"""The GPT: token ids in, a score for every possible next token out.
+
+    x = token embedding (+ position embedding)
+    for each block:   x = x + attention(norm(x));   x = x + feed_forward(norm(x))
+    logits = head(norm(x))
+
+Two switches, three valid layouts (settings.model): classic+learned is GPT-2 (Radford et al. 2019), classic+rope is
+GPT-NeoX with sequential residuals (Black et al. 2022), modern+rope is Qwen3 (Yang et al. 2025).
+
+Shapes: B batch, T positions, D width, F feed-forward width, V vocabulary.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modou.model.attention import Attention
+from modou.model.cache import KVCache
+from modou.model.positions import rotary_table
+from modou.settings.model import ModelSettings
+
+
+def make_norm(settings: ModelSettings) -> nn.Module:
+    """LayerNorm (Ba et al. 2016), or RMSNorm (Zhang & Sennrich 2019): scale only, no mean, no bias."""
+    if settings.style == "classic":
+        return nn.LayerNorm(settings.width, eps=1e-5)
+    return nn.RMSNorm(settings.width, eps=1e-6)
+
+
+class FeedForward(nn.Module):
+    """Two products with a bend between: GELU (tanh form), or SwiGLU (Shazeer 2020) where one half gates the other."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.gated = settings.style == "modern"
+        bias = not self.gated
+        self.up = nn.Linear(settings.width, settings.feed_forward * (2 if self.gated else 1), bias=bias)
+        self.down = nn.Linear(settings.feed_forward, settings.width, bias=bias)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D), each position by itself."""
+        if self.gated:
+            gate_BTF, up_BTF = self.up(x_BTD).chunk(2, dim=-1)
+            return self.down(F.silu(gate_BTF) * up_BTF)
+        return self.down(F.gelu(self.up(x_BTD), approximate="tanh"))
+
+
+class Block(nn.Module):
+    """One layer: look around, then think, each added to the residual stream."""
+
+    def __init__(self, settings: ModelSettings, layer: int) -> None:
+        super().__init__()
+        self.attention_norm = make_norm(settings)
+        self.attention = Attention(settings, layer)
+        self.feed_forward_norm = make_norm(settings)
+        self.feed_forward = FeedForward(settings)
+        self.dropout = settings.dropout
+
+    def forward(self, x_BTD: Tensor, rotary_2TS: Tensor | None, cache: KVCache | None) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        x_BTD = x_BTD + self._drop(self.attention(self.attention_norm(x_BTD), rotary_2TS, cache))
+        return x_BTD + self._drop(self.feed_forward(self.feed_forward_norm(x_BTD)))
+
+    def _drop(self, x_BTD: Tensor) -> Tensor:
+        return F.dropout(x_BTD, self.dropout, self.training)
+
+
+class GPT(nn.Module):
+    """A decoder-only transformer of the shape that `settings` names, freshly initialised from torch's generator."""
+
+    rotary_2CS: Tensor
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.embedding = nn.Embedding(settings.vocabulary, settings.width)
+        if settings.position == "learned":
+            self.positions = nn.Embedding(settings.context, settings.width)
+        else:  # computed, never stored
+            self.register_buffer("rotary_2CS", self._rotary(settings.context), persistent=False)
+        self.blocks = nn.ModuleList(Block(settings, layer) for layer in range(settings.layers))
+        self.norm = make_norm(settings)
+        if not settings.tied:
+            self.head = nn.Linear(settings.width, settings.vocabulary, bias=False)
+        initialise(self)
+
+    @property
+    def head_VD(self) -> Tensor:
+        """The output matrix: a row for each token (the embedding table itself where tied)."""
+        return self.embedding.weight if self.settings.tied else self.head.weight
+
+    def forward(self, ids_BT: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Scores of the next token at every position, (B, T, V). With a cache, ids are the new tokens only."""
+        return self.logits(self.hidden(ids_BT, cache))
+
+    def hidden(self, ids_BT: Tensor, cache: KVCache | None = None) -> Tensor:
+        """The residual stream after the last norm, (B, T, D). ValueError past a learned table's end."""
+        start = cache.length if cache is not None else 0
+        end = start + ids_BT.shape[1]
+        x_BTD = self.embedding(ids_BT)
+        rotary_2TS: Tensor | None = None
+        if self.settings.position == "learned":
+            if end > self.settings.context:
+                raise ValueError(f"learned positions end at {self.settings.context}, not {end}")
+            x_BTD = x_BTD + self.positions.weight[start:end]
+        else:
+            if end > self.rotary_2CS.shape[1]:  # longer than trained: the angles go on
+                self.rotary_2CS = self._rotary(end).to(self.rotary_2CS.device)
+            rotary_2TS = self.rotary_2CS[:, start:end]
+        x_BTD = F.dropout(x_BTD, self.settings.dropout, self.training)
+        for block in self.blocks:
+            x_BTD = block(x_BTD, rotary_2TS, cache)
+        if cache is not None:
+            cache.advance(ids_BT.shape[1])
+        return self.norm(x_BTD)
+
+    def logits(self, x_BTD: Tensor) -> Tensor:
+        """Scores (B, T, V) from hidden states."""
+        return F.linear(x_BTD, self.head_VD)
+
+    def new_cache(self, batch: int, length: int) -> KVCache:
+        """An empty cache for `batch` rows of up to `length` positions."""
+        shape = self.settings
+        like = self.embedding.weight
+        return KVCache.empty(shape.layers, batch, shape.key_value_heads, length, shape.head_size, like)
+
+    def _rotary(self, length: int) -> Tensor:
+        return rotary_table(length, self.settings.head_size, self.settings.rope_base)
+
+
+@torch.no_grad()
+def initialise(model: GPT) -> None:
+    """All initial values, drawn from torch's current generator in the order of `named_parameters`.
+
+    | tensor                              | value                                                              |
+    |-------------------------------------|--------------------------------------------------------------------|
+    | token and position embedding        | N(0, 0.02)                                                         |
+    | head (untied)                       | N(0, 0.02)                                                         |
+    | qkv, up                             | N(0, 1/sqrt(fan in)), half of it in classic                        |
+    | out, down (write to the residual)   | the same / sqrt(2 x layers), so that depth does not add up (GPT-2) |
+    | norm scales; all biases             | 1; 0                                                               |
+    """
+    depth = (2 * model.settings.layers) ** -0.5
+    for name, parameter in model.named_parameters():
+        leaf = name.rsplit(".", 2)[-2]
+        if name.endswith("bias"):
+            parameter.zero_()
+        elif "norm" in leaf:
+            parameter.fill_(1.0)
+        elif leaf in ("embedding", "positions", "head"):
+            parameter.normal_(std=0.02)
+        else:
+            gain = 1.0 if model.settings.style == "modern" else 0.5
+            std = gain * parameter.shape[1] ** -0.5
+            parameter.normal_(std=std * (depth if leaf in ("out", "down") else 1.0))
