@@ -1,0 +1,185 @@
+"""Text to token ids and back, exactly: SentencePiece with byte fallback (Kudo & Richardson 2018)."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import sentencepiece
+
+from modou.errors import UserError
+from modou.settings.text import TokenizerSettings
+from modou.text import tokenizer_card
+from modou.text.tokenizer_stream import StreamDecoder
+from modou.text.tokenizer_training import CONTROLS, NEWLINE, SPACE, Training, train_model, without_surrogates
+
+FILE_NAME = "tokenizer.model"
+_BLOCK = 1 << 16
+"""Characters handed to SentencePiece at once: its memory grows with them."""
+
+
+class Tokenizer:
+    """decode(encode(text)) == text for every text (a lone surrogate, which is no text, becomes U+FFFD).
+
+    No text encodes to a control id: a user cannot write an end of turn.
+    """
+
+    unk, bos, eos, pad = 0, 1, 2, 3
+
+    def __init__(self, model: bytes, training: Training | None = None, source: str = "the model") -> None:
+        """`model`: a serialised SentencePiece model. UserError names `source`: damaged, or lacks a piece."""
+        self.model = model
+        self.training = training
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        try:
+            # An empty model is accepted by SentencePiece and fails only at the first use.
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model) if model else None
+        except (RuntimeError, ValueError):
+            self._processor = None
+        if self._processor is None:
+            raise UserError("tokens.model_damaged", path=source)
+        self.vocabulary: int = self._processor.get_piece_size()
+        self._pieces: list[str] = [self._processor.id_to_piece(i) for i in range(self.vocabulary)]
+        self._ids = {piece: i for i, piece in enumerate(self._pieces)}
+        self._require_special_pieces(source)
+        self.newline = self._ids[NEWLINE]
+        self.controls = {name.strip("<|>"): self._ids[name] for name in CONTROLS}
+        """Ids of "system", "user", "assistant", "end"."""
+        self.system, self.user, self.assistant, self.end = self.controls.values()
+        self.piece_bytes: tuple[bytes, ...] = tuple(self._bytes_of(i) for i in range(self.vocabulary))
+        """The UTF-8 bytes each id stands for (none for unk, bos, eos, pad and control symbols)."""
+        self._literal_space = [self._ids[f"<0x{byte:02X}>"] for byte in SPACE.encode()]
+
+    def _require_special_pieces(self, source: str) -> None:
+        wanted = {"<unk>": 0, "<s>": 1, "</s>": 2, "<pad>": 3}
+        for name in (*wanted, *CONTROLS, NEWLINE, SPACE, *(f"<0x{byte:02X}>" for byte in range(256))):
+            found = self._ids.get(name)
+            if found is None or found != wanted.get(name, found):
+                raise UserError("tokens.model_foreign", path=source, missing=repr(name))
+
+    def _bytes_of(self, token: int) -> bytes:
+        processor = self._processor
+        assert processor is not None
+        if processor.is_control(token) or processor.is_unknown(token):
+            return b""
+        if processor.is_byte(token):
+            return bytes([int(self._pieces[token][3:5], 16)])
+        return self._pieces[token].replace(SPACE, " ").encode()
+
+    @classmethod
+    def train(cls, texts: Iterable[str], settings: TokenizerSettings) -> Self:
+        """A tokenizer learnt from `texts` (of a large corpus an even sample; see `training`).
+
+        UserError: no text, or SentencePiece refuses.
+        """
+        model, training = train_model(texts, settings)
+        return cls(model, training)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The tokenizer saved in `folder`. UserError: missing, damaged, or not one of ours."""
+        path = folder / FILE_NAME
+        try:
+            model = path.read_bytes()
+        except OSError:
+            raise UserError("tokens.model_missing", path=path) from None
+        return cls(model, source=str(path))
+
+    def save(self, folder: Path) -> None:
+        """Write `folder`/tokenizer.model, whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"{FILE_NAME}.{os.getpid()}.tmp"
+        temporary.write_bytes(self.model)
+        temporary.replace(folder / FILE_NAME)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes get the model's bytes.
+        return type(self), (self.model, self.training)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`; no bos or eos is added."""
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
+        """Token ids of each text."""
+        assert self._processor is not None
+        stretches: list[str] = []
+        owners: list[tuple[int, bool]] = []
+        for number, text in enumerate(texts):
+            # SentencePiece cannot tell a literal U+2581 from a space: it is written as its three byte pieces.
+            for part, stretch in enumerate(without_surrogates(text).split(SPACE)):
+                for start, block in enumerate(self._blocks(stretch)):
+                    stretches.append(block)
+                    owners.append((number, part > 0 and start == 0))
+        ids: list[list[int]] = [[] for _ in texts]
+        encoded: list[list[int]] = self._processor.encode(stretches, num_threads=threads) if stretches else []
+        for (number, after_literal_space), tokens in zip(owners, encoded, strict=True):
+            if after_literal_space:
+                ids[number] += self._literal_space
+            ids[number] += tokens
+        return ids
+
+    def _blocks(self, text: str) -> Iterator[str]:
+        """`text` in blocks, cut only between characters that share no piece, so that the ids are the same."""
+        start = 0
+        while len(text) - start > _BLOCK:
+            cut = start + _BLOCK
+            while cut < min(start + 2 * _BLOCK, len(text)) and text[cut - 1 : cut + 1] in self._neighbours:
+                cut += 1
+            yield text[start:cut]
+            start = cut
+        yield text[start:]
+
+    @cached_property
+    def _neighbours(self) -> frozenset[str]:
+        """All pairs of characters that stand side by side inside some piece."""
+        words = (piece.decode() for i, piece in enumerate(self.piece_bytes) if not self.is_byte(i))
+        return frozenset(word[i : i + 2] for word in words for i in range(len(word) - 1))
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of `tokens`: control ids give nothing, bytes that are no UTF-8 give U+FFFD.
+
+        IndexError: no such id.
+        """
+        ids = list(tokens)
+        if ids and min(ids) < 0:
+            raise IndexError(min(ids))
+        return b"".join([self.piece_bytes[i] for i in ids]).decode(errors="replace")
+
+    def stream(self) -> StreamDecoder:
+        """A decoder that takes one id at a time."""
+        return StreamDecoder(self.piece_bytes)
+
+    def piece(self, token: int) -> str:
+        """A readable name: the text itself, with ␣ for a space and ⏎ for the newline; `<0xE4>` for a byte."""
+        return self._pieces[token].replace(SPACE, "␣").replace(NEWLINE, "⏎")
+
+    def pieces(self) -> list[str]:
+        """The raw SentencePiece names of all ids (▁ is a space)."""
+        return list(self._pieces)
+
+    def score(self, token: int) -> float:
+        """SentencePiece's score of a piece (merge order for bpe, log-probability for unigram)."""
+        assert self._processor is not None
+        return float(self._processor.get_score(token))
+
+    def is_byte(self, token: int) -> bool:
+        """Whether this id is one of the 256 byte pieces."""
+        assert self._processor is not None
+        return bool(self._processor.is_byte(token))
+
+    def is_control(self, token: int) -> bool:
+        """Whether this id is bos, eos, pad or a control symbol: never produced from text."""
+        assert self._processor is not None
+        return bool(self._processor.is_control(token))
+
+    def characters(self, token: int) -> int:
+        """Characters this id begins: a piece's length, 0 for control ids, 1 or 0 for a byte."""
+        data = self.piece_bytes[token]
+        return sum(byte & 0xC0 != 0x80 for byte in data)
+
+    def card(self, train: Iterable[str], held_out: Iterable[str] = ()) -> dict[str, Any]:
+        """What this tokenizer does to its training texts and to others, as plain values."""
+        return tokenizer_card.card(self, train, held_out)
