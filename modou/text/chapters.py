@@ -1,0 +1,101 @@
+"""Lines to chapters: headings are taken out, with the titles that follow them, and chapters begin there."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from modou.text.headings import Candidate, candidate, is_chinese_title, looks_like_title
+from modou.text.report import CleaningReport
+from modou.text.survey import Survey
+
+_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A chapter begins here. `text` is what was taken out, None where a chapter has no heading."""
+
+    text: str | None
+
+
+class _Window:
+    """Lines with a few more in sight."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._source = iter(lines)
+        self._ahead: deque[str] = deque()
+        self.number = -1
+
+    def next(self) -> str | None:
+        """The next line, or None after the last."""
+        self._fill(1)
+        self.number += 1
+        return self._ahead.popleft() if self._ahead else None
+
+    def skip(self, count: int) -> None:
+        """Pass over lines that were looked at."""
+        for _ in range(count):
+            self.next()
+
+    def peek(self) -> tuple[str, ...]:
+        """The next few lines."""
+        self._fill(_AHEAD)
+        return tuple(self._ahead)
+
+    def _fill(self, count: int) -> None:
+        while len(self._ahead) < count:
+            line = next(self._source, None)
+            if line is None:
+                return
+            self._ahead.append(line)
+
+
+def mark_chapters(lines: Iterable[str], found: Survey, report: CleaningReport) -> Iterator[str | Heading]:
+    """Lines of text, with a Heading before each chapter that has one (or is a line of its own)."""
+    window = _Window(lines)
+    tally = report["headings"]
+    while (line := window.next()) is not None:
+        text = line.strip()
+        if window.number < found.title_page:
+            if text:
+                tally.touch(text)
+            continue
+        heading = candidate(text) if text else None
+        if heading is None or not found.accepts(heading):
+            if found.chapter_a_line if text else found.blocks:
+                yield Heading(None)
+            yield line
+            continue
+        taken = [heading.heading]
+        if heading.form in ("bare", "title", "glued"):
+            taken += _following_titles(heading, window, found)
+        name = " ".join(part.strip() for part in taken)
+        tally.touch("".join(taken), times=1, example=name[:60])
+        report.headings += 1
+        yield Heading(name)
+        if heading.rest:
+            yield heading.rest
+
+
+def _following_titles(heading: Candidate, window: _Window, found: Survey) -> list[str]:
+    """The title on the next line, where the heading is a bare label or the first half of a couplet."""
+    ahead = window.peek()
+    blanks = next((i for i, line in enumerate(ahead) if line.strip()), len(ahead))
+    rest = [line for line in ahead[blanks:] if line.strip()]
+    if not rest or blanks > 2:
+        return []
+    text, after = rest[0].strip(), rest[1].strip() if len(rest) > 1 else ""
+    follows_blank = blanks + 1 < len(ahead) and not ahead[blanks + 1].strip()
+    if text.isascii() or heading.unit == "english":
+        title = heading.form == "bare" and len(text) <= 60 and looks_like_title(text) and follows_blank
+        title = title and candidate(text) is None
+    else:
+        title = is_chinese_title(text, heading.title) and bool(after)
+        # Against the first line of prose or verse: what follows a title is longer, or is punctuated.
+        title = title and (len(after) > len(text) or after[-1] in "。！？…”，；：")
+        if found.wrap:
+            title = title and len(text) < 0.8 * found.wrap.width
+    if not title:
+        return []
+    window.skip(blanks + 1)
+    return [text]

@@ -1,0 +1,236 @@
+"""The prepared text of a run: cleaned.txt (one sentence a line, a blank line between chapters) and its split.
+
+Two passes with small memory: the first cleans into a working file and measures chapters, the second drops
+repeated chapters, repairs the training part, writes cleaned.txt and the index of its units.
+"""
+
+import hashlib
+import json
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from modou.errors import UserError
+from modou.settings.text import CleanSettings
+from modou.text.chapters import Heading
+from modou.text.clean import Finisher, clean_book, join_sentences
+from modou.text.reading import Book
+from modou.text.report import CleaningReport, visible
+from modou.text.split import PARTS, Part, Splitter
+
+TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
+_WORKING = "cleaned.txt.part"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A stretch of cleaned.txt that belongs to one part: a chapter, or the piece of one that a block took."""
+
+    part: Part
+    chapter: int
+    offset: int
+    size: int
+    characters: int
+
+
+@dataclass
+class _Measured:
+    """One chapter of the working file."""
+
+    heading: str | None
+    opening: str = ""
+    characters: int = 0
+    visible: int = 0
+    digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+
+
+class Corpus:
+    """A prepared text. Everything is read from its folder; nothing of the text is held in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        """UserError: the folder holds no prepared text."""
+        self.folder = folder
+        try:
+            stored: dict[str, Any] = json.loads((folder / SPLIT).read_text(encoding="utf-8"))
+            self.report: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+            size = (folder / TEXT).stat().st_size
+        except (OSError, ValueError) as error:
+            raise UserError("text.no_corpus", path=folder, reason=type(error).__name__) from None
+        self.summary: dict[str, Any] = stored["summary"]
+        """Way of the split, characters of each part, sha256 of the test text."""
+        self.headings: list[str | None] = stored["headings"]
+        self.units = [Unit(PARTS[row[0]], *row[1:]) for row in stored["units"]]
+        if self.units and self.units[-1].offset + self.units[-1].size > size:
+            raise UserError("text.no_corpus", path=folder, reason=TEXT)
+
+    def texts(self, part: Part) -> Iterator[str]:
+        """The texts of a part, one sentence a line: what a model trains on or is measured on."""
+        with (self.folder / TEXT).open("rb") as stream:
+            for unit in self.units:
+                if unit.part == part:
+                    stream.seek(unit.offset)
+                    yield stream.read(unit.size).decode("utf-8").removesuffix("\n")
+
+    def lines(self, part: Part) -> Iterator[str]:
+        """The same texts, each on one line: validation and test have every character of the book but headings,
+        furniture and white space. Bits per character are counted on these characters."""
+        for text in self.texts(part):
+            yield join_sentences(text.split("\n"))
+
+    def characters(self, part: Part) -> int:
+        """Characters of a part, line ends not counted."""
+        return sum(unit.characters for unit in self.units if unit.part == part)
+
+    @property
+    def sha256(self) -> str:
+        """Of cleaned.txt and the split: two runs on the same corpus agree in it."""
+        return self.summary["sha256"]
+
+
+def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
+    """Cleans and splits a book into `folder`. Memory stays small at any size of the book.
+
+    UserError: the book cannot be read, is too short, or the folder cannot be written.
+    """
+    settings = settings or CleanSettings()
+    report = CleaningReport()
+    finisher = Finisher(settings, report)
+    working, target = folder / _WORKING, folder / f"{TEXT}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with working.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
+            chapters = list(_first_pass(clean_book(book, settings, report), stream.write))
+        kept = [
+            not finisher.repeats_digest(c.digest.digest(), c.heading, c.visible, c.opening) for c in chapters
+        ]
+        good = [chapter for chapter, keep in zip(chapters, kept, strict=True) if keep]
+        splitter = Splitter(len(good), sum(chapter.characters for chapter in good))
+        sentences = _kept_sentences(working, kept)
+        with target.open("wb") as stream:
+            writer = _Writer(stream)
+            for chapter, sentence, start in sentences:
+                part = splitter.place(chapter, start, len(sentence))
+                for piece in finisher.finish(sentence, held_out=part != "train"):
+                    writer.write(part, chapter, piece)
+        _check_parts(writer)
+        target.replace(folder / TEXT)
+    except OSError as error:
+        raise UserError("text.cannot_write", path=folder, reason=error.strerror or error) from None
+    finally:
+        working.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+    report.chapters = len(good)
+    report.output_characters = writer.visible
+    _write_index(folder, splitter, writer, [chapter.heading for chapter in good], report, book)
+    return Corpus(folder)
+
+
+def _first_pass(events: Iterable[str | Heading], write: Any) -> Iterator[_Measured]:
+    """Writes sentences a line each, a blank line after each chapter, and yields each chapter's measures."""
+    chapter = _Measured(None)
+    for event in events:
+        if isinstance(event, Heading):
+            if chapter.characters:
+                write("\n")
+                yield chapter
+                chapter = _Measured(None)
+            chapter.heading = event.text or chapter.heading
+        else:
+            dense = "".join(event.split())
+            chapter.opening = chapter.opening or event[:60]
+            chapter.characters += len(event)
+            chapter.visible += len(dense)
+            chapter.digest.update(dense.encode("utf-8", "replace"))
+            write(event + "\n")
+    if chapter.characters:
+        yield chapter
+
+
+def _kept_sentences(working: Path, kept: list[bool]) -> Iterator[tuple[int, str, int]]:
+    """(chapter from 1, sentence, characters before it) of the chapters that stay."""
+    place, chapter, start = 0, 1, 0
+    with working.open(encoding="utf-8", newline="\n") as stream:
+        for line in stream:
+            sentence = line.removesuffix("\n")
+            if not sentence:
+                chapter += kept[place]
+                place += 1
+            elif kept[place]:
+                yield chapter, sentence, start
+                start += len(sentence)
+
+
+class _Writer:
+    """cleaned.txt and the units in it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._part: Part | None = None
+        self._offset = 0
+        self._digest = hashlib.sha256()
+        self.visible = 0
+        self.chapter = 0
+        self.rows: list[array[int]] = []
+        """Units as (part, chapter, offset, size, characters)."""
+
+    def write(self, part: Part, chapter: int, sentence: str) -> None:
+        if chapter != self.chapter:
+            if self.chapter:
+                self._put(b"\n")
+            self.chapter, self._part = chapter, None
+        if part != self._part:
+            self.rows.append(array("q", (PARTS.index(part), chapter, self._offset, 0, 0)))
+            self._part = part
+        size = self._put((sentence + "\n").encode("utf-8"))
+        self.rows[-1][3] += size
+        self.rows[-1][4] += len(sentence)
+        self.visible += visible(sentence)
+
+    def _put(self, data: bytes) -> int:
+        self._stream.write(data)
+        self._digest.update(data)
+        self._offset += len(data)
+        return len(data)
+
+    def sha256(self) -> str:
+        """Of the text and the units."""
+        whole = self._digest.copy()
+        for row in self.rows:
+            whole.update(repr(row.tolist()).encode())
+        return whole.hexdigest()
+
+
+def _check_parts(writer: "_Writer") -> None:
+    for index, part in enumerate(PARTS):
+        if not any(row[0] == index for row in writer.rows):
+            raise UserError("text.too_few_sentences", part=part)
+
+
+def _write_index(
+    folder: Path,
+    splitter: Splitter,
+    writer: _Writer,
+    headings: list[str | None],
+    report: CleaningReport,
+    book: Book,
+) -> None:
+    characters = {part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)}
+    for remark in (*book.notes, *filter(None, (splitter.note(),))):
+        report.add(remark)
+    summary: dict[str, Any] = {"name": book.name, "way": splitter.way, "chapters": splitter.chapters}
+    summary |= {"characters": characters, "sha256": writer.sha256()}
+    units = [row.tolist() for row in writer.rows]
+    _write_json(folder / REPORT, report.to_json())
+    _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
+    corpus = Corpus(folder)
+    test = hashlib.sha256("\n".join(corpus.lines("test")).encode()).hexdigest()
+    summary["test_sha256"] = test
+    _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
+
+
+def _write_json(path: Path, value: object) -> None:
+    target = path.with_name(f"{path.name}.new")
+    target.write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.replace(path)

@@ -1,0 +1,79 @@
+"""What a page or a web site put around the text: page numbers, rules, notices, Project Gutenberg frames."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from modou.text.report import RuleReport
+
+_START = re.compile(r"\s*\*{2,}\s*START OF (?:THE|THIS) PROJECT GUTENBERG", re.IGNORECASE)
+_END = re.compile(
+    r"\s*(?:\*{2,}\s*END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.IGNORECASE
+)
+
+_LONGEST = 100
+_PAGE = re.compile(
+    r"[-—–·•~\[\]（(【《<]*\s*(?:第\s*|page\s+|p\.\s*)?\d{1,4}\s*(?:页|頁)?(?:\s*(?:/|of|共)\s*\d{1,4}\s*(?:页|頁)?)?"
+    r"\s*[-—–·•~\[\]）)】》>]*",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"(?:[-—–_=*＊·•~～#+※☆★◆◇■□●○◎═─━]\s*){3,}")
+_ADDRESS = re.compile(
+    r"https?://|\bwww\.|\b[a-z0-9-]+\.(?:com|net|org|cn|cc|info|tw|me|xyz)\b", re.IGNORECASE
+)
+_NOTICE = re.compile(
+    r"[（(【\[「]?\s*(?:本章完|未完待续|未完待續|全书完|全書完|全文完|待续|本章未完"
+    r"|请?点击下一页.*|上一[页章].*下一[页章].*"
+    r"|(?:请|記住|记住|收藏|欢迎|歡迎|更多|最新|手机用户|手機用戶|本书由|本書由|本书来自|本書來自|电子书|电子書|TXT).{0,40}"
+    r"(?:本站|网站|網站|阅读|閱讀|下载|下載|收藏|首发|首發|制作|整理|论坛|論壇)[^，。]{0,20})"
+    r"\s*[）)】\]」]?[。.!！…]*",
+    re.IGNORECASE,
+)
+
+
+def frame(lines: Iterable[str]) -> tuple[bool, bool]:
+    """Whether a Project Gutenberg frame opens and closes in these lines."""
+    starts = ends = False
+    for line in lines:
+        if "GUTENBERG" in line[:100].upper():
+            starts = starts or bool(_START.match(line))
+            ends = ends or bool(_END.match(line))
+    return starts, ends
+
+
+def inside_frame(lines: Iterable[str], tally: RuleReport, *, starts: bool, ends: bool) -> Iterator[str]:
+    """The lines between the frame's opening and closing line (each only where it exists)."""
+    inside = not starts
+    closed = False
+    for line in lines:
+        opens = not inside and not closed and bool(_START.match(line))
+        closed = closed or (ends and inside and bool(_END.match(line)))
+        if inside and not closed:
+            yield line
+        elif line.strip():
+            tally.touch(line.strip())
+        inside = inside or opens
+
+
+def is_furniture(line: str) -> bool:
+    """Whether the whole line is furniture."""
+    text = line.strip()
+    if not text or len(text) > _LONGEST:
+        return False
+    return bool(
+        _PAGE.fullmatch(text) or _RULE.fullmatch(text) or _NOTICE.fullmatch(text) or _is_address_line(text)
+    )
+
+
+def _is_address_line(text: str) -> bool:
+    """A line that is mostly an address: prose that mentions one is longer or goes on after it."""
+    found = _ADDRESS.search(text)
+    return bool(found) and (len(text) <= 40 or len(text.split()) <= 4) and not text.endswith(("。", "”", '"'))
+
+
+def drop_furniture(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
+    """Lines without furniture; a dropped one leaves nothing, so a page break inside a paragraph heals."""
+    for line in lines:
+        if is_furniture(line):
+            tally.touch(line.strip())
+        else:
+            yield line

@@ -1,0 +1,68 @@
+"""Lines to paragraphs: lines broken at a fixed width are joined; verse and headings keep their lines."""
+
+from collections.abc import Iterable, Iterator
+
+from modou.text.chapters import Heading
+from modou.text.report import RuleReport
+from modou.text.survey import Wrap
+
+_LIMIT = 1 << 20
+_INDENTS = ("  ", "\t", "\u3000")
+_SHARED = "“”‘’\"'…—·"
+
+
+def is_chinese(char: str) -> bool:
+    """An ideograph or a full-width mark (marks that both scripts share do not count)."""
+    if "\u3400" <= char <= "\u9fff" or "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef":
+        return True
+    return "\uf900" <= char <= "\ufaff" or "\U00020000" <= char <= "\U0003ffff"
+
+
+def joint(left: str, right: str) -> str:
+    """What goes between two pieces that were apart: nothing beside Chinese or after a dash, else a space."""
+    near, far = left[-6:].rstrip(_SHARED)[-1:], right[:6].lstrip(_SHARED)[:1]
+    if is_chinese(near) or is_chinese(far) or left.endswith("—"):
+        return ""
+    return "" if left.endswith("-") and left[-2:-1].isalpha() and right[:1].islower() else " "
+
+
+def join_wrapped(
+    events: Iterable[str | Heading], wrap: Wrap | None, tally: RuleReport
+) -> Iterator[str | Heading]:
+    """Paragraphs (and headings) from lines (and headings). Without a wrap each line is a paragraph."""
+    previous = paragraph = ""
+    for event in events:
+        if isinstance(event, Heading) or not event.strip():
+            if paragraph:
+                yield paragraph
+            previous = paragraph = ""
+            if isinstance(event, Heading):
+                yield event
+            continue
+        if previous and wrap and len(paragraph) < _LIMIT and _goes_on(previous, event, wrap):
+            left, right = paragraph.rstrip(), event.strip()
+            tally.touch("", times=1, example=f"{left[-12:]} ⏎ {right[:12]}")
+            tally.characters += 1
+            paragraph = left + joint(left, right) + right
+        else:
+            if paragraph:
+                yield paragraph
+            paragraph = event
+        previous = event
+    if paragraph:
+        yield paragraph
+
+
+def _goes_on(line: str, following: str, wrap: Wrap) -> bool:
+    """Whether `following` is the same paragraph as `line`."""
+    line = line.rstrip()
+    if following.startswith(_INDENTS) and not line.startswith(_INDENTS):
+        return False
+    if wrap.chinese:
+        return len(line) >= wrap.width - 2 and not following.startswith(_INDENTS)
+    if following.startswith(_INDENTS):
+        return False
+    # A line is full when the next word would not have fitted; editors also break lines early.
+    first = following.split(maxsplit=1)[0]
+    early = not line.startswith(_INDENTS) and following[0].islower() and line[-1] not in ".!?"
+    return len(line) + 1 + len(first) > wrap.width or early

@@ -1,0 +1,118 @@
+"""What cleaning did: one tally a rule, with examples, and notes in the reader's language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from modou import messages
+
+RULES = (
+    "control",
+    "spaces",
+    "frame",
+    "furniture",
+    "headings",
+    "unwrap",
+    "long_lines",
+    "private_use",
+    "punctuation",
+    "simplify",
+    "duplicates",
+)
+"""Every rule, in the order in which it acts."""
+
+_EXAMPLES = 3
+_SHOWN = 60
+
+
+def visible(text: str) -> int:
+    """Characters that are not white space."""
+    return len("".join(text.split()))
+
+
+def _shown(text: str) -> str:
+    flat = text.replace("\n", " ⏎ ")
+    return flat if len(flat) <= _SHOWN else f"{flat[: _SHOWN - 1]}…"
+
+
+@dataclass
+class RuleReport:
+    """One rule: how often it acted, the characters it touched, how many visible ones it took away and put in."""
+
+    name: str
+    count: int = 0
+    characters: int = 0
+    removed: int = 0
+    added: int = 0
+    left: int = 0
+    """Places in held-out chapters that the rule would change and did not."""
+    examples: list[str] = field(default_factory=list[str])
+
+    def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
+        """`before` became `after` (characters count as touched where the two differ in length or content)."""
+        self.count += times
+        self.characters += max(len(before), len(after))
+        self.removed += visible(before)
+        self.added += visible(after)
+        if len(self.examples) < _EXAMPLES:
+            shown = example or (f"{_shown(before)} → {_shown(after)}" if after else _shown(before))
+            if shown not in self.examples:
+                self.examples.append(shown)
+
+
+@dataclass(frozen=True)
+class Note:
+    """One sentence for the reader, kept as key and values so that either language can be shown."""
+
+    key: str
+    values: Mapping[str, object]
+
+    def __str__(self) -> str:
+        return messages.text(self.key, **self.values)
+
+
+def note(key: str, **values: object) -> Note:
+    """A note from the catalogue."""
+    return Note(key, values)
+
+
+class CleaningReport:
+    """Fills while a book is cleaned; complete when its last chapter came out."""
+
+    def __init__(self) -> None:
+        self.rules = {name: RuleReport(name) for name in RULES}
+        self.glyphs: dict[str, int] = {}
+        """Private-use code points found ("U+E229"), with their counts."""
+        self.input_characters = 0
+        self.output_characters = 0
+        self.chapters = 0
+        self.headings = 0
+        self.notes: list[Note] = []
+
+    def __getitem__(self, name: str) -> RuleReport:
+        return self.rules[name]
+
+    def add(self, remark: Note) -> None:
+        """Keep a note once."""
+        if remark not in self.notes:
+            self.notes.append(remark)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values. Characters are visible ones (white space not counted)."""
+        return {
+            "characters": {"input": self.input_characters, "output": self.output_characters},
+            "chapters": self.chapters,
+            "headings": self.headings,
+            "rules": {
+                rule.name: {
+                    "count": rule.count,
+                    "characters": rule.characters,
+                    "removed": rule.removed,
+                    "added": rule.added,
+                    "left_in_held_out": rule.left,
+                    "examples": rule.examples,
+                }
+                for rule in self.rules.values()
+            },
+            "private_use": dict(sorted(self.glyphs.items())),
+            "notes": [{"key": item.key, "text": str(item)} for item in self.notes],
+        }

@@ -1,0 +1,67 @@
+"""Paragraphs to sentences. Nothing is lost: the pieces joined are the paragraph."""
+
+import re
+
+LONGEST = 1000
+"""Characters: a longer sentence is cut after a comma, or anywhere where there is none."""
+
+_CANDIDATE = re.compile(r"(?:[。！？!?]|…+|\.+)[。！？!?…]*")
+_CLOSERS = "”’」』】）》〉〕)]}"
+_CONTINUES = "，、；：,;:—～~"
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(“‘\"'—-])(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|vs|etc|No|Vol|Capt|Col|Gen|Lt|Sgt|Rev|Hon|Messrs|Mme|Mlle|Mt|Esq|Co|Inc"
+    r"|Fig|Eq|pp?|cf|viz|[A-Za-z](?:\.[A-Za-z])*)\.$"
+)
+_OPENS = re.compile(r"[\s]+[“‘\"'(\[—-]*[A-Z0-9\u3400-\u9fff“‘\"']")
+_COMMA = re.compile(r"[，；、,;：:][”’\"']?|\s")
+
+
+def split_sentences(paragraph: str) -> list[str]:
+    """Sentences with the closing quotes and brackets that follow their end marks."""
+    pieces: list[str] = []
+    start = 0
+    quotes = counted = 0
+    for found in _CANDIDATE.finditer(paragraph):
+        if found.start() < start:
+            continue
+        end = found.end()
+        quotes += paragraph.count('"', counted, end)
+        counted = end
+        inside = quotes % 2 == 1
+        while end < len(paragraph) and (paragraph[end] in _CLOSERS or (paragraph[end] == '"' and inside)):
+            inside = inside and paragraph[end] != '"'
+            end += 1
+        # The single straight quote closes only where no letter follows (it is also an apostrophe).
+        if paragraph[end : end + 1] == "'" and not paragraph[end + 1 : end + 2].isalnum():
+            end += 1
+        if end < len(paragraph) and _ends(paragraph, found.group(), found.start(), end):
+            pieces.append(paragraph[start:end])
+            start = end
+    if start < len(paragraph):
+        pieces.append(paragraph[start:])
+    return [part for piece in pieces for part in _shorten(piece)]
+
+
+def _ends(paragraph: str, mark: str, start: int, end: int) -> bool:
+    """Whether the mark at `start`, with its closers up to `end`, ends a sentence."""
+    following = paragraph[end]
+    if following in _CONTINUES:
+        return False
+    if mark[0] in "。！？…":
+        # A single … between Latin letters is an English ellipsis.
+        return not (mark[0] == "…" and following.isascii() and not following.isspace())
+    if mark[0] in "!?" and "\u3400" <= paragraph[start - 1 : start] <= "\u9fff":
+        return True
+    if mark[0] == "." and _ABBREVIATION.search(paragraph[max(0, start - 12) : start + 1]):
+        return False
+    return bool(_OPENS.match(paragraph, end)) and not (mark == ".." or "…" in mark)
+
+
+def _shorten(sentence: str) -> list[str]:
+    pieces: list[str] = []
+    while len(sentence) > LONGEST:
+        cuts = [found.end() for found in _COMMA.finditer(sentence, LONGEST // 2, LONGEST)]
+        cut = cuts[-1] if cuts else LONGEST
+        pieces.append(sentence[:cut])
+        sentence = sentence[cut:]
+    return [*pieces, sentence]

@@ -1,0 +1,29 @@
+"""Traditional to simplified characters, on request, with OpenCC."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+
+from modou.errors import UserError
+from modou.text.report import RuleReport
+
+
+def simplifier(tally: RuleReport) -> Callable[[str], str]:
+    """A function from traditional to simplified text. UserError: OpenCC is not installed."""
+    try:
+        opencc = import_module("opencc")
+    except ImportError:
+        raise UserError("text.opencc_missing") from None
+    convert = cast(Callable[[str], str], opencc.OpenCC("t2s").convert)
+
+    def simplify(sentence: str) -> str:
+        after = convert(sentence)
+        if after != sentence:
+            changed = [(a, b) for a, b in zip(sentence, after, strict=False) if a != b]
+            tally.touch("", times=len(changed), example=" ".join(f"{a}→{b}" for a, b in changed[:6]))
+            tally.characters += len(changed)
+            tally.added += max(0, len(after) - len(sentence))
+            tally.removed += max(0, len(sentence) - len(after))
+        return after
+
+    return simplify

@@ -1,0 +1,46 @@
+"""White space and what cannot be seen: control characters, marks inside the text, full-width spaces."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from modou.text.report import RuleReport
+
+# Control characters but tab; soft hyphen, zero-width and direction marks, byte-order marks inside the text.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff]")
+# A run of white space that is not exactly one plain space.
+_WIDE = re.compile(r"[^\S ]\s*| {2,}| [^\S ]\s*")
+
+
+def drop_unseen(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
+    """Lines without control characters; a form feed or an odd line separator ends a line."""
+    for line in lines:
+        if not _UNSEEN.search(line) and "\u2028" not in line and "\u2029" not in line:
+            yield line
+            continue
+        for part in re.split("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", line):
+            found = _UNSEEN.findall(part)
+            if found:
+                names = " ".join(
+                    f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip() for char in found[:3]
+                )
+                tally.touch("".join(found), times=len(found), example=names)
+            yield _UNSEEN.sub("", part)
+
+
+def tidy(sentence: str, tally: RuleReport) -> str:
+    """A sentence without white space at its ends; inside, a run of white space becomes one space."""
+    stripped = sentence.strip()
+    after = _WIDE.sub(" ", stripped) if _WIDE.search(stripped) else stripped
+    if after != sentence:
+        found = _WIDE.search(stripped)
+        near = stripped[max(0, found.start() - 8) : found.end() + 8] if found else sentence
+        tally.touch("", times=1, example=visible_spaces(near))
+        tally.characters += len(sentence) - len(after) or 1
+    return after
+
+
+def visible_spaces(text: str) -> str:
+    """White space made visible: ␣ for a space, the code point for any other."""
+    shown = text if len(text) <= 40 else f"{text[:20]}…{text[-19:]}"
+    return "".join("␣" if c == " " else f"[U+{ord(c):04X}]" if c.isspace() else c for c in shown)

@@ -1,0 +1,83 @@
+"""Which part of a text trains, which chooses (validation) and which examines (test).
+
+Whole chapters, never sentences: chapter i (from 1) is test when i mod 20 = 10, validation when i mod 20 = 0.
+A text of few chapters is cut into blocks of about 2,000 characters under the same rule; a very short one gives
+its last tenth.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from modou.errors import UserError
+from modou.text.report import Note, note
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+CHAPTERS = 40
+"""With fewer chapters the text is split by blocks."""
+SHORT = 20_000
+"""Characters: below, the last tenth is test."""
+LEAST = 300
+"""Characters: below, there is nothing to learn or to measure."""
+BLOCK = 2_000
+_CYCLE = 20
+
+
+def part_of(index: int) -> Part:
+    """The part of chapter or block `index`, counted from 1."""
+    match index % _CYCLE:
+        case 10:
+            return "test"
+        case 0:
+            return "validation"
+        case _:
+            return "train"
+
+
+@dataclass(frozen=True)
+class Splitter:
+    """The split of one text, from its number of chapters and of characters (line ends not counted)."""
+
+    chapters: int
+    characters: int
+
+    def __post_init__(self) -> None:
+        if self.characters < LEAST:
+            raise UserError("text.too_short", characters=self.characters, least=LEAST)
+
+    @property
+    def way(self) -> Literal["chapters", "blocks", "tail"]:
+        """How the text is split."""
+        if self.characters < SHORT:
+            return "tail"
+        return "chapters" if self.chapters >= CHAPTERS else "blocks"
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks: one test and one validation block at least."""
+        return max(_CYCLE, round(self.characters / BLOCK))
+
+    def place(self, chapter: int, start: int, length: int) -> Part:
+        """The part of a sentence: its chapter (from 1), the characters before it, and its own."""
+        match self.way:
+            case "chapters":
+                return part_of(chapter)
+            case "blocks":
+                # The sentence belongs to the block in which it begins, so blocks end where sentences end.
+                return part_of(start * self.blocks // self.characters + 1)
+            case "tail":
+                end = start + length
+                if end * 10 > self.characters * 9:
+                    return "test"
+                return "validation" if end * 10 > self.characters * 8 else "train"
+
+    def note(self) -> Note | None:
+        """What a split that is not by chapters is worth, for the reader."""
+        match self.way:
+            case "chapters":
+                return None
+            case "blocks":
+                return note("text.note_blocks", chapters=self.chapters, block=self.characters // self.blocks)
+            case "tail":
+                return note("text.note_tail", characters=self.characters, test=self.characters // 10)

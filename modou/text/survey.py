@@ -1,0 +1,160 @@
+"""The first look at a document, before anything is changed: its headings, its line width, its title page."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from modou.text.headings import Candidate, candidate
+from modou.text.sentences import split_sentences
+
+_TITLE_PAGE_LINES = 10
+_TITLE_PAGE_CHARACTERS = 200
+_LEAST_LINES = 12
+_ENDS = "。！？…；”’」』）.!?\"'"
+_MARKS = _ENDS + "，、：,;:"
+
+
+@dataclass(frozen=True)
+class Wrap:
+    """Lines broken at a fixed width, in characters."""
+
+    width: int
+    chinese: bool
+
+
+@dataclass
+class Survey:
+    """What all lines of a document say together."""
+
+    lines: int = 0
+    forms: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    prefixes: Counter[str] = field(default_factory=Counter[str])
+    plain: int = 0
+    """Headings without a prefix."""
+    chapter_a_line: bool = False
+    title_page: int = 0
+    """Lines (blank ones included) before the first heading that are a title page."""
+    wrap: Wrap | None = None
+    blocks: bool = False
+    """One sentence a line, as this program writes it: a blank line ends a chapter."""
+
+    def accepts(self, found: Candidate) -> bool:
+        """Whether a candidate is a heading, in the light of the whole document."""
+        if found.prefix and self.prefixes[found.prefix] < 2 and not self._opens(found):
+            return False
+        if found.form in ("glued", "inline") and found.unit != "opening":
+            alike = self.forms[(found.form, found.unit)]
+            return alike >= 2 or self.lines <= 3 or (found.form == "inline" and self._opens(found))
+        return True
+
+    def _opens(self, found: Candidate) -> bool:
+        """A book's first heading may carry its name: the others of the same unit show that it is one."""
+        first = found.number in ("一", "1", "１", "壹", "01", "001")
+        return first and (self.plain > 0 or self.lines <= 3 or found.form == "bare")
+
+
+class _Lengths:
+    """Line lengths, to tell prose of a fixed width from paragraphs and from verse."""
+
+    def __init__(self) -> None:
+        self.all: Counter[int] = Counter()
+        self.ended: Counter[int] = Counter()
+        self.marked: Counter[int] = Counter()
+        self.chinese = self.letters = self.low = 0
+
+    def add(self, line: str) -> None:
+        length = len(line)
+        self.all[length] += 1
+        self.ended[length] += line[-1] in _ENDS
+        self.marked[length] += line[-1] in _MARKS
+        first = line.lstrip()[0]
+        self.low += first.islower()
+        head = line[:200]
+        self.chinese += sum(1 for char in head if "\u3400" <= char <= "\u9fff")
+        self.letters += sum(1 for char in head if char.isalpha())
+
+    def wrap(self) -> Wrap | None:
+        """The width at which most lines break without ending a sentence, or None."""
+        lines = self.all.total()
+        if lines < _LEAST_LINES or not self.letters:
+            return None
+        chinese = self.chinese * 2 > self.letters
+        width, above = 0, lines * 0.02
+        for length in sorted(self.all, reverse=True):
+            width = length
+            above -= self.all[length]
+            if above < 0:
+                break
+        low, high = (12, 100) if chinese else (40, 100)
+        if not low <= width <= high or max(self.all) > 2 * width + 20:
+            return None
+        full = range(width - 2 if chinese else width * 3 // 4, width + 3)
+        count = sum(self.all[length] for length in full)
+        ended = sum(self.ended[length] for length in full)
+        marked = sum(self.marked[length] for length in full)
+        if count < 0.4 * lines or ended > 0.4 * count:
+            return None
+        if chinese:
+            return Wrap(width, True) if marked <= 0.5 * count else None
+        return Wrap(width, False) if self.low >= 0.3 * lines else None
+
+
+class _Blocks:
+    """Whether lines are sentences already, in blocks that single blank lines part."""
+
+    def __init__(self) -> None:
+        self.possible = True
+        self.count = self.lines = 0
+        self._gap = 1
+
+    def add(self, line: str) -> None:
+        if not self.possible:
+            return
+        if not line.strip():
+            self._gap += 1
+            self.possible = self._gap < 2
+            return
+        self.count += self._gap
+        self.lines += 1
+        self._gap = 0
+        self.possible = line == line.strip() and len(split_sentences(line)) == 1
+
+    def found(self) -> bool:
+        return self.possible and self.count >= 2 and self.lines >= 2 * self.count
+
+
+def survey(lines: Iterable[str]) -> Survey:
+    """Reads all lines once. Memory does not grow with the document."""
+    result = Survey()
+    lengths, blocks = _Lengths(), _Blocks()
+    headed = short = page_lines = page_characters = 0
+    title_page: int | None = None
+    first: Candidate | None = None
+    for number, line in enumerate(lines):
+        text = line.strip()
+        blocks.add(line)
+        if not text:
+            continue
+        result.lines += 1
+        found = candidate(text)
+        if found:
+            result.forms[(found.form, found.unit)] += 1
+            result.prefixes[found.prefix] += bool(found.prefix)
+            result.plain += not found.prefix and found.unit not in ("opening", "english")
+            headed += found.form == "inline"
+            if title_page is None:
+                title_page, first = number, found
+        elif title_page is None:
+            page_lines += 1
+            page_characters += len(text)
+            short += len(text) <= 40 and text[-1] not in "。！？，；!?,;…”"
+        if not found or found.form == "inline":
+            lengths.add(line.rstrip())
+    result.wrap = lengths.wrap()
+    result.chapter_a_line = headed * 2 > result.lines and headed >= 2
+    on_a_page = page_lines <= _TITLE_PAGE_LINES and page_characters <= _TITLE_PAGE_CHARACTERS
+    result.blocks = blocks.found() and not result.wrap and not result.forms
+    alone = short == page_lines and on_a_page and not result.chapter_a_line
+    if title_page and first and alone and result.accepts(first):
+        result.title_page = title_page
+    return result
