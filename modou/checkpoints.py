@@ -133,7 +133,8 @@ def save(
     path = folder / folder_name(step)
     with storage.user_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    if not path.is_dir() or verify(path):
+        whole = path.is_dir() and verify(path) is None
+    if not whole:
         _write(path, tensors, state)
     if best:
         storage.write_text_atomically(folder / "best", path.name + "\n")

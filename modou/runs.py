@@ -81,11 +81,11 @@ class RunFolder:
         """
         held = filelock.FileLock(self.path / _LOCK)
         owner = self.path / _OWNER
-        try:
-            with storage.user_errors(self.path):
+        with storage.user_errors(self.path):
+            try:
                 held.acquire(timeout=0)
-        except filelock.Timeout:
-            raise UserError("storage.locked", path=self.path, owner=_describe_owner(owner)) from None
+            except filelock.Timeout:  # an OSError, too
+                raise UserError("storage.locked", path=self.path, owner=_describe_owner(owner)) from None
         try:
             started = time.strftime("%Y-%m-%d %H:%M:%S")
             storage.write_json_atomically(owner, {"pid": os.getpid(), "started": started})
