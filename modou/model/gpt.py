@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from modou.model.attention import Attention
 from modou.model.cache import KVCache
+from modou.model.loss import next_token_loss
 from modou.model.positions import rotary_table
 from modou.settings.model import ModelSettings
 
@@ -83,6 +84,7 @@ class GPT(nn.Module):
         if not settings.tied:
             self.head = nn.Linear(settings.width, settings.vocabulary, bias=False)
         initialise(self)
+        self.training_hidden = self.hidden  # a compiled twin may stand here: only training calls it
 
     @property
     def head_VD(self) -> Tensor:
@@ -117,6 +119,21 @@ class GPT(nn.Module):
     def logits(self, x_BTD: Tensor) -> Tensor:
         """Scores (B, T, V) from hidden states."""
         return F.linear(x_BTD, self.head_VD)
+
+    def loss(self, ids_BT: Tensor, target_BT: Tensor) -> Tensor:
+        """Sum of -log p(target) in nats over all positions whose target is not -100; the way training calls it."""
+        return next_token_loss(self.training_hidden(ids_BT), self.head_VD, target_BT)
+
+    def stacked_heights(self, name: str) -> list[int]:
+        """Heights of the matrices stacked in the block parameter `name`: q | k | v and gate | up are products of
+        their own that share one call."""
+        shape = self.settings
+        if name.endswith("qkv.weight"):
+            kv = shape.key_value_heads * shape.head_size
+            return [shape.width, kv, kv]
+        if name.endswith("up.weight"):
+            return [shape.feed_forward] * (2 if shape.style == "modern" else 1)
+        return [self.get_parameter(name).shape[0]]
 
     def new_cache(self, batch: int, length: int) -> KVCache:
         """An empty cache for `batch` rows of up to `length` positions."""

@@ -1,4 +1,5 @@
-"""In: a model, data and an objective. Out: a trained model, its checkpoints and events that tell how it went.
+"""In: a model, an objective, settings, a run folder. Out: events, metrics, checkpoints that resume to the bit.
 
-Never: prints, or knows which objective it runs.
+One loop for every objective; an objective is one file.
+Never: prints, asks, or knows what it is training for.
 """

@@ -1,0 +1,200 @@
+"""The one training loop. It collects a step's micro-batches first, counts their loss units over all processes, and
+divides by that count, so that accumulation, uneven batches and several processes give one and the same gradient.
+
+Everything random is keyed by (seed, step): a run that is stopped anywhere and resumed ends in the same bytes.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+
+from modou.errors import UserError
+from modou.model.gpt import GPT
+from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings
+from modou.train.average import WeightAverage
+from modou.train.events import Ended, Evaluated, Event, Sampled, Saved, Shortened, Started, Stepped
+from modou.train.objective import Objective
+from modou.train.optim import make_optimizers
+from modou.train.parallel import World, synchronise_gradients
+from modou.train.progress import Progress
+from modou.train.saving import Keeper
+from modou.train.schedule import learning_rate_share
+
+LATE = 1.1
+"""A run may be this much slower than planned before it is shortened."""
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """The three groups of settings the loop reads."""
+
+    train: TrainSettings
+    optimizer: OptimizerSettings
+    schedule: ScheduleSettings
+
+
+class Trainer:
+    """Trains `model` (already spread over `world`) for `objective`; `keeper` is where it saves and finds itself."""
+
+    def __init__(
+        self, model: GPT, objective: Objective, settings: LoopSettings, keeper: Keeper, world: World
+    ) -> None:
+        self.model, self.objective, self.settings, self.world = model, objective, settings, world
+        self.keeper = keeper
+        self.optimizers = make_optimizers(model, settings.optimizer)
+        self.average = WeightAverage(model, settings.train.average) if settings.train.average else None
+        self.progress = Progress(steps=settings.train.steps)
+        self.autocast = settings.train.precision == "bfloat16"
+
+    def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Trains to the end, or until `should_stop`; yields what happens. UserError: the loss is no longer a number.
+
+        A checkpoint on disk is taken up first. At a stop everything is saved before the last event.
+        """
+        yield self._start()
+        progress, every = self.progress, self.settings.train.evaluate_every
+        reason = "finished"
+        while progress.step < progress.steps:
+            yield self._update()
+            if progress.step % every == 0 or progress.step == progress.steps:
+                yield from self._look()
+                if self._out_of_patience():
+                    reason = "patience"
+                    break
+            if progress.step < progress.steps and self.world.any(should_stop()):
+                reason = "interrupted"
+                break
+        if reason == "interrupted":
+            yield from self._save(is_best=False)
+        yield Ended(progress.step, progress.seconds, reason)
+
+    def _start(self) -> Started:
+        found = self.keeper.resume(self.model, self.optimizers, self.average, self.objective)
+        if found is None:
+            return Started(0, self.progress.steps)
+        self.progress = found.progress
+        return Started(self.progress.step, self.progress.steps, found.path, found.problems)
+
+    def _update(self) -> Stepped:
+        """One step: gradients of the whole batch, checked, then every optimizer moves."""
+        began = time.perf_counter()
+        step, progress = self.progress.step, self.progress
+        self.model.train()
+        self.objective.prepare(self.model, step)
+        batches = self.objective.micro_batches(step, self.world.rank, self.world.size)
+        count = self.world.sum(sum(batch.count for batch in batches))
+        sums: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches):
+            synchronise_gradients(self.model, number == len(batches) - 1)
+            self._seed(step, number)
+            with torch.autocast(self.world.device.type, torch.bfloat16) if self.autocast else nullcontext():
+                loss, extra = self.objective.loss(self.model, batch)
+            (loss / count).backward()
+            for name, value in {"loss": loss.detach(), **extra}.items():
+                sums[name] = sums[name] + value if name in sums else value
+        metrics = {name: self.world.sum(value.item()) / count for name, value in sums.items()}
+        metrics["gradient_norm"] = self._clip()
+        self._check_finite(metrics)
+        share = learning_rate_share(step, progress.steps, self.settings.schedule)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak_lr"] * share
+            optimizer.step()
+            optimizer.zero_grad()
+        progress.step += 1
+        if self.average is not None:
+            self.average.update(progress.step, progress.steps)
+        progress.tokens += int(count)
+        seconds = self.world.maximum(time.perf_counter() - began)
+        progress.seconds += seconds
+        metrics["learning_rate"] = share
+        event = Stepped(progress.step, progress.steps, progress.seconds, seconds, int(count), metrics)
+        self.keeper.log_step(event)
+        return event
+
+    def _seed(self, step: int, micro: int) -> None:
+        """Dropout becomes a function of (seed, step, micro-batch, rank), not of history."""
+        key = np.random.SeedSequence([self.settings.train.seed, step, micro, self.world.rank])
+        torch.manual_seed(int(key.generate_state(1, np.uint64)[0] >> 1))
+
+    def _clip(self) -> float:
+        limit = self.settings.optimizer.clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        return float((norm.full_tensor() if isinstance(norm, DTensor) else norm).item())
+
+    def _check_finite(self, metrics: Mapping[str, float]) -> None:
+        """Stops before a broken update, naming the first tensor whose gradient (or value) is not finite."""
+        if all(math.isfinite(metrics[name]) for name in ("loss", "gradient_norm")):
+            return
+        broken = "loss"
+        for name, parameter in self.model.named_parameters():
+            if not bool(_local(parameter).isfinite().all()):
+                broken = name
+                break
+            if parameter.grad is not None and not bool(_local(parameter.grad).isfinite().all()):
+                broken = f"{name}.grad"
+                break
+        raise UserError("train.diverged", step=self.progress.step + 1, tensor=broken)
+
+    def _look(self) -> Iterator[Event]:
+        """Evaluates the weights and their average, samples, perhaps shortens the run, and saves."""
+        numbers = self.objective.evaluate(self.model)
+        weights = "model"
+        value = _at(numbers, self.objective.measure)
+        if self.average is not None:
+            with self.average.in_place():
+                averaged = self.objective.evaluate(self.model)
+            numbers["average"] = averaged
+            if _at(averaged, self.objective.measure) < value:
+                weights, value = "average", _at(averaged, self.objective.measure)
+        is_best = self.progress.note(value, weights)
+        event = Evaluated(self.progress.step, self.progress.seconds, numbers, is_best)
+        self.keeper.log_evaluation(event)
+        yield event
+        with self.average.in_place() if self.average is not None and weights == "average" else nullcontext():
+            sampled = Sampled(self.progress.step, tuple(self.objective.sample(self.model)))
+        self.keeper.log_samples(sampled)
+        yield sampled
+        before = self.progress.steps
+        self.progress.steps = self._steps_that_fit()
+        if self.progress.steps < before:
+            yield Shortened(before, self.progress.steps)
+        yield from self._save(is_best)
+
+    def _steps_that_fit(self) -> int:
+        """The planned steps, or fewer where the machine turned out slower than the budget allows."""
+        progress, budget = self.progress, self.settings.train.minutes * 60
+        if not budget or progress.step == 0:
+            return progress.steps
+        pace = progress.seconds / progress.step
+        left = max(0.0, budget - progress.seconds)
+        if pace * (progress.steps - progress.step) <= LATE * left:
+            return progress.steps
+        return progress.step + int(left / pace)
+
+    def _save(self, is_best: bool) -> Iterator[Event]:
+        path = self.keeper.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
+        yield Saved(self.progress.step, path)
+
+    def _out_of_patience(self) -> bool:
+        patience = self.settings.train.patience
+        return bool(patience) and self.progress.worse_in_a_row >= patience
+
+
+def _local(tensor: Tensor) -> Tensor:
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def _at(numbers: Mapping[str, Any], path: str) -> float:
+    value: Any = numbers
+    for name in path.split("."):
+        value = value[name]
+    return float(value)

@@ -1,0 +1,132 @@
+"""Optimizers: Muon for the matrices inside the blocks, AdamW for everything else.
+
+AdamW (Loshchilov & Hutter 2019) is torch's fused one. Muon (Jordan et al. 2024) is ours: `torch.optim.Muon` iterates in
+bfloat16, which a CPU without bf16 units emulates about a hundred times slower than fp32.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from modou.model.gpt import GPT
+from modou.settings.train import OptimizerSettings
+
+# Each row (a, b, c) is one step X <- a X + b (X X^T) X + c (X X^T)^2 X of the Polar Express (Amsel et al. 2025): the
+# coefficients that bring singular values in [0.001, 1] closest to 1 after five steps.
+POLAR_STEPS = (
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+    (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
+    (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
+)
+
+
+def orthogonalise(matrices_NRC: Tensor) -> Tensor:
+    """The nearest (semi-)orthogonal matrix of each of N matrices: U V^T of its SVD, to about 10 %.
+
+    All N are iterated in one batched product; the shorter side is put first, so that the square is the small one.
+    """
+    tall = matrices_NRC.shape[-2] > matrices_NRC.shape[-1]
+    x_NRC = matrices_NRC.mT if tall else matrices_NRC
+    x_NRC = x_NRC / (x_NRC.norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-7)
+    for a, b, c in POLAR_STEPS:
+        square_NRR = x_NRC @ x_NRC.mT
+        x_NRC = a * x_NRC + (b * square_NRR + c * (square_NRR @ square_NRR)) @ x_NRC
+    return x_NRC.mT if tall else x_NRC
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, then every matrix's step is made orthogonal, so that all its directions move equally far.
+
+    lr: step length; a step of an R x C matrix has spectral norm lr x sqrt(max(1, R / C)). A parameter with the
+    attribute `muon_parts` is several matrices stacked along its rows (queries | keys | values), each taken by itself.
+    """
+
+    def __init__(
+        self, params: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One update from the gradients that are there."""
+        for group in self.param_groups:
+            by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+            places: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+            whole: list[tuple[nn.Parameter, Tensor]] = []
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                update = self._momentum(parameter, group["momentum"])
+                step = torch.empty_like(update)
+                whole.append((parameter, step))
+                heights = list(self.parts[parameter])
+                for part, place in zip(update.split(heights), step.split(heights), strict=True):
+                    by_shape[part.shape].append(part)
+                    places[part.shape].append(place)
+            for shape, parts in by_shape.items():
+                scale = max(1.0, shape[0] / shape[1]) ** 0.5
+                stacked = torch.stack(parts)
+                low = stacked.bfloat16() if stacked.is_cuda else stacked
+                for place, value in zip(places[shape], orthogonalise(low), strict=True):
+                    place.copy_(value).mul_(scale)
+            for parameter, step in whole:
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.sub_(_like(step, parameter), alpha=group["lr"])
+
+    def _momentum(self, parameter: nn.Parameter, momentum: float) -> Tensor:
+        """Nesterov momentum of the gradient; a sharded gradient is gathered, since orthogonality needs it whole."""
+        assert parameter.grad is not None
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].lerp_(parameter.grad, 1 - momentum)
+        update = parameter.grad.lerp(state["momentum"], momentum)
+        return update.full_tensor() if isinstance(update, DTensor) else update
+
+
+def _like(value: Tensor, parameter: Tensor) -> Tensor:
+    if isinstance(parameter, DTensor):
+        return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
+    return value
+
+
+def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
+    """The optimizers of `model`: [Muon, AdamW], or [AdamW] alone. Each group remembers its peak rate as `peak_lr`.
+
+    Matrices of the blocks go to Muon (or to AdamW at `matrix_lr`); embeddings and head to AdamW at `embedding_lr`;
+    norms and biases to AdamW at `embedding_lr` without decay.
+    """
+    matrices: list[nn.Parameter] = []
+    parts: list[list[int]] = []
+    tables: list[nn.Parameter] = []
+    scalars: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 2 and name.startswith("blocks."):
+            matrices.append(parameter)
+            parts.append(model.stacked_heights(name))
+        else:
+            (tables if parameter.ndim == 2 else scalars).append(parameter)
+    decay = settings.weight_decay
+    adam_groups: list[dict[str, Any]] = [
+        {"params": tables, "lr": settings.embedding_lr, "weight_decay": settings.embedding_decay},
+        {"params": scalars, "lr": settings.embedding_lr, "weight_decay": 0.0},
+    ]
+    optimizers: list[torch.optim.Optimizer] = []
+    if settings.name == "muon":
+        optimizers.append(Muon(matrices, parts, settings.matrix_lr, settings.momentum, decay))
+    else:
+        adam_groups.insert(0, {"params": matrices, "lr": settings.matrix_lr, "weight_decay": decay})
+    adam_groups = [group for group in adam_groups if group["params"]]
+    optimizers.append(
+        torch.optim.AdamW(adam_groups, betas=(settings.beta1, settings.beta2), eps=1e-10, fused=True)
+    )
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+    return optimizers

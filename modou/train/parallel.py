@@ -1,0 +1,132 @@
+"""One process or many, the same code: gradients are summed over processes and the loss is divided by the global count.
+
+Every process group is one path, FSDP2's `fully_shard` on a (replicate, shard) mesh: (N, 1) is DDP, (1, N) is FSDP.
+Gradients are reduced by a forced SUM with divide factor 1: gloo's AVG sums silently, and a mean over processes would be
+wrong anyway where their token counts differ.
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from modou.errors import UserError
+from modou.model.gpt import GPT
+
+TIMEOUT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class World:
+    """Which process this is, of how many, on which device."""
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+    mesh: DeviceMesh | None = None
+
+    @property
+    def is_main(self) -> bool:
+        """The one process that writes files and draws."""
+        return self.rank == 0
+
+    def sum(self, value: float) -> float:
+        """The sum over all processes."""
+        return self._reduce(value, dist.ReduceOp.SUM)
+
+    def any(self, value: bool) -> bool:
+        """Whether it is true anywhere."""
+        return self._reduce(float(value), dist.ReduceOp.MAX) > 0
+
+    def maximum(self, value: float) -> float:
+        """The largest over all processes."""
+        return self._reduce(value, dist.ReduceOp.MAX)
+
+    def barrier(self) -> None:
+        """Waits for all."""
+        if self.size > 1:
+            dist.barrier()
+
+    def _reduce(self, value: float, operation: Any) -> float:
+        if self.size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor, op=operation)
+        return tensor.item()
+
+
+def choose_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
+    """The device that `name` means here. UserError where there is none."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("train.no_cuda")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise UserError("train.no_mps")
+    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
+
+
+def join_world(device: torch.device, strategy: Literal["ddp", "fsdp"]) -> World:
+    """This process's place: alone, or under torchrun (which sets RANK, WORLD_SIZE and the meeting point)."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return World(device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+    size = dist.get_world_size()
+    shape = (size, 1) if strategy == "ddp" else (1, size)
+    mesh = init_device_mesh(device.type, shape, mesh_dim_names=("replicate", "shard"))
+    return World(device, dist.get_rank(), size, mesh)
+
+
+def leave_world(world: World) -> None:
+    """Ends the process group, if there is one."""
+    if world.size > 1 and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def spread(model: GPT, world: World, precision: torch.dtype = torch.float32) -> GPT:
+    """The model placed on its device and, with several processes, replicated or sharded over the mesh."""
+    model.to(world.device)
+    if world.mesh is None:
+        return model
+    policy = MixedPrecisionPolicy(param_dtype=precision, reduce_dtype=torch.float32)
+    for block in model.blocks:
+        fully_shard(block, mesh=world.mesh, mp_policy=policy)
+    fully_shard(model, mesh=world.mesh, mp_policy=policy)  # the root group: embedding, norm and head together
+    for method in ("loss", "hidden", "logits"):
+        register_fsdp_forward_method(model, method)
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.set_gradient_divide_factor(1.0)
+            module.set_force_sum_reduction_for_comms(True)
+    return model
+
+
+def synchronise_gradients(model: torch.nn.Module, now: bool) -> None:
+    """Whether the next backward pass sums gradients over processes (only the last of an accumulation window need)."""
+    if isinstance(model, FSDPModule):
+        model.set_requires_gradient_sync(now)
+
+
+def gather(tensor: Tensor) -> Tensor:
+    """The whole of a sharded tensor, on the CPU; every process must call it."""
+    whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return whole.detach().cpu()
+
+
+@torch.no_grad()
+def place(tensor: Tensor, whole: Tensor) -> None:
+    """Writes a whole tensor into a tensor that may be sharded."""
+    if isinstance(tensor, DTensor):
+        whole = whole.to(tensor.device, tensor.dtype)
+        whole = distribute_tensor(whole, tensor.device_mesh, tensor.placements, src_data_rank=None)
+    tensor.copy_(whole)

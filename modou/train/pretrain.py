@@ -1,0 +1,85 @@
+"""Pretraining: predict each next token of the text.
+
+    loss = - sum over positions of log p(token t+1 | tokens up to t)
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modou.evaluate.likelihood import bits_per_character
+from modou.model.gpt import GPT
+from modou.model.loss import IGNORE
+from modou.settings.sampling import SamplingSettings
+from modou.text.shards import Batches
+from modou.text.tokenizer import Tokenizer
+from modou.generate.engine import complete
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Inputs and next tokens, (B, T) ids each; `count` targets carry loss."""
+
+    ids_BT: Tensor
+    target_BT: Tensor
+    count: int
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """The objective of `modou pretrain`. See train.objective for the contract."""
+
+    batches: Batches
+    tokenizer: Tokenizer
+    validation: Sequence[str]
+    prompts: Sequence[str]
+    sampling: SamplingSettings
+    characters_per_token: float
+    device: torch.device
+    micro_batch: int = 0
+    measure: str = "validation.bits_per_char"
+
+    def prepare(self, model: GPT, step: int) -> None:
+        """Nothing: the text is there."""
+
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[TokenBatch]:
+        """This process's rows of the step's batch, `micro_batch` at a time."""
+        inputs_BT, targets_BT = self.batches.rows(step, rank, world)
+        size = self.micro_batch or len(inputs_BT)
+        batches: list[TokenBatch] = []
+        for first in range(0, len(inputs_BT), size):
+            target_BT = targets_BT[first : first + size]
+            ids = torch.from_numpy(inputs_BT[first : first + size]).to(self.device)
+            targets = torch.from_numpy(target_BT).to(self.device)
+            batches.append(TokenBatch(ids, targets, int((target_BT != IGNORE).sum())))
+        return batches
+
+    def loss(self, model: GPT, batch: TokenBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum of nats over the batch's targets; the same in bits per character of training text."""
+        nats = model.loss(batch.ids_BT, batch.target_BT)
+        return nats, {"bits_per_char": nats.detach() / (math.log(2) * self.characters_per_token)}
+
+    def evaluate(self, model: GPT) -> dict[str, Any]:
+        """Bits per character on the validation excerpts."""
+        return {"validation": {"bits_per_char": bits_per_character(model, self.tokenizer, self.validation).value}}
+
+    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+        """A text for each prompt."""
+        written = complete(model, self.tokenizer, self.prompts, self.sampling)
+        return [
+            {"prompt": prompt, "seed": self.sampling.seed, "text": text.text}
+            for prompt, text in zip(self.prompts, written, strict=True)
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """Nothing beyond (seed, step)."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing to take back."""
+
+
