@@ -1,0 +1,68 @@
+"""The headline figure: bits per character, the same for every kind of model.
+
+All bits spent on a text (its newlines and end mark included) ÷ its characters without newlines. So neither the
+tokenizer nor the way lines are broken can flatter a model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modou.errors import UserError
+from modou.evaluate.intervals import Blocks, Interval, blocks, difference_interval, ratio_interval
+
+
+@dataclass(frozen=True)
+class BitsPerCharacter:
+    """Bits spent on held-out characters, with a 95 % block bootstrap interval."""
+
+    bits: float
+    characters: int
+    blocks: Blocks = field(repr=False, compare=False)
+    seed: int = 0
+
+    @property
+    def value(self) -> float:
+        return self.bits / self.characters
+
+    @cached_property
+    def interval(self) -> Interval | None:
+        """None: the text is too short to say (fewer than two blocks)."""
+        return ratio_interval(self.blocks, self.seed)
+
+    def gain_over(self, baseline: "BitsPerCharacter") -> dict[str, Any]:
+        """Bits per character saved against `baseline` on the same characters, with a paired interval."""
+        interval = difference_interval(baseline.blocks, self.blocks, self.seed)
+        return {
+            "bits_per_char": baseline.value - self.value,
+            "interval": list(interval) if interval else None,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "bits_per_char": self.value,
+            "interval": list(self.interval) if self.interval else None,
+            "characters": self.characters,
+            "blocks": len(self.blocks),
+        }
+
+
+def characters(text: str) -> npt.NDArray[np.int64]:
+    """1 for each character of `text`, 0 for a newline, and a last 0 for the end mark."""
+    return np.array([*(character != "\n" for character in text), False], np.int64)
+
+
+def score(texts: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], seed: int = 0) -> BitsPerCharacter:
+    """Adds up texts given as (bits, characters) of each unit: a character, a token, an end mark.
+
+    UserError: there is no character to divide by.
+    """
+    parts = blocks(texts)
+    count = int(parts.characters.sum())
+    if count == 0:
+        raise UserError("evaluate.nothing_to_score")
+    return BitsPerCharacter(float(parts.bits.sum()), count, parts, seed)

@@ -1,0 +1,203 @@
+"""Characters predicted from the few before them: interpolated modified Kneser-Ney, orders 1 to 6.
+
+    P_n(w | h) = (c(hw) - D(c(hw))) / c(h·)  +  gamma(h) P_{n-1}(w | h without its first symbol)
+
+The highest order uses how often a gram was seen, each lower one how many different symbols stood before it
+(the continuation count). D is D1, D2 or D3+ for c = 1, 2, >= 3; gamma(h) is the mass the discounts set free.
+Order 0 is uniform over the alphabet of the training text, the end mark and one class for all unknown
+characters, whose members (the rest of Unicode) share its mass evenly: an unseen character costs finite
+bits, and all probabilities sum to 1. Source: Chen and Goodman, An Empirical Study of Smoothing
+Techniques for Language Modeling, 1999.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from modou.evaluate.bits import BitsPerCharacter, characters, score
+from modou.evaluate.counts import (
+    END,
+    FIRST_CHARACTER,
+    PAD,
+    UNKNOWN,
+    Counts,
+    Level,
+    count_grams,
+    find,
+    symbols_of,
+)
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+HIGHEST_ORDER = 6
+SCALAR_VALUES = 0x110000 - 0x800  # Unicode's code points but the surrogates
+FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothed:
+    """One level's discounted probabilities: `kept` of each gram, `freed` (gamma) of each context."""
+
+    kept: Floats
+    freed: Floats
+
+
+class KneserNey:
+    """Character n-grams of every order up to `order`, counted once. Made by `fit`."""
+
+    def __init__(self, counts: Counts, order: int) -> None:
+        self.order = order
+        self.counts = counts
+        self._seen = [smooth(level, level.seen, counts.symbols) for level in counts.levels]
+        self._continuation = [
+            smooth(level, level.left_neighbours, counts.symbols) for level in counts.levels[:-1]
+        ]
+        self._unknown_bits = math.log2(SCALAR_VALUES - len(counts.alphabet))
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], order: int = 5) -> "KneserNey":
+        """Counts `texts`, each from its start mark to its end mark.
+
+        `order`: the highest that can be asked for; a model of order 5 is also one of 1, 2, 3 and 4.
+        ValueError: an order outside 1 .. 6, or no text at all.
+        """
+        if not 1 <= order <= HIGHEST_ORDER:
+            raise ValueError(f"order {order} is not within 1 .. {HIGHEST_ORDER}")
+        if not texts:
+            raise ValueError("no text to count")
+        return cls(count_grams(texts, order), order)
+
+    def bits_of_each(self, text: str, order: int | None = None) -> Floats:
+        """Bits of each character of `text` and, last, of its end mark. Shape: (len(text) + 1,)."""
+        return self._bits_by_order(text, order or self.order)[-1]
+
+    def bits(self, texts: Sequence[str], order: int | None = None, seed: int = 0) -> BitsPerCharacter:
+        """Bits per character of `texts`: newlines and end marks are paid for, newlines are not counted."""
+        return score([(self.bits_of_each(text, order), characters(text)) for text in texts], seed)
+
+    def every_order(self, texts: Sequence[str], seed: int = 0) -> dict[int, BitsPerCharacter]:
+        """`bits` of the orders 1 .. `order` in one pass."""
+        by_order = [self._bits_by_order(text, self.order) for text in texts]
+        return {
+            order: score(
+                [(bits[order - 1], characters(text)) for bits, text in zip(by_order, texts, strict=True)],
+                seed,
+            )
+            for order in range(1, self.order + 1)
+        }
+
+    def distribution(self, history: str, order: int | None = None) -> dict[str, float]:
+        """P(. | history) of each character of the alphabet, of the end mark ("") and of all unknown ("�")."""
+        order = order or self.order
+        alphabet = self.counts.alphabet
+        symbols = np.array([*range(FIRST_CHARACTER, self.counts.symbols), END, UNKNOWN])
+        context = np.concatenate([np.full(order, PAD), symbols_of(history, alphabet)])[-order:]
+        windows_LN = np.tile(context, (len(symbols), 1))
+        probabilities = self._probabilities(windows_LN, symbols, order)[-1]
+        return dict(zip([*map(chr, alphabet.tolist()), "", "\ufffd"], probabilities.tolist(), strict=True))
+
+    def _bits_by_order(self, text: str, order: int) -> list[Floats]:
+        """Bits of each symbol of `text` under a model of each order 1 .. `order`."""
+        ids = symbols_of(text, self.counts.alphabet)
+        predicted = np.append(ids, END)
+        windows_LN = np.lib.stride_tricks.sliding_window_view(
+            np.concatenate([np.full(order, PAD), ids]), order
+        )
+        unknown_bits = np.where(predicted == UNKNOWN, self._unknown_bits, 0.0)
+        return [unknown_bits - np.log2(p) for p in self._probabilities(windows_LN, predicted, order)]
+
+    def _probabilities(self, windows_LN: Integers, symbols_L: Integers, order: int) -> list[Floats]:
+        """P(symbol | the symbols before it) under orders 1 .. `order`; a window ends just before its symbol."""
+        context = np.zeros(len(symbols_L), np.int64)
+        lower = np.full(len(symbols_L), 1 / (self.counts.symbols - 1))  # all but the start mark
+        result: list[Floats] = []
+        for place, level in enumerate(self.counts.levels[:order]):
+            if place > 0:
+                shorter = len(self.counts.levels[place - 1].context_keys)
+                longer = find(level.context_keys, windows_LN[:, -place] * shorter + context)
+                context = np.where(context < 0, -1, longer)
+            gram = np.where(context < 0, -1, find(level.gram_keys, context * self.counts.symbols + symbols_L))
+            result.append(_interpolate(self._seen[place], context, gram, lower))
+            if place + 1 < order:
+                lower = _interpolate(self._continuation[place], context, gram, lower)
+        return result
+
+    def sample(self, n_characters: int, seed: int, prompt: str = "", order: int | None = None) -> str:
+        """`n_characters` characters that follow `prompt`, drawn from the full distribution.
+
+        Where the end mark is drawn, the next text begins. Unknown characters are never drawn.
+        """
+        order = order or self.order
+        generator = np.random.default_rng(seed)
+        history = [PAD] * order + symbols_of(prompt, self.counts.alphabet).tolist()
+        written: list[str] = []
+        while len(written) < n_characters:
+            symbol = self._draw(history, order, generator)
+            if symbol == END:
+                history = [PAD] * order
+            elif symbol != UNKNOWN:
+                history.append(symbol)
+                written.append(chr(self.counts.alphabet[symbol - FIRST_CHARACTER]))
+        return "".join(written)
+
+    def _draw(self, history: list[int], order: int, generator: np.random.Generator) -> int:
+        """One symbol: from the longest known context down, keep a gram of it or, with chance gamma, go on."""
+        contexts = [0]
+        for place in range(1, order):
+            keys = self.counts.levels[place].context_keys
+            key = history[-place] * len(self.counts.levels[place - 1].context_keys) + contexts[-1]
+            found = int(np.searchsorted(keys, key))
+            if found == len(keys) or keys[found] != key:
+                break
+            contexts.append(found)
+        for place in reversed(range(len(contexts))):
+            smoothed = self._seen[place] if place == order - 1 else self._continuation[place]
+            context = contexts[place]
+            if generator.random() >= smoothed.freed[context]:
+                first, last = self._first_grams[place][context : context + 2]
+                kept = np.cumsum(smoothed.kept[first:last])
+                chosen = first + np.searchsorted(kept, generator.random() * kept[-1], side="right")
+                key = self.counts.levels[place].gram_keys[min(chosen, last - 1)]
+                return int(key % self.counts.symbols)
+        return int(generator.integers(END, self.counts.symbols))
+
+    @cached_property
+    def _first_grams(self) -> list[Integers]:
+        """For each level, where the grams of each context begin, and one past the last."""
+        return [
+            np.searchsorted(level.gram_keys, np.arange(len(level.context_keys) + 1) * self.counts.symbols)
+            for level in self.counts.levels
+        ]
+
+
+def smooth(level: Level, counts: Integers, symbols: int) -> Smoothed:
+    """Takes the discount of its count off each gram and hands it to the gram's context."""
+    context = level.gram_keys // symbols
+    total = np.bincount(context, weights=counts)
+    discount = np.array([0.0, *discounts(counts)])[np.minimum(counts, 3)]
+    return Smoothed((counts - discount) / total[context], np.bincount(context, weights=discount) / total)
+
+
+def discounts(counts: Integers) -> tuple[float, float, float]:
+    """D1, D2, D3+ from how many grams were counted once, twice, three and four times.
+
+    A text too small or too odd for the estimate (a count of counts is 0, or a discount would exceed what it
+    is taken from) gets 0.5, 1 and 1.5.
+    """
+    n1, n2, n3, n4 = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].tolist()
+    if not (n1 and n2 and n3 and n4):
+        return FALLBACK_DISCOUNTS
+    share = n1 / (n1 + 2 * n2)
+    d1, d2, d3 = 1 - 2 * share * n2 / n1, 2 - 3 * share * n3 / n2, 3 - 4 * share * n4 / n3
+    return (d1, d2, d3) if 0 < d1 < 1 and 0 < d2 < 2 and 0 < d3 < 3 else FALLBACK_DISCOUNTS
+
+
+def _interpolate(smoothed: Smoothed, context: Integers, gram: Integers, lower: Floats) -> Floats:
+    """Kept mass of the gram plus freed mass × `lower`; a context never seen leaves `lower` as it is."""
+    kept = np.where(gram < 0, 0.0, smoothed.kept[gram])
+    return np.where(context < 0, lower, kept + smoothed.freed[context] * lower)
