@@ -1,9 +1,9 @@
 """Text to token ids and back, exactly: SentencePiece with byte fallback (Kudo & Richardson 2018)."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ import sentencepiece
 
 from modou.errors import UserError
 from modou.settings.text import TokenizerSettings
+from modou.storage import user_errors, write_bytes_atomically
 from modou.text import tokenizer_card
 from modou.text.tokenizer_stream import StreamDecoder
 from modou.text.tokenizer_training import CONTROLS, NEWLINE, SPACE, Training, train_model, without_surrogates
@@ -88,11 +89,10 @@ class Tokenizer:
         return cls(model, source=str(path))
 
     def save(self, folder: Path) -> None:
-        """Write `folder`/tokenizer.model, whole or not at all."""
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f"{FILE_NAME}.{os.getpid()}.tmp"
-        temporary.write_bytes(self.model)
-        temporary.replace(folder / FILE_NAME)
+        """Write `folder`/tokenizer.model, whole or not at all. UserError: disk full, no permission."""
+        with user_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(folder / FILE_NAME, self.model)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes get the model's bytes.
@@ -100,26 +100,27 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`; no bos or eos is added."""
-        return self.encode_batch([text])[0]
+        return list(chain.from_iterable(self.encode_parts(text)))
+
+    def encode_parts(self, text: str) -> Iterator[list[int]]:
+        """What `encode` gives, part by part: the memory does not grow with the text."""
+        assert self._processor is not None
+        # SentencePiece cannot tell a literal U+2581 from a space: it is written as its three byte pieces.
+        for number, stretch in enumerate(without_surrogates(text).split(SPACE)):
+            if number:
+                yield self._literal_space
+            for block in self._blocks(stretch):
+                yield self._processor.encode(block, num_threads=1)
 
     def encode_batch(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
-        """Token ids of each text."""
+        """Token ids of each text; short plain texts are encoded by `threads` threads at once."""
         assert self._processor is not None
-        stretches: list[str] = []
-        owners: list[tuple[int, bool]] = []
-        for number, text in enumerate(texts):
-            # SentencePiece cannot tell a literal U+2581 from a space: it is written as its three byte pieces.
-            for part, stretch in enumerate(without_surrogates(text).split(SPACE)):
-                for start, block in enumerate(self._blocks(stretch)):
-                    stretches.append(block)
-                    owners.append((number, part > 0 and start == 0))
-        ids: list[list[int]] = [[] for _ in texts]
-        encoded: list[list[int]] = self._processor.encode(stretches, num_threads=threads) if stretches else []
-        for (number, after_literal_space), tokens in zip(owners, encoded, strict=True):
-            if after_literal_space:
-                ids[number] += self._literal_space
-            ids[number] += tokens
-        return ids
+        plain = [i for i, text in enumerate(texts) if len(text) <= _BLOCK and SPACE not in text]
+        clean = [without_surrogates(texts[i]) for i in plain]
+        encoded = dict(
+            zip(plain, self._processor.encode(clean, num_threads=threads) if clean else [], strict=True)
+        )
+        return [encoded[i] if i in encoded else self.encode(text) for i, text in enumerate(texts)]
 
     def _blocks(self, text: str) -> Iterator[str]:
         """`text` in blocks, cut only between characters that share no piece, so that the ids are the same."""

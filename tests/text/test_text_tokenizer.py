@@ -202,12 +202,11 @@ def test_card_of_nothing_and_of_too_much(monkeypatch: pytest.MonkeyPatch) -> Non
     assert tokenizer.card(STORY[:60] for _ in count())["train"]["characters"] == 120
 
 
-def test_the_whole_novel_comes_back(shuihu_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "vocabulary"), [("bpe", 4096), ("char", 8000)])
+def test_the_whole_novel_comes_back(shuihu_path: Path, kind: TokenizerKind, vocabulary: int) -> None:
     novel = shuihu_path.read_text(encoding="utf-8-sig")
-    for kind, vocabulary in (("bpe", 4096), ("char", 8000)):
-        tokenizer = Tokenizer.train([novel], TokenizerSettings(kind=kind, vocabulary=vocabulary))
-        train = tokenizer.card([novel])["train"]
-        assert train["round_trip"]["exact"] and train["unknown_tokens"] == 0
-        assert train["byte_fallback"] < 0.01
-        if kind == "char":
-            assert train["tokens"] == len(novel)
+    train = trained(novel, kind, vocabulary).card([novel])["train"]
+    assert train["round_trip"]["exact"] and train["unknown_tokens"] == 0
+    assert train["byte_fallback"] < 0.01
+    if kind == "char":
+        assert train["tokens"] == len(novel)
