@@ -19,13 +19,14 @@ class CleanSettings(Settings):
     furniture: bool = True
     """Remove page numbers, rules, site notices and Project Gutenberg frames."""
     spaces: bool = True
-    """Trim and collapse blank, full-width and control white space."""
+    """Remove control characters; trim white space, and collapse runs of it and full-width spaces to one space."""
     private_use: bool = True
-    """Remove private-use characters (lost glyphs) and report them."""
+    """Remove private-use characters (lost glyphs) and report them. Held-out chapters keep theirs."""
     duplicates: bool = True
     """Drop a chapter that repeats an earlier one word for word."""
     punctuation: bool = True
-    """Half-width marks between Chinese characters become full-width; stray full-width stops become 。"""
+    """Half-width marks between Chinese characters become full-width; stray full-width stops become 。 Not in held-out
+    chapters: what examines a model is the text as it was written."""
     unwrap: bool = True
     """Join lines that were broken at a fixed width (verse is kept)."""
     simplify: bool = False

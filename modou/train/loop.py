@@ -181,7 +181,9 @@ class Trainer:
         return progress.step + int(left / pace)
 
     def _save(self, is_best: bool) -> Iterator[Event]:
-        path = self.keeper.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
+        path = self.keeper.save(
+            self.model, self.optimizers, self.average, self.objective, self.progress, is_best
+        )
         yield Saved(self.progress.step, path)
 
     def _out_of_patience(self) -> bool:

@@ -43,14 +43,20 @@ def orthogonalise(matrices_NRC: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum, then every matrix's step is made orthogonal, so that all its directions move equally far.
 
-    lr: step length; a step of an R x C matrix has spectral norm lr x sqrt(max(1, R / C)). A parameter with the
-    attribute `muon_parts` is several matrices stacked along its rows (queries | keys | values), each taken by itself.
+    lr: step length; a step of an R x C matrix has spectral norm lr x sqrt(max(1, R / C)). `parts` gives each parameter
+    the heights of the matrices stacked in it (queries | keys | values): each is taken by itself.
     """
 
     def __init__(
-        self, params: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float
+        self,
+        params: Sequence[nn.Parameter],
+        parts: Sequence[Sequence[int]],
+        lr: float,
+        momentum: float,
+        weight_decay: float,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.parts = dict(zip(params, parts, strict=True))
 
     @torch.no_grad()
     def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]

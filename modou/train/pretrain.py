@@ -1,6 +1,6 @@
 """Pretraining: predict each next token of the text.
 
-    loss = - sum over positions of log p(token t+1 | tokens up to t)
+loss = - sum over positions of log p(token t+1 | tokens up to t)
 """
 
 import math
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from modou.evaluate.likelihood import bits_per_character
+from modou.generate.engine import complete
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
 from modou.settings.sampling import SamplingSettings
 from modou.text.shards import Batches
 from modou.text.tokenizer import Tokenizer
-from modou.generate.engine import complete
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class Pretrain:
 
     def evaluate(self, model: GPT) -> dict[str, Any]:
         """Bits per character on the validation excerpts."""
-        return {"validation": {"bits_per_char": bits_per_character(model, self.tokenizer, self.validation).value}}
+        return {
+            "validation": {"bits_per_char": bits_per_character(model, self.tokenizer, self.validation).value}
+        }
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
         """A text for each prompt."""
@@ -81,5 +83,3 @@ class Pretrain:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Nothing to take back."""
-
-

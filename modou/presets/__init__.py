@@ -1,0 +1,1 @@
+"""Recipes as TOML, one file a model; each runs as it stands."""
