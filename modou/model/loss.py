@@ -1,8 +1,9 @@
 """Cross-entropy of the next token without ever holding all logits.
 
-The logits of a batch are its largest tensor by far (2,048 positions x 8,000 tokens x 4 bytes = 65 MB, several times
-over). Here they live one chunk of positions at a time: forward computes each chunk's loss *and* its gradient,
-(softmax - one-hot), and lets the chunk go. As fast as the plain form or faster, and a fraction of its memory.
+The logits of a batch are its largest tensor by far (2,048 positions x 8,000 tokens x 4 bytes = 65 MB, several
+times over). Here they live one chunk of positions at a time: forward computes each chunk's loss *and* its
+gradient, (softmax - one-hot), and lets the chunk go. As fast as the plain form or faster, at a fraction of its
+memory.
 
 Shapes: N positions, C positions of a chunk, D width, V vocabulary.
 """
@@ -22,14 +23,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_ND: Tensor, head_VD: Tensor, target_N: Tensor) -> Tensor:
         head_VD = head_VD.to(x_ND.dtype)
-        total = x_ND.new_zeros((), dtype=torch.float32)
+        wide = torch.promote_types(x_ND.dtype, torch.float32)  # sums of half types are taken in float32
+        total = x_ND.new_zeros((), dtype=wide)
         grad_x_ND = torch.empty_like(x_ND)
-        grad_head_VD = torch.zeros_like(head_VD, dtype=torch.float32)
+        grad_head_VD = torch.zeros_like(head_VD, dtype=wide)
         for start in range(0, x_ND.shape[0], CHUNK):
             x_CD, target_C = x_ND[start : start + CHUNK], target_N[start : start + CHUNK]
             kept_C1 = (target_C != IGNORE).unsqueeze(1)
-            index_C1 = target_C.clamp_min(0).unsqueeze(1)
-            logits_CV = F.linear(x_CD, head_VD).float()
+            index_C1 = target_C.unsqueeze(1).where(kept_C1, 0)
+            logits_CV = F.linear(x_CD, head_VD).to(wide)
             log_total_C1 = logits_CV.logsumexp(1, keepdim=True)
             total += ((log_total_C1 - logits_CV.gather(1, index_C1)) * kept_C1).sum()
             grad_CV = logits_CV.sub_(log_total_C1).exp_()
@@ -47,7 +49,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def next_token_loss(x_BTD: Tensor, head_VD: Tensor, target_BT: Tensor) -> Tensor:
-    """Sum over all positions of -log p(target) in nats, float32 scalar; targets of -100 are left out."""
+    """Sum over all positions of -log p(target) in nats; targets of -100 are left out.
+
+    A scalar, float32, or float64 where x is.
+    """
     loss: Tensor = _ChunkedCrossEntropy.apply(x_BTD.flatten(0, -2), head_VD, target_BT.flatten())
     return loss
 

@@ -1,0 +1,122 @@
+"""What a model of some shape costs, counted from its settings alone: parameters, work per token, bytes.
+
+Everything here is checked against real models in the tests: parameters exactly, work against torch's own
+operation counter, activations against what autograd keeps.
+"""
+
+from typing import TypedDict
+
+from modou.model.loss import CHUNK
+from modou.settings.model import ModelSettings
+
+FLOAT32 = 4
+"""Bytes of a number."""
+
+
+class Memory(TypedDict):
+    """Bytes in float32."""
+
+    weights: int
+    gradients: int
+    adamw: int
+    """State of AdamW on everything: mean and mean square of each gradient."""
+    muon: int
+    """State of Muon on the block matrices (one momentum) and AdamW on the rest."""
+    loss: int
+    """The chunked cross-entropy: logits and their gradient for one chunk, gradient of the head."""
+    activations_per_token: int
+    """What autograd keeps from the forward to the backward pass, for each token of a batch."""
+
+
+class Description(TypedDict):
+    """The census of one model."""
+
+    parameters: dict[str, int]
+    """By group: embedding, positions, attention, feed_forward, norms, head (0 where tied)."""
+    total: int
+    """Sum of the groups."""
+    multiplied: int
+    """Weights that each token is multiplied with: matrices of blocks and head, not the tables looked up."""
+    flops_per_token: int
+    """Floating-point operations to train on one token, 6 x multiplied + 12 x layers x width x context
+    (attention counted without the causal saving, as Chowdhery et al. 2022, appendix B, do)."""
+    cache_bytes_per_token: int
+    """Bytes that the key-value cache grows by with each token of a row (float32)."""
+    memory: Memory
+
+
+def describe(settings: ModelSettings) -> Description:
+    """Counts parameters, operations and bytes of the model that `settings` names, without building it."""
+    matrices, parameters = block_matrices(settings), groups(settings)
+    total = sum(parameters.values())
+    multiplied = matrices + settings.vocabulary * settings.width
+    attention_flops = 12 * settings.layers * settings.width * settings.context
+    keys_and_values = 2 * settings.layers * settings.key_value_heads * settings.head_size
+    return {
+        "parameters": parameters,
+        "total": total,
+        "multiplied": multiplied,
+        "flops_per_token": 6 * multiplied + attention_flops,
+        "cache_bytes_per_token": FLOAT32 * keys_and_values,
+        "memory": {
+            "weights": FLOAT32 * total,
+            "gradients": FLOAT32 * total,
+            "adamw": FLOAT32 * 2 * total,
+            "muon": FLOAT32 * (2 * total - matrices),
+            "loss": FLOAT32 * settings.vocabulary * (2 * CHUNK + settings.width),
+            "activations_per_token": FLOAT32 * kept_activations(settings),
+        },
+    }
+
+
+def qkv_width(settings: ModelSettings) -> int:
+    """Numbers in the queries, keys and values of one position."""
+    return (settings.heads + 2 * settings.key_value_heads) * settings.head_size
+
+
+def block_matrices(settings: ModelSettings) -> int:
+    """Weights of all matrices in the blocks."""
+    width, gates = settings.width, 2 if settings.style == "modern" else 1
+    attention = width * (qkv_width(settings) + width)
+    return settings.layers * (attention + (gates + 1) * width * settings.feed_forward)
+
+
+def groups(settings: ModelSettings) -> dict[str, int]:
+    """Parameters by group; biases belong to the group of their matrix, scales of QK-norm to the norms."""
+    width, layers, hidden = settings.width, settings.layers, settings.feed_forward
+    classic = settings.style == "classic"
+    attention = width * (qkv_width(settings) + width)
+    feed_forward = width * hidden * (2 if classic else 3)
+    norm = width
+    query_key_norms = 2 * settings.head_size
+    if classic:
+        attention += qkv_width(settings) + width
+        feed_forward += hidden + width
+        norm = 2 * width
+        query_key_norms = 0
+    table = settings.vocabulary * width
+    return {
+        "embedding": table,
+        "positions": settings.context * width if settings.position == "learned" else 0,
+        "attention": layers * attention,
+        "feed_forward": layers * feed_forward,
+        "norms": layers * (2 * norm + query_key_norms) + norm,
+        "head": 0 if settings.tied else table,
+    }
+
+
+def kept_activations(settings: ModelSettings) -> int:
+    """Numbers that autograd keeps of one token without dropout (attention weights are recomputed)."""
+    width, hidden = settings.width, settings.feed_forward
+    turned = (settings.heads + settings.key_value_heads) * settings.head_size
+    # both norms' inputs and outputs, queries | keys | values, the mix; then inside the feed-forward layer
+    layer = 4 * width + qkv_width(settings) + width + 2 * hidden
+    last_norm = 2 * width
+    if settings.position == "rope":  # queries and keys once more, turned
+        layer += turned
+    if (
+        settings.style == "modern"
+    ):  # gate beside up, silu(gate); RMSNorm keeps its result before the scale too
+        layer += 2 * hidden + 2 * width + turned
+        last_norm += width
+    return settings.layers * layer + last_norm

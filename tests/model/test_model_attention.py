@@ -1,0 +1,64 @@
+"""The one attention function: fast equals explicit, weights are a causal distribution."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from modou.model.attention import attend, attend_explicitly, causal_mask
+
+
+def queries_keys_values(seed: int, groups: int, kv_heads: int, new: int, earlier: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [(2, groups * kv_heads, new, 8), *[(2, kv_heads, earlier + new, 8)] * 2]
+    return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+CASE = st.builds(
+    queries_keys_values,
+    seed=st.integers(0, 2**31),
+    groups=st.integers(1, 4),
+    kv_heads=st.integers(1, 3),
+    new=st.integers(1, 20),
+    earlier=st.integers(0, 20),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(CASE)
+def test_fast_equals_explicit(tensors: list[Tensor]) -> None:
+    mix_BHTS, weights_BHTP = attend_explicitly(*tensors)
+    assert torch.allclose(attend(*tensors), mix_BHTS, atol=1e-5)
+    new, total = weights_BHTP.shape[-2:]
+    assert torch.allclose(weights_BHTP.sum(-1), torch.ones(()), atol=1e-6)
+    assert (weights_BHTP >= 0).all()
+    future_TP = torch.arange(total) > torch.arange(total - new, total)[:, None]
+    assert (weights_BHTP[:, :, future_TP] == 0).all()
+    assert torch.equal(causal_mask(new, total, torch.device("cpu")), ~future_TP)
+
+
+def test_explicit_is_the_formula_written_as_loops() -> None:
+    query_BHTS, key_BKPS, value_BKPS = (
+        tensor.double() for tensor in queries_keys_values(0, groups=2, kv_heads=2, new=3, earlier=2)
+    )
+    mix_BHTS, _ = attend_explicitly(query_BHTS, key_BKPS, value_BKPS)
+    for head in range(4):
+        for step in range(3):
+            key_PS, value_PS = key_BKPS[1, head // 2, : step + 3], value_BKPS[1, head // 2, : step + 3]
+            powers = [((query_BHTS[1, head, step] * key_S).sum() / 8**0.5).exp() for key_S in key_PS]
+            expected_S = sum(power * value_S for power, value_S in zip(powers, value_PS, strict=True))
+            assert torch.allclose(mix_BHTS[1, head, step], expected_S / sum(powers), atol=1e-12)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("earlier", [0, 4])
+def test_gradients_are_equal_too(groups: int, earlier: int) -> None:
+    tensors = [tensor.double() for tensor in queries_keys_values(1, groups, 2, 5, earlier)]
+    for tensor in tensors:
+        tensor.requires_grad_()
+    probe_BHTS = torch.randn(tensors[0].shape, dtype=torch.float64)
+    fast = torch.autograd.grad((attend(*tensors) * probe_BHTS).sum(), tensors)
+    explicit = torch.autograd.grad((attend_explicitly(*tensors)[0] * probe_BHTS).sum(), tensors)
+    for one, two in zip(fast, explicit, strict=True):
+        assert torch.allclose(one, two, atol=1e-12)

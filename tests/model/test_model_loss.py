@@ -1,0 +1,116 @@
+"""The chunked cross-entropy against torch's, in value and in every gradient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from modou.model import loss
+from modou.model.loss import CHUNK, IGNORE, next_token_loss, token_log_probabilities
+
+WIDTH, VOCABULARY = 12, 31
+
+
+def problem(length: int, seed: int, ignored: float, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Hidden states, head and targets, a share of the targets left out."""
+    generator = torch.Generator().manual_seed(seed)
+    x_ND = torch.randn(length, WIDTH, generator=generator, dtype=torch.float64)
+    head_VD = torch.randn(VOCABULARY, WIDTH, generator=generator, dtype=torch.float64)
+    target_N = torch.randint(VOCABULARY, (length,), generator=generator)
+    target_N[torch.rand(length, generator=generator) < ignored] = IGNORE
+    return x_ND.to(dtype).requires_grad_(), head_VD.to(dtype).requires_grad_(), target_N
+
+
+def both(x_ND: Tensor, head_VD: Tensor, target_N: Tensor, weight: float = 1.0) -> list[tuple[Tensor, ...]]:
+    """(value, gradient of x, gradient of the head), ours and torch's."""
+    ours = next_token_loss(x_ND, head_VD, target_N)
+    theirs = F.cross_entropy(F.linear(x_ND, head_VD), target_N, ignore_index=IGNORE, reduction="sum")
+    return [
+        (value.detach(), *torch.autograd.grad(weight * value, (x_ND, head_VD))) for value in (ours, theirs)
+    ]
+
+
+@pytest.mark.parametrize("length", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 513])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=["float32", "float64"]
+)
+def test_equal_to_torch_at_chunk_borders(length: int, dtype: torch.dtype, tolerance: float) -> None:
+    for ours, theirs in zip(*both(*problem(length, length, 0.2, dtype)), strict=True):
+        assert ours.dtype == theirs.dtype == dtype
+        assert torch.allclose(
+            ours, theirs, rtol=tolerance, atol=tolerance * max(1, theirs.abs().max().item())
+        )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 2**31), st.floats(0, 1), st.integers(1, 20), st.floats(-3, 3))
+def test_equal_to_torch_for_any_chunk(
+    length: int, seed: int, ignored: float, chunk: int, weight: float
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loss, "CHUNK", chunk)
+        for ours, theirs in zip(*both(*problem(length, seed, ignored, torch.float64), weight), strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-11)
+
+
+def test_gradients_equal_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "CHUNK", 3)
+    x_ND, head_VD, target_N = problem(8, 0, 0.3, torch.float64)
+    assert torch.autograd.gradcheck(lambda x, head: next_token_loss(x, head, target_N), (x_ND, head_VD))
+
+
+def test_nothing_to_learn_is_zero() -> None:
+    ours, _ = both(*problem(5, 0, 1.1, torch.float32))
+    assert all((part == 0).all() for part in ours)
+
+
+@pytest.mark.parametrize("target", [-1, VOCABULARY])
+def test_targets_that_are_no_token_are_refused(target: int) -> None:
+    x_ND, head_VD, target_N = problem(5, 0, 0.0, torch.float32)
+    target_N[2] = target
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        next_token_loss(x_ND, head_VD, target_N)
+
+
+def test_shapes_of_a_batch_do_not_matter() -> None:
+    x_ND, head_VD, target_N = problem(24, 0, 0.2, torch.float64)
+    flat, square = (
+        next_token_loss(x, head_VD, target)
+        for x, target in ((x_ND, target_N), (x_ND.view(4, 6, WIDTH), target_N.view(4, 6)))
+    )
+    assert torch.equal(flat, square)
+
+
+def test_large_scores_do_not_overflow() -> None:
+    x_ND, head_VD, target_N = problem(40, 0, 0.0, torch.float32)
+    ours, theirs = both((1e3 * x_ND).detach().requires_grad_(), head_VD, target_N)
+    for one, two in zip(ours, theirs, strict=True):
+        assert torch.isfinite(one).all()
+        assert torch.allclose(one, two, rtol=1e-4, atol=1e-2)
+
+
+def test_bfloat16_is_summed_in_float32() -> None:
+    x_ND, head_VD, target_N = problem(300, 0, 0.1, torch.bfloat16)
+    ours = next_token_loss(x_ND, head_VD, target_N)
+    exact = F.cross_entropy(F.linear(x_ND, head_VD).float(), target_N, ignore_index=IGNORE, reduction="sum")
+    assert ours.dtype == torch.float32
+    assert ours.item() == pytest.approx(exact.item(), rel=1e-5)
+    grad_x_ND, grad_head_VD = torch.autograd.grad(ours, (x_ND, head_VD))
+    assert grad_x_ND.dtype == grad_head_VD.dtype == torch.bfloat16
+    rounded_x_ND, rounded_head_VD = torch.autograd.grad(exact, (x_ND, head_VD))
+    assert torch.allclose(grad_x_ND, rounded_x_ND, atol=0.05, rtol=0.02)
+    assert torch.allclose(grad_head_VD, rounded_head_VD, atol=0.5, rtol=0.02)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from([torch.float32, torch.float64]))
+def test_log_probabilities_sum_to_the_loss(seed: int, dtype: torch.dtype) -> None:
+    x_ND, head_VD, target_N = problem(20, seed, 0.0, dtype)
+    logits_NV = F.linear(x_ND, head_VD)
+    chosen_N = token_log_probabilities(logits_NV, target_N)
+    assert torch.allclose(
+        chosen_N, logits_NV.log_softmax(-1)[torch.arange(20), target_N].to(chosen_N), atol=1e-5
+    )
+    assert -chosen_N.sum().item() == pytest.approx(next_token_loss(x_ND, head_VD, target_N).item(), rel=1e-5)
