@@ -1,0 +1,183 @@
+"""Several runs side by side: models.json, and models.html as one file that opens anywhere."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from modou.messages import Language
+from modou.report import values as v
+from modou.report.figures import MODEL, MUTED, Canvas, draw
+from modou.report.markup import Child, Html, element, joined, table
+from modou.report.page import document
+from modou.report.parts import Page, datum
+from modou.report.sections.quality import ends
+from modou.report.sections.samples import passage
+from modou.report.values import Values
+from modou.report.words import Words
+from modou.storage import user_errors, write_json_atomically, write_text_atomically
+
+_SAMPLE = 500
+_NAME = 14
+"""Characters of a name that fit beside the figure."""
+
+
+def write_comparison(reports: Sequence[Mapping[str, Any]], folder: Path, language: Language) -> Path:
+    """Writes models.json and models.html into `folder`, each whole or not at all. Returns the path of the page.
+
+    UserError: the folder cannot be written.
+    """
+    clean: list[Values] = [v.finite(report) for report in reports]
+    with user_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_json_atomically(folder / "models.json", {"models": [summary(report) for report in clean]})
+    path = folder / "models.html"
+    write_text_atomically(path, comparison_page(clean, language))
+    return path
+
+
+def summary(report: Values) -> dict[str, Any]:
+    """What the page shows of one run, in the shape of its report.json; what is missing is null."""
+    sample = _sample(report)
+    return {
+        "name": _name(report),
+        "parameters": _parameters(report),
+        "tokens": v.number(report, "training.tokens"),
+        "tokens_per_second": v.number(report, "training.tokens_per_second"),
+        "peak_memory_mb": v.number(report, "training.peak_memory_mb"),
+        "test": {
+            "bits_per_char": v.number(report, "test.bits_per_char"),
+            "interval": v.interval(report, "test.interval"),
+        },
+        "lengths": {
+            times: {"bits_per_char": v.number(report, f"lengths.{times}.bits_per_char")}
+            for times in v.group(report, "lengths")
+        },
+        "generation": {"tokens_per_second": _generation(report)},
+        "sample": dict(sample) if sample else None,
+    }
+
+
+def comparison_page(reports: Sequence[Values], language: Language) -> str:
+    """The page as HTML text; the same dictionaries give the same bytes."""
+    words = Words(language)
+    pages = [Page(report, words) for report in reports]
+    parts: list[Child] = [
+        element("p", words("kicker"), class_="kicker"),
+        element("h1", words("comparison_title")),
+        element("p", words("comparison_lead" if pages else "comparison_empty"), class_="question"),
+    ]
+    if pages:
+        parts += [_figure(words, pages), _table(words, pages), _lengths(words, pages), _samples(words, pages)]
+    return document(words, words("comparison_title"), element("main", *parts))
+
+
+def _name(report: Values) -> str:
+    return v.words_at(report, "run.name", "run.corpus") or "—"
+
+
+def _parameters(report: Values) -> float | None:
+    return v.number(report, "model.parameters.total", "model.total")
+
+
+def _generation(report: Values) -> float | None:
+    return v.number(report, "generation.tokens_per_second", "generation.rate")
+
+
+def _sample(report: Values) -> Values | None:
+    samples = [*v.groups(report, "final_samples"), *reversed(v.groups(report, "samples"))]
+    return next((sample for sample in samples if v.words_at(sample, "text")), None)
+
+
+def _figure(words: Words, pages: list[Page]) -> Html | None:
+    """Bits of each run as a dot on its interval, KN-5 as a line."""
+    rows = [
+        (_name(page.values), bits, v.interval(page.values, "test.interval"))
+        for page in pages
+        if (bits := v.number(page.values, "test.bits_per_char")) is not None
+    ]
+    if not rows:
+        return None
+    ngram = next((b for p in pages if (b := v.number(p.values, "baselines.kn5.bits_per_char")) is not None), None)
+
+    def plot(axes: Axes, canvas: Canvas) -> None:
+        axes.grid(visible=True, axis="x")
+        axes.grid(visible=False, axis="y")
+        for place, (_, bits, span) in enumerate(rows):
+            if span:
+                axes.plot(span, (place, place), color=MODEL, linewidth=2.5, solid_capstyle="round")
+            axes.plot(bits, place, marker="o", markersize=8, color=MODEL)
+        if ngram is not None:
+            axes.axvline(ngram, color=MUTED, linestyle=(0, (1.0, 2.5)), linewidth=1.6)
+            axes.annotate(
+                f"KN-5 {ngram:.2f}",
+                (ngram, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(-5, -3),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                color=MUTED,
+            )
+        most = _NAME * (2 if canvas.is_wide else 1)
+        names = [name if len(name) <= most else name[: most - 1] + "…" for name, _, _ in rows]
+        axes.set_yticks(range(len(rows)), labels=names)
+        axes.set_ylim(len(rows) - 0.5, -0.9)
+        axes.margins(x=0.08)
+        axes.set_xlabel(words("bits_per_character"))
+
+    height = 80 + 38 * len(rows)
+    sizes = Canvas("wide", 760, height, (190, 20, 10, 44)), Canvas("narrow", 360, height, (112, 12, 10, 42))
+    caption = element("figcaption", words("comparison_figure"))
+    return element("figure", caption, draw("models", words("comparison_figure"), sizes, plot))
+
+
+def _table(words: Words, pages: list[Page]) -> Html:
+    names = ("model", "bits", "interval", "parameters", "tokens", "speed", "memory", "generation")
+    rows: list[list[Child]] = [
+        [
+            _name(page.values),
+            page.shown("test.bits_per_char", words.bits) or "—",
+            ends(page, "test.interval"),
+            datum(_parameters(page.values), words.size) or "—",
+            page.shown("training.tokens", words.size) or "—",
+            page.shown("training.tokens_per_second", words.count) or "—",
+            page.shown("training.peak_memory_mb", words.count) or "—",
+            datum(_generation(page.values), words.count) or "—",
+        ]
+        for page in pages
+    ]
+    return table(words("comparison_table"), [words(f"column_{name}") for name in names], rows, kind="numbers")
+
+
+def _lengths(words: Words, pages: list[Page]) -> Html | None:
+    """Bits per character with windows of 1, 2, 4 … times the training length."""
+    times = sorted({key for page in pages for key in v.group(page.values, "lengths") if key.isdecimal()}, key=int)
+    if not times:
+        return None
+    rows: list[list[Child]] = [
+        [
+            _name(page.values),
+            *(page.shown(f"lengths.{n}.bits_per_char", words.bits) or "—" for n in times),
+        ]
+        for page in pages
+    ]
+    head = [words("column_model"), *(words("times", n=n) for n in times)]
+    return element(
+        "section",
+        element("h2", words("lengths_title")),
+        element("p", words("lengths_question"), class_="question"),
+        table(words("lengths_table"), head, rows, kind="numbers"),
+        id="lengths",
+    )
+
+
+def _samples(words: Words, pages: list[Page]) -> Html | None:
+    written = [(page, sample) for page in pages if (sample := _sample(page.values))]
+    if not written:
+        return None
+    body = joined(
+        joined([element("h3", _name(page.values)), passage(page, sample, _SAMPLE)]) for page, sample in written
+    )
+    return element("section", element("h2", words("comparison_samples")), body, id="samples")

@@ -1,0 +1,90 @@
+"""The report of one run: report.json, and report.html as one file that opens anywhere."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from modou.messages import Language
+from modou.report import values as v
+from modou.report.markup import Html, element, joined
+from modou.report.parts import Page, Section
+from modou.report.sections import corpus, machine, memory, quality, samples, training
+from modou.report.sections.headline import headline
+from modou.report.words import Words
+from modou.storage import user_errors, write_json_atomically, write_text_atomically
+
+SECTIONS = (
+    training.training,
+    samples.timeline,
+    samples.final_samples,
+    quality.quality,
+    memory.memory,
+    memory.variety,
+    corpus.cleaning,
+    corpus.split,
+    corpus.tokenizer,
+    machine.model,
+    machine.plan,
+    machine.about,
+    machine.advice,
+    machine.limits,
+)
+"""In the order of the page."""
+
+
+def write_report(report: Mapping[str, Any], folder: Path, language: Language) -> Path:
+    """Writes report.json and report.html into `folder`, each whole or not at all. Returns the path of the page.
+
+    NaN and infinities become null. UserError: the folder cannot be written.
+    """
+    clean = v.finite(report)
+    with user_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_json_atomically(folder / "report.json", clean)
+    path = folder / "report.html"
+    write_text_atomically(path, report_page(clean, language))
+    return path
+
+
+def report_page(report: Mapping[str, Any], language: Language) -> str:
+    """The page as HTML text; the same dictionary gives the same bytes."""
+    page = Page(report, Words(language))
+    sections = [section for build in SECTIONS if (section := build(page))]
+    name = v.words_at(report, "run.corpus", "run.name") or "modou"
+    content = element("main", headline(page), *(_numbered(n, s) for n, s in enumerate(sections, start=1)))
+    return document(page.words, page.words("page_title", name=name), joined([_contents(page, sections), content]))
+
+
+def document(words: Words, title: str, body: Html) -> str:
+    """A whole HTML document with its style sheet inside."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="generator", content="modou"),
+        element("title", title),
+        element("style", Html(style_sheet())),
+    )
+    language = "zh-Hans" if words.language == "zh" else "en"
+    page = element("body", element("div", body, class_="page"))
+    return f"<!DOCTYPE html>\n{element('html', head, page, lang=language)}\n"
+
+
+@cache
+def style_sheet() -> str:
+    """The style sheet, which no page needs to fetch."""
+    return files("modou.report").joinpath("report.css").read_text(encoding="utf-8")
+
+
+def _contents(page: Page, sections: list[Section]) -> Html:
+    entries = (element("li", element("a", section.title, href=f"#{section.name}")) for section in sections)
+    label = page.words("contents")
+    return element("nav", element("p", label, class_="kicker"), element("ol", *entries), aria_label=label)
+
+
+def _numbered(number: int, section: Section) -> Html:
+    heading = element("h2", element("span", f"{number}", class_="ordinal"), " ", section.title)
+    return element("section", heading, section.body, id=section.name)

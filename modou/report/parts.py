@@ -1,0 +1,89 @@
+"""What every section is made of: the page being written, numbers that name their source, figures with their table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from modou.report import values as v
+from modou.report.markup import Child, Html, element, folded
+from modou.report.values import Values
+from modou.report.words import Words
+
+T = TypeVar("T")
+Form = Callable[[float | None], str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One chapter of the page."""
+
+    name: str
+    """Its anchor, unique on the page."""
+    title: str
+    body: Html
+
+
+@dataclass(frozen=True)
+class Page:
+    """The values to show and the language to show them in."""
+
+    values: Values
+    words: Words
+
+    def shown(self, path: str, form: Form) -> Html | None:
+        """The number at `path` as <data>: what is read, its exact value and where report.json has it. None: missing."""
+        return datum(v.number(self.values, path), form, path)
+
+    def section(self, name: str, *body: Child, question: bool = True) -> Section:
+        """A section titled by the messages `name_title` and (the question it answers) `name_question`."""
+        asked = element("p", self.words(f"{name}_question"), class_="question") if question else None
+        return Section(name, self.words(f"{name}_title"), Html("".join((asked or "", *(c for c in body if c)))))
+
+    def figure(self, question: str, picture: Child, data_table: Child) -> Html:
+        """A figure: the question it answers, the picture, and the same numbers as a table."""
+        return element(
+            "figure",
+            element("figcaption", question),
+            picture,
+            folded(self.words("as_table"), data_table, class_="data"),
+        )
+
+
+def datum(value: float | None, form: Form, path: str | None = None) -> Html | None:
+    """A number as <data>; None where it is missing."""
+    return None if value is None else element("data", form(value), value=repr(value), data_from=path)
+
+
+def bars(rows: Sequence[tuple[Child, float, Child, str | None]], largest: float | None = None) -> Html:
+    """Horizontal bars: (name, length, value as read, css class). Negative lengths are drawn as none."""
+    top = largest or max((row[1] for row in rows), default=0) or 1
+    return element(
+        "ul",
+        *(
+            element(
+                "li",
+                element("span", name, class_="name"),
+                element(
+                    "span",
+                    element("i", style=f"width:{100 * min(max(length, 0) / top, 1):.1f}%"),
+                    class_="track",
+                    aria_hidden="true",
+                ),
+                element("span", value, class_="value"),
+                class_=kind,
+            )
+            for name, length, value, kind in rows
+        ),
+        class_="bars",
+    )
+
+
+def thinned(items: list[T], most: int, keep: int | None = None) -> list[T]:
+    """At most `most` items evenly spread, the first, the last and the one at `keep` among them."""
+    if len(items) <= most:
+        return items
+    chosen = {round(i * (len(items) - 1) / (most - 1)) for i in range(most)}
+    if keep is not None and keep not in chosen:
+        nearest = min(chosen - {0, len(items) - 1}, key=lambda i: abs(i - keep))
+        chosen = chosen - {nearest} | {keep}
+    return [items[i] for i in sorted(chosen)]

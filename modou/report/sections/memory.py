@@ -1,0 +1,116 @@
+"""Memory against invention, and variety: each beside the same figure for the author's own unseen chapters."""
+
+from matplotlib.axes import Axes
+
+from modou.report import values as v
+from modou.report.figures import MODEL, MUTED, OTHER, Canvas, Line, canvases, draw, legend, plot_lines
+from modou.report.markup import Child, Html, element, fitted, joined, table
+from modou.report.parts import Page, Section, datum
+
+_WRITERS = (
+    ("generated", MODEL, (), 2.4),
+    ("held_out", MUTED, (5.0, 2.5), 2.0),
+    ("kn5", OTHER, (1.2, 2.0), 2.2),
+)
+_TABLE_ROWS = 60
+_LONGEST = 800
+_VARIETY = (
+    "distinct_1",
+    "distinct_2",
+    "distinct_3",
+    "repetition_4",
+    "loop_rate",
+    "quote_balance",
+)
+
+
+def memory(page: Page) -> Section | None:
+    """The n-novelty curve (Merrill et al. 2024), how much was copied, the longest passage copied word for word."""
+    curves = {
+        name: points for name, *_ in _WRITERS if (points := v.points(v.group(page.values, f"novelty.{name}.curve")))
+    }
+    parts = [_figure(page, curves) if curves else None, _copied(page), _longest(page)]
+    return page.section("memory", *parts) if any(parts) else None
+
+
+def _figure(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
+    words = page.words
+    lines = [
+        Line(words(f"writer_{name}"), [(x, 100 * y) for x, y in curves[name]], colour, dashes, width)
+        for name, colour, dashes, width in _WRITERS
+        if name in curves
+    ]
+
+    def plot(axes: Axes, canvas: Canvas) -> None:
+        axes.set_ylim(0, 103)
+        axes.set_xlim(0, max(x for line in lines for x, _ in line.points))
+        axes.set_yticks([0, 25, 50, 75, 100], labels=["0%", "25%", "50%", "75%", "100%"])
+        axes.set_xlabel(words("axis_ngram"))
+        plot_lines(axes, canvas, lines)
+
+    picture = draw("novelty", words("memory_figure"), canvases(320, 16), plot)
+    return page.figure(
+        words("memory_figure"),
+        joined([element("p", words("axis_novel"), class_="axis"), legend(lines), picture]),
+        _table(page, curves),
+    )
+
+
+def _table(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
+    words = page.words
+    by_n = {name: dict(points) for name, points in curves.items()}
+    lengths = sorted({n for points in by_n.values() for n in points})[:_TABLE_ROWS]
+    rows = [
+        [
+            f"{n:.0f}",
+            *(datum(by_n[name].get(n), words.share, f"novelty.{name}.curve.{n:.0f}") or "—" for name in curves),
+        ]
+        for n in lengths
+    ]
+    head = [words("axis_ngram"), *(words(f"writer_{name}") for name in curves)]
+    return table(words("memory_figure"), head, rows, kind="numbers")
+
+
+def _copied(page: Page) -> Html | None:
+    words = page.words
+    generated = page.shown("novelty.copied.generated", words.share)
+    held_out = page.shown("novelty.copied.held_out", words.share)
+    k = page.shown("novelty.copied.k", words.count)
+    if generated is None or k is None:
+        return None
+    key = "copied_beside" if held_out is not None else "copied"
+    return element("p", words.rich(key, generated=generated, held_out=held_out or "", k=k))
+
+
+def _longest(page: Page) -> Html | None:
+    words = page.words
+    passage = v.words_at(page.values, "novelty.longest.text")
+    length = page.shown("novelty.longest.characters", words.count)
+    if length is None:
+        return None
+    chapter = v.words_at(page.values, "novelty.longest.chapter")
+    said = words.rich("longest_in" if chapter else "longest", characters=length, chapter=chapter or "")
+    quotation = None
+    if passage:
+        language = v.words_at(page.values, "run.language")
+        quotation = element(
+            "blockquote", element("p", fitted(passage, _LONGEST), lang=language, class_="prose"), class_="copied"
+        )
+    return joined([element("p", said), quotation])
+
+
+def variety(page: Page) -> Section | None:
+    """How rich and how repetitive the writing is, beside unseen chapters of the same length."""
+    writers = [name for name in ("generated", "held_out", "kn5") if v.group(page.values, f"variety.{name}")]
+    words = page.words
+    rows: list[list[Child]] = []
+    for measure in _VARIETY:
+        paths = [f"variety.{writer}.{measure}" for writer in writers]
+        cells: list[Child] = [page.shown(path, words.share) or "—" for path in paths]
+        if any(v.number(page.values, path) is not None for path in paths):
+            name = joined([words(f"variety_{measure}"), element("small", words(f"variety_{measure}_means"))])
+            rows.append([name, *cells])
+    if not rows:
+        return None
+    head = [words("column_measure"), *(words(f"writer_{name}") for name in writers)]
+    return page.section("variety", table(words("variety_table"), head, rows, kind="numbers explained"))

@@ -1,0 +1,71 @@
+"""The numbers: each part with its interval, each baseline beside them on the same characters."""
+
+from modou.report import values as v
+from modou.report.markup import Child, Html, element, joined, table
+from modou.report.parts import Page, Section, datum
+
+_PARTS = ("test", "validation", "train")
+_BASELINES = ("kn6", "kn5", "kn4", "kn3", "kn2", "kn1", "xz", "uniform")
+
+
+def quality(page: Page) -> Section | None:
+    """Bits per character of every part and baseline."""
+    rows = [row for part in _PARTS if (row := _part(page, part))]
+    baselines = [row for name in _BASELINES if (row := _baseline(page, name))]
+    if not rows and not baselines:
+        return None
+    words = page.words
+    head = [words(f"column_{name}") for name in ("who", "bits", "interval", "choices", "characters", "gain")]
+    return page.section(
+        "quality",
+        table(words("quality_table"), head, [*rows, *baselines], kind="numbers"),
+        _gap(page),
+        element("p", words("interval_note"), class_="note"),
+    )
+
+
+def _part(page: Page, part: str) -> list[Child] | None:
+    words, path = page.words, f"{part}.bits_per_char"
+    bits = v.number(page.values, path)
+    if bits is None:
+        return None
+    return [
+        words(f"part_{part}"),
+        element("strong", page.shown(path, words.bits)),
+        ends(page, f"{part}.interval"),
+        datum(2**bits, words.plain if bits > 13 else words.count) if bits < 40 else None,
+        page.shown(f"{part}.characters", words.count) or "—",
+        "—",
+    ]
+
+
+def _baseline(page: Page, name: str) -> list[Child] | None:
+    words, path = page.words, f"baselines.{name}.bits_per_char"
+    bits = v.number(page.values, path)
+    if bits is None:
+        return None
+    gain = page.shown(f"advantage.{name}.bits_per_char", words.signed)
+    gain_ends = v.interval(page.values, f"advantage.{name}.interval")
+    within = f" [{words.signed(gain_ends[0])}, {words.signed(gain_ends[1])}]" if gain_ends else None
+    return [
+        words.named("baseline", name),
+        page.shown(path, words.bits),
+        ends(page, f"baselines.{name}.interval"),
+        datum(2**bits, words.count) if bits < 40 else None,
+        page.shown("test.characters", words.count) or "—",
+        joined([gain, element("span", within, class_="ends") if within else None]) if gain else "—",
+    ]
+
+
+def ends(page: Page, path: str) -> Html | str:
+    """An interval as [low, high], a dash where there is none."""
+    found = v.interval(page.values, path)
+    if found is None:
+        return "—"
+    low, high = (datum(end, page.words.bits) for end in found)
+    return joined(["[", low, ", ", high, "]"])
+
+
+def _gap(page: Page) -> Html | None:
+    gap = page.shown("gap.bits_per_char", page.words.signed)
+    return element("p", page.words.rich("gap", gap=gap)) if gap else None
