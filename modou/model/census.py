@@ -114,9 +114,7 @@ def kept_activations(settings: ModelSettings) -> int:
     last_norm = 2 * width
     if settings.position == "rope":  # queries and keys once more, turned
         layer += turned
-    if (
-        settings.style == "modern"
-    ):  # gate beside up, silu(gate); RMSNorm keeps its result before the scale too
+    if settings.style == "modern":  # gate beside up, silu(gate); RMSNorm keeps its result before the scale too
         layer += 2 * hidden + 2 * width + turned
         last_norm += width
     return settings.layers * layer + last_norm

@@ -50,9 +50,7 @@ def group_of(name: str) -> str:
     if "norm" in name:
         return "norms"
     return next(
-        group
-        for group in ("embedding", "positions", "head", "feed_forward", "attention")
-        if group in name.split(".")
+        group for group in ("embedding", "positions", "head", "feed_forward", "attention") if group in name.split(".")
     )
 
 

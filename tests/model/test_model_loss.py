@@ -27,9 +27,7 @@ def both(x_ND: Tensor, head_VD: Tensor, target_N: Tensor, weight: float = 1.0) -
     """(value, gradient of x, gradient of the head), ours and torch's."""
     ours = next_token_loss(x_ND, head_VD, target_N)
     theirs = F.cross_entropy(F.linear(x_ND, head_VD), target_N, ignore_index=IGNORE, reduction="sum")
-    return [
-        (value.detach(), *torch.autograd.grad(weight * value, (x_ND, head_VD))) for value in (ours, theirs)
-    ]
+    return [(value.detach(), *torch.autograd.grad(weight * value, (x_ND, head_VD))) for value in (ours, theirs)]
 
 
 @pytest.mark.parametrize("length", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 513])
@@ -39,16 +37,12 @@ def both(x_ND: Tensor, head_VD: Tensor, target_N: Tensor, weight: float = 1.0) -
 def test_equal_to_torch_at_chunk_borders(length: int, dtype: torch.dtype, tolerance: float) -> None:
     for ours, theirs in zip(*both(*problem(length, length, 0.2, dtype)), strict=True):
         assert ours.dtype == theirs.dtype == dtype
-        assert torch.allclose(
-            ours, theirs, rtol=tolerance, atol=tolerance * max(1, theirs.abs().max().item())
-        )
+        assert torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance * max(1, theirs.abs().max().item()))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 60), st.integers(0, 2**31), st.floats(0, 1), st.integers(1, 20), st.floats(-3, 3))
-def test_equal_to_torch_for_any_chunk(
-    length: int, seed: int, ignored: float, chunk: int, weight: float
-) -> None:
+def test_equal_to_torch_for_any_chunk(length: int, seed: int, ignored: float, chunk: int, weight: float) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loss, "CHUNK", chunk)
         for ours, theirs in zip(*both(*problem(length, seed, ignored, torch.float64), weight), strict=True):
@@ -110,7 +104,5 @@ def test_log_probabilities_sum_to_the_loss(seed: int, dtype: torch.dtype) -> Non
     x_ND, head_VD, target_N = problem(20, seed, 0.0, dtype)
     logits_NV = F.linear(x_ND, head_VD)
     chosen_N = token_log_probabilities(logits_NV, target_N)
-    assert torch.allclose(
-        chosen_N, logits_NV.log_softmax(-1)[torch.arange(20), target_N].to(chosen_N), atol=1e-5
-    )
+    assert torch.allclose(chosen_N, logits_NV.log_softmax(-1)[torch.arange(20), target_N].to(chosen_N), atol=1e-5)
     assert -chosen_N.sum().item() == pytest.approx(next_token_loss(x_ND, head_VD, target_N).item(), rel=1e-5)

@@ -18,9 +18,9 @@ def random(*shape: int, seed: int) -> Tensor:
 
 def turned(vector_S: Tensor, position: int) -> Tensor:
     """One vector, turned to one position."""
-    return rotate(
-        vector_S.view(1, 1, 1, -1), rotary_table(position + 1, len(vector_S), 10_000.0)[:, position:]
-    )[0, 0, 0]
+    return rotate(vector_S.view(1, 1, 1, -1), rotary_table(position + 1, len(vector_S), 10_000.0)[:, position:])[
+        0, 0, 0
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -34,9 +34,7 @@ def test_a_score_depends_on_the_distance_only(size: int, seed: int, one: int, tw
 
 @settings(max_examples=40, deadline=None)
 @given(SIZES, SEEDS, st.integers(1, 200), st.sampled_from([100.0, 10_000.0, 1e6]))
-def test_rotation_is_multiplication_by_a_complex_number(
-    size: int, seed: int, length: int, base: float
-) -> None:
+def test_rotation_is_multiplication_by_a_complex_number(size: int, seed: int, length: int, base: float) -> None:
     x_BHTS = random(2, 3, length, size, seed=seed)
     plane_BHTR = torch.complex(*x_BHTS.chunk(2, dim=-1))
     frequency_R = base ** (-torch.arange(size // 2).double() * 2 / size)
