@@ -3,7 +3,7 @@
     logits
       1. repetition penalty   tokens already there become less likely (all of prompt and text counts)
       2. no-repeat n-gram     tokens that would complete an n-gram a second time become impossible
-      3. temperature          logits / T: below 1 the likely become likelier, above 1 all become alike; 0 = take the best
+      3. temperature          logits / T: below 1 the likely become likelier, above 1 all alike; 0 = the best
       4. top-k                only the k likeliest
       5. top-p                only the likeliest that together reach probability p
       6. min-p                only those at least m times as likely as the likeliest
@@ -27,7 +27,7 @@ from modou.settings.sampling import SamplingSettings
 
 IMPOSSIBLE = -math.inf
 LIKELIEST = 256
-"""Top-p looks at this many first: they nearly always hold the mass, and sorting a whole vocabulary takes 20 x as long."""
+"""Top-p looks at so many first: they nearly always hold the mass, and sorting the vocabulary takes 20 x as long."""
 
 
 def repetition_penalty(logits_BV: Tensor, history_BT: Tensor, penalty: float) -> Tensor:
@@ -126,9 +126,7 @@ class Choice(NamedTuple):
     log_probabilities_B: Tensor
 
 
-def choose(
-    logits_BV: Tensor, settings: SamplingSettings, throws_B: Tensor, history_BT: Tensor | None = None
-) -> Choice:
+def choose(logits_BV: Tensor, settings: SamplingSettings, throws_B: Tensor, history_BT: Tensor | None = None) -> Choice:
     """The next token of each row: filters, then `draw` with `throws_B`, float64 uniform in [0, 1)."""
     logits_BV = logits_BV.float()
     scaled_BV = temperature(logits_BV, settings.temperature or 1.0)

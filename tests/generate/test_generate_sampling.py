@@ -17,9 +17,7 @@ from modou.settings.sampling import SamplingSettings
 OFF = SamplingSettings(temperature=1.0, top_p=1.0)
 
 
-def random_logits(
-    seed: int, rows: int = 4, vocabulary: int = 500, scale: float = 3.0
-) -> tuple[Tensor, Tensor]:
+def random_logits(seed: int, rows: int = 4, vocabulary: int = 500, scale: float = 3.0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     logits_BV = torch.randn(rows, vocabulary, generator=generator) * scale
     history_BT = torch.randint(0, 12, (rows, 40), generator=generator)
@@ -89,9 +87,7 @@ def test_the_order_of_the_filters_is_transformers_order() -> None:
         temperature=0.5, top_k=5, top_p=0.5, min_p=0.1, repetition_penalty=2.0, no_repeat_ngram=2
     )
     names = [type(processor).__name__ for processor in theirs(options)]
-    assert [
-        name.removesuffix("Processor").removesuffix("Logits").removesuffix("LogitsWarper") for name in names
-    ] == [
+    assert [name.removesuffix("Processor").removesuffix("Logits").removesuffix("LogitsWarper") for name in names] == [
         "RepetitionPenalty",
         "NoRepeatNGram",
         "Temperature",
@@ -163,9 +159,7 @@ def test_log_probability_is_of_the_unfiltered_tempered_distribution() -> None:
 
 def test_frequencies_of_draws_match_the_probabilities() -> None:
     """Chi-square with 9 degrees of freedom: above 27.9 once in a thousand seeds, and this seed is fixed."""
-    probability_V = torch.tensor(
-        [0.3, 0.2, 0.15, 0.1, 0.08, 0.07, 0.05, 0.03, 0.015, 0.005], dtype=torch.float64
-    )
+    probability_V = torch.tensor([0.3, 0.2, 0.15, 0.1, 0.08, 0.07, 0.05, 0.03, 0.015, 0.005], dtype=torch.float64)
     dice = Dice(seed=11, key=(0, 0))
     throws_B = torch.tensor([dice.throw() for _ in range(20_000)], dtype=torch.float64)
     ids_B = draw(probability_V.log().expand(len(throws_B), -1), throws_B)

@@ -1,0 +1,191 @@
+"""From prompts to text: `generate` streams it piece by piece, `complete` returns it whole.
+
+A prompt is encoded as every document of the training data begins, [bos] text; an empty prompt is [bos] alone. Ids may
+be given instead of a string and are taken as they are. Each prompt is continued `samples` times.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from modou import messages
+from modou.errors import UserError
+from modou.generate.decode import Decoder, Request, Token, window_start
+from modou.generate.stops import StopStrings
+from modou.model.gpt import GPT
+from modou.settings.sampling import SamplingSettings
+from modou.text.tokenizer import Tokenizer
+
+Finish = Literal["stop", "length", "end"]
+Prompt = str | Sequence[int]
+
+ROWS = 64
+"""Texts written in one batch at most, which bounds the memory of the cache."""
+SPREAD = 32
+"""Prompts in one batch differ by at most so many tokens: the shorter ones wait for the longer ones to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One written token of one text.
+
+    `text` is what may be shown now: often empty, where a character or a possible stop string is not complete.
+    `finish` is set on a text's last piece: "stop" = a stop string (not part of the text), "end" = the model ended the
+    text, "length" = as many tokens as asked for. `log_probability` is natural, under softmax(logits / temperature)
+    over the whole vocabulary.
+    """
+
+    prompt: int
+    sample: int
+    text: str
+    id: int
+    log_probability: float
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know about a prompt; str() says it in the current language."""
+
+    prompt: int
+    key: str
+    values: dict[str, int]
+
+    def __str__(self) -> str:
+        return messages.text(self.key, **self.values)
+
+
+@dataclass(slots=True)
+class Generation:
+    """One whole text: the ids include the end mark or the stop string's tokens, the text does not."""
+
+    prompt: int
+    sample: int
+    text: str = ""
+    ids: list[int] = field(default_factory=list[int])
+    log_probabilities: list[float] = field(default_factory=list[float])
+    finish: Finish = "length"
+    notices: list[Notice] = field(default_factory=list[Notice])
+
+
+def generate(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Prompt],
+    settings: SamplingSettings,
+    *,
+    ends: Collection[int] | None = None,
+    keys: Sequence[tuple[int, ...]] | None = None,
+) -> Iterator[Piece | Notice]:
+    """Continues every prompt `settings.samples` times; notices come first.
+
+    ends: ids that end a text; without it, the tokenizer's eos. keys: what, beside the seed and the sample's number,
+    decides each prompt's random numbers (one or two numbers); without it, the prompt's place in `prompts`.
+    The model is in evaluation mode meanwhile. UserError: the tokenizer is another model's, or a
+    prompt's id is not in the vocabulary.
+    """
+    if model.settings.vocabulary != tokenizer.vocabulary:
+        values = {"model": model.settings.vocabulary, "tokenizer": tokenizer.vocabulary}
+        raise UserError("generate.vocabularies_differ", **values)
+    encoded = [encode(prompt, tokenizer, model.settings.vocabulary) for prompt in prompts]
+    for index, ids in enumerate(encoded):
+        start, context = window_start(len(ids), model.settings.context), model.settings.context
+        if start:
+            values = {"length": len(ids), "context": context, "kept": len(ids) - start}
+            yield Notice(index, "generate.prompt_too_long", values)
+    ends = frozenset([tokenizer.eos]) if ends is None else frozenset(ends)
+    texts = [
+        _Text(prompt, sample, tokenizer, settings, ends)
+        for prompt in range(len(prompts))
+        for sample in range(settings.samples)
+    ]
+    was_training = model.training
+    model.eval()
+    try:
+        for group in _groups(texts, encoded):
+            requests = [
+                Request(encoded[text.prompt], (*(keys[text.prompt] if keys else (text.prompt,)), text.sample))
+                for text in group
+            ]
+            yield from _write(Decoder(model, requests, settings), group)
+    finally:
+        model.train(was_training)
+
+
+def complete(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Prompt],
+    settings: SamplingSettings,
+    *,
+    ends: Collection[int] | None = None,
+    keys: Sequence[tuple[int, ...]] | None = None,
+) -> list[Generation]:
+    """As `generate`, but whole texts: prompt by prompt, the samples of each in order."""
+    results = [[Generation(prompt, sample) for sample in range(settings.samples)] for prompt in range(len(prompts))]
+    for event in generate(model, tokenizer, prompts, settings, ends=ends, keys=keys):
+        if isinstance(event, Notice):
+            for result in results[event.prompt]:
+                result.notices.append(event)
+            continue
+        result = results[event.prompt][event.sample]
+        result.text += event.text
+        result.ids.append(event.id)
+        result.log_probabilities.append(event.log_probability)
+        result.finish = event.finish or result.finish
+    return [result for samples in results for result in samples]
+
+
+def encode(prompt: Prompt, tokenizer: Tokenizer, vocabulary: int) -> list[int]:
+    """The ids of a prompt, [bos] before a string. UserError: an id outside the model's vocabulary."""
+    ids = [tokenizer.bos, *tokenizer.encode(prompt)] if isinstance(prompt, str) else list(prompt)
+    for id in ids:
+        if not 0 <= id < vocabulary:
+            raise UserError("generate.token_out_of_vocabulary", id=id, largest=vocabulary - 1)
+    return ids or [tokenizer.bos]
+
+
+class _Text:
+    """One text in the making: ids go in, pieces come out."""
+
+    def __init__(
+        self, prompt: int, sample: int, tokenizer: Tokenizer, settings: SamplingSettings, ends: frozenset[int]
+    ) -> None:
+        self.prompt, self.sample = prompt, sample
+        self._characters = tokenizer.stream()
+        self._stops = StopStrings(settings.stop)
+        self._ends, self._left = ends, settings.tokens
+
+    def push(self, token: Token) -> Piece:
+        self._left -= 1
+        ended = token.id in self._ends
+        text, stopped = self._stops.push("" if ended else self._characters.push(token.id))
+        if not stopped and (ended or not self._left):
+            tail, stopped = self._stops.push(self._characters.end())
+            text += tail if stopped else tail + self._stops.rest()
+        finish: Finish | None = "stop" if stopped else "end" if ended else None if self._left else "length"
+        return Piece(self.prompt, self.sample, text, token.id, token.log_probability, finish)
+
+
+def _groups(texts: Sequence[_Text], encoded: Sequence[Sequence[int]]) -> Iterator[list[_Text]]:
+    """Texts that are written side by side: of similar prompt length, ROWS at most."""
+    group: list[_Text] = []
+    shortest = 0
+    for text in sorted(texts, key=lambda text: len(encoded[text.prompt])):
+        length = len(encoded[text.prompt])
+        if group and (len(group) == ROWS or length > shortest + SPREAD):
+            yield group
+            group = []
+        shortest = shortest if group else length
+        group.append(text)
+    if group:
+        yield group
+
+
+def _write(decoder: Decoder, texts: Sequence[_Text]) -> Iterator[Piece]:
+    while decoder.open:
+        for token in decoder.step():
+            piece = texts[token.request].push(token)
+            if piece.finish:
+                decoder.finish(token.request)
+            yield piece

@@ -1,0 +1,52 @@
+"""The fast step is the model: equal logits and cache in every layout, and the ordinary way where it is not plain."""
+
+import pytest
+import torch
+from model_helpers import SHAPES, random_ids, random_model
+from torch import nn
+
+from modou.model.step import OneToken, next_logits
+
+
+@pytest.mark.parametrize("layout", SHAPES)
+@pytest.mark.parametrize("batch", [1, 3])
+@torch.inference_mode()
+def test_step_equals_the_model(layout: str, batch: int) -> None:
+    model = random_model(SHAPES[layout])
+    ids_BT = random_ids(batch, 12)
+    cache, expected_cache = model.new_cache(batch, 20), model.new_cache(batch, 20)
+    model.hidden(ids_BT[:, :5], cache)
+    model.hidden(ids_BT[:, :5], expected_cache)
+    step = next_logits(model, cache)
+    assert isinstance(step, OneToken)
+    for position in range(5, 12):
+        expected_BTV = model(ids_BT[:, position : position + 1], expected_cache)
+        torch.testing.assert_close(step(ids_BT[:, position]), expected_BTV[:, 0], atol=1e-4, rtol=1e-5)
+    assert cache.length == expected_cache.length
+    torch.testing.assert_close(cache.keys_LBKCS, expected_cache.keys_LBKCS, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(cache.values_LBKCS, expected_cache.values_LBKCS, atol=1e-4, rtol=1e-5)
+
+
+class Doubled(nn.Linear):
+    """An adapter in the place of a layer."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(input)
+
+
+@torch.inference_mode()
+def test_an_adapted_or_hooked_model_goes_the_ordinary_way() -> None:
+    for change in ("adapter", "hook"):
+        model = random_model(SHAPES["modern"])
+        ids_BT = random_ids(2, 1)
+        before = model(ids_BT)
+        if change == "adapter":
+            linear = model.blocks[0].attention.out
+            model.blocks[0].attention.out = Doubled(linear.in_features, linear.out_features, bias=False)
+        else:
+            model.blocks[0].attention.out.register_forward_hook(lambda _module, _input, output: 2 * output)
+        step = next_logits(model, model.new_cache(2, 4))
+        assert not isinstance(step, OneToken)
+        after_BV = step(ids_BT[:, 0])
+        torch.testing.assert_close(after_BV, model(ids_BT)[:, 0])
+        assert not torch.allclose(after_BV, before[:, 0])
