@@ -1,7 +1,8 @@
 """A book to chapters of sentences. Each step is a rule of its own file; here they are put in order.
 
 unseen characters → Gutenberg frame → furniture → headings → wrapped lines → sentences → spaces: these change
-no character of the text itself. Lost glyphs and half-width marks (`repairs`) do: held-out chapters are spared.
+no character of the text itself. Lost glyphs and half-width marks (`repairs`) do: held-out chapters are
+spared.
 """
 
 import hashlib
@@ -66,9 +67,7 @@ def clean(book: Book | str, settings: CleanSettings | None = None) -> Cleaned:
     chapters: list[Chapter] = []
     for heading, sentences in _in_chapters(clean_book(book, settings, report)):
         if not finisher.repeats(heading, sentences):
-            finished = [
-                piece for sentence in sentences for piece in finisher.finish(sentence, held_out=False)
-            ]
+            finished = [piece for sentence in sentences for piece in finisher.finish(sentence, held_out=False)]
             if finished:
                 chapters.append(Chapter(heading, tuple(finished)))
     report.chapters = len(chapters)
@@ -163,9 +162,7 @@ def _in_chapters(events: Iterator[str | Heading]) -> Iterator[tuple[str | None, 
         yield heading, sentences
 
 
-def _clean_document(
-    document: Document, settings: CleanSettings, report: CleaningReport
-) -> Iterator[str | Heading]:
+def _clean_document(document: Document, settings: CleanSettings, report: CleaningReport) -> Iterator[str | Heading]:
     framed = frame(document.lines()) if settings.furniture else (False, False)
     found = survey(_without_furniture(document, settings, CleaningReport(), framed))
     if not settings.headings:

@@ -7,7 +7,8 @@ repeated chapters, repairs the training part, writes cleaned.txt and the index o
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,7 +75,7 @@ class Corpus:
                     yield stream.read(unit.size).decode("utf-8").removesuffix("\n")
 
     def lines(self, part: Part) -> Iterator[str]:
-        """The same texts, each on one line: validation and test have every character of the book but headings,
+        """The same texts, each on one line: validation and test keep all characters of the book but headings,
         furniture and white space. Bits per character are counted on these characters."""
         for text in self.texts(part):
             yield join_sentences(text.split("\n"))
@@ -102,9 +103,7 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
         folder.mkdir(parents=True, exist_ok=True)
         with working.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
             chapters = list(_first_pass(clean_book(book, settings, report), stream.write))
-        kept = [
-            not finisher.repeats_digest(c.digest.digest(), c.heading, c.visible, c.opening) for c in chapters
-        ]
+        kept = [not finisher.repeats_digest(c.digest.digest(), c.heading, c.visible, c.opening) for c in chapters]
         good = [chapter for chapter, keep in zip(chapters, kept, strict=True) if keep]
         splitter = Splitter(len(good), sum(chapter.characters for chapter in good))
         sentences = _kept_sentences(working, kept)
@@ -119,15 +118,16 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
     except OSError as error:
         raise UserError("text.cannot_write", path=folder, reason=error.strerror or error) from None
     finally:
-        working.unlink(missing_ok=True)
-        target.unlink(missing_ok=True)
+        for leftover in (working, target):
+            with suppress(OSError):
+                leftover.unlink()
     report.chapters = len(good)
     report.output_characters = writer.visible
     _write_index(folder, splitter, writer, [chapter.heading for chapter in good], report, book)
     return Corpus(folder)
 
 
-def _first_pass(events: Iterable[str | Heading], write: Any) -> Iterator[_Measured]:
+def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[_Measured]:
     """Writes sentences a line each, a blank line after each chapter, and yields each chapter's measures."""
     chapter = _Measured(None)
     for event in events:

@@ -32,7 +32,7 @@ _NOT_TEXT = (
     b"\x7fELF",
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
-_READABLE = re.compile(r"[\t\n\r\x20-\x7e\u00a0-\u024f\u2010-\u2027\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
+_EVERYDAY = re.compile(r"[\t\n\r\x20-\x7e\u00a0-\u024f\u2010-\u2027]")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ def _utf16(sample: bytes, path: Path | str) -> Encoding:
     sample = sample[: len(sample) // 2 * 2]
     for codec in ("utf-16-le", "utf-16-be"):
         text = sample.decode(codec, errors="replace")
-        if text and len(_READABLE.findall(text)) >= 0.9 * len(text):
+        everyday = sum(1 for char in text if char in _common() or _EVERYDAY.match(char))
+        if text and everyday >= 0.9 * len(text):
             return Encoding(codec, "guessed")
     raise UserError("text.not_text", path=path)
 
@@ -101,9 +102,7 @@ def _utf16(sample: bytes, path: Path | str) -> Encoding:
 @cache
 def _common() -> frozenset[str]:
     """The everyday characters of both standards: first levels of GB 2312 and Big5, with punctuation."""
-    gb = bytes(
-        b for lead in (*range(0xA1, 0xA4), *range(0xB0, 0xD8)) for c in range(0xA1, 0xFF) for b in (lead, c)
-    )
+    gb = bytes(b for lead in (*range(0xA1, 0xA4), *range(0xB0, 0xD8)) for c in range(0xA1, 0xFF) for b in (lead, c))
     trail = (*range(0x40, 0x7F), *range(0xA1, 0xFF))
     big5 = bytes(b for lead in range(0xA1, 0xC7) for c in trail for b in (lead, c))
     return frozenset(gb.decode("gb18030", "ignore") + big5.decode("cp950", "ignore")) - {"\ufffd"}

@@ -17,9 +17,7 @@ _PAGE = re.compile(
     re.IGNORECASE,
 )
 _RULE = re.compile(r"(?:[-—–_=*＊·•~～#+※☆★◆◇■□●○◎═─━]\s*){3,}")
-_ADDRESS = re.compile(
-    r"https?://|\bwww\.|\b[a-z0-9-]+\.(?:com|net|org|cn|cc|info|tw|me|xyz)\b", re.IGNORECASE
-)
+_ADDRESS = re.compile(r"https?://|\bwww\.|\b[a-z0-9-]+\.(?:com|net|org|cn|cc|info|tw|me|xyz)\b", re.IGNORECASE)
 _NOTICE = re.compile(
     r"[（(【\[「]?\s*(?:本章完|未完待续|未完待續|全书完|全書完|全文完|待续|本章未完"
     r"|请?点击下一页.*|上一[页章].*下一[页章].*"
@@ -59,9 +57,7 @@ def is_furniture(line: str) -> bool:
     text = line.strip()
     if not text or len(text) > _LONGEST:
         return False
-    return bool(
-        _PAGE.fullmatch(text) or _RULE.fullmatch(text) or _NOTICE.fullmatch(text) or _is_address_line(text)
-    )
+    return bool(_PAGE.fullmatch(text) or _RULE.fullmatch(text) or _NOTICE.fullmatch(text) or _is_address_line(text))
 
 
 def _is_address_line(text: str) -> bool:

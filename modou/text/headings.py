@@ -132,9 +132,7 @@ def _english(text: str) -> Candidate | None:
 def looks_like_title(text: str) -> bool:
     """English: every longer word begins with a capital, and no sentence ends."""
     words = [word for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)?", text) if len(word) > _SMALL_WORDS]
-    return (
-        text[:1].isupper() and not text.endswith((".", ",", ";")) and all(word[0].isupper() for word in words)
-    )
+    return text[:1].isupper() and not text.endswith((".", ",", ";")) and all(word[0].isupper() for word in words)
 
 
 def is_chinese_title(text: str, half: str) -> bool:

@@ -26,9 +26,7 @@ def joint(left: str, right: str) -> str:
     return "" if left.endswith("-") and left[-2:-1].isalpha() and right[:1].islower() else " "
 
 
-def join_wrapped(
-    events: Iterable[str | Heading], wrap: Wrap | None, tally: RuleReport
-) -> Iterator[str | Heading]:
+def join_wrapped(events: Iterable[str | Heading], wrap: Wrap | None, tally: RuleReport) -> Iterator[str | Heading]:
     """Paragraphs (and headings) from lines (and headings). Without a wrap each line is a paragraph."""
     previous = paragraph = ""
     for event in events:

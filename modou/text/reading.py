@@ -3,7 +3,9 @@
 import gzip
 import io
 import re
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -70,7 +72,8 @@ class Book:
 
     def _documents_of(self, path: Path) -> Iterator[Document]:
         opener = _opener(path)
-        found = detect(opener, path) if self._encoding == "auto" else checked(self._encoding)
+        with _readable(path):
+            found = detect(opener, path) if self._encoding == "auto" else checked(self._encoding)
         reading = self.files[path.name] = FileReading(found)
         if path.name.lower().endswith(_ROWS):
             yield from _row_documents(path, opener, reading)
@@ -149,11 +152,7 @@ def cut_lines(stream: io.TextIOBase) -> Iterator[str]:
             rest = ""
             yield line[:-1]
         elif len(piece) == LINE_LIMIT:
-            ends = [
-                found.end()
-                for found in _SENTENCE_END.finditer(line, len(line) // 2)
-                if found.end() < len(line)
-            ]
+            ends = [found.end() for found in _SENTENCE_END.finditer(line, len(line) // 2) if found.end() < len(line)]
             cut = ends[-1] if ends else len(line)
             yield line[:cut]
             rest = line[cut:]
@@ -189,14 +188,21 @@ def _opener(path: Path) -> Callable[[], BinaryIO]:
             raise UserError("text.unreadable", path=path, reason=error.strerror or error) from None
         if stream.peek(2)[:2] != b"\x1f\x8b":
             return stream
-        unpacked = gzip.GzipFile(fileobj=stream)
-        try:
-            unpacked.peek(1)
-        except (OSError, EOFError) as error:
-            raise UserError("text.broken_gzip", path=path, reason=error) from None
-        return cast(BinaryIO, unpacked)
+        stream.close()
+        return cast(BinaryIO, gzip.open(path))
 
     return open_bytes
+
+
+@contextmanager
+def _readable(path: Path) -> Generator[None]:
+    """Damaged compression and failing disks as a UserError."""
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError("text.broken_gzip", path=path, reason=error) from None
+    except OSError as error:
+        raise UserError("text.unreadable", path=path, reason=error.strerror or error) from None
 
 
 def _text_stream(opener: Callable[[], BinaryIO], encoding: Encoding) -> io.TextIOWrapper:
@@ -206,14 +212,11 @@ def _text_stream(opener: Callable[[], BinaryIO], encoding: Encoding) -> io.TextI
 def _lines(path: Path, opener: Callable[[], BinaryIO], reading: FileReading) -> Iterator[str]:
     reading.undecodable, characters = 0, 0
     reading.lost.clear()
-    try:
-        with _text_stream(opener, reading.encoding) as stream:
-            for line in cut_lines(stream):
-                characters += len(line)
-                _count_lost(line, reading)
-                yield line
-    except (OSError, EOFError) as error:
-        raise UserError("text.unreadable", path=path, reason=error) from None
+    with _readable(path), _text_stream(opener, reading.encoding) as stream:
+        for line in cut_lines(stream):
+            characters += len(line)
+            _count_lost(line, reading)
+            yield line
     if reading.undecodable > max(5, characters // 100) or 2 * reading.undecodable > characters > 0:
         raise UserError("text.too_many_undecodable", path=path, count=reading.undecodable)
 
@@ -227,17 +230,14 @@ def _count_lost(text: str, reading: FileReading) -> None:
 
 
 def _row_documents(path: Path, opener: Callable[[], BinaryIO], reading: FileReading) -> Iterator[Document]:
-    try:
-        with _text_stream(opener, reading.encoding) as stream:
-            for row in read_rows(stream):
-                if isinstance(row, Row):
-                    reading.rows += 1
-                    _count_lost(row.text, reading)
-                    yield text_document(f"{path.name}:{row.place}", row.title, row.text)
-                else:
-                    _complain(path, row, reading)
-    except (OSError, EOFError) as error:
-        raise UserError("text.unreadable", path=path, reason=error) from None
+    with _readable(path), _text_stream(opener, reading.encoding) as stream:
+        for row in read_rows(stream):
+            if isinstance(row, Row):
+                reading.rows += 1
+                _count_lost(row.text, reading)
+                yield text_document(f"{path.name}:{row.place}", row.title, row.text)
+            else:
+                _complain(path, row, reading)
 
 
 def _complain(path: Path, row: BadRow, reading: FileReading) -> None:

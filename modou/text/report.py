@@ -36,7 +36,7 @@ def _shown(text: str) -> str:
 
 @dataclass
 class RuleReport:
-    """One rule: how often it acted, the characters it touched, how many visible ones it took away and put in."""
+    """One rule: how often it acted, the characters it touched, the visible ones it removed and added."""
 
     name: str
     count: int = 0

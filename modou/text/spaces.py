@@ -21,9 +21,7 @@ def drop_unseen(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
         for part in re.split("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", line):
             found = _UNSEEN.findall(part)
             if found:
-                names = " ".join(
-                    f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip() for char in found[:3]
-                )
+                names = " ".join(f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip() for char in found[:3])
                 tally.touch("".join(found), times=len(found), example=names)
             yield _UNSEEN.sub("", part)
 

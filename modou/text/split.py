@@ -1,8 +1,8 @@
 """Which part of a text trains, which chooses (validation) and which examines (test).
 
 Whole chapters, never sentences: chapter i (from 1) is test when i mod 20 = 10, validation when i mod 20 = 0.
-A text of few chapters is cut into blocks of about 2,000 characters under the same rule; a very short one gives
-its last tenth.
+A text of few chapters is cut into blocks of about 2,000 characters under the same rule; a very short one
+gives its last tenth.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,65 @@
+"""Downloads: resumed where they stopped, checked by sha256, put in place in one step."""
+
+import hashlib
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from modou.errors import UserError
+
+Progress = Callable[[int, int | None], None]
+"""Called with bytes so far and bytes in all (None = unknown)."""
+
+_PIECE = 1 << 16
+_TIMEOUT = 30.0
+
+
+def fetch(url: str, path: Path, sha256: str | None = None, progress: Progress | None = None) -> Path:
+    """Downloads `url` to `path`; what a broken download left in `path.part` is gone on with.
+
+    UserError: no network, the server refuses, the disk is full, or the content is not what was expected.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _receive(url, part, progress)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code != 416:  # 416: the part is whole already
+            raise UserError("text.download_refused", url=url, status=error.code) from None
+    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise UserError("text.offline", url=url, reason=reason, name=path.name) from None
+    except OSError as error:
+        raise UserError("text.cannot_write", path=path, reason=error.strerror or error) from None
+    if sha256 and file_sha256(part) != sha256:
+        part.unlink()
+        raise UserError("text.download_differs", url=url)
+    part.replace(path)
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _receive(url: str, part: Path, progress: Progress | None) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+        if answer.status != 206:
+            have = 0
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        with part.open("ab" if have else "wb") as stream:
+            while piece := answer.read(_PIECE):
+                stream.write(piece)
+                have += len(piece)
+                if progress:
+                    progress(have, total)
+    if total is not None and have < total:
+        raise ConnectionError(f"{have} / {total} bytes")
