@@ -1,7 +1,7 @@
 """The headline figure: bits per character, the same for every kind of model.
 
-All bits spent on a text (its newlines and end mark included) ÷ its characters without newlines. So neither the
-tokenizer nor the way lines are broken can flatter a model.
+All bits spent on a text (its newlines and end mark included) ÷ its characters without newlines. So neither
+the tokenizer nor the way lines are broken can flatter a model.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """Which character grams a text holds, and how often: sorted keys that whole arrays are looked up in at once.
 
 A gram of level k is a context (the k-1 symbols before) and a symbol. Contexts are numbered level by level:
-key = symbol k-1 places back × contexts of level k-1 + number of the shorter context. So no key outgrows 64 bits.
+key = symbol k-1 places back × contexts of level k-1 + number of the shorter context. So no key outgrows
+64 bits.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,10 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Grams of length 1, 2, ... of some texts. `alphabet`: sorted code points; symbol = place + FIRST_CHARACTER."""
+    """Grams of length 1, 2, ... of some texts.
+
+    `alphabet`: sorted code points; a character's symbol is its place there + FIRST_CHARACTER.
+    """
 
     alphabet: Integers
     levels: tuple[Level, ...]
@@ -87,9 +91,7 @@ def count_grams(texts: Sequence[str], order: int) -> Counts:
         shorter_gram = gram
         found.append((context_keys, gram_keys, np.bincount(gram)))
     left_neighbours.append(np.zeros(0, np.int64))
-    return Counts(
-        alphabet, tuple(Level(*level, left) for level, left in zip(found, left_neighbours, strict=True))
-    )
+    return Counts(alphabet, tuple(Level(*level, left) for level, left in zip(found, left_neighbours, strict=True)))
 
 
 def number(keys: Integers) -> tuple[Integers, Integers, Integers]:

@@ -1,8 +1,9 @@
 """How far chance may have moved a figure: 95 % intervals.
 
-Bits per character is a ratio over a text whose neighbouring characters resemble each other: blocks of about 500
-characters are drawn with replacement and the ratio is taken anew (block bootstrap). Shares of right answers get
-Wilson's interval. Two models on the same characters are compared block by block (paired bootstrap).
+Bits per character is a ratio over a text whose neighbouring characters resemble each other: blocks of about
+500 characters are drawn with replacement and the ratio is taken anew (block bootstrap). Shares of right
+answers get Wilson's interval. Two models on the same characters are compared block by block (paired
+bootstrap).
 Sources: Efron and Tibshirani, An Introduction to the Bootstrap, 1993; Wilson, JASA 22, 1927.
 """
 
@@ -24,7 +25,7 @@ WILSON_Z = 1.959963984540054  # 97.5 % point of the normal distribution
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Bits and characters of consecutive stretches of text; a stretch never crosses from one text into the next."""
+    """Bits and characters of consecutive stretches of text; none crosses from one text into the next."""
 
     bits: Floats
     characters: Integers
@@ -36,8 +37,8 @@ class Blocks:
 def blocks(texts: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]], size: int = BLOCK_CHARACTERS) -> Blocks:
     """Cuts each text, given as (bits, characters) of its units, into blocks of `size` characters.
 
-    A unit is whatever a model pays for at once: a character, a token, an end mark (0 characters). It belongs to the
-    block of its first character, so the blocks of two models that cut the same text differently still
+    A unit is whatever a model pays for at once: a character, a token, an end mark (0 characters). It belongs
+    to the block of its first character, so the blocks of two models that cut the same text differently still
     correspond. The last block of a text takes the remainder and is up to twice as long.
     """
     bits: list[Floats] = []
@@ -48,7 +49,8 @@ def blocks(texts: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]], size: int = BLO
         count = max(1, total // size)
         block = np.minimum((np.cumsum(characters) - characters) // size, count - 1)
         edges = np.append(np.arange(count) * size, total)
-        bits.append(np.bincount(block, weights=np.asarray(unit_bits, np.float64), minlength=count))
+        spent = np.bincount(block, weights=np.asarray(unit_bits, np.float64), minlength=count)
+        bits.append(spent.astype(np.float64))
         lengths.append(np.diff(edges))
     if not bits:
         return Blocks(np.zeros(0), np.zeros(0, np.int64))
@@ -60,9 +62,7 @@ def ratio_interval(of: Blocks, seed: int = 0, resamples: int = RESAMPLES) -> Int
     return None if len(of) < 2 else _percentiles(_ratios(of, _draws(len(of), seed, resamples)))
 
 
-def difference_interval(
-    first: Blocks, second: Blocks, seed: int = 0, resamples: int = RESAMPLES
-) -> Interval | None:
+def difference_interval(first: Blocks, second: Blocks, seed: int = 0, resamples: int = RESAMPLES) -> Interval | None:
     """95 % interval of ratio(first) − ratio(second) over the same blocks of the same characters.
 
     ValueError: the two were not measured on the same characters.

@@ -54,9 +54,7 @@ class KneserNey:
         self.order = order
         self.counts = counts
         self._seen = [smooth(level, level.seen, counts.symbols) for level in counts.levels]
-        self._continuation = [
-            smooth(level, level.left_neighbours, counts.symbols) for level in counts.levels[:-1]
-        ]
+        self._continuation = [smooth(level, level.left_neighbours, counts.symbols) for level in counts.levels[:-1]]
         self._unknown_bits = math.log2(SCALAR_VALUES - len(counts.alphabet))
 
     @classmethod
@@ -105,14 +103,12 @@ class KneserNey:
         """Bits of each symbol of `text` under a model of each order 1 .. `order`."""
         ids = symbols_of(text, self.counts.alphabet)
         predicted = np.append(ids, END)
-        windows_LN = np.lib.stride_tricks.sliding_window_view(
-            np.concatenate([np.full(order, PAD), ids]), order
-        )
+        windows_LN = np.lib.stride_tricks.sliding_window_view(np.concatenate([np.full(order, PAD), ids]), order)
         unknown_bits = np.where(predicted == UNKNOWN, self._unknown_bits, 0.0)
         return [unknown_bits - np.log2(p) for p in self._probabilities(windows_LN, predicted, order)]
 
     def _probabilities(self, windows_LN: Integers, symbols_L: Integers, order: int) -> list[Floats]:
-        """P(symbol | the symbols before it) under orders 1 .. `order`; a window ends just before its symbol."""
+        """P(symbol | window before it) under orders 1 .. `order`; a window ends just before its symbol."""
         context = np.zeros(len(symbols_L), np.int64)
         lower = np.full(len(symbols_L), 1 / (self.counts.symbols - 1))  # all but the start mark
         result: list[Floats] = []

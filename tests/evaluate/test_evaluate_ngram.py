@@ -196,7 +196,7 @@ def test_sample_follows_the_distribution() -> None:
 
 @pytest.mark.slow
 def test_figures_on_the_real_novel(shuihu_path: Path) -> None:
-    """Measured once, independently: 6.39, 5.67, 5.58, 5.57 (unseen characters charged a little less there)."""
+    """Measured once by another program, which charged unseen characters a little less."""
     lines = shuihu_path.read_text(encoding="utf-8-sig").split("\n")
     chapters = [line.partition("  ")[2] or line for line in lines if line.strip()]
     train = [c for i, c in enumerate(chapters, 1) if i % 20 not in (0, 10)]

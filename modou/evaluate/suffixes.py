@@ -1,0 +1,119 @@
+"""How much of a text stands in a larger one: a suffix array, and the longest match from every character.
+
+Built by prefix doubling: suffixes sorted by their first h characters are sorted by 2h, until no two are
+alike. Exact, numpy only. Source: Manber and Myers, Suffix Arrays, SIAM Journal on Computing 22, 1993.
+
+Shapes: Q places of the query, S characters compared at once.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from modou.evaluate.counts import code_points
+
+Integers = npt.NDArray[np.int64]
+
+ABSENT, BOUNDARY, FIRST_CHARACTER = 0, 1, 2
+STRIDE = 8
+QUERY_PLACES = 1 << 16  # searched at once
+
+
+class SuffixArray:
+    """All suffixes of some texts, sorted. A match never runs from one text into the next."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        """ValueError: no text."""
+        if not texts:
+            raise ValueError("no text to index")
+        points = [code_points(text) for text in texts]
+        self._alphabet = np.unique(np.concatenate(points))
+        parts = [np.append(self._symbols_of(text), np.int32(BOUNDARY)) for text in points]
+        self._suffixes = sort_suffixes(np.concatenate(parts))
+        self._symbols = np.concatenate([*parts, np.full(STRIDE, BOUNDARY, np.int32)])
+
+    def match_lengths(self, query: str) -> Integers:
+        """(len(query),): the length of the longest match that starts at each character of `query`."""
+        symbols = np.append(self._symbols_of(code_points(query)), np.full(STRIDE, ABSENT, np.int32))
+        parts = [
+            self._search(symbols, np.arange(first, min(first + QUERY_PLACES, len(query))))
+            for first in range(0, len(query), QUERY_PLACES)
+        ]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
+
+    def _symbols_of(self, points: Integers) -> npt.NDArray[np.int32]:
+        if len(self._alphabet) == 0:
+            return np.full(len(points), ABSENT, np.int32)
+        found = np.minimum(np.searchsorted(self._alphabet, points), len(self._alphabet) - 1)
+        return np.where(self._alphabet[found] == points, found + FIRST_CHARACTER, ABSENT).astype(np.int32)
+
+    def _search(self, symbols: npt.NDArray[np.int32], query_Q: Integers) -> Integers:
+        """Binary search for all places at once; the longest match is with a neighbour of where each would stand.
+
+        Every suffix between the two bounds shares with the query what both bounds share with it, so a
+        comparison begins there.
+        """
+        below_Q = np.full(len(query_Q), -1)
+        above_Q = np.full(len(query_Q), len(self._suffixes))
+        shared_below_Q, shared_above_Q = np.zeros_like(query_Q), np.zeros_like(query_Q)
+        while (above_Q - below_Q > 1).any():
+            # A search that is over compares its lower bound once more and stays as it is.
+            middle_Q = np.maximum((below_Q + above_Q) // 2, 0)
+            suffix_Q = self._suffixes[middle_Q].astype(np.int64)
+            shared_Q = self._shared(symbols, suffix_Q, query_Q, np.minimum(shared_below_Q, shared_above_Q))
+            smaller_Q = self._symbols[suffix_Q + shared_Q] < symbols[query_Q + shared_Q]
+            below_Q = np.where(smaller_Q, middle_Q, below_Q)
+            shared_below_Q = np.where(smaller_Q, shared_Q, shared_below_Q)
+            above_Q = np.where(smaller_Q, above_Q, middle_Q)
+            shared_above_Q = np.where(smaller_Q, shared_above_Q, shared_Q)
+        return np.maximum(shared_below_Q, shared_above_Q)
+
+    def _shared(
+        self, symbols: npt.NDArray[np.int32], suffix_Q: Integers, query_Q: Integers, known_Q: Integers
+    ) -> Integers:
+        """How many characters suffix and query share, of which `known_Q` are known."""
+        shared_Q = known_Q.copy()
+        active = np.arange(len(query_Q))
+        ahead_S = np.arange(STRIDE)
+        while len(active):
+            ours_QS = self._symbols[(suffix_Q[active] + shared_Q[active])[:, None] + ahead_S]
+            theirs_QS = symbols[(query_Q[active] + shared_Q[active])[:, None] + ahead_S]
+            differ_QS = ours_QS != theirs_QS
+            differ_Q = differ_QS.any(axis=1)
+            shared_Q[active] += np.where(differ_Q, differ_QS.argmax(axis=1), STRIDE)
+            active = active[~differ_Q]
+        return shared_Q
+
+
+def sort_suffixes(symbols: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Where the suffixes of `symbols` (numbers >= 1) start, in the order of the suffixes."""
+    count = len(symbols)
+    bits = int(symbols.max()).bit_length()
+    sorted_by = 62 // bits
+    key = np.zeros(count, np.int64)
+    for ahead in range(sorted_by):
+        key <<= bits
+        key[: max(0, count - ahead)] |= symbols[ahead:]
+    suffixes = np.argsort(key).astype(np.int32)
+    rank = np.empty(count, np.int32)
+    slots = np.arange(count, dtype=np.int32)
+    key = key[suffixes]
+    while True:
+        # Suffixes alike so far stand side by side; the first slot of such a group is the rank of each in it.
+        fresh = np.ones(len(slots), np.bool_)
+        fresh[1:] = key[1:] != key[:-1]
+        group = np.maximum.accumulate(np.where(fresh, slots, 0))
+        rank[suffixes[slots]] = group
+        alone = fresh & np.append(fresh[1:], True)
+        slots = slots[~alone]
+        if len(slots) == 0:
+            return suffixes
+        unsorted = suffixes[slots]
+        beyond = unsorted.astype(np.int64) + sorted_by
+        next_rank = np.where(beyond < count, rank[np.minimum(beyond, count - 1)], -1)
+        key = rank[unsorted].astype(np.int64) * (count + 1) + next_rank + 1
+        order = np.argsort(key)
+        suffixes[slots] = unsorted[order]
+        key = key[order]
+        sorted_by *= 2

@@ -1,0 +1,105 @@
+"""Is the writing varied or does it go round in circles? Measured on pieces of equal length, human pieces beside them.
+
+* distinct-n: different n-grams ÷ n-grams over all pieces (Li et al., 2016). Depends on length and number of pieces.
+* seq-rep-4: 1 − different 4-grams ÷ 4-grams within a piece, mean (Welleck et al., 2020).
+* loop rate: the share of pieces that end in a cycle of at most 50 characters run through three times or more.
+* quote balance: the share of quotation marks and brackets that find their partner.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modou.evaluate.intervals import Interval, wilson_interval
+
+LONGEST_PERIOD = 50
+LEAST_REPEATS = 3
+PAIRS = {"“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
+
+
+@dataclass(frozen=True)
+class Variety:
+    """Of `pieces` pieces of `length` characters each."""
+
+    pieces: int
+    length: int
+    distinct: tuple[float, float, float]
+    """distinct-1, -2, -3."""
+    seq_rep_4: float
+    loop_rate: float
+    loop_interval: Interval
+    quote_balance: float | None
+    """None: no such mark in any piece."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "pieces": self.pieces,
+            "length": self.length,
+            "distinct": {str(n): share for n, share in enumerate(self.distinct, 1)},
+            "seq_rep_4": self.seq_rep_4,
+            "loop_rate": {"share": self.loop_rate, "interval": list(self.loop_interval)},
+            "quote_balance": self.quote_balance,
+        }
+
+
+def variety(samples: Sequence[str], length: int | None = None) -> Variety | None:
+    """Cuts all samples to `length` characters (None: the shortest one's) and leaves shorter ones out.
+
+    Give the same `length` and number for whatever is compared. None: no sample is that long, or it is below 4.
+    """
+    length = min(map(len, samples), default=0) if length is None else length
+    pieces = [sample[:length] for sample in samples if len(sample) >= length]
+    if not pieces or length < 4:
+        return None
+    loops = sum(ends_in_loop(piece) for piece in pieces)
+    interval = wilson_interval(loops, len(pieces))
+    assert interval is not None
+    return Variety(
+        pieces=len(pieces),
+        length=length,
+        distinct=(distinct(pieces, 1), distinct(pieces, 2), distinct(pieces, 3)),
+        seq_rep_4=sum(1 - distinct([piece], 4) for piece in pieces) / len(pieces),
+        loop_rate=loops / len(pieces),
+        loop_interval=interval,
+        quote_balance=quote_balance(pieces),
+    )
+
+
+def human_slices(texts: Sequence[str], length: int, count: int, seed: int = 0) -> list[str]:
+    """At most `count` slices of `length` characters that do not overlap, each within one text."""
+    slots = [(text, start) for text in texts for start in range(0, len(text) - length + 1, length)]
+    chosen = np.random.default_rng(seed).permutation(len(slots))[:count]
+    return [slots[place][0][slots[place][1] : slots[place][1] + length] for place in sorted(chosen.tolist())]
+
+
+def distinct(pieces: Sequence[str], n: int) -> float:
+    """Different n-grams ÷ n-grams over all `pieces`, of which none runs from one piece into the next."""
+    grams = [piece[start : start + n] for piece in pieces for start in range(len(piece) - n + 1)]
+    return len(set(grams)) / len(grams)
+
+
+def ends_in_loop(piece: str) -> bool:
+    """Whether `piece` ends in a cycle of at most 50 characters run through at least three times."""
+    return any(
+        len(piece) >= LEAST_REPEATS * period and piece[-LEAST_REPEATS * period :] == piece[-period:] * LEAST_REPEATS
+        for period in range(1, LONGEST_PERIOD + 1)
+    )
+
+
+def quote_balance(pieces: Sequence[str]) -> float | None:
+    """Marks that open and are closed before the same kind opens again, and those that close them ÷ all marks.
+
+    A piece cut out of a text may begin or end inside a quotation: compare with human pieces, not with 1.
+    """
+    matched = marks = 0
+    for piece in pieces:
+        for opening, closing in PAIRS.items():
+            is_open = False
+            for character in piece:
+                if character == opening:
+                    marks, is_open = marks + 1, True
+                elif character == closing:
+                    matched, marks, is_open = matched + 2 * is_open, marks + 1, False
+    return matched / marks if marks else None

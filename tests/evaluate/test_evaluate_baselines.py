@@ -1,0 +1,82 @@
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modou.errors import UserError
+from modou.evaluate.baselines import baselines
+from modou.evaluate.compress import ENCODINGS, conditional_xz, xz_bytes
+from modou.evaluate.portion import portion
+
+
+def test_a_repeated_text_costs_the_compressor_almost_nothing() -> None:
+    text = "".join(chr(0x4E00 + i * i % 3571) for i in range(3000))
+    known = conditional_xz([text], [text[500:2500]])
+    unknown = conditional_xz(["别的。"], [text[500:2500]])
+    assert known.value < 0.3
+    assert unknown.value > 5
+    assert known.bits == min(known.bits_by_encoding.values()) == known.bits_by_encoding[known.encoding]
+
+
+def test_the_dictionary_reaches_back_over_the_whole_text() -> None:
+    far = "".join(chr(0x4E00 + i * 7919 % 20000) for i in range(300))
+    filling = "".join(chr(0x4E00 + (i * i * 31 + i) % 19997) for i in range(100_000))
+    cost = xz_bytes(far + filling + far, "utf-16-le") - xz_bytes(far + filling, "utf-16-le")
+    assert cost < 40
+
+
+def test_what_is_compressed_can_be_read_back() -> None:
+    # Measured without a container; the same stream with one decodes to the text.
+    text = "前面有一座山，山上有一座庙。" * 50
+    with_container = lzma.compress(text.encode("utf-8"), preset=9 | lzma.PRESET_EXTREME)
+    assert lzma.decompress(with_container).decode("utf-8") == text
+    assert abs(len(with_container) - xz_bytes(text, "utf-8")) < 100
+
+
+def test_characters_without_bytes_do_not_stop_the_compressor() -> None:
+    assert conditional_xz(["甲乙"], ["丙\ud800𠀀"]).characters == 3
+
+
+def test_newlines_are_not_counted() -> None:
+    assert conditional_xz(["甲"], ["乙\n丙\n", "丁"]).characters == 3
+    with pytest.raises(UserError, match="no held-out text"):
+        conditional_xz(["甲"], ["\n"])
+
+
+@given(texts=st.lists(st.text(max_size=30), max_size=8), limit=st.integers(1, 200))
+def test_a_portion_keeps_order_and_limit(texts: list[str], limit: int) -> None:
+    part = portion(texts, limit)
+    assert part.total_bytes == sum(len(text.encode()) for text in texts)
+    assert part.used_bytes == sum(len(text.encode()) for text in part.texts) <= limit
+    assert list(part.places) == sorted(set(part.places))
+    assert all(texts[at].startswith(text) for at, text in zip(part.places, part.texts, strict=True))
+    assert part.whole == (part.total_bytes <= limit)
+    assert part == portion(texts, limit)
+
+
+def test_a_single_long_text_is_cut_between_characters() -> None:
+    part = portion(["一二三四五"], 10)
+    assert (part.texts, part.used_bytes, part.total_bytes) == (("一二三",), 9, 15)
+    assert part.to_json() == {"used_bytes": 9, "total_bytes": 15, "whole": False}
+
+
+def test_all_baselines_in_one_nested_result() -> None:
+    result = json.loads(json.dumps(baselines(["山高水长。\n路远。"] * 9, ["山高路远。\n"]).to_json()))
+    assert set(result) == {"kn1", "kn2", "kn3", "kn4", "kn5", "kn6", "xz", "train"}
+    assert result["kn5"]["characters"] == result["xz"]["characters"] == 5
+    assert set(result["xz"]["by_encoding"]) == set(ENCODINGS)
+    assert result["train"]["whole"]
+
+
+@pytest.mark.slow
+def test_xz_on_the_real_novel(shuihu_path: Path) -> None:
+    lines = shuihu_path.read_text(encoding="utf-8-sig").split("\n")
+    chapters = [line.partition("  ")[2] or line for line in lines if line.strip()]
+    train = [c for i, c in enumerate(chapters, 1) if i % 20 not in (0, 10)]
+    test = [c for i, c in enumerate(chapters, 1) if i % 20 == 10]
+    result = conditional_xz(train, test)
+    assert result.encoding == "utf-16-le"
+    assert result.value == pytest.approx(6.27, abs=0.05)
