@@ -55,6 +55,8 @@ class Novelty:
     coverage_length: int
     characters: int
     texts: int
+    train: Portion
+    """How much training text it was compared with."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -63,6 +65,7 @@ class Novelty:
             "copied": {"share": self.coverage, "at_least": self.coverage_length},
             "characters": self.characters,
             "texts": self.texts,
+            "train": self.train.to_json(),
         }
 
 
@@ -100,6 +103,7 @@ class TrainText:
             coverage_length=coverage_length,
             characters=characters,
             texts=len(texts),
+            train=self.used,
         )
 
     def _longest(self, texts: Sequence[str], lengths: Sequence[Integers]) -> Copy | None:

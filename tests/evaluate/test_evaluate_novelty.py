@@ -59,7 +59,9 @@ def test_nothing_in_common() -> None:
     result = TrainText(["甲乙"]).novelty(["丙丁", ""], 2)
     assert result.longest is None
     assert result.curve == (1.0, 1.0)
-    assert json.loads(json.dumps(result.to_json()))["copied"] == {"share": 0.0, "at_least": 2}
+    as_json = json.loads(json.dumps(result.to_json()))
+    assert as_json["copied"] == {"share": 0.0, "at_least": 2}
+    assert as_json["train"] == {"used_bytes": 6, "total_bytes": 6, "whole": True}
 
 
 def test_no_text_at_all_is_a_result_too() -> None:
