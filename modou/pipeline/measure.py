@@ -10,8 +10,7 @@ SIZES = (1024, 2048)
 def matrix_rate(device: torch.device, seconds: float = 0.5, dtype: torch.dtype = torch.float32) -> float:
     """Floating-point operations a second of the better of the 1024³ and 2048³ products, interleaved."""
     pairs = {
-        n: (torch.randn(n, n, device=device, dtype=dtype), torch.randn(n, n, device=device, dtype=dtype))
-        for n in SIZES
+        n: (torch.randn(n, n, device=device, dtype=dtype), torch.randn(n, n, device=device, dtype=dtype)) for n in SIZES
     }
     best = 0.0
     began = time.perf_counter()

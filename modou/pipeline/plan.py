@@ -1,11 +1,12 @@
 """One dial: from the text and the minutes to the whole recipe, each choice with its reason.
 
-A plan fills only what nobody set. The rules are fits to our own runs (docs/experiments.md), not laws: they hold for
-books of 0.1 to 20 million characters and budgets of minutes to hours; beyond, they are extrapolated and say so.
+A plan fills only what nobody set. The rules are fits to our own runs (docs/experiments.md), not laws: they were measured
+on books of about a million characters and budgets of 5 to 45 minutes on two cores; elsewhere they extrapolate.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from modou.messages import text
@@ -14,23 +15,35 @@ from modou.settings.run import RunSettings
 
 MINUTES = 30.0
 """The budget where nobody names one."""
+EFFICIENCY = 0.6
+"""Share of the matrix rate that training reaches, about; the steps themselves are counted by a measured pace."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a plan is made from."""
+class TextFacts:
+    """What is known of the training text before there is a tokenizer."""
 
     characters: int
-    """Characters to train on."""
-    chinese: bool
-    """Whether most characters are Chinese (they carry about three times the information of a Latin letter)."""
-    minutes: float
-    flops_per_second: float
-    """What the device really does in training steps."""
-    threads: int
-    device: str
     distinct: int
-    """Different characters in the training text."""
+    """Different characters."""
+    chinese: bool
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent."""
+
+    minutes: float
+    """0 = no limit: the steps are given."""
+    flops_per_second: float
+    """Matrix rate of the device."""
+    pace: Callable[[RunSettings], float]
+    """Measures training tokens a second of settings."""
+
+    @property
+    def flops(self) -> float:
+        """Training FLOPs the minutes pay for."""
+        return self.minutes * 60 * self.flops_per_second * EFFICIENCY
 
 
 @dataclass(frozen=True)
@@ -48,17 +61,19 @@ class Plan:
 
     settings: RunSettings
     choices: tuple[Choice, ...]
-    facts: Facts
-    tokens: int
-    """Tokens of one epoch (estimated)."""
-    steps: int = 0
-    notes: tuple[str, ...] = field(default=())
+    epochs: float
+    """Times the training text is read."""
+    expected: float | None = None
+    """Bits per character to expect on held-out text; None where our own runs say nothing."""
 
-    @property
-    def epochs(self) -> float:
-        """Times the training text is read."""
-        train, model = self.settings.train, self.settings.model
-        return train.steps * train.batch * model.context / max(1, self.tokens)
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, nested names."""
+        return {
+            "minutes": self.settings.train.minutes,
+            "choices": [asdict(choice) for choice in self.choices],
+            "epochs": self.epochs,
+            "expected": {"bits_per_char": self.expected},
+        }
 
 
 @dataclass(frozen=True)
@@ -83,17 +98,12 @@ LADDER = (
 )
 
 
-def choose_vocabulary(characters: int, chinese: bool, distinct: int) -> int:
+def choose_vocabulary(facts: TextFacts) -> int:
     """Pieces: enough that most characters are pieces of their own and frequent words too, few enough that each is seen
-    often. Grows with the cube root of the text."""
-    pieces = (80 if chinese else 35) * max(characters, 1) ** (1 / 3)
-    least = 300 + min(distinct, 4000)
-    return int(min(32_000, max(least, round(pieces / 256) * 256)))
-
-
-def characters_per_token(chinese: bool, vocabulary: int) -> float:
-    """What BPE of that size makes of prose, from our own tokenizers (within about 10 %)."""
-    return 0.19 * math.log(vocabulary) - 0.42 if chinese else 0.62 * math.log(vocabulary) - 2.2
+    often. Grows with the cube root of the text; a tiny text gets little more than its characters."""
+    pieces = (80 if facts.chinese else 35) * max(facts.characters, 1) ** (1 / 3)
+    floor = 300 + min(facts.distinct, 4000)
+    return int(min(32_000, max(floor, round(pieces / 256) * 256)))
 
 
 def choose_size(flops: float) -> Size:
@@ -101,48 +111,52 @@ def choose_size(flops: float) -> Size:
     return max((size for size in LADDER if flops >= size.from_flops), key=lambda size: size.from_flops)
 
 
-def make_plan(facts: Facts, asked: RunSettings) -> Plan:
-    """Chooses all that `asked` leaves open."""
-    flops = facts.minutes * 60 * facts.flops_per_second
-    chooser = _Chooser(asked)
-    chooser.choose(
-        "tokenizer.vocabulary",
-        choose_vocabulary(facts.characters, facts.chinese, facts.distinct),
-        characters=facts.characters,
-    )
-    vocabulary = chooser.settings.tokenizer.vocabulary
-    size = choose_size(flops)
-    for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
-        if not _shape_was_set(asked):
-            chooser.choose(f"model.{name}", value, exaflops=flops / 1e15)
-    chooser.choose("model.context", 256 if flops > 2e12 else 128)
-    chooser.choose("train.batch", 8 if flops < 1e15 else 32)
-    model = chooser.settings.model.changed(vocabulary=vocabulary)
-    tokens = int(facts.characters / characters_per_token(facts.chinese, vocabulary))
-    per_token = describe(model)["flops_per_token"]
-    per_step = chooser.settings.train.batch * model.context
-    steps = max(20, int(flops / per_token / per_step))
-    chooser.choose("train.steps", steps, minutes=facts.minutes)
-    epochs = chooser.settings.train.steps * per_step / max(1, tokens)
-    chooser.choose("model.dropout", _dropout(epochs), epochs=epochs)
-    chooser.choose("optimizer.weight_decay", 0.1 if epochs < 3 else 0.2, epochs=epochs)
-    chooser.choose("train.evaluate_every", max(1, math.ceil(steps / evaluations(facts.minutes))))
-    chooser.choose("train.minutes", facts.minutes)
-    return Plan(chooser.settings, tuple(chooser.choices), facts, tokens, steps)
-
-
-def evaluations(minutes: float) -> int:
-    """Evaluations in a run: about one in twenty seconds at first, at most twenty."""
-    return int(min(20, max(4, minutes * 2)))
-
-
-def _dropout(epochs: float) -> float:
+def choose_dropout(epochs: float) -> float:
     """None while the text is nearly new; more the oftener it is read."""
     return 0.0 if epochs < 2.5 else 0.1 if epochs < 6 else 0.15 if epochs < 15 else 0.2
 
 
-def _shape_was_set(asked: RunSettings) -> bool:
-    return any(asked.is_set("model", name) for name in ("layers", "width", "heads"))
+def choose_evaluations(minutes: float) -> int:
+    """Evaluations in a run: about two a minute at first, at most twenty."""
+    return int(min(20, max(4, minutes * 2))) if minutes else 20
+
+
+def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, list[Choice]]:
+    """The first half: what hangs on the text alone."""
+    chooser = _Chooser(asked)
+    if asked.tokenizer.kind != "char":
+        chooser.choose("tokenizer.vocabulary", choose_vocabulary(facts), characters=facts.characters)
+    return chooser.settings, chooser.choices
+
+
+def plan_training(tokens: int, vocabulary: int, budget: Budget, asked: RunSettings) -> Plan:
+    """The second half: shape, steps and regularisation, for a text of `tokens` tokens an epoch."""
+    chooser = _Chooser(asked.with_values({"model": {"vocabulary": vocabulary}}))
+    if budget.minutes:
+        size = choose_size(budget.flops)
+        if not any(asked.is_set("model", name) for name in ("layers", "width", "heads")):
+            for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
+                chooser.choose(f"model.{name}", value, petaflops=budget.flops / 1e15)
+        chooser.choose("model.context", 256 if budget.flops > 2e12 else 128)
+        chooser.choose("train.batch", 8 if budget.flops < 1e15 else 32)
+        chooser.choose("train.minutes", budget.minutes)
+    settings = chooser.settings
+    per_step = settings.train.batch * settings.model.context
+    if budget.minutes:
+        steps = max(10, int(budget.minutes * 60 * budget.pace(settings) / per_step))
+        chooser.choose("train.steps", steps, minutes=budget.minutes)
+    epochs = chooser.settings.train.steps * per_step / max(1, tokens)
+    chooser.choose("model.dropout", choose_dropout(epochs), epochs=epochs)
+    chooser.choose("optimizer.weight_decay", 0.1 if epochs < 3 else 0.2, epochs=epochs)
+    every = math.ceil(chooser.settings.train.steps / choose_evaluations(budget.minutes))
+    chooser.choose("train.evaluate_every", every)
+    expected = expected_bits(describe(settings.model)["flops_per_token"] * epochs * tokens)
+    return Plan(chooser.settings, tuple(chooser.choices), epochs, expected)
+
+
+def expected_bits(flops: float) -> float | None:
+    """Bits per character to expect of a classical Chinese novel after so many training FLOPs."""
+    return None if flops <= 0 else 4.0 + 1.6 * (flops / 3e13) ** -0.22
 
 
 class _Chooser:

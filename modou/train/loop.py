@@ -44,9 +44,7 @@ class LoopSettings:
 class Trainer:
     """Trains `model` (already spread over `world`) for `objective`; `keeper` is where it saves and finds itself."""
 
-    def __init__(
-        self, model: GPT, objective: Objective, settings: LoopSettings, keeper: Keeper, world: World
-    ) -> None:
+    def __init__(self, model: GPT, objective: Objective, settings: LoopSettings, keeper: Keeper, world: World) -> None:
         self.model, self.objective, self.settings, self.world = model, objective, settings, world
         self.keeper = keeper
         self.optimizers = make_optimizers(model, settings.optimizer)
@@ -181,9 +179,7 @@ class Trainer:
         return progress.step + int(left / pace)
 
     def _save(self, is_best: bool) -> Iterator[Event]:
-        path = self.keeper.save(
-            self.model, self.optimizers, self.average, self.objective, self.progress, is_best
-        )
+        path = self.keeper.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
         yield Saved(self.progress.step, path)
 
     def _out_of_patience(self) -> bool:

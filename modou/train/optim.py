@@ -129,9 +129,7 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
     else:
         adam_groups.insert(0, {"params": matrices, "lr": settings.matrix_lr, "weight_decay": decay})
     adam_groups = [group for group in adam_groups if group["params"]]
-    optimizers.append(
-        torch.optim.AdamW(adam_groups, betas=(settings.beta1, settings.beta2), eps=1e-10, fused=True)
-    )
+    optimizers.append(torch.optim.AdamW(adam_groups, betas=(settings.beta1, settings.beta2), eps=1e-10, fused=True))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]

@@ -19,9 +19,7 @@ def collect(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> di
     }
 
 
-def restore(
-    model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]
-) -> None:
+def restore(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
     """Puts what `collect` gave back, placed like the parameters of this process."""
     by_name: dict[str, dict[str, Tensor]] = {}
     for path, tensor in tensors.items():

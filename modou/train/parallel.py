@@ -70,9 +70,7 @@ def choose_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
         raise UserError("train.no_cuda")
     if name == "mps" and not torch.backends.mps.is_available():
         raise UserError("train.no_mps")
-    return (
-        torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
-    )
+    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
 
 
 def join_world(device: torch.device, strategy: Literal["ddp", "fsdp"]) -> World:

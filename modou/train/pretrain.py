@@ -65,9 +65,7 @@ class Pretrain:
 
     def evaluate(self, model: GPT) -> dict[str, Any]:
         """Bits per character on the validation excerpts."""
-        return {
-            "validation": {"bits_per_char": bits_per_character(model, self.tokenizer, self.validation).value}
-        }
+        return {"validation": {"bits_per_char": bits_per_character(model, self.tokenizer, self.validation).value}}
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
         """A text for each prompt."""

@@ -34,9 +34,7 @@ class Resumed:
 class Keeper:
     """Saves and finds a training in its run folder. `identity` (hashes of corpus and tokenizer) must match to resume."""
 
-    def __init__(
-        self, run: RunFolder, identity: dict[str, str], keep: int, log_every: int, world: World
-    ) -> None:
+    def __init__(self, run: RunFolder, identity: dict[str, str], keep: int, log_every: int, world: World) -> None:
         self.run, self.identity, self.keep, self.log_every, self.world = run, identity, keep, log_every, world
 
     def save(

@@ -1,0 +1,91 @@
+"""What a run folder remembers of how it was begun, so that the same command goes on and another one is refused.
+
+settings.toml holds a [run] table (source, its fingerprint, minutes, whether the plan is made) and one table a group of
+settings: before the plan only what the user set, afterwards every option.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from modou import storage
+from modou.errors import UserError
+from modou.runs import RunFolder
+from modou.settings.run import RunSettings
+from modou.text import corpora
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A run's beginning."""
+
+    source: str
+    fingerprint: str
+    minutes: float
+    planned: bool
+    settings: RunSettings
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> Self:
+        """From settings.toml. UserError: not a run, or not ours."""
+        tables = folder.read_settings()
+        run = tables.pop("run", {})
+        try:
+            kept = {name: run[name] for name in ("source", "fingerprint", "minutes", "planned")}
+        except KeyError:
+            raise UserError("pipeline.settings_incomplete", path=folder.settings) from None
+        return cls(**kept, settings=RunSettings.parse(tables))
+
+    def write(self, folder: RunFolder) -> None:
+        """To settings.toml: all options once planned, else those that were set."""
+        values = asdict(replace(self, settings=RunSettings()))
+        del values["settings"]
+        folder.write_settings({"run": values, **self.settings.model_dump(exclude_unset=not self.planned)})
+
+    def planned_as(self, settings: RunSettings) -> Self:
+        """With the plan made."""
+        return replace(self, settings=settings, planned=True)
+
+    def differences(self, source: str, minutes: float | None, asked: RunSettings) -> list[str]:
+        """What `asked` would change, as "option: here -> asked"."""
+        found: list[str] = []
+        if fingerprint(source) != self.fingerprint:
+            found.append(f"{self.source} → {source}")
+        if minutes is not None and minutes != self.minutes:
+            found.append(f"minutes {self.minutes:g} → {minutes:g}")
+        here = self.settings.model_dump(exclude_unset=not self.planned)
+        for group, values in asked.model_dump(exclude_unset=True).items():
+            for name, value in values.items():
+                if here.get(group, {}).get(name) != value:
+                    found.append(f"{group}.{name} {here.get(group, {}).get(name, '–')} → {value}")
+        return found
+
+
+def fingerprint(source: str) -> str:
+    """Hash of what a source holds: a named corpus by its name, files by their contents. UserError: no such source."""
+    if corpora.is_named(source):
+        return source
+    path = Path(source)
+    if not path.exists():
+        raise UserError("text.no_such_source", source=source, names=", ".join(corpora.NAMES))
+    if path.is_file():
+        return storage.sha256_file(path)
+    whole = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            whole.update(f"{file.relative_to(path)} {storage.sha256_file(file)}\n".encode())
+    return whole.hexdigest()
+
+
+def default_folder(source: str) -> Path:
+    """runs/NAME of a source."""
+    name = source if corpora.is_named(source) else Path(source).resolve().name
+    for ending in (".gz", ".jsonl", ".json", ".txt", ".md"):
+        name = name.removesuffix(ending)
+    return Path("runs") / (name or "book")
+
+
+def plain(settings: RunSettings) -> dict[str, Any]:
+    """Every option as plain values."""
+    return settings.model_dump(mode="json")

@@ -1,0 +1,219 @@
+"""`modou run`: from a book to a model that writes, a report that says how well, in one folder that resumes."""
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from modou import storage
+from modou.errors import UserError
+from modou.messages import language, text
+from modou.pipeline import judging, stages, training
+from modou.pipeline.advice import advice
+from modou.pipeline.environment import environment
+from modou.pipeline.events import Notice, PipelineEvent, Planned, RunEnded, StageBegan, StageEnded, StageName
+from modou.pipeline.frozen import Frozen, default_folder, fingerprint
+from modou.pipeline.measure import matrix_rate, peak_memory_mb
+from modou.pipeline.plan import MINUTES, Budget, plan_tokenizer, plan_training
+from modou.runs import RunFolder
+from modou.settings.run import RunSettings
+from modou.text.tokenizer import Tokenizer
+from modou.train import events
+from modou.train.parallel import choose_device
+
+Event = PipelineEvent | events.Event
+STAGES: tuple[StageName, ...] = ("clean", "tokenizer", "shards", "plan", "train", "evaluate", "report")
+
+
+def run(
+    book: str,
+    asked: RunSettings,
+    out: Path | None = None,
+    minutes: float | None = None,
+    extend: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """All stages in order; what is done already is skipped. UserError: the folder was begun with other settings."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("pipeline.not_under_torchrun")
+    folder = RunFolder(out or default_folder(book))
+    fingerprint(book)  # a missing book is said before a folder is made
+    folder.create()
+    with folder.lock():
+        frozen = yield from begin(folder, book, asked, minutes, extend)
+        yield from run_stages(folder, frozen, should_stop)
+
+
+def begin(
+    folder: RunFolder, book: str, asked: RunSettings, minutes: float | None, extend: bool
+) -> Generator[Event, None, Frozen]:
+    """Begins a run, or takes one up; UserError names what differs."""
+    if not folder.exists():
+        if extend:
+            raise UserError("pipeline.nothing_to_extend", path=folder.path)
+        budget = minutes if minutes is not None else 0.0 if asked.is_set("train", "steps") else MINUTES
+        if minutes is None and budget:
+            yield Notice(text("pipeline.default_minutes", minutes=budget))
+        frozen = Frozen(book, fingerprint(book), budget, False, asked)
+        frozen.write(folder)
+        return frozen
+    frozen = Frozen.read(folder)
+    if extend:
+        frozen = extended(folder, frozen, minutes)
+        minutes = None
+    differences = frozen.differences(book, minutes, asked)
+    if differences:
+        raise UserError("pipeline.other_settings", path=folder.path, differences="; ".join(differences))
+    return frozen
+
+
+def extended(folder: RunFolder, frozen: Frozen, minutes: float | None) -> Frozen:
+    """The run with more steps: as many again, or as many as the extra minutes are of those planned."""
+    if not frozen.planned:
+        raise UserError("pipeline.nothing_to_extend", path=folder.path)
+    extra = minutes if minutes is not None else frozen.minutes or None
+    steps = frozen.settings.train.steps
+    share = extra / frozen.minutes if extra is not None and frozen.minutes else 1.0
+    total = frozen.minutes + (extra or 0.0)
+    values = {"steps": steps + max(1, round(steps * share)), "minutes": total}
+    longer = replace(frozen, settings=frozen.settings.with_values({"train": values}), minutes=total)
+    longer.write(folder)
+    for path in (folder.report_html, folder.report_json):
+        path.unlink(missing_ok=True)
+    return longer
+
+
+def run_stages(folder: RunFolder, frozen: Frozen, should_stop: Callable[[], bool]) -> Iterator[Event]:
+    """Everything after the beginning."""
+    if folder.report_json.exists():
+        yield Notice(text("pipeline.already_finished", path=folder.report_html))
+        yield RunEnded(folder.path, True, storage.read_json(folder.report_json))
+        return
+    frozen = yield from prepare(folder, frozen)
+    frozen = yield from make_plan(folder, frozen)
+    if should_stop():
+        yield RunEnded(folder.path, False)
+        return
+    finished = yield from train(folder, frozen, should_stop)
+    if finished:
+        yield from finish(folder, frozen)
+    else:
+        yield RunEnded(folder.path, False)
+
+
+def prepare(folder: RunFolder, frozen: Frozen) -> Generator[Event, None, Frozen]:
+    """Text, tokenizer, tokens. The vocabulary is planned in between: it hangs on the text alone."""
+    yield _began("clean")
+    yield from stages.clean(folder, frozen)
+    if not frozen.planned:
+        settings, choices = plan_tokenizer(stages.text_facts(folder), frozen.settings)
+        frozen = replace(frozen, settings=settings)
+        yield Planned(tuple((c.name, c.value, c.reason) for c in choices), None)
+    yield _began("tokenizer")
+    yield from stages.train_tokenizer(folder, frozen)
+    yield _began("shards")
+    yield from stages.write_tokens(folder)
+    return frozen
+
+
+def make_plan(folder: RunFolder, frozen: Frozen) -> Generator[Event, None, Frozen]:
+    """Chooses what is open and freezes it; a frozen plan is never made again."""
+    yield _began("plan")
+    if frozen.planned:
+        yield StageEnded("plan", skipped=True)
+        return frozen
+    settings = training.resolve_machine(frozen.settings)
+    tokenizer = Tokenizer.load(folder.tokenizer)
+    tokens = stages.open_tokens(folder, tokenizer).tokens
+    rate = matrix_rate(choose_device(settings.train.device)) if frozen.minutes else 0.0
+    plan = plan_training(tokens, tokenizer.vocabulary, Budget(frozen.minutes, rate, training.measure_pace), settings)
+    frozen = frozen.planned_as(plan.settings)
+    storage.write_json_atomically(folder.corpus / "plan.json", plan.to_json())
+    frozen.write(folder)
+    yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected)
+    yield StageEnded("plan", plan.to_json())
+    return frozen
+
+
+def train(folder: RunFolder, frozen: Frozen, should_stop: Callable[[], bool]) -> Generator[Event, None, bool]:
+    """The training stage; True where it came to its end."""
+    yield _began("train")
+    device = choose_device(frozen.settings.train.device)
+    rates = [matrix_rate(device)]
+    reason = "interrupted"
+    for event in training.train(folder, frozen.settings, should_stop):
+        if isinstance(event, events.Ended):
+            reason = event.reason
+        yield event
+    rates.append(matrix_rate(device))
+    facts = environment(device) | {"matrix_gflops": {"before": rates[0] / 1e9, "after": rates[1] / 1e9}}
+    facts["peak_memory_mb"] = peak_memory_mb(device)
+    storage.write_json_atomically(folder.environment, facts)
+    yield StageEnded("train", {"stopped": reason})
+    return reason != "interrupted"
+
+
+def finish(folder: RunFolder, frozen: Frozen) -> Iterator[Event]:
+    """Evaluation and report of a trained run."""
+    yield _began("evaluate")
+    numbers: dict[str, Any] = {}
+    for event in judging.judge(folder, frozen.settings):
+        if isinstance(event, StageEnded):
+            numbers = event.numbers
+        yield event
+    storage.write_json_atomically(folder.corpus / "evaluation.json", numbers)
+    yield from write_report(folder, frozen, numbers)
+
+
+def write_report(folder: RunFolder, frozen: Frozen, numbers: dict[str, Any]) -> Iterator[Event]:
+    """report.json and report.html from what the stages left in the folder."""
+    from modou.report.page import write_report as write_page
+
+    yield _began("report")
+    report = collect(folder, frozen, numbers)
+    write_page(report, folder.path, language())
+    yield StageEnded("report", {"path": str(folder.report_html)})
+    yield RunEnded(folder.path, True, report)
+
+
+def collect(folder: RunFolder, frozen: Frozen, numbers: dict[str, Any]) -> dict[str, Any]:
+    """report.json: everything known of a run, nested names (docs/machine-readable.md)."""
+    import modou
+    from modou.model.census import describe
+
+    facts = storage.read_json(folder.corpus / "facts.json")
+    plan_file = folder.corpus / "plan.json"
+    environment_facts = storage.read_json(folder.environment) if folder.environment.exists() else {}
+    report: dict[str, Any] = {
+        "modou": modou.__version__,
+        "run": {"name": folder.path.name, "corpus": frozen.source, "language": facts["language"], "finished": True},
+        "settings": frozen.settings.model_dump(mode="json"),
+        "environment": environment_facts,
+        "cleaning": facts["cleaning"],
+        "split": facts["split"],
+        "tokenizer": storage.read_json(folder.tokenizer / "card.json"),
+        "model": describe(frozen.settings.model),
+        "plan": storage.read_json(plan_file) if plan_file.exists() else {},
+        "training": training.summary(frozen.settings, judging.history(folder)),
+        **numbers,
+        "samples": judging.samples(folder),
+    }
+    report["training"] |= share_of_peak(report)
+    report["training"]["peak_memory_mb"] = environment_facts.get("peak_memory_mb")
+    report["training"]["best_step"] = numbers.get("checkpoint", {}).get("step")
+    report["advice"] = advice(report)
+    return report
+
+
+def share_of_peak(report: dict[str, Any]) -> dict[str, Any]:
+    """Training FLOPs a second ÷ this machine's matrix rate; None without both."""
+    rates = report["environment"].get("matrix_gflops")
+    speed = report["training"].get("tokens_per_second")
+    if not rates or not speed:
+        return {"share_of_peak": None}
+    return {"share_of_peak": speed * report["model"]["flops_per_token"] / (1e9 * max(rates.values()))}
+
+
+def _began(stage: StageName) -> StageBegan:
+    return StageBegan(stage, STAGES.index(stage) + 1, len(STAGES))
