@@ -42,7 +42,7 @@ class Chapter:
 
 
 def write_book(language: LanguageName, size: int = DEFAULT_BYTES, seed: int = 1) -> Iterator[str]:
-    """Raw chapter texts until together they hold at least `size` UTF-8 bytes; a pure function of its arguments."""
+    """Raw chapter texts until they hold at least `size` UTF-8 bytes; a pure function of its arguments."""
     written = 0
     for chapter in write_chapters(language, seed):
         text = chapter.text
@@ -165,6 +165,4 @@ def _heading(language: Language, number: int, world: World) -> str:
 
 
 def _half(world: World, template: Template, event: Event) -> str:
-    return world.language.grammar.write(
-        template, lambda slot: world.entity_text(slot, event.slots[slot]), world.rng
-    )
+    return world.language.grammar.write(template, lambda slot: event.slots[slot], world.rng)

@@ -35,10 +35,12 @@ def meeting(world: World, people: list[str]) -> bool:
         world.tell("grudge", a=a, b=b)
         return True
     world.tell("greet", a=a, b=b)
-    bond = world.fact("bond", a, b) == "brother" and "brothers" or world.fact("master", b) == a and "pupil"
-    bond = bond or (world.fact("saved", b) == a and "saved")
-    if bond:
-        world.tell(bond, a=a, b=b)
+    if world.fact("bond", a, b) == "brother":
+        world.tell("brothers", a=a, b=b)
+    elif world.fact("master", b) == a:
+        world.tell("pupil", a=a, b=b)
+    elif world.fact("saved", b) == a:
+        world.tell("saved", a=a, b=b)
     return True
 
 

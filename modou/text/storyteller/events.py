@@ -58,7 +58,7 @@ class Event:
 @cache
 def event_rules() -> Mapping[str, EventRule]:
     """Every kind of event of events.toml."""
-    source = tomllib.loads(files(__package__).joinpath("events.toml").read_text(encoding="utf-8"))
+    source = tomllib.loads(files("modou.text.storyteller").joinpath("events.toml").read_text(encoding="utf-8"))
     rules: dict[str, EventRule] = {}
     for kind, entry in source.items():
         actors: str = entry.get("actors", "")

@@ -107,7 +107,7 @@ def slots_of(template: Template) -> set[str]:
 class Grammar:
     """Symbols with their productions. `words` hold plain text, `phrases` hold templates (without slots).
 
-    `canonical(symbol, text)` names the entity that a text stands for, so that two forms of one name are equal.
+    `canonical(symbol, text)` names the entity a text stands for, so that two forms of a name are equal.
     """
 
     words: Mapping[str, Sequence[str]]
@@ -126,11 +126,7 @@ class Grammar:
         """Symbols the template uses that the grammar does not define."""
         found: set[str] = set()
         for node in template:
-            if (
-                isinstance(node, Reference)
-                and node.symbol not in self.words
-                and node.symbol not in self.phrases
-            ):
+            if isinstance(node, Reference) and node.symbol not in self.words and node.symbol not in self.phrases:
                 found.add(node.symbol)
             elif isinstance(node, Choice):
                 for option in node.options:
@@ -138,7 +134,10 @@ class Grammar:
         return found
 
     def write(self, template: Template, fill: Callable[[str], str], rng: random.Random) -> str:
-        """One text of the template; `fill(slot)` gives the text of a slot."""
+        """One text of the template; `fill(slot)` gives the text of a slot.
+
+        A symbol that comes twice is drawn again when it says the same, up to three times.
+        """
         parts: list[str] = []
         for node in template:
             if isinstance(node, Literal):
@@ -148,7 +147,12 @@ class Grammar:
             elif node.slot is not None:
                 parts.append(fill(node.slot))
             else:
-                parts.append(self.draw(node.symbol, rng))
+                drawn = self.draw(node.symbol, rng)
+                for _ in range(3):
+                    if drawn not in parts:
+                        break
+                    drawn = self.draw(node.symbol, rng)
+                parts.append(drawn)
         return "".join(parts)
 
     def draw(self, symbol: str, rng: random.Random) -> str:
@@ -197,9 +201,7 @@ class Matcher:
                 if text[start : start + length] in entries:
                     found.append(start + length)
         else:
-            spans = {
-                end for phrase in self.grammar.phrases[symbol] for end, _ in self._walk(phrase, 0, start, {})
-            }
+            spans = {end for phrase in self.grammar.phrases[symbol] for end, _ in self._walk(phrase, 0, start, {})}
             found = sorted(spans, reverse=True)
         result = self._ends[key] = tuple(found)
         return result

@@ -97,18 +97,14 @@ def _canonical_en(symbol: str, text: str) -> str:
 @cache
 def load_language(name: LanguageName) -> Language:
     """The language from its data folder."""
-    folder = files(__package__).joinpath(name)
+    folder = files("modou.text.storyteller").joinpath(name)
     words: dict[str, Sequence[str]] = {"number": [numerals.write(amount, name) for amount in AMOUNTS]}
     phrases: dict[str, list[Template]] = {}
     for file in _toml_files(folder):
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-        words.update(
-            {key: list("".join(value.split())) for key, value in table.get("characters", {}).items()}
-        )
+        words.update({key: list("".join(value.split())) for key, value in table.get("characters", {}).items()})
         words.update({key: _entries(value) for key, value in table.get("words", {}).items()})
-        phrases.update(
-            {key: [parse_template(v) for v in values] for key, values in table.get("phrases", {}).items()}
-        )
+        phrases.update({key: [parse_template(v) for v in values] for key, values in table.get("phrases", {}).items()})
     grammar = Grammar(words, phrases, _canonical_zh if name == "zh" else _canonical_en)
     rules: dict[str, list[Rule]] = {kind: [] for kind in event_rules()}
     for file in _toml_files(folder.joinpath("sentences")):
@@ -120,9 +116,7 @@ def load_language(name: LanguageName) -> Language:
 
 
 def _toml_files(folder: Traversable) -> list[Traversable]:
-    found = [
-        item for item in folder.iterdir() if item.name.endswith(".toml") and item.name != "conventions.toml"
-    ]
+    found = [item for item in folder.iterdir() if item.name.endswith(".toml") and item.name != "conventions.toml"]
     return sorted(found, key=lambda item: item.name)
 
 

@@ -41,7 +41,7 @@ class State:
         return State(dict(self.facts))
 
     def tell(self, event: Event) -> list[Check]:
-        """Compare the event with what is known, then believe it. Returns every comparison that was possible."""
+        """Compare the event with what is known, then believe it: every comparison that was possible."""
         rule, checks = event_rules()[event.kind], list[Check]()
         for slot, value in event.slots.items():
             entity, _, attribute = slot.partition(".")
@@ -64,8 +64,10 @@ class State:
             if value == "":
                 return
         if fact.relation == "sum":
-            total = str(int(value) + int(key[2]))
-            checks.append(Check("sum", key, total, key[1], total == key[1]))
+            total, part = fact.key[0], fact.key[1]
+            total, part = slots[total], slots[part]
+            added = str(int(part) + int(value))
+            checks.append(Check("sum", key, added, total, added == total))
             return
         known = self.facts.get(key)
         if known is not None:
@@ -74,7 +76,7 @@ class State:
             self.facts[key] = value
 
     def _shared_place(self, one: str, other: str) -> str:
-        """Where two people must be who meet: where the second is known to be, else the first; "" when unknown."""
+        """Where two who meet must be: where the second is known to be, else the first; "" when unknown."""
         there = self.facts.get(("place", other))
         here = self.facts.get(("place", one))
         if there is None and here is not None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from modou.text.storyteller import numerals
 from modou.text.storyteller.events import Event
 from modou.text.storyteller.grammar import SLOT_SYMBOLS
 from modou.text.storyteller.language import Language, Rule

@@ -1,0 +1,99 @@
+"""Questions about the world with true answers.
+
+A passage is a run of sentences; what it tells is what a reader knows who has read nothing else. A question
+is asked only about what that reader can know, and its answer is taken from the world's own state.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from modou.text.storyteller.book import Chapter, write_chapters
+from modou.text.storyteller.events import Event
+from modou.text.storyteller.language import Language, LanguageName, load_language
+from modou.text.storyteller.state import Key, State
+
+COMMON = ("life_yes", "jail_no")
+"""What is true of almost everybody: asked less often."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """`kind` is what is asked about: holder, thing_place, place, debt, killer, life, bond, nick, …"""
+
+    passage: str
+    question: str
+    answer: str
+    kind: str
+
+
+def questions(language: LanguageName, seed: int = 1) -> Iterator[Question]:
+    """Questions about chapter after chapter, without end; a pure function of language and seed."""
+    rng = random.Random(f"questions {language} {seed}")
+    for chapter in write_chapters(language, seed):
+        yield from questions_about(chapter, load_language(language), rng)
+
+
+def questions_about(chapter: Chapter, language: Language, rng: random.Random, count: int = 12) -> Iterator[Question]:
+    """Up to `count` questions about one chapter, each with a passage of about 200 tokens."""
+    truth = chapter.before.copy()
+    ends = set(rng.sample(range(3, len(chapter.sentences)), min(count, len(chapter.sentences) - 3)))
+    for at, sentence in enumerate(chapter.sentences):
+        truth.tell(sentence.event)
+        if at in ends:
+            question = _ask(chapter, at, truth, language, rng)
+            if question is not None:
+                yield question
+
+
+def _ask(chapter: Chapter, at: int, truth: State, language: Language, rng: random.Random) -> Question | None:
+    """One question about the sentences that end with number `at`."""
+    start, length = at, len(chapter.sentences[at].text)
+    while start > 0 and length < language.conventions["passage_characters"]:
+        start -= 1
+        length += len(chapter.sentences[start].text)
+    passage = [sentence.text for sentence in chapter.sentences[start : at + 1]]
+    reader = State()
+    for text in passage:
+        reader.tell(language.parse(text) or Event("scene", {}))
+    by_kind: dict[str, list[tuple[Key, str]]] = {}
+    for key, value in reader.facts.items():
+        assert truth.get(*key) in (value, None), f"the reader believes {key} = {value}"
+        kind = _kind(key, value, truth)
+        if kind is not None:
+            by_kind.setdefault(kind, []).append((key, value))
+            hop = reader.get("place", value) if kind == "holder" else None
+            if hop not in (None, "road"):
+                by_kind.setdefault("thing_place", []).append((key, hop or ""))
+    if not by_kind:
+        return None
+    kinds = sorted(by_kind)
+    kind = rng.choices(kinds, [1 if kind in COMMON else 8 for kind in kinds])[0]
+    key, value = rng.choice(by_kind[kind])
+    kind = kind.split("_")[0] if kind.startswith(("life", "jail")) else kind
+    template = rng.choice(language.conventions["questions"][kind])
+    names = dict(zip(("first", "second"), key[1:], strict=False))
+    return Question(
+        language.conventions["joint"].join(passage), template.format(**names), _answer(kind, value, language), kind
+    )
+
+
+def _kind(key: Key, value: str, truth: State) -> str | None:
+    """What kind of question a fact answers, None for none."""
+    relation = key[0]
+    if relation in ("letter", "season", "wound") or value in ("road", "none"):
+        return None
+    if relation == "debt":
+        return "debt_paid" if value == "0" else "debt"
+    if relation == "holder" and truth.get("life", value) is None:
+        return "thing_place"
+    if relation in ("life", "jail"):
+        return f"{relation}_{value}"
+    return relation
+
+
+def _answer(kind: str, value: str, language: Language) -> str:
+    if kind == "debt":
+        return language.money(int(value))
+    fixed = language.conventions["answers"].get(kind, {})
+    return fixed.get(value, value)
