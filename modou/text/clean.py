@@ -82,9 +82,10 @@ def clean_book(book: Book, settings: CleanSettings, report: CleaningReport) -> I
 
     A Heading opens each chapter (the first included). The report fills on the way.
     """
+    unread = CleaningReport()
     for document in book.documents():
         yield Heading(document.title)
-        yield from _clean_document(document, settings, report)
+        yield from _clean_document(document, settings, report, unread)
 
 
 def join_sentences(sentences: tuple[str, ...] | list[str]) -> str:
@@ -162,9 +163,12 @@ def _in_chapters(events: Iterator[str | Heading]) -> Iterator[tuple[str | None, 
         yield heading, sentences
 
 
-def _clean_document(document: Document, settings: CleanSettings, report: CleaningReport) -> Iterator[str | Heading]:
+def _clean_document(
+    document: Document, settings: CleanSettings, report: CleaningReport, unread: CleaningReport
+) -> Iterator[str | Heading]:
+    """`unread` takes what the survey's own pass over the rules would report twice."""
     framed = frame(document.lines()) if settings.furniture else (False, False)
-    found = survey(_without_furniture(document, settings, CleaningReport(), framed))
+    found = survey(_without_furniture(document, settings, unread, framed))
     if not settings.headings:
         found = Survey(wrap=found.wrap)
     lines = _without_furniture(document, settings, report, framed)

@@ -44,6 +44,7 @@ _SENTENCE_END = ("。", "；", "，", "、", ",", ";")
 _STOPS = re.compile(r"[。，；：！？,;:!?“”\"「」]")
 _COUPLET = re.compile(r"((?:[^\s，。！？：；、“”‘’\"]{4,16}[ \t\u3000]+){1,2})(?=\S.{40})", re.DOTALL)
 _TITLE_LIMIT = 50
+_HINT = re.compile("[第卷序楔引尾后後终終番附跋自前上中下]")
 _SMALL_WORDS = 3
 
 
@@ -67,7 +68,7 @@ def candidate(line: str) -> Candidate | None:
         return None
     first = text[:120]
     # Most lines are no heading: these two tests are much cheaper than the patterns.
-    if any(char in first[:24] for char in "第卷序楔引尾后後终終番附跋自前上中下"):
+    if _HINT.search(first, 0, 24):
         found = _chinese(text)
         if found:
             return found

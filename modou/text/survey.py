@@ -1,5 +1,6 @@
 """The first look at a document, before anything is changed: its headings, its line width, its title page."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,9 @@ from modou.text.sentences import split_sentences
 _TITLE_PAGE_LINES = 10
 _TITLE_PAGE_CHARACTERS = 200
 _LEAST_LINES = 12
+_LETTERS = 100_000
+_IDEOGRAPH = re.compile("[\u3400-\u9fff]")
+_LETTER = re.compile(r"[^\W\d_]")
 _ENDS = "。！？…；”’」』）.!?\"'"
 _MARKS = _ENDS + "，、：,;:"
 
@@ -69,9 +73,10 @@ class _Lengths:
         self.marked[length] += line[-1] in _MARKS
         first = line.lstrip()[0]
         self.low += first.islower()
-        head = line[:200]
-        self.chinese += sum(1 for char in head if "\u3400" <= char <= "\u9fff")
-        self.letters += sum(1 for char in head if char.isalpha())
+        if self.letters < _LETTERS:
+            head = line[:200]
+            self.chinese += len(_IDEOGRAPH.findall(head))
+            self.letters += len(_LETTER.findall(head))
 
     def wrap(self) -> Wrap | None:
         """The width at which most lines break without ending a sentence, or None."""
