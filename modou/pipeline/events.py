@@ -51,6 +51,15 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What training speed is told in: the device's matrix rate, and the FLOPs of one training token of this model."""
+
+    flops_per_second: float
+    flops_per_token: float
+    device: str
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """Everything is done (or interrupted, with all saved): the final report's dict and where it stands."""
 
@@ -59,4 +68,4 @@ class RunEnded:
     report: dict[str, Any] = field(default_factory=dict)
 
 
-PipelineEvent = StageBegan | StageProgress | StageEnded | Notice | Planned | RunEnded
+PipelineEvent = StageBegan | StageProgress | StageEnded | Notice | Planned | Measured | RunEnded

@@ -5,9 +5,10 @@ settings: before the plan only what the user set, afterwards every option.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from modou import storage
 from modou.errors import UserError
@@ -47,18 +48,23 @@ class Frozen:
         """With the plan made."""
         return replace(self, settings=settings, planned=True)
 
-    def differences(self, source: str, minutes: float | None, asked: RunSettings) -> list[str]:
-        """What `asked` would change, as "option: here -> asked"."""
+    def differences(
+        self, source: str | None, minutes: float | None, asked: RunSettings, done: Sequence[str] = ()
+    ) -> list[str]:
+        """What `asked` would change of what can no longer change, as "option here → asked".
+
+        Before the plan that is the source and the groups of stages that are `done`; afterwards everything.
+        """
         found: list[str] = []
-        if fingerprint(source) != self.fingerprint:
+        if source is not None and fingerprint(source) != self.fingerprint:
             found.append(f"{self.source} → {source}")
-        if minutes is not None and minutes != self.minutes:
+        if self.planned and minutes is not None and minutes != self.minutes:
             found.append(f"minutes {self.minutes:g} → {minutes:g}")
-        here = self.settings.model_dump(exclude_unset=not self.planned)
+        here = self.settings.model_dump()
         for group, values in asked.model_dump(exclude_unset=True).items():
-            for name, value in values.items():
-                if here.get(group, {}).get(name) != value:
-                    found.append(f"{group}.{name} {here.get(group, {}).get(name, '–')} → {value}")
+            for name, value in values.items() if self.planned or group in done else ():
+                if here[group][name] != value:
+                    found.append(f"{group}.{name} {here[group][name]} → {value}")
         return found
 
 
@@ -84,8 +90,3 @@ def default_folder(source: str) -> Path:
     for ending in (".gz", ".jsonl", ".json", ".txt", ".md"):
         name = name.removesuffix(ending)
     return Path("runs") / (name or "book")
-
-
-def plain(settings: RunSettings) -> dict[str, Any]:
-    """Every option as plain values."""
-    return settings.model_dump(mode="json")

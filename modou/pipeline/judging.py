@@ -25,7 +25,7 @@ PARTS = 7
 
 
 def judge(folder: RunFolder, settings: RunSettings, which: str | int = "best") -> Iterator[PipelineEvent]:
-    """Measures the checkpoint `which` on held-out chapters and on what it writes; ends in StageEnded with all numbers."""
+    """Measures a checkpoint on held-out chapters and on what it writes; ends in StageEnded with all numbers."""
     model, tokenizer, step = load_model(folder, which)
     corpus = Corpus(folder.corpus)
     train, test = list(corpus.texts("train")), list(corpus.texts("test"))
@@ -64,7 +64,7 @@ def longer(model: GPT, tokenizer: Tokenizer, test: Sequence[str], multiples: Seq
 
 
 def write(model: GPT, tokenizer: Tokenizer, corpus: Corpus, settings: RunSettings) -> list[dict[str, Any]]:
-    """Texts from the validation chapters' openings, about `written_characters` in all; prompt, seed, sampler with each."""
+    """Texts from the validation chapters' openings, `written_characters` in all; prompt, seed, sampler with each."""
     beginnings = prompts(corpus, settings)
     samples = max(1, round(settings.evaluate.written_characters / WRITTEN / len(beginnings)))
     sampling = settings.sampling.changed(tokens=WRITTEN, samples=samples)

@@ -1,7 +1,7 @@
 """One dial: from the text and the minutes to the whole recipe, each choice with its reason.
 
-A plan fills only what nobody set. The rules are fits to our own runs (docs/experiments.md), not laws: they were measured
-on books of about a million characters and budgets of 5 to 45 minutes on two cores; elsewhere they extrapolate.
+A plan fills only what nobody set. The rules are fits to our own runs (docs/experiments.md), not laws: they were
+measured on books of about a million characters and budgets of 5 to 45 minutes on two cores; elsewhere they extrapolate.
 """
 
 import math

@@ -12,7 +12,16 @@ from modou.messages import language, text
 from modou.pipeline import judging, stages, training
 from modou.pipeline.advice import advice
 from modou.pipeline.environment import environment
-from modou.pipeline.events import Notice, PipelineEvent, Planned, RunEnded, StageBegan, StageEnded, StageName
+from modou.pipeline.events import (
+    Measured,
+    Notice,
+    PipelineEvent,
+    Planned,
+    RunEnded,
+    StageBegan,
+    StageEnded,
+    StageName,
+)
 from modou.pipeline.frozen import Frozen, default_folder, fingerprint
 from modou.pipeline.measure import matrix_rate, peak_memory_mb
 from modou.pipeline.plan import MINUTES, Budget, plan_tokenizer, plan_training
@@ -41,30 +50,30 @@ def run(
     fingerprint(book)  # a missing book is said before a folder is made
     folder.create()
     with folder.lock():
-        frozen = yield from begin(folder, book, asked, minutes, extend)
-        yield from run_stages(folder, frozen, should_stop)
+        yield from run_stages(folder, begin(folder, book, asked, minutes, extend), should_stop)
 
 
 def begin(
-    folder: RunFolder, book: str, asked: RunSettings, minutes: float | None, extend: bool
-) -> Generator[Event, None, Frozen]:
-    """Begins a run, or takes one up; UserError names what differs."""
+    folder: RunFolder, book: str | None, asked: RunSettings, minutes: float | None, extend: bool = False
+) -> Frozen:
+    """Begins a run of `book`, or takes up the one in the folder (any book if None); UserError names what differs."""
     if not folder.exists():
+        if extend or book is None:
+            raise UserError("pipeline.nothing_to_extend" if extend else "pipeline.nothing_prepared", path=folder.path)
+        frozen = Frozen(book, fingerprint(book), minutes or 0.0, False, asked)
+    else:
+        frozen = Frozen.read(folder)
         if extend:
-            raise UserError("pipeline.nothing_to_extend", path=folder.path)
-        budget = minutes if minutes is not None else 0.0 if asked.is_set("train", "steps") else MINUTES
-        if minutes is None and budget:
-            yield Notice(text("pipeline.default_minutes", minutes=budget))
-        frozen = Frozen(book, fingerprint(book), budget, False, asked)
-        frozen.write(folder)
-        return frozen
-    frozen = Frozen.read(folder)
-    if extend:
-        frozen = extended(folder, frozen, minutes)
-        minutes = None
-    differences = frozen.differences(book, minutes, asked)
-    if differences:
-        raise UserError("pipeline.other_settings", path=folder.path, differences="; ".join(differences))
+            return extended(folder, frozen, minutes)
+        done = [name for name, made in (("clean", folder.corpus), ("tokenizer", folder.tokenizer)) if made.exists()]
+        differences = frozen.differences(book, minutes, asked, done)
+        if differences:
+            raise UserError("pipeline.other_settings", path=folder.path, differences="; ".join(differences))
+        if frozen.planned:
+            return frozen
+        settings = frozen.settings.with_values(asked.model_dump(exclude_unset=True))
+        frozen = replace(frozen, settings=settings, minutes=minutes or frozen.minutes)
+    frozen.write(folder)
     return frozen
 
 
@@ -123,6 +132,9 @@ def make_plan(folder: RunFolder, frozen: Frozen) -> Generator[Event, None, Froze
     if frozen.planned:
         yield StageEnded("plan", skipped=True)
         return frozen
+    if not frozen.minutes and not frozen.settings.is_set("train", "steps"):
+        frozen = replace(frozen, minutes=MINUTES)
+        yield Notice(text("pipeline.default_minutes", minutes=MINUTES))
     settings = training.resolve_machine(frozen.settings)
     tokenizer = Tokenizer.load(folder.tokenizer)
     tokens = stages.open_tokens(folder, tokenizer).tokens
@@ -141,6 +153,7 @@ def train(folder: RunFolder, frozen: Frozen, should_stop: Callable[[], bool]) ->
     yield _began("train")
     device = choose_device(frozen.settings.train.device)
     rates = [matrix_rate(device)]
+    yield Measured(rates[0], describe(frozen.settings.model)["flops_per_token"], device.type)
     reason = "interrupted"
     for event in training.train(folder, frozen.settings, should_stop):
         if isinstance(event, events.Ended):
@@ -156,14 +169,27 @@ def train(folder: RunFolder, frozen: Frozen, should_stop: Callable[[], bool]) ->
 
 def finish(folder: RunFolder, frozen: Frozen) -> Iterator[Event]:
     """Evaluation and report of a trained run."""
+    numbers = yield from evaluate(folder, frozen.settings)
+    yield from write_report(folder, frozen, numbers)
+
+
+def evaluate(
+    folder: RunFolder, settings: RunSettings, which: str | int = "best"
+) -> Generator[Event, None, dict[str, Any]]:
+    """Measures a checkpoint; the numbers are kept for the report."""
     yield _began("evaluate")
     numbers: dict[str, Any] = {}
-    for event in judging.judge(folder, frozen.settings):
+    for event in judging.judge(folder, settings, which):
         if isinstance(event, StageEnded):
             numbers = event.numbers
         yield event
-    storage.write_json_atomically(folder.corpus / "evaluation.json", numbers)
-    yield from write_report(folder, frozen, numbers)
+    storage.write_json_atomically(evaluation_file(folder), numbers)
+    return numbers
+
+
+def evaluation_file(folder: RunFolder) -> Path:
+    """Where the figures of the last evaluation stand."""
+    return folder.corpus / "evaluation.json"
 
 
 def write_report(folder: RunFolder, frozen: Frozen, numbers: dict[str, Any]) -> Iterator[Event]:
@@ -180,7 +206,6 @@ def write_report(folder: RunFolder, frozen: Frozen, numbers: dict[str, Any]) -> 
 def collect(folder: RunFolder, frozen: Frozen, numbers: dict[str, Any]) -> dict[str, Any]:
     """report.json: everything known of a run, nested names (docs/machine-readable.md)."""
     import modou
-    from modou.model.census import describe
 
     facts = storage.read_json(folder.corpus / "facts.json")
     plan_file = folder.corpus / "plan.json"

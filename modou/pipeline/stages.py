@@ -1,4 +1,4 @@
-"""The stages before training: a book becomes cleaned text, a tokenizer, token files. Each is skipped where it is done."""
+"""The stages before training: a book becomes clean text, a tokenizer, token files. What is done is skipped."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -12,7 +12,7 @@ from modou.errors import UserError
 class Settings(BaseModel):
     """A frozen group of options. `model_fields_set` tells what was set from what is a default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
@@ -29,7 +29,12 @@ class Settings(BaseModel):
 
 def _user_error(error: ValidationError) -> UserError:
     first = error.errors(include_url=False)[0]
-    option = ".".join(str(part) for part in first["loc"])
+    names = [part for part in first["loc"] if isinstance(part, str)]  # what is no name counts the items of a tuple
+    # Two names are group and field, as on the command line; one alone is a field of a group parsed by itself.
+    option = f"--{'.'.join(names)}" if len(names) > 1 else "".join(names)
+    value = first["input"]
+    if isinstance(value, str) and len(value) > _SHOWN:
+        value = f"{value[:_SHOWN]}…"
     context = first.get("ctx", {})
     cause = context.get("error")
     if isinstance(cause, UserError):
@@ -41,13 +46,23 @@ def _user_error(error: ValidationError) -> UserError:
             sign = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
             bound = next(value for key, value in context.items() if key in ("gt", "ge", "lt", "le"))
             wanted = f"{sign[first['type']]} {bound}"
-            return UserError("settings.out_of_bounds", option=option, value=first["input"], wanted=wanted)
+            return UserError("settings.out_of_bounds", option=option, value=value, wanted=wanted)
         case "literal_error" | "enum":
-            wanted = str(context["expected"]).replace("'", "")
-            return UserError("settings.not_a_choice", option=option, value=first["input"], wanted=wanted)
+            wanted = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+            return UserError("settings.not_a_choice", option=option, value=value, wanted=wanted)
         case kind:
-            wanted = kind.removesuffix("_parsing").removesuffix("_type").removesuffix("_from_float")
-            return UserError("settings.wrong_type", option=option, value=first["input"], wanted=wanted)
+            wanted = kind.partition("_")[0]
+            key = _WRONG_TYPES.get(wanted, "settings.wrong_type")
+            return UserError(key, option=option, value=value, wanted=wanted)
+
+
+_SHOWN = 60
+_WRONG_TYPES = {
+    "int": "settings.no_whole_number",
+    "float": "settings.no_number",
+    "finite": "settings.no_number",
+    "bool": "settings.no_truth_value",
+}
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def option_names() -> dict[str, type]:
+def option_names() -> dict[str, Any]:
     """Every option as {"group.field": annotation}."""
     return {
         f"{group}.{name}": field.annotation

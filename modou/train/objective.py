@@ -20,8 +20,10 @@ class Batch(Protocol):
 class Objective(Protocol):
     """Data to loss. Everything random is a pure function of (seed, step) or is in `state()`."""
 
-    measure: str
-    """Path of the number in `evaluate` that chooses the best checkpoint (smaller is better)."""
+    @property
+    def measure(self) -> str:
+        """Path of the number in `evaluate` that chooses the best checkpoint (smaller is better)."""
+        ...
 
     def prepare(self, model: GPT, step: int) -> None:
         """What must happen before the step's batches exist (rollouts); nothing for most."""

@@ -10,7 +10,7 @@ from modou.train.parallel import gather, place
 
 def collect(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
     """All state as {"parameter name/state name": tensor} on the CPU. Every process must call it."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {
         f"{names[parameter]}/{key}": gather(value)
         for optimizer in optimizers

@@ -32,7 +32,7 @@ class Resumed:
 
 
 class Keeper:
-    """Saves and finds a training in its run folder. `identity` (hashes of corpus and tokenizer) must match to resume."""
+    """Saves and finds a training in its run folder; to resume, `identity` (hashes of corpus, tokenizer) must match."""
 
     def __init__(self, run: RunFolder, identity: dict[str, str], keep: int, log_every: int, world: World) -> None:
         self.run, self.identity, self.keep, self.log_every, self.world = run, identity, keep, log_every, world

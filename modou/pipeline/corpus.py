@@ -1,0 +1,34 @@
+"""`modou corpus NAME`: a named corpus as a raw book on disk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from modou import storage
+from modou.errors import UserError
+from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded
+from modou.text import corpora
+from modou.text.storyteller.book import DEFAULT_BYTES
+
+
+def write(name: str, path: Path, size: int = DEFAULT_BYTES, seed: int = 1) -> Iterator[PipelineEvent]:
+    """Writes the corpus `name` to `path` as UTF-8 text. UserError: no such name, no network, cannot write."""
+    if name not in corpora.NAMES:
+        raise UserError("pipeline.no_such_corpus", name=name, names=", ".join(corpora.NAMES))
+    yield StageBegan("corpus", 1, 1)
+    book = corpora.open_corpus(name, size=size, seed=seed)
+    characters = chapters = 0
+    with storage.user_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = storage.temporary_name(path)
+        try:
+            with temporary.open("w", encoding="utf-8", newline="\n") as stream:
+                for document in book.documents():
+                    for line in document.lines():
+                        stream.write(line + "\n")
+                        characters += len(line)
+                    stream.write("\n")
+                    chapters += 1
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    yield StageEnded("corpus", {"path": str(path), "characters": characters, "documents": chapters})
