@@ -64,19 +64,17 @@ def top_k(logits_BV: Tensor, k: int) -> Tensor:
 def top_p(logits_BV: Tensor, p: float) -> Tensor:
     """All but the nucleus impossible: the fewest likeliest tokens whose probabilities reach p (Holtzman et al. 2020).
     The token that crosses p stays, and so do tokens exactly as likely."""
+    probability_BV = logits_BV.softmax(-1)
     size = logits_BV.shape[-1]
-    best_B1 = logits_BV.amax(-1, keepdim=True)
-    total_B1 = (logits_BV - best_B1).exp().sum(-1, keepdim=True, dtype=torch.float64)
     count = min(LIKELIEST, size)
     while True:
-        likeliest_BK = logits_BV.topk(count).values  # descending
-        share_BK = (likeliest_BK - best_B1).exp().double() / total_B1
-        reached_BK = share_BK.cumsum(-1)
+        likeliest_BK = probability_BV.topk(count).values  # descending
+        reached_BK = likeliest_BK.cumsum(-1, dtype=torch.float64)
         if count == size or bool((reached_BK[:, -1] >= p).all()):
             break
         count = size
     last_B1 = (reached_BK < p).sum(-1, keepdim=True).clamp_(max=count - 1)
-    return keep_from(logits_BV, likeliest_BK.gather(1, last_B1))
+    return logits_BV.masked_fill(probability_BV < likeliest_BK.gather(1, last_B1), IMPOSSIBLE)
 
 
 def min_p(logits_BV: Tensor, share: float) -> Tensor:
