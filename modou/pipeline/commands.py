@@ -21,7 +21,7 @@ def clean(book: str, asked: RunSettings, out: Path | None = None) -> Iterator[Ev
     fingerprint(book)
     folder.create()
     with folder.lock():
-        yield from stages.clean(folder, begin(folder, book, asked, None))
+        yield from stages.clean(folder, begin(folder, book, asked))
 
 
 def tokenizer(out: Path, asked: RunSettings) -> Iterator[Event]:
@@ -30,7 +30,7 @@ def tokenizer(out: Path, asked: RunSettings) -> Iterator[Event]:
     if not (folder.corpus / "facts.json").exists():
         raise UserError("pipeline.nothing_prepared", path=out)
     with folder.lock():
-        yield from run.prepare(folder, begin(folder, None, asked, None))
+        yield from run.prepare(folder, begin(folder, None, asked))
 
 
 def pretrain(
@@ -44,7 +44,7 @@ def pretrain(
     if several and not Frozen.read(folder).planned:
         raise UserError("pipeline.plan_first", path=out)
     with nullcontext() if several and os.environ.get("RANK") != "0" else folder.lock():
-        frozen = yield from run.make_plan(folder, begin(folder, None, asked, minutes))
+        frozen = yield from run.make_plan(folder, begin(folder, None, run.with_minutes(asked, minutes)))
         finished = yield from run.train(folder, frozen, should_stop)
         yield RunEnded(folder.path, finished)
 
@@ -55,7 +55,7 @@ def plan(book: str, asked: RunSettings, minutes: float | None, out: Path | None 
     fingerprint(book)
     folder.create()
     with folder.lock():
-        frozen = yield from run.prepare(folder, begin(folder, book, asked, minutes))
+        frozen = yield from run.prepare(folder, begin(folder, book, run.with_minutes(asked, minutes)))
         yield from run.make_plan(folder, frozen)
 
 
@@ -65,7 +65,7 @@ def evaluate(out: Path, asked: RunSettings, which: str | int = "best") -> Iterat
     folder.require()
     if not folder.checkpoints.exists():
         raise UserError("pipeline.not_trained", path=out)
-    frozen = begin(folder, None, RunSettings(), None)
+    frozen = begin(folder, None, RunSettings())
     settings = frozen.settings.with_values(asked.model_dump(exclude_unset=True))
     with folder.lock():
         yield from run.evaluate(folder, settings, which)
@@ -77,5 +77,5 @@ def report(out: Path) -> Iterator[Event]:
     folder.require()
     if not run.evaluation_file(folder).exists():
         raise UserError("pipeline.not_evaluated", path=out)
-    frozen = begin(folder, None, RunSettings(), None)
+    frozen = begin(folder, None, RunSettings())
     yield from run.write_report(folder, frozen, storage.read_json(run.evaluation_file(folder)))

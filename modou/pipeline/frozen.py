@@ -1,7 +1,7 @@
 """What a run folder remembers of how it was begun, so that the same command goes on and another one is refused.
 
-settings.toml holds a [run] table (source, its fingerprint, minutes, whether the plan is made) and one table a group of
-settings: before the plan only what the user set, afterwards every option.
+settings.toml holds a [run] table (source, its fingerprint, whether the plan is made) and one table a group of settings:
+before the plan only what the user set, afterwards every option.
 """
 
 import hashlib
@@ -23,7 +23,6 @@ class Frozen:
 
     source: str
     fingerprint: str
-    minutes: float
     planned: bool
     settings: RunSettings
 
@@ -33,7 +32,7 @@ class Frozen:
         tables = folder.read_settings()
         run = tables.pop("run", {})
         try:
-            kept = {name: run[name] for name in ("source", "fingerprint", "minutes", "planned")}
+            kept = {name: run[name] for name in ("source", "fingerprint", "planned")}
         except KeyError:
             raise UserError("pipeline.settings_incomplete", path=folder.settings) from None
         return cls(**kept, settings=RunSettings.parse(tables))
@@ -48,9 +47,7 @@ class Frozen:
         """With the plan made."""
         return replace(self, settings=settings, planned=True)
 
-    def differences(
-        self, source: str | None, minutes: float | None, asked: RunSettings, done: Sequence[str] = ()
-    ) -> list[str]:
+    def differences(self, source: str | None, asked: RunSettings, done: Sequence[str] = ()) -> list[str]:
         """What `asked` would change of what can no longer change, as "option here → asked".
 
         Before the plan that is the source and the groups of stages that are `done`; afterwards everything.
@@ -58,8 +55,6 @@ class Frozen:
         found: list[str] = []
         if source is not None and fingerprint(source) != self.fingerprint:
             found.append(f"{self.source} → {source}")
-        if self.planned and minutes is not None and minutes != self.minutes:
-            found.append(f"minutes {self.minutes:g} → {minutes:g}")
         here = self.settings.model_dump()
         for group, values in asked.model_dump(exclude_unset=True).items():
             for name, value in values.items() if self.planned or group in done else ():

@@ -139,7 +139,6 @@ def plan_training(tokens: int, vocabulary: int, budget: Budget, asked: RunSettin
                 chooser.choose(f"model.{name}", value, petaflops=budget.flops / 1e15)
         chooser.choose("model.context", 256 if budget.flops > 2e12 else 128)
         chooser.choose("train.batch", 8 if budget.flops < 1e15 else 32)
-        chooser.choose("train.minutes", budget.minutes)
     settings = chooser.settings
     per_step = settings.train.batch * settings.model.context
     if budget.minutes:

@@ -50,43 +50,49 @@ def run(
     fingerprint(book)  # a missing book is said before a folder is made
     folder.create()
     with folder.lock():
-        yield from run_stages(folder, begin(folder, book, asked, minutes, extend), should_stop)
+        yield from run_stages(folder, begin(folder, book, with_minutes(asked, minutes), extend), should_stop)
 
 
-def begin(
-    folder: RunFolder, book: str | None, asked: RunSettings, minutes: float | None, extend: bool = False
-) -> Frozen:
+def begin(folder: RunFolder, book: str | None, asked: RunSettings, extend: bool = False) -> Frozen:
     """Begins a run of `book`, or takes up the one in the folder (any book if None); UserError names what differs."""
     if not folder.exists():
         if extend or book is None:
             raise UserError("pipeline.nothing_to_extend" if extend else "pipeline.nothing_prepared", path=folder.path)
-        frozen = Frozen(book, fingerprint(book), minutes or 0.0, False, asked)
+        frozen = Frozen(book, fingerprint(book), False, asked)
     else:
         frozen = Frozen.read(folder)
         if extend:
-            return extended(folder, frozen, minutes)
+            return extended(folder, frozen, asked.train.minutes)
         done = [name for name, made in (("clean", folder.corpus), ("tokenizer", folder.tokenizer)) if made.exists()]
-        differences = frozen.differences(book, minutes, asked, done)
+        differences = frozen.differences(book, asked, done)
         if differences:
             raise UserError("pipeline.other_settings", path=folder.path, differences="; ".join(differences))
         if frozen.planned:
             return frozen
-        settings = frozen.settings.with_values(asked.model_dump(exclude_unset=True))
-        frozen = replace(frozen, settings=settings, minutes=minutes or frozen.minutes)
+        frozen = replace(frozen, settings=frozen.settings.with_values(asked.model_dump(exclude_unset=True)))
     frozen.write(folder)
     return frozen
 
 
-def extended(folder: RunFolder, frozen: Frozen, minutes: float | None) -> Frozen:
-    """The run with more steps: as many again, or as many as the extra minutes are of those planned."""
+def with_minutes(asked: RunSettings, minutes: float | None) -> RunSettings:
+    """`--minutes` laid over the settings. MODOU_MAX_MINUTES caps every budget (for tests and demonstrations)."""
+    cap = float(os.environ.get("MODOU_MAX_MINUTES") or "inf")
+    if minutes is None and asked.is_set("train", "minutes"):
+        minutes = asked.train.minutes
+    if minutes is None:
+        return asked
+    return asked.with_values({"train": {"minutes": min(minutes, cap)}})
+
+
+def extended(folder: RunFolder, frozen: Frozen, minutes: float) -> Frozen:
+    """The run with more steps: as many again, or as many as `minutes` (0: not said) are of those planned."""
     if not frozen.planned:
         raise UserError("pipeline.nothing_to_extend", path=folder.path)
-    extra = minutes if minutes is not None else frozen.minutes or None
-    steps = frozen.settings.train.steps
-    share = extra / frozen.minutes if extra is not None and frozen.minutes else 1.0
-    total = frozen.minutes + (extra or 0.0)
-    values = {"steps": steps + max(1, round(steps * share)), "minutes": total}
-    longer = replace(frozen, settings=frozen.settings.with_values({"train": values}), minutes=total)
+    planned = frozen.settings.train
+    share = minutes / planned.minutes if minutes and planned.minutes else 1.0
+    steps = planned.steps + max(1, round(planned.steps * share))
+    total = planned.minutes * (1 + share)
+    longer = replace(frozen, settings=frozen.settings.with_values({"train": {"steps": steps, "minutes": total}}))
     longer.write(folder)
     for path in (folder.report_html, folder.report_json):
         path.unlink(missing_ok=True)
@@ -132,14 +138,16 @@ def make_plan(folder: RunFolder, frozen: Frozen) -> Generator[Event, None, Froze
     if frozen.planned:
         yield StageEnded("plan", skipped=True)
         return frozen
-    if not frozen.minutes and not frozen.settings.is_set("train", "steps"):
-        frozen = replace(frozen, minutes=MINUTES)
-        yield Notice(text("pipeline.default_minutes", minutes=MINUTES))
     settings = training.resolve_machine(frozen.settings)
+    if not settings.train.minutes and not settings.is_set("train", "steps"):
+        settings = with_minutes(settings, MINUTES)
+        yield Notice(text("pipeline.default_minutes", minutes=settings.train.minutes))
     tokenizer = Tokenizer.load(folder.tokenizer)
     tokens = stages.open_tokens(folder, tokenizer).tokens
-    rate = matrix_rate(choose_device(settings.train.device)) if frozen.minutes else 0.0
-    plan = plan_training(tokens, tokenizer.vocabulary, Budget(frozen.minutes, rate, training.measure_pace), settings)
+    rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
+    plan = plan_training(
+        tokens, tokenizer.vocabulary, Budget(settings.train.minutes, rate, training.measure_pace), settings
+    )
     frozen = frozen.planned_as(plan.settings)
     storage.write_json_atomically(folder.corpus / "plan.json", plan.to_json())
     frozen.write(folder)
