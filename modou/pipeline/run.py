@@ -9,6 +9,7 @@ from typing import Any
 from modou import storage
 from modou.errors import UserError
 from modou.messages import language, text
+from modou.model.census import describe
 from modou.pipeline import judging, stages, training
 from modou.pipeline.advice import advice
 from modou.pipeline.environment import environment
