@@ -1,0 +1,34 @@
+# A thin wrapper; the same in plain lines for any system is in the README.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+MINUTES ?= 3
+# The storyteller of the reader's language, unless CORPUS is named.
+CORPUS ?= $(shell $(BIN)/python -c 'from modou.messages import language; print("storyteller" if language() == "zh" else "storyteller-en")')
+
+.PHONY: demo test test-slow lint clean
+
+# An installed torch is kept: the environment sees the system's packages where torch is one of them.
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "modou needs Python 3.11 or newer"'
+	$(PYTHON) -m venv $$($(PYTHON) -c 'import torch' 2>/dev/null && echo --system-site-packages) $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/modou run $(CORPUS) --minutes $(MINUTES) --out runs/demo
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+
+test-slow: $(VENV)/.ready
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) runs/demo
