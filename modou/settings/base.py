@@ -88,17 +88,13 @@ def write_toml(values: dict[str, Any]) -> str:
                 return "[" + ", ".join(literal(item) for item in value) + "]"
             case _:
                 escaped = "".join(
-                    f"\\u{ord(c):04x}"
-                    if ord(c) < 32 or ord(c) == 127
-                    else {"\\": "\\\\", '"': '\\"'}.get(c, c)
+                    f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else {"\\": "\\\\", '"': '\\"'}.get(c, c)
                     for c in str(value)
                 )
                 return f'"{escaped}"'
 
     def table(name: str, content: dict[str, Any]) -> list[str]:
-        plain = [
-            f"{key} = {literal(v)}" for key, v in content.items() if not isinstance(v, dict) and v is not None
-        ]
+        plain = [f"{key} = {literal(v)}" for key, v in content.items() if not isinstance(v, dict) and v is not None]
         head = [f"[{name}]"] if name and plain else []
         lines = [*head, *plain, ""] if plain else []
         for key, value in content.items():

@@ -1,0 +1,130 @@
+"""Where training stands: the figures of the steps so far, smoothed, and how they read in one line."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from modou.messages import text
+from modou.pipeline.events import Measured
+from modou.report import values as v
+from modou.report.words import Words
+from modou.train import events
+
+_SMOOTHING = 0.95
+"""Weight of the past in the running means of a step's figures: about the last twenty steps."""
+
+
+@dataclass
+class TrainingState:
+    """Takes in training's events; all else asks it. None: not known yet."""
+
+    clock: Callable[[], float] = time.monotonic
+    step: int = 0
+    steps: int = 0
+    loss: float | None = None
+    train_bits: float | None = None
+    validation_bits: float | None = None
+    average_bits: float | None = None
+    tokens_per_second: float | None = None
+    measured: Measured | None = None
+    sample: Mapping[str, Any] | None = None
+    sample_step: int = 0
+    running: bool = False
+    _began: tuple[int, float] = field(default=(0, 0.0))
+
+    def take(self, event: object) -> None:
+        """One event more; those that do not concern training are passed over."""
+        match event:
+            case Measured():
+                self.measured = event
+            case events.Started():
+                self.step, self.steps, self.running = event.step, event.steps, True
+                self._began = (event.step, self.clock())
+            case events.Stepped():
+                self._step(event)
+            case events.Evaluated():
+                self.validation_bits = v.number(event.numbers, "validation.bits_per_char")
+                self.average_bits = v.number(event.numbers, "average.validation.bits_per_char")
+            case events.Sampled():
+                self.sample_step = event.step
+                self.sample = next((s for s in event.samples if v.words_at(s, "text")), None)
+            case events.Shortened():
+                self.steps = event.after
+            case events.Ended():
+                self.running = False
+            case _:
+                pass
+
+    def _step(self, event: events.Stepped) -> None:
+        self.step, self.steps = event.step, event.steps
+        self.loss = _mean(self.loss, event.metrics.get("loss"))
+        self.train_bits = _mean(self.train_bits, event.metrics.get("bits_per_char"))
+        if event.step_seconds > 0:
+            self.tokens_per_second = _mean(self.tokens_per_second, event.tokens / event.step_seconds)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace of this sitting, evaluations included."""
+        done = self.step - self._began[0]
+        if done <= 0:
+            return None
+        return (self.clock() - self._began[1]) / done * (self.steps - self.step)
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """Training FLOPs a second ÷ the matrix rate measured before."""
+        if self.measured is None or self.tokens_per_second is None or self.measured.flops_per_second <= 0:
+            return None
+        return self.tokens_per_second * self.measured.flops_per_token / self.measured.flops_per_second
+
+    @property
+    def memory_mb(self) -> float | None:
+        """Largest memory so far: of the GPU that trains, else of this process."""
+        if self.measured is None or "torch" not in sys.modules:
+            return None
+        import torch
+
+        from modou.pipeline.measure import peak_memory_mb
+
+        return peak_memory_mb(torch.device(self.measured.device)) or None
+
+    def line(self, words: Words) -> str:
+        """Everything in one line, for a log."""
+        figures = ""
+        if self.train_bits is not None:
+            figures += text("console.figure_train", bits=words.bits(self.train_bits))
+        if self.share_of_peak is not None:
+            figures += text("console.figure_peak", share=words.share(self.share_of_peak))
+        if self.memory_mb is not None:
+            figures += text("console.figure_memory", megabytes=words.count(self.memory_mb))
+        return text(
+            "console.stepped",
+            step=self.step,
+            steps=self.steps,
+            loss=f"{self.loss:.3f}" if self.loss is not None else "–",
+            figures=figures,
+            speed=words.count(self.tokens_per_second),
+            left=words.duration(self.seconds_left),
+        )
+
+    def figures(self, words: Words) -> list[tuple[str, str]]:
+        """Label and value of what is known, for a table."""
+        memory = self.memory_mb
+        known = [
+            ("loss", f"{self.loss:.3f}" if self.loss is not None else None),
+            ("train", words.bits(self.train_bits) if self.train_bits is not None else None),
+            ("validation", words.bits(self.validation_bits) if self.validation_bits is not None else None),
+            ("average", words.bits(self.average_bits) if self.average_bits is not None else None),
+            ("speed", words.count(self.tokens_per_second) if self.tokens_per_second is not None else None),
+            ("peak", words.share(self.share_of_peak) if self.share_of_peak is not None else None),
+            ("memory", f"{words.count(memory)} MB" if memory is not None else None),
+        ]
+        return [(text(f"console.label_{name}"), value) for name, value in known if value is not None]
+
+
+def _mean(before: float | None, value: float | None) -> float | None:
+    if value is None or before is None:
+        return before if value is None else value
+    return _SMOOTHING * before + (1 - _SMOOTHING) * value
