@@ -37,16 +37,19 @@ def questions(language: LanguageName, seed: int = 1) -> Iterator[Question]:
 def questions_about(chapter: Chapter, language: Language, rng: random.Random, count: int = 12) -> Iterator[Question]:
     """Up to `count` questions about one chapter, each with a passage of about 200 tokens."""
     truth = chapter.before.copy()
+    heard = [language.parse(sentence.text) or sentence.event for sentence in chapter.sentences]
     ends = set(rng.sample(range(3, len(chapter.sentences)), min(count, len(chapter.sentences) - 3)))
     for at, sentence in enumerate(chapter.sentences):
         truth.tell(sentence.event)
         if at in ends:
-            question = _ask(chapter, at, truth, language, rng)
+            question = _ask(chapter, heard, at, truth, language, rng)
             if question is not None:
                 yield question
 
 
-def _ask(chapter: Chapter, at: int, truth: State, language: Language, rng: random.Random) -> Question | None:
+def _ask(
+    chapter: Chapter, heard: list[Event], at: int, truth: State, language: Language, rng: random.Random
+) -> Question | None:
     """One question about the sentences that end with number `at`."""
     start, length = at, len(chapter.sentences[at].text)
     while start > 0 and length < language.conventions["passage_characters"]:
@@ -54,8 +57,8 @@ def _ask(chapter: Chapter, at: int, truth: State, language: Language, rng: rando
         length += len(chapter.sentences[start].text)
     passage = [sentence.text for sentence in chapter.sentences[start : at + 1]]
     reader = State()
-    for text in passage:
-        reader.tell(language.parse(text) or Event("scene", {}))
+    for event in heard[start : at + 1]:
+        reader.tell(event)
     by_kind: dict[str, list[tuple[Key, str]]] = {}
     for key, value in reader.facts.items():
         assert truth.get(*key) in (value, None), f"the reader believes {key} = {value}"
