@@ -70,7 +70,7 @@ def comparison_page(reports: Sequence[Values], language: Language) -> str:
     ]
     if pages:
         parts += [_figure(words, pages), _table(words, pages), _lengths(words, pages), _samples(words, pages)]
-    return document(words, words("comparison_title"), element("main", *parts))
+    return document(words, words("comparison_title"), element("main", *parts), kind="page alone")
 
 
 def _name(report: Values) -> str:
@@ -138,12 +138,12 @@ def _table(words: Words, pages: list[Page]) -> Html:
     rows: list[list[Child]] = [
         [
             _name(page.values),
-            page.shown("test.bits_per_char", words.bits) or "—",
+            page.shown(words.bits, "test.bits_per_char") or "—",
             ends(page, "test.interval"),
             datum(_parameters(page.values), words.size) or "—",
-            page.shown("training.tokens", words.size) or "—",
-            page.shown("training.tokens_per_second", words.count) or "—",
-            page.shown("training.peak_memory_mb", words.count) or "—",
+            page.shown(words.size, "training.tokens") or "—",
+            page.shown(words.count, "training.tokens_per_second") or "—",
+            page.shown(words.count, "training.peak_memory_mb") or "—",
             datum(_generation(page.values), words.count) or "—",
         ]
         for page in pages
@@ -159,7 +159,7 @@ def _lengths(words: Words, pages: list[Page]) -> Html | None:
     rows: list[list[Child]] = [
         [
             _name(page.values),
-            *(page.shown(f"lengths.{n}.bits_per_char", words.bits) or "—" for n in times),
+            *(page.shown(words.bits, f"lengths.{n}.bits_per_char") or "—" for n in times),
         ]
         for page in pages
     ]

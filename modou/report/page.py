@@ -53,12 +53,13 @@ def report_page(report: Mapping[str, Any], language: Language) -> str:
     page = Page(report, Words(language))
     sections = [section for build in SECTIONS if (section := build(page))]
     name = v.words_at(report, "run.corpus", "run.name") or "modou"
-    content = element("main", headline(page), *(_numbered(n, s) for n, s in enumerate(sections, start=1)))
-    return document(page.words, page.words("page_title", name=name), joined([_contents(page, sections), content]))
+    content = element("main", *(_numbered(n, s) for n, s in enumerate(sections, start=1)))
+    parts = [headline(page), _contents(page, sections), content]
+    return document(page.words, page.words("page_title", name=name), joined(parts))
 
 
-def document(words: Words, title: str, body: Html) -> str:
-    """A whole HTML document with its style sheet inside."""
+def document(words: Words, title: str, body: Html, *, kind: str = "page") -> str:
+    """A whole HTML document with its style sheet inside; `kind` is the style of its body."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -69,7 +70,7 @@ def document(words: Words, title: str, body: Html) -> str:
         element("style", Html(style_sheet())),
     )
     language = "zh-Hans" if words.language == "zh" else "en"
-    page = element("body", element("div", body, class_="page"))
+    page = element("body", element("div", body, class_=kind))
     return f"<!DOCTYPE html>\n{element('html', head, page, lang=language)}\n"
 
 

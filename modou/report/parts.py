@@ -30,9 +30,10 @@ class Page:
     values: Values
     words: Words
 
-    def shown(self, path: str, form: Form) -> Html | None:
-        """The number at `path` as <data>: what is read, its exact value and where report.json has it. None: missing."""
-        return datum(v.number(self.values, path), form, path)
+    def shown(self, form: Form, *paths: str) -> Html | None:
+        """The first number among `paths` as <data>: what is read, its exact value and its place in report.json."""
+        shown = (datum(v.number(self.values, path), form, path) for path in paths)
+        return next((number for number in shown if number is not None), None)
 
     def section(self, name: str, *body: Child, question: bool = True) -> Section:
         """A section titled by the messages `name_title` and (the question it answers) `name_question`."""
@@ -52,6 +53,11 @@ class Page:
 def datum(value: float | None, form: Form, path: str | None = None) -> Html | None:
     """A number as <data>; None where it is missing."""
     return None if value is None else element("data", form(value), value=repr(value), data_from=path)
+
+
+def perplexity(bits: float, words: Words) -> Html | None:
+    """How many equally likely characters are as hard to guess among: 2^bits. None where that says nothing."""
+    return datum(2**bits, words.count if bits > 4 else words.plain) if 0 <= bits < 40 else None
 
 
 def bars(rows: Sequence[tuple[Child, float, Child, str | None]], largest: float | None = None) -> Html:

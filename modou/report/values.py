@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 Values = Mapping[str, Any]
+_LARGEST = 1e300
 
 
 def at(values: Values, path: str) -> object:
@@ -18,10 +19,10 @@ def at(values: Values, path: str) -> object:
 
 
 def as_number(value: object) -> float | None:
-    """A finite number, else None. Truth values are no numbers."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """A finite number, else None. Truth values are no numbers, nor is what no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
         return None
-    return value if math.isfinite(value) else None
+    return value
 
 
 def number(values: Values, *paths: str) -> float | None:
@@ -79,14 +80,19 @@ def interval(values: Values, path: str) -> tuple[float, float] | None:
     return ends[0], ends[1]
 
 
-def points(curve: Values) -> list[tuple[float, float]]:
-    """A {"1": 0.1, "2": 0.4} curve as sorted points; what is not a number is left out."""
+def points(values: Values, *paths: str) -> list[tuple[float, float]]:
+    """The first curve among `paths`, {"1": 0.1, "2": 0.4} or [0.1, 0.4], as sorted points; gaps are left out."""
     found: list[tuple[float, float]] = []
+    curve = next((curve for path in paths if (curve := _curve(values, path))), {})
     for key, value in curve.items():
         y = as_number(value)
         if y is not None and str(key).isdecimal():
             found.append((float(key), y))
     return sorted(found)
+
+
+def _curve(values: Values, path: str) -> Values:
+    return group(values, path) or {str(n): y for n, y in enumerate(listed(values, path), start=1)}
 
 
 def flattened(values: Values, before: str = "") -> Iterator[tuple[str, str]]:

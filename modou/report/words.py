@@ -45,7 +45,7 @@ class Words:
         if value is None:
             return DASH
         percent = 100 * value
-        return f"{percent:.2f}%" if 0 < percent < 1 else f"{percent:.1f}%"
+        return f"{percent:.2f}%" if 0 < percent < 0.1 else f"{percent:.1f}%"
 
     def plain(self, value: float | None) -> str:
         """Up to four significant digits, no exponent for usual sizes."""
@@ -65,7 +65,7 @@ class Words:
 
     def kilobytes(self, bits: float) -> str:
         """Bits as kB (1,000 bytes)."""
-        return f"{_three_digits(bits / 8000)} kB"
+        return f"{_three_digits(bits / 8000)}\N{NO-BREAK SPACE}kB"
 
     def duration(self, seconds: float | None) -> str:
         """Seconds as hours, minutes and seconds."""

@@ -26,7 +26,7 @@ def cleaning(page: Page) -> Section | None:
         (words("cleaning_before"), _first(page, before)),
         (words("cleaning_after"), _first(page, after)),
         (words("cleaning_encoding"), v.words_at(page.values, "cleaning.encoding")),
-        (words("split_chapters"), page.shown("cleaning.chapters", words.count)),
+        (words("split_chapters"), page.shown(words.count, "cleaning.chapters")),
     ]
     if not rules and not notes and not any(value for _, value in shown):
         return None
@@ -41,7 +41,7 @@ def cleaning(page: Page) -> Section | None:
 
 
 def _first(page: Page, paths: tuple[str, ...]) -> Html | None:
-    return next((shown for path in paths if (shown := page.shown(path, page.words.count))), None)
+    return next((shown for path in paths if (shown := page.shown(page.words.count, path))), None)
 
 
 def _rule(page: Page, rule: Values) -> list[Child]:
@@ -64,8 +64,8 @@ def split(page: Page) -> Section | None:
     rows = [
         [
             words(f"part_{part}"),
-            page.shown(f"split.{part}.chapters", words.count) or "—",
-            page.shown(f"split.{part}.characters", words.count) or "—",
+            page.shown(words.count, f"split.{part}.chapters") or "—",
+            page.shown(words.count, f"split.{part}.characters") or "—",
         ]
         for part in parts
     ]
@@ -84,15 +84,10 @@ def _shared(page: Page) -> Html:
     passages = v.groups(page.values, "split.shared_passages")
     if not passages:
         return element("p", words("shared_none"))
-    head = [words(f"shared_{name}") for name in ("text", "train", "held_out")]
-    rows = [
-        [
-            fitted(v.words_at(item, "text") or "—", _EXAMPLE),
-            v.words_at(item, "train_chapter") or "—",
-            v.words_at(item, "held_out_chapter") or "—",
-        ]
-        for item in passages[:_PASSAGES]
-    ]
+    listed = passages[:_PASSAGES]
+    columns = [c for c in ("text", "train_chapter", "held_out_chapter") if any(v.words_at(p, c) for p in listed)]
+    head = [words(f"shared_{name}") for name in columns]
+    rows = [[fitted(v.words_at(item, name) or "—", _EXAMPLE) for name in columns] for item in listed]
     said = words.rich("shared_some", count=words.count(len(passages)), shown=words.count(len(rows)))
     return joined([element("p", said), table(words("shared_table"), head, rows, kind="rules")])
 
@@ -102,27 +97,32 @@ def tokenizer(page: Page) -> Section | None:
     words = page.words
     if not v.group(page.values, "tokenizer"):
         return None
-    exact = v.at(page.values, "tokenizer.round_trip.exact")
-    proof = None
-    if isinstance(exact, bool):
-        proof = words("round_trip_exact" if exact else "round_trip_lossy")
+    path, per = "tokenizer", ".characters_per_token"
+    trips = [v.at(page.values, f"{path}.{part}round_trip.exact") for part in ("", "train.", "held_out.")]
+    proofs = [trip for trip in trips if isinstance(trip, bool)]
+    proof = words("round_trip_exact" if all(proofs) else "round_trip_lossy") if proofs else None
     kind = v.words_at(page.values, "tokenizer.kind", "tokenizer.training.kind")
     shown = [
         (words("tokenizer_kind"), words.named("kind", kind) if kind else None),
-        (words("tokenizer_vocabulary"), page.shown("tokenizer.vocabulary", words.count)),
-        (words("tokenizer_train"), page.shown("tokenizer.characters_per_token.train", words.bits)),
-        (words("tokenizer_test"), page.shown("tokenizer.characters_per_token.test", words.bits)),
-        (words("tokenizer_bytes"), page.shown("tokenizer.coverage.share_by_bytes", words.share)),
-        (words("tokenizer_unknown"), page.shown("tokenizer.unknown", words.count)),
+        (words("tokenizer_vocabulary"), page.shown(words.count, "tokenizer.vocabulary")),
+        (words("tokenizer_train"), page.shown(words.bits, f"{path}.characters_per_token.train", f"{path}.train{per}")),
+        (words("tokenizer_test"), page.shown(words.bits, f"{path}.characters_per_token.test", f"{path}.held_out{per}")),
+        (
+            words("tokenizer_bytes"),
+            page.shown(words.share, f"{path}.coverage.share_by_bytes", f"{path}.held_out.byte_fallback"),
+        ),
+        (words("tokenizer_unknown"), page.shown(words.count, f"{path}.unknown", f"{path}.held_out.unknown_tokens")),
         (words("tokenizer_round_trip"), proof),
     ]
-    return page.section("tokenizer", facts(shown), _pieces(page, "longest"), _pieces(page, "frequent"))
+    pieces = (_pieces(page, name) for name in ("longest", "frequent", "most_frequent"))
+    return page.section("tokenizer", facts(shown), *pieces)
 
 
 def _pieces(page: Page, name: str) -> Html | None:
     """Pieces as chips, with how often each occurs where that is known; white space made visible."""
     chips: list[Html] = []
-    for item in v.listed(page.values, f"tokenizer.{name}")[:_LISTED]:
+    listed = v.listed(page.values, f"tokenizer.{name}") or v.listed(page.values, f"tokenizer.{name}_pieces")
+    for item in listed[:_LISTED]:
         piece, count = _piece(item)
         times = element("small", datum(v.as_number(count), page.words.count)) if count is not None else None
         chips.append(element("li", piece.replace("\n", "⏎").replace(" ", "␣"), times))

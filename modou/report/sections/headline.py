@@ -2,11 +2,11 @@
 
 from modou.report import values as v
 from modou.report.markup import Child, Html, element, facts, joined
-from modou.report.parts import Page, bars, datum
+from modou.report.parts import Page, bars, datum, perplexity
 from modou.report.sections.samples import passage
 
-_PLAIN_BITS = {"zh": 16.0, "en": 8.0}
-"""Bits that the shortest usual encoding spends on a character: UTF-16 for Chinese, one byte for English."""
+_PLAIN = {"zh": ("UTF-16", 16.0), "en": ("ASCII", 8.0)}
+"""The shortest usual encoding of a language and the bits that it spends on a character."""
 
 
 def headline(page: Page) -> Html:
@@ -37,19 +37,17 @@ def _unfinished(page: Page) -> Html | None:
 
 def _facts(page: Page) -> Html:
     words = page.words
-    total = page.shown("model.parameters.total", words.size)
-    if total is None:
-        total = page.shown("model.total", words.size)
+    total = page.shown(words.size, "model.parameters.total", "model.total")
     style = v.words_at(page.values, "model.style")
     position = v.words_at(page.values, "model.position")
-    kind = " + ".join(words.named("model", part) for part in (style, position) if part)
+    kind = " · ".join(words.named("model", part) for part in (style, position) if part)
     return facts(
         [
             (words("fact_run"), v.words_at(page.values, "run.name")),
             (words("fact_parameters"), total),
             (words("fact_model"), kind or None),
-            (words("fact_text"), page.shown("split.train.characters", words.size)),
-            (words("fact_time"), page.shown("training.seconds", words.duration)),
+            (words("fact_text"), page.shown(words.size, "split.train.characters")),
+            (words("fact_time"), page.shown(words.duration, "training.seconds")),
             (words("fact_machine"), v.words_at(page.values, "environment.cpu")),
             (words("fact_date"), v.words_at(page.values, "environment.date")),
         ]
@@ -62,13 +60,14 @@ def _number(page: Page) -> Html | None:
         return None
     words, path = page.words, f"{part}.bits_per_char"
     value = v.number(page.values, path) or 0.0
-    said: list[Child] = [words.rich(f"meaning_{part}", choices=_choices(page, value))]
+    choices = perplexity(value, words)
+    said: list[Child] = [words.rich(f"meaning_{part}", choices=choices) if choices else None]
     said += [_against_ngram(page, value), _shorter(page, part, value)]
     return element(
         "div",
         element(
             "p",
-            element("strong", page.shown(path, words.bits), class_="figure"),
+            element("strong", page.shown(words.bits, path), class_="figure"),
             " ",
             element("span", words("bits_per_character"), class_="unit"),
             element("span", _interval(page, part), class_="interval"),
@@ -87,11 +86,6 @@ def _interval(page: Page, part: str) -> str | None:
     return page.words("interval", low=page.words.bits(ends[0]), high=page.words.bits(ends[1]))
 
 
-def _choices(page: Page, bits: float) -> Html:
-    # Perplexity per character: a fair die with that many sides is as hard to guess.
-    return datum(2**bits, page.words.plain if bits > 13 else page.words.count) or Html()
-
-
 def _against_ngram(page: Page, value: float) -> Html | None:
     name, baseline = strongest_ngram(page)
     if baseline is None:
@@ -102,9 +96,9 @@ def _against_ngram(page: Page, value: float) -> Html | None:
     gain = baseline - value if gain is None else gain
     undecided = ends is not None and ends[0] <= 0 <= ends[1]
     key = "against_undecided" if undecided else "against_better" if gain > 0 else "against_worse"
-    shown = page.shown(f"baselines.{name}.bits_per_char", words.bits) or Html()
+    shown = page.shown(words.bits, f"baselines.{name}.bits_per_char") or Html()
     difference = datum(abs(gain), words.bits) or Html()
-    return words.rich(key, name=words.named("baseline", name), bits=shown, difference=difference)
+    return words.rich(key, name=name.upper().replace("KN", "KN-"), bits=shown, difference=difference)
 
 
 def strongest_ngram(page: Page) -> tuple[str, float | None]:
@@ -123,12 +117,13 @@ def _shorter(page: Page, part: str, value: float) -> Html | None:
     if not characters:
         return None
     corpus = v.words_at(page.values, "run.language") or "zh"
-    plain = _PLAIN_BITS.get(corpus, _PLAIN_BITS["zh"])
+    code, plain = _PLAIN.get(corpus, _PLAIN["zh"])
     xz = v.number(page.values, "baselines.xz.bits_per_char")
     return words.rich(
         "shorter_than_xz" if xz is not None else "shorter",
         characters=datum(characters, words.count, f"{part}.characters") or Html(),
         plain=words.kilobytes(characters * plain),
+        code=code,
         small=words.kilobytes(characters * value),
         xz=words.kilobytes(characters * (xz or 0)),
     )

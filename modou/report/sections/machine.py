@@ -15,8 +15,8 @@ def model(page: Page) -> Section | None:
     total = groups.pop("total", None) or v.number(page.values, "model.total") or sum(groups.values())
     shown = [
         (words("fact_parameters"), datum(total or None, words.count)),
-        *((words(f"shape_{name}"), page.shown(f"settings.model.{name}", words.count)) for name in _SHAPE),
-        (words("flops_per_token"), page.shown("model.flops_per_token", words.size)),
+        *((words(f"shape_{name}"), page.shown(words.count, f"settings.model.{name}")) for name in _SHAPE),
+        (words("flops_per_token"), page.shown(words.size, "model.flops_per_token")),
     ]
     if not groups and not any(value for _, value in shown):
         return None
@@ -56,14 +56,14 @@ def plan(page: Page) -> Section | None:
     rows = [
         [
             element("code", v.words_at(item, "name") or "—"),
-            fitted(v.words_at(item, "value") or str(v.at(item, "value")), _VALUE),
+            fitted(_plain(v.at(item, "value")), _VALUE),
             v.words_at(item, "reason") or "—",
         ]
         for item in choices[:_ROWS]
     ]
-    expected = page.shown("plan.expected_bits_per_char", words.bits)
-    measured = page.shown("test.bits_per_char", words.bits)
-    minutes = page.shown("plan.minutes", words.plain)
+    expected = page.shown(words.bits, "plan.expected_bits_per_char")
+    measured = page.shown(words.bits, "test.bits_per_char")
+    minutes = page.shown(words.plain, "plan.minutes")
     said = None
     if expected is not None:
         key = "plan_expected_measured" if measured is not None else "plan_expected"
@@ -74,6 +74,10 @@ def plan(page: Page) -> Section | None:
         table(words("plan_table"), head, rows, kind="rules"),
         said,
     )
+
+
+def _plain(value: object) -> str:
+    return "—" if value is None else str(value)
 
 
 def advice(page: Page) -> Section | None:

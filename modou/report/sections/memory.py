@@ -1,6 +1,7 @@
 """Memory against invention, and variety: each beside the same figure for the author's own unseen chapters."""
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from modou.report import values as v
 from modou.report.figures import MODEL, MUTED, OTHER, Canvas, Line, canvases, draw, legend, plot_lines
@@ -13,21 +14,26 @@ _WRITERS = (
     ("kn5", OTHER, (1.2, 2.0), 2.2),
 )
 _TABLE_ROWS = 60
+_ALL_NEW = 0.995
+_SHORTEST = 10
 _LONGEST = 800
-_VARIETY = (
-    "distinct_1",
-    "distinct_2",
-    "distinct_3",
-    "repetition_4",
-    "loop_rate",
-    "quote_balance",
-)
+_VARIETY = {
+    "distinct_1": "distinct.1",
+    "distinct_2": "distinct.2",
+    "distinct_3": "distinct.3",
+    "repetition_4": "seq_rep_4",
+    "loop_rate": "loop_rate.share",
+    "quote_balance": "quote_balance",
+}
+"""The measures, and where modou.evaluate.variety has them."""
 
 
 def memory(page: Page) -> Section | None:
     """The n-novelty curve (Merrill et al. 2024), how much was copied, the longest passage copied word for word."""
     curves = {
-        name: points for name, *_ in _WRITERS if (points := v.points(v.group(page.values, f"novelty.{name}.curve")))
+        name: points
+        for name, *_ in _WRITERS
+        if (points := v.points(page.values, f"novelty.{name}.curve", f"novelty.{name}.novel_share_by_n"))
     }
     parts = [_figure(page, curves) if curves else None, _copied(page), _longest(page)]
     return page.section("memory", *parts) if any(parts) else None
@@ -41,9 +47,12 @@ def _figure(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
         if name in curves
     ]
 
+    last = _last(list(curves.values()))
+
     def plot(axes: Axes, canvas: Canvas) -> None:
         axes.set_ylim(0, 103)
-        axes.set_xlim(0, max(x for line in lines for x, _ in line.points))
+        axes.set_xlim(1, last)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.set_yticks([0, 25, 50, 75, 100], labels=["0%", "25%", "50%", "75%", "100%"])
         axes.set_xlabel(words("axis_ngram"))
         plot_lines(axes, canvas, lines)
@@ -54,6 +63,12 @@ def _figure(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
         joined([element("p", words("axis_novel"), class_="axis"), legend(lines), picture]),
         _table(page, curves),
     )
+
+
+def _last(curves: list[list[tuple[float, float]]]) -> float:
+    """Where the figure ends: a little after the n from which every curve stays at (nearly) everything new."""
+    told = [n for points in curves for n, share in points if share < _ALL_NEW]
+    return max(_SHORTEST, min(max(told, default=0) + 4, max(points[-1][0] for points in curves)))
 
 
 def _table(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
@@ -73,9 +88,9 @@ def _table(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
 
 def _copied(page: Page) -> Html | None:
     words = page.words
-    generated = page.shown("novelty.copied.generated", words.share)
-    held_out = page.shown("novelty.copied.held_out", words.share)
-    k = page.shown("novelty.copied.k", words.count)
+    generated = page.shown(words.share, "novelty.copied.generated", "novelty.generated.copied.share")
+    held_out = page.shown(words.share, "novelty.copied.held_out", "novelty.held_out.copied.share")
+    k = page.shown(words.count, "novelty.copied.k", "novelty.generated.copied.at_least")
     if generated is None or k is None:
         return None
     key = "copied_beside" if held_out is not None else "copied"
@@ -84,11 +99,14 @@ def _copied(page: Page) -> Html | None:
 
 def _longest(page: Page) -> Html | None:
     words = page.words
-    passage = v.words_at(page.values, "novelty.longest.text")
-    length = page.shown("novelty.longest.characters", words.count)
+    passage = v.words_at(page.values, "novelty.longest.text", "novelty.generated.longest_copy.text")
+    length = page.shown(words.count, "novelty.longest.characters", "novelty.generated.longest_copy.length")
     if length is None:
         return None
     chapter = v.words_at(page.values, "novelty.longest.chapter")
+    place = v.number(page.values, "novelty.generated.longest_copy.chapter")
+    if chapter is None and place is not None:  # counted from 0
+        chapter = words("training_chapter", n=words.count(place + 1))
     said = words.rich("longest_in" if chapter else "longest", characters=length, chapter=chapter or "")
     quotation = None
     if passage:
@@ -104,10 +122,12 @@ def variety(page: Page) -> Section | None:
     writers = [name for name in ("generated", "held_out", "kn5") if v.group(page.values, f"variety.{name}")]
     words = page.words
     rows: list[list[Child]] = []
-    for measure in _VARIETY:
-        paths = [f"variety.{writer}.{measure}" for writer in writers]
-        cells: list[Child] = [page.shown(path, words.share) or "—" for path in paths]
-        if any(v.number(page.values, path) is not None for path in paths):
+    for measure, place in _VARIETY.items():
+        found = [
+            page.shown(words.share, f"variety.{writer}.{measure}", f"variety.{writer}.{place}") for writer in writers
+        ]
+        cells: list[Child] = [number or "—" for number in found]
+        if any(found):
             name = joined([words(f"variety_{measure}"), element("small", words(f"variety_{measure}_means"))])
             rows.append([name, *cells])
     if not rows:

@@ -2,7 +2,7 @@
 
 from modou.report import values as v
 from modou.report.markup import Child, Html, element, joined, table
-from modou.report.parts import Page, Section, datum
+from modou.report.parts import Page, Section, datum, perplexity
 
 _PARTS = ("test", "validation", "train")
 _BASELINES = ("kn6", "kn5", "kn4", "kn3", "kn2", "kn1", "xz", "uniform")
@@ -31,10 +31,10 @@ def _part(page: Page, part: str) -> list[Child] | None:
         return None
     return [
         words(f"part_{part}"),
-        element("strong", page.shown(path, words.bits)),
+        element("strong", page.shown(words.bits, path)),
         ends(page, f"{part}.interval"),
-        datum(2**bits, words.plain if bits > 13 else words.count) if bits < 40 else None,
-        page.shown(f"{part}.characters", words.count) or "—",
+        perplexity(bits, words),
+        page.shown(words.count, f"{part}.characters") or "—",
         "—",
     ]
 
@@ -44,15 +44,15 @@ def _baseline(page: Page, name: str) -> list[Child] | None:
     bits = v.number(page.values, path)
     if bits is None:
         return None
-    gain = page.shown(f"advantage.{name}.bits_per_char", words.signed)
+    gain = page.shown(words.signed, f"advantage.{name}.bits_per_char")
     gain_ends = v.interval(page.values, f"advantage.{name}.interval")
     within = f" [{words.signed(gain_ends[0])}, {words.signed(gain_ends[1])}]" if gain_ends else None
     return [
         words.named("baseline", name),
-        page.shown(path, words.bits),
+        page.shown(words.bits, path),
         ends(page, f"baselines.{name}.interval"),
-        datum(2**bits, words.count) if bits < 40 else None,
-        page.shown("test.characters", words.count) or "—",
+        perplexity(bits, words),
+        page.shown(words.count, "test.characters") or "—",
         joined([gain, element("span", within, class_="ends") if within else None]) if gain else "—",
     ]
 
@@ -67,5 +67,5 @@ def ends(page: Page, path: str) -> Html | str:
 
 
 def _gap(page: Page) -> Html | None:
-    gap = page.shown("gap.bits_per_char", page.words.signed)
+    gap = page.shown(page.words.signed, "gap.bits_per_char")
     return element("p", page.words.rich("gap", gap=gap)) if gap else None

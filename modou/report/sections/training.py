@@ -45,7 +45,7 @@ def training(page: Page) -> Section | None:
 def _cost(page: Page) -> Html | None:
     words = page.words
     shown: list[tuple[Child, Child]] = [
-        (words(f"training_{name}"), page.shown(f"training.{name}", form))
+        (words(f"training_{name}"), page.shown(form, f"training.{name}"))
         for name, form in (
             ("steps", words.count),
             ("tokens", words.size),

@@ -1,0 +1,408 @@
+import copy
+import json
+import math
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from modou.messages import catalogue
+from modou.report import values
+from modou.report.comparison import comparison_page, write_comparison
+from modou.report.figures import spread
+from modou.report.markup import Html, element, joined
+from modou.report.page import report_page, write_report
+from modou.report.parts import thinned
+from modou.report.values import at, finite
+
+LANGUAGES = ("zh", "en")
+HOSTILE = "</p><script>alert(1)</script><img src=x onerror='a'>\"&amp;{x}$\\x\x00\x07\ud800]]>--><style>"
+VOID = {"meta", "br", "hr"}
+
+
+class Reader(HTMLParser):
+    """Fails on a tag that is not closed in order; collects ids, links, tags, texts and <data>."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.words: list[str] = []
+        self.data: list[tuple[dict[str, str | None], str]] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        assert len(found) == len(attrs), f"an attribute twice in {attrs}"
+        self.tags.add(tag)
+        self.attributes |= set(found)
+        if tag not in VOID:
+            self.open.append(tag)
+        if "id" in found:
+            self.ids.append(found["id"] or "")
+        self.links += [found[name] or "" for name in ("href", "src") if name in found]
+        if tag == "data":
+            self.data.append((found, ""))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "style":
+            return
+        self.words.append(data)
+        if "data" in self.open:
+            attributes, text = self.data[-1]
+            self.data[-1] = attributes, text + data
+
+    @property
+    def text(self) -> str:
+        return "".join(self.words)
+
+
+def curve(middle: float) -> dict[str, float]:
+    return {str(n): 1 / (1 + math.exp(middle - n)) for n in range(1, 51)}
+
+
+def history(points: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": 10 * i,
+            "seconds": 4.5 * i,
+            "tokens": 4096 * i,
+            "train_bits_per_char": 4.2 + 7 * math.exp(-i / 20),
+            "validation_bits_per_char": 4.9 + 7 * math.exp(-i / 20) + 1e-5 * i * i,
+            "averaged_bits_per_char": None if i < 5 else 4.85 + 7 * math.exp(-i / 20),
+            "learning_rate": 0.02,
+        }
+        for i in range(points)
+    ]
+
+
+@pytest.fixture
+def report() -> dict[str, Any]:
+    """Every section; nothing of it was measured."""
+    sentence = "铁匠把刀放进水里，河上升起一团白雾。"
+    return {
+        "modou": "0.1.0",
+        "run": {"name": "bridge", "corpus": "石桥故事", "language": "zh", "finished": False},
+        "settings": {"model": {"layers": 4, "width": 96, "heads": 4, "context": 128, "vocabulary": 2000}},
+        "environment": {"cpu": "a machine", "matrix_gflops": {"before": 100.0, "after": 60.0}, "date": "2026-01-02"},
+        "cleaning": {
+            "input_characters": 120345,
+            "output_characters": 119876,
+            "encoding": "utf-8",
+            "notes": ["一章没有标题"],
+            "rules": [{"name": "headings", "count": 17, "characters": 93, "examples": ["第九回 → "]}],
+        },
+        "split": {
+            "train": {"chapters": 38, "characters": 110000},
+            "test": {"chapters": 2, "characters": 4321},
+            "note": "留出的章节不多",
+            "shared_passages": [{"text": sentence * 2, "train_chapter": "第二回", "held_out_chapter": "第十回"}],
+        },
+        "tokenizer": {
+            "kind": "bpe",
+            "vocabulary": 2000,
+            "characters_per_token": {"train": 1.437, "test": 1.392},
+            "coverage": {"characters": 1800, "share_by_bytes": 0.0007},
+            "longest": ["铁匠把刀"],
+            "frequent": [["，", 5120], ["\n", 1733]],
+            "round_trip": {"exact": True, "characters": 119876, "tokens": 83000},
+            "unknown": 0,
+        },
+        "model": {
+            "style": "modern",
+            "position": "rope",
+            "parameters": {"total": 640000, "embedding": 192000, "attention": 148000, "feed_forward": 300000},
+            "flops_per_token": 4100000,
+        },
+        "plan": {
+            "minutes": 5,
+            "choices": [{"name": "model.layers", "value": 4, "reason": "五分钟只够四层"}],
+            "expected_bits_per_char": 5.31,
+        },
+        "training": {
+            "steps": 400,
+            "tokens": 1638400,
+            "epochs": 21.3,
+            "seconds": 301.5,
+            "tokens_per_second": 5434.0,
+            "share_of_peak": 0.571,
+            "peak_memory_mb": 711,
+            "best_step": 250,
+            "stopped": "budget",
+            "history": history(40),
+        },
+        "test": {"bits_per_char": 5.2173, "interval": [5.1, 5.3349], "characters": 4321, "bits": 22544.0},
+        "validation": {"bits_per_char": 5.1902, "interval": [5.08, 5.301], "characters": 4410},
+        "train": {"bits_per_char": 4.4444, "interval": [4.37, 4.5], "characters": 4300},
+        "gap": {"bits_per_char": 0.7729},
+        "baselines": {
+            "uniform": {"bits_per_char": 10.83},
+            "kn5": {"bits_per_char": 5.7},
+            "xz": {"bits_per_char": 6.44},
+        },
+        "advantage": {"kn5": {"bits_per_char": 0.4827, "interval": [0.431, 0.538]}},
+        "novelty": {
+            "generated": {"curve": curve(5)},
+            "held_out": {"curve": curve(4.5)},
+            "kn5": {"curve": curve(6)},
+            "longest": {"characters": 18, "text": sentence, "chapter": "第七回"},
+            "copied": {"k": 14, "generated": 0.031, "held_out": 0.009},
+        },
+        "variety": {
+            "generated": {"distinct_1": 0.313, "repetition_4": 0.021, "loop_rate": 0.0, "quote_balance": None},
+            "held_out": {"distinct_1": 0.344, "repetition_4": 0.012, "loop_rate": 0.0, "quote_balance": 0.99},
+        },
+        "samples": [
+            {"step": step, "prompt": "铁匠", "seed": 3, "text": f"铁匠{sentence}{step}"} for step in range(0, 400, 50)
+        ],
+        "final_samples": [
+            {"prompt": "河上", "seed": seed, "text": f"河上{sentence}", "sampler": {"temperature": 0.8}}
+            for seed in (1, 2)
+        ],
+        "advice": ["再多给它一些时间"],
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_page_is_one_well_formed_offline_document(report: dict[str, Any], language: Any) -> None:
+    page = report_page(report, language)
+    reader = Reader(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert len(reader.ids) == len(set(reader.ids))
+    assert not reader.tags & {"script", "link", "img", "iframe", "object", "base"}
+    assert "http://" not in page and "https://" not in page and "url(//" not in page and "@import" not in page
+    assert reader.links and all(link.startswith("#") and link[1:] in reader.ids for link in reader.links)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(reader.ids)
+    assert {"training", "timeline", "finals", "quality", "memory", "variety", "cleaning", "split"} <= set(reader.ids)
+    assert {"tokenizer", "model", "plan", "advice", "about", "limits"} <= set(reader.ids)
+
+
+def test_numbers_shown_are_the_numbers_of_the_report(report: dict[str, Any]) -> None:
+    reader = Reader(report_page(report, "en"))
+    named = [(attributes, text) for attributes, text in reader.data if "data-from" in attributes]
+    assert len(named) > 60
+    for attributes, text in named:
+        exact = at(report, attributes["data-from"] or "")
+        assert float(attributes["value"] or "nan") == exact
+        assert isinstance(exact, int | float)
+        if re.fullmatch(r"[+−]?[\d,]+(\.\d+)?%?", text):
+            shown = float(text.replace(",", "").replace("−", "-").removesuffix("%")) / (100 if "%" in text else 1)
+            digits = len(text.removesuffix("%").partition(".")[2]) + (2 if "%" in text else 0)
+            assert shown == pytest.approx(exact, abs=0.51 * 10**-digits)
+    assert ("test.bits_per_char", "5.22") in {(a["data-from"], t) for a, t in named}
+    assert ("advantage.kn5.bits_per_char", "+0.48") in {(a["data-from"], t) for a, t in named}
+
+
+def test_words_of_the_headline(report: dict[str, Any]) -> None:
+    text = Reader(report_page(report, "en")).text
+    assert f"each character among {round(2**5.2173)} equally likely" in text
+    assert "the model saves 0.48 bits" in text
+    assert "Training has not finished" in text
+    report["advantage"]["kn5"] = {"bits_per_char": -0.2, "interval": [-0.3, -0.1]}
+    assert "spends 0.20 more" in Reader(report_page(report, "en")).text
+    report["advantage"]["kn5"] = {"bits_per_char": 0.02, "interval": [-0.03, 0.07]}
+    assert "too small for this much text to decide" in Reader(report_page(report, "en")).text
+
+
+def test_every_measured_point_is_drawn_and_tabled(report: dict[str, Any]) -> None:
+    page = report_page(report, "en")
+    table = page[page.index("The numbers of every evaluation") :]
+    assert table[: table.index("</table>")].count("<tr>") == 41
+    drawn = re.search(r'<svg class="chart wide".*?</svg>', page, re.DOTALL)
+    assert drawn is not None
+    assert max(path.count("L ") for path in re.findall(r' d="([^"]*)"', drawn[0])) > 20
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_size_stays_below_a_megabyte(report: dict[str, Any], language: Any) -> None:
+    report["training"]["history"] = history(200)
+    text = "月亮从桥的那一边升起来，" * 400
+    report["samples"] = [{"step": i, "prompt": "月", "seed": i % 4, "text": text} for i in range(100)]
+    report["final_samples"] = [{"prompt": "月", "seed": i, "text": text} for i in range(100)]
+    assert len(report_page(report, language).encode()) < 1_000_000
+
+
+def hostile(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: hostile(item) for key, item in value.items()}
+        case list():
+            return [hostile(item) for item in value]
+        case str():
+            return value + HOSTILE
+        case _:
+            return value
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hostile_text_stays_text(report: dict[str, Any], language: Any) -> None:
+    tame = Reader(report_page(report, language))
+    evil = hostile(report)
+    evil["settings"][HOSTILE] = evil["model"]["parameters"][HOSTILE] = 1
+    page = report_page(evil, language)
+    reader = Reader(page)
+    assert reader.tags <= tame.tags
+    assert reader.attributes <= tame.attributes
+    assert "alert(1)" in reader.text
+    page.encode("utf-8")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", page)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_raw_message_key(report: dict[str, Any], language: Any) -> None:
+    text = Reader(report_page(report, language) + comparison_page([report], language)).text
+    assert not re.search(r"report\.[a-z_]+(?<!report\.json)\b", text.replace("report.json", ""))
+    assert "{" not in text and "None" not in text and "nan" not in text.lower().split()
+    keys = {key.removeprefix("report.") for key in catalogue() if key.startswith("report.") and "_" in key}
+    assert not keys & set(re.findall(r"[a-z]+(?:_[a-z0-9]+)+", text))
+
+
+def test_the_page_speaks_the_language_asked_for(report: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODOU_LANG", "en")
+    assert '<html lang="zh-Hans">' in report_page(report, "zh") and "学习过程" in report_page(report, "zh")
+    assert '<html lang="en">' in report_page(report, "en") and "How it learned" in report_page(report, "en")
+
+
+def test_any_section_may_be_missing(report: dict[str, Any]) -> None:
+    Reader(report_page({}, "zh"))
+    for key in report:
+        Reader(report_page({key: report[key]}, "en"))
+    assert 'id="memory"' not in report_page({**report, "novelty": {}}, "en")
+
+
+@pytest.mark.slow
+def test_any_one_section_may_be_missing(report: dict[str, Any]) -> None:
+    for key in report:
+        Reader(report_page({name: value for name, value in report.items() if name != key}, "zh"))
+
+
+ODD = st.sampled_from(
+    [None, math.nan, math.inf, -math.inf, True, "", "x", [], {}, [None], {"": None}, -1.0, 0, 10**400]
+)
+
+
+def paths(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path for key, item in inside for path in [(*before, key), *paths(item, (*before, key))]]
+
+
+# Pages take a while, so shrinking a failure would take minutes.
+@settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_odd_values_anywhere_do_no_harm(report: dict[str, Any], data: st.DataObject) -> None:
+    odd = copy.deepcopy(report)
+    odd["training"]["history"] = history(4)
+    every = paths(odd)
+    for _ in range(data.draw(st.integers(4, 16))):
+        place = data.draw(st.sampled_from(every))
+        here = odd
+        try:
+            for key in place[:-1]:
+                here = here[key]
+            here[place[-1]] = data.draw(ODD)
+        except (KeyError, IndexError, TypeError):
+            continue
+    reader = Reader(report_page(finite(odd), "zh"))
+    assert not re.search(r"\b(nan|inf|None)\b", reader.text)
+
+
+def test_not_a_number_becomes_null(report: dict[str, Any], tmp_path: Path) -> None:
+    report["test"]["bits_per_char"] = math.nan
+    report["training"]["history"][3]["validation_bits_per_char"] = math.inf
+    page = write_report(report, tmp_path / "new", "en")
+    written = json.loads((tmp_path / "new" / "report.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert written["test"]["bits_per_char"] is None
+    assert "On validation chapters" in page.read_text(encoding="utf-8")
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["report.html", "report.json"]
+
+
+def test_same_report_same_bytes(report: dict[str, Any], tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    first = write_report(report, tmp_path, "zh").read_bytes()
+    with mpl.rc_context({"lines.linewidth": 9, "axes.facecolor": "red", "svg.fonttype": "path"}):
+        second = write_report(copy.deepcopy(report), tmp_path, "zh").read_bytes()
+    assert first == second
+
+
+def test_shapes_of_modou_evaluate_are_read() -> None:
+    writer = {
+        "novel_share_by_n": [0.0, 0.2, 0.6, 0.9, 1.0],
+        "longest_copy": {"length": 9, "text": "河边有人唱了一支歌", "chapter": 2},
+        "copied": {"share": 0.125, "at_least": 14},
+    }
+    varied = {"distinct": {"1": 0.4, "2": 0.8, "3": 0.9}, "seq_rep_4": 0.031, "loop_rate": {"share": 0.05}}
+    report = {"novelty": {"generated": writer, "held_out": writer}, "variety": {"generated": varied}}
+    text = Reader(report_page(report, "en")).text
+    assert "12.5% lies inside runs of 14" in text and "has 9 characters" in text and "training chapter 3" in text
+    assert "80.0%" in text and "3.1%" in text and "5.0%" in text
+
+
+def test_comparison(report: dict[str, Any], tmp_path: Path) -> None:
+    other = copy.deepcopy(report)
+    other["run"]["name"] = "a<b>" * 20
+    other["test"] = {"bits_per_char": 5.05, "interval": None}
+    other["lengths"] = {"1": {"bits_per_char": 5.05}, "2": {"bits_per_char": 5.01}, "4": {"bits_per_char": None}}
+    other["generation"] = {"tokens_per_second": 212.0}
+    for language in LANGUAGES:
+        path = write_comparison([report, other], tmp_path, language)
+        page = path.read_text(encoding="utf-8")
+        reader = Reader(page)
+        assert "http" not in page and len(reader.ids) == len(set(reader.ids))
+        assert "5.22" in reader.text and "5.05" in reader.text and "212" in reader.text and "a<b>" in reader.text
+    models = json.loads((tmp_path / "models.json").read_text(encoding="utf-8"))["models"]
+    assert [model["test"]["bits_per_char"] for model in models] == [5.2173, 5.05]
+    assert models[1]["lengths"]["4"] == {"bits_per_char": None}
+    Reader(comparison_page([], "en"))
+    Reader(comparison_page([{}, {"test": {"bits_per_char": 1.0}}], "zh"))
+
+
+@given(st.text(), st.text())
+def test_markup_escapes_text_and_keeps_html(text: str, value: str) -> None:
+    made = element("p", text, element("b", "x"), title=value)
+    reader = Reader(made)
+    assert reader.tags == {"p", "b"} and reader.attributes == {"title"}
+    assert joined([made, None]) == made and isinstance(made, Html)
+
+
+@given(st.lists(st.floats(0, 100), max_size=8))
+def test_labels_are_spread_apart(places: list[float]) -> None:
+    moved = spread(sorted(places), 5, 100)
+    assert all(b - a >= 5 - 1e-9 for a, b in pairwise(moved))
+    assert all(place <= 100 for place in moved)
+
+
+@given(st.integers(2, 300), st.integers(4, 60), st.integers(0, 299))
+def test_thinning_keeps_first_last_and_best(count: int, most: int, best: int) -> None:
+    kept = thinned(list(range(count)), most, min(best, count - 1))
+    assert len(kept) <= most and kept[0] == 0 and kept[-1] == count - 1
+    assert min(best, count - 1) in kept and kept == sorted(set(kept))
+
+
+def test_values_read_what_is_there() -> None:
+    found = {"a": {"b": 2, "c": math.nan, "d": True, "e": "x"}}
+    assert values.number(found, "a.c", "a.d", "a.b") == 2 and values.number(found, "a.e", "a.b.z") is None
+    assert values.points({"c": {"2": 0.5, "1": 0.1, "x": 1, "3": None}}, "c") == [(1, 0.1), (2, 0.5)]
+    assert values.points({"l": [0.1, None, 0.3]}, "c", "l") == [(1, 0.1), (3, 0.3)]
