@@ -137,10 +137,15 @@ def save(
     if not whole:
         _write(path, tensors, state)
     if best:
-        storage.write_text_atomically(folder / "best", path.name + "\n")
+        mark_best(folder, step)
     storage.write_text_atomically(folder / "latest", path.name + "\n")
     _purge(folder, step, keep)
     return path
+
+
+def mark_best(folder: Path, step: int) -> None:
+    """Let `best` name the checkpoint of `step`."""
+    storage.write_text_atomically(folder / "best", folder_name(step) + "\n")
 
 
 def _write(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:

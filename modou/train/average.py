@@ -1,7 +1,6 @@
 """A running average of the weights: smoother than any one step's weights, and often better on held-out text.
 
-Exponential, with a time constant that grows with the step until it reaches its share of the run, so that the random
-beginning is forgotten (Polyak & Juditsky 1992; Karras et al. 2024 for the growing window).
+Exponential, with a time constant that grows as the run does, so that the random beginning is forgotten (Polyak & Juditsky 1992; Karras et al. 2024 for the growing window).
 """
 
 from collections.abc import Generator
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """The average beside a model; `share` of `steps` is its final time constant in steps."""
+    """The average beside a model; its time constant is the `share` of the steps so far."""
 
     def __init__(self, model: nn.Module, share: float) -> None:
         self.share = share
@@ -20,9 +19,9 @@ class WeightAverage:
         self.tensors: dict[str, Tensor] = {n: p.detach().clone() for n, p in self.parameters.items()}
 
     @torch.no_grad()
-    def update(self, step: int, steps: int) -> None:
+    def update(self, step: int) -> None:
         """Takes in the weights after update number `step` (from 1)."""
-        window = max(1.0, min(self.share * steps, self.share * step))
+        window = max(1.0, self.share * step)
         for name, parameter in self.parameters.items():
             self.tensors[name].lerp_(parameter.detach(), 1 / window)
 

@@ -49,7 +49,7 @@ class Trainer:
         self.keeper = keeper
         self.optimizers = make_optimizers(model, settings.optimizer)
         self.average = WeightAverage(model, settings.train.average) if settings.train.average else None
-        self.progress = Progress(steps=settings.train.steps)
+        self.progress = Progress(planned=settings.train.steps, steps=settings.train.steps)
         self.autocast = settings.train.precision == "bfloat16"
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -61,12 +61,12 @@ class Trainer:
         progress, every = self.progress, self.settings.train.evaluate_every
         reason = "finished"
         while progress.step < progress.steps:
+            if self._out_of_patience():
+                reason = "patience"
+                break
             yield self._update()
             if progress.step % every == 0 or progress.step == progress.steps:
                 yield from self._look()
-                if self._out_of_patience():
-                    reason = "patience"
-                    break
             if progress.step < progress.steps and self.world.any(should_stop()):
                 reason = "interrupted"
                 break
@@ -79,6 +79,8 @@ class Trainer:
         if found is None:
             return Started(0, self.progress.steps)
         self.progress = found.progress
+        if self.progress.planned != self.settings.train.steps:
+            self.progress.extend(self.settings.train.steps)
         return Started(self.progress.step, self.progress.steps, found.path, found.problems)
 
     def _update(self) -> Stepped:
@@ -88,7 +90,7 @@ class Trainer:
         self.model.train()
         self.objective.prepare(self.model, step)
         batches = self.objective.micro_batches(step, self.world.rank, self.world.size)
-        count = self.world.sum(sum(batch.count for batch in batches))
+        count = max(1.0, self.world.sum(sum(batch.count for batch in batches)))
         sums: dict[str, Tensor] = {}
         for number, batch in enumerate(batches):
             synchronise_gradients(self.model, number == len(batches) - 1)
@@ -99,8 +101,7 @@ class Trainer:
             for name, value in {"loss": loss.detach(), **extra}.items():
                 sums[name] = sums[name] + value if name in sums else value
         metrics = {name: self.world.sum(value.item()) / count for name, value in sums.items()}
-        metrics["gradient_norm"] = self._clip()
-        self._check_finite(metrics)
+        metrics["gradient_norm"] = self._clip(metrics["loss"])
         share = learning_rate_share(step, progress.steps, self.settings.schedule)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -109,7 +110,7 @@ class Trainer:
             optimizer.zero_grad()
         progress.step += 1
         if self.average is not None:
-            self.average.update(progress.step, progress.steps)
+            self.average.update(progress.step)
         progress.tokens += int(count)
         seconds = self.world.maximum(time.perf_counter() - began)
         progress.seconds += seconds
@@ -123,24 +124,24 @@ class Trainer:
         key = np.random.SeedSequence([self.settings.train.seed, step, micro, self.world.rank])
         torch.manual_seed(int(key.generate_state(1, np.uint64)[0] >> 1))
 
-    def _clip(self) -> float:
-        limit = self.settings.optimizer.clip or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-        return float((norm.full_tensor() if isinstance(norm, DTensor) else norm).item())
+    def _clip(self, loss: float) -> float:
+        """Shortens the gradient to the limit; its norm before. UserError: it, or the loss, is not finite."""
+        parameters = list(self.model.parameters())
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        value = float((norm.full_tensor() if isinstance(norm, DTensor) else norm).item())
+        if not math.isfinite(value) or not math.isfinite(loss):
+            raise UserError("train.diverged", step=self.progress.step + 1, tensor=self._first_broken())
+        torch.nn.utils.clip_grads_with_norm_(parameters, self.settings.optimizer.clip or math.inf, norm)
+        return value
 
-    def _check_finite(self, metrics: Mapping[str, float]) -> None:
-        """Stops before a broken update, naming the first tensor whose gradient (or value) is not finite."""
-        if all(math.isfinite(metrics[name]) for name in ("loss", "gradient_norm")):
-            return
-        broken = "loss"
-        for name, parameter in self.model.named_parameters():
-            if not bool(_local(parameter).isfinite().all()):
-                broken = name
-                break
-            if parameter.grad is not None and not bool(_local(parameter.grad).isfinite().all()):
-                broken = f"{name}.grad"
-                break
-        raise UserError("train.diverged", step=self.progress.step + 1, tensor=broken)
+    def _first_broken(self) -> str:
+        """The first tensor that is not finite: of the weights, since those spoil every gradient, then of gradients."""
+        named = dict(self.model.named_parameters())
+        gradients = {f"{name}.grad": p.grad for name, p in named.items() if p.grad is not None}
+        for name, tensor in (named | gradients).items():
+            if self.world.any(not bool(_local(tensor).isfinite().all())):
+                return name
+        return "loss"
 
     def _look(self) -> Iterator[Event]:
         """Evaluates the weights and their average, samples, perhaps shortens the run, and saves."""

@@ -30,7 +30,7 @@ class Objective(Protocol):
         ...
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[Batch]:
-        """This process's share of the step's batch."""
+        """This process's share of the step's batch: as many micro-batches in every process (a pass is collective)."""
         ...
 
     def loss(self, model: GPT, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:

@@ -101,7 +101,9 @@ def spread(model: GPT, world: World, precision: torch.dtype = torch.float32) -> 
     policy = MixedPrecisionPolicy(param_dtype=precision, reduce_dtype=torch.float32)
     for block in model.blocks:
         fully_shard(block, mesh=world.mesh, mp_policy=policy)
-    fully_shard(model, mesh=world.mesh, mp_policy=policy)  # the root group: embedding, norm and head together
+    # The root group holds embedding, norm and head together. Left whole after a forward pass, as is the default, an
+    # evaluation would leave stand-ins in the model, which neither the average nor a checkpoint knows.
+    fully_shard(model, mesh=world.mesh, mp_policy=policy, reshard_after_forward=True)
     for method in ("loss", "hidden", "logits"):
         register_fsdp_forward_method(model, method)
     for module in model.modules():

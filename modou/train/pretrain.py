@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,6 +50,10 @@ class Pretrain:
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[TokenBatch]:
         """This process's rows of the step's batch, `micro_batch` at a time."""
         inputs_BT, targets_BT = self.batches.rows(step, rank, world)
+        missing = -(-self.batches.batch_rows // world) - len(inputs_BT)
+        if missing:  # rows without loss, so that every process makes the same number of passes
+            inputs_BT = np.pad(inputs_BT, ((0, missing), (0, 0)), constant_values=self.tokenizer.pad)
+            targets_BT = np.pad(targets_BT, ((0, missing), (0, 0)), constant_values=IGNORE)
         size = self.micro_batch or len(inputs_BT)
         batches: list[TokenBatch] = []
         for first in range(0, len(inputs_BT), size):

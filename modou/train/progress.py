@@ -9,8 +9,10 @@ from typing import Any, Self
 class Progress:
     """Counters of a run over all its sittings."""
 
+    planned: int
+    """Updates in all as the settings say; they say another number once the run is extended."""
     steps: int
-    """Updates in all, as planned or shortened."""
+    """Updates in all: as planned, or fewer since the run was shortened."""
     step: int = 0
     """Updates done."""
     tokens: int = 0
@@ -32,6 +34,11 @@ class Progress:
             return True
         self.worse_in_a_row += 1
         return False
+
+    def extend(self, planned: int) -> None:
+        """More updates than were planned before; patience begins anew."""
+        self.planned = self.steps = planned
+        self.worse_in_a_row = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
