@@ -101,10 +101,21 @@ def flattened(values: Values, before: str = "") -> Iterator[tuple[str, str]]:
         name = f"{before}{key}"
         if isinstance(value, Mapping):
             yield from flattened(cast(Values, value), f"{name}.")
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            yield name, ", ".join(str(item) for item in cast(Sequence[Any], value))
         elif value is not None:
-            yield name, str(value)
+            yield name, as_text(value)
+
+
+def as_text(value: object) -> str:
+    """A setting as one writes it: null as a dash, true and false in lower case, lists with commas."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(as_text(item) for item in cast(Sequence[Any], value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {text}" for name, text in flattened(cast(Values, value)))
+    return str(value)
 
 
 def finite(value: object) -> Any:

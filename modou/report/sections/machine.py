@@ -56,7 +56,7 @@ def plan(page: Page) -> Section | None:
     rows = [
         [
             element("code", v.words_at(item, "name") or "—"),
-            fitted(_plain(v.at(item, "value")), _VALUE),
+            fitted(v.as_text(v.at(item, "value")), _VALUE),
             v.words_at(item, "reason") or "—",
         ]
         for item in choices[:_ROWS]
@@ -74,10 +74,6 @@ def plan(page: Page) -> Section | None:
         table(words("plan_table"), head, rows, kind="rules"),
         said,
     )
-
-
-def _plain(value: object) -> str:
-    return "—" if value is None else str(value)
 
 
 def advice(page: Page) -> Section | None:
