@@ -70,6 +70,7 @@ def _chapter(world: World, number: int) -> Chapter:
         newcomer = world.add_person()
         world.introduced.discard(newcomer)
     world.sentences, world.characters = [], 0
+    world.traded.clear()
     before = world.state.copy()
     target = world.rng.randrange(*world.language.conventions["chapter_characters"])
     hero = world.rng.choice(world.free())

@@ -19,6 +19,8 @@ def sale(world: World, people: list[str]) -> bool:
     if held is None or len(people) < 2:
         return False
     seller, x = held
+    if x in world.traded:
+        return False
     buyer, price = _two(world, people, seller), str(amount(world.rng))
     world.tell("show", a=seller, b=buyer, x=x)
     if world.chance(0.5):
@@ -27,6 +29,7 @@ def sale(world: World, people: list[str]) -> bool:
     world.tell("haggle", a=buyer, b=seller, x=x, n=price, m=bid)
     world.tell("buy", a=buyer, b=seller, x=x, n=price)
     world.owners[x] = buyer
+    world.traded.add(x)
     return True
 
 
@@ -37,12 +40,13 @@ def gift(world: World, people: list[str]) -> bool:
         return False
     giver, x = held
     taker = _two(world, people, giver)
-    if not world.friendly([giver, taker]):
+    if x in world.traded or not world.friendly([giver, taker]):
         return False
     if world.chance(0.4):
         world.tell("show", a=giver, b=taker, x=x)
     world.tell("give", a=giver, b=taker, x=x)
     world.owners[x] = taker
+    world.traded.add(x)
     world.tell("thank", a=giver, b=taker)
     return True
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from modou.text.storyteller.events import Event, Fact, event_rules
 
 Key = tuple[str, ...]
-ATTRIBUTES = ("nick", "trade", "home", "weapon")
+ATTRIBUTES = ("nick", "trade", "home", "weapon", "skill")
 """What a person keeps for life."""
 
 

@@ -45,6 +45,8 @@ class World:
     season: str = ""
     owners: dict[str, str] = field(default_factory=dict[str, str])
     """Who last held a thing by right."""
+    traded: set[str] = field(default_factory=set[str])
+    """Things that have changed hands in this chapter."""
     met: set[frozenset[str]] = field(default_factory=set[frozenset[str]])
     """Pairs who have met since either of them last came or went."""
     introduced: set[str] = field(default_factory=set[str])
