@@ -1,6 +1,7 @@
 """A running average of the weights: smoother than any one step's weights, and often better on held-out text.
 
-Exponential, with a time constant that grows as the run does, so that the random beginning is forgotten (Polyak & Juditsky 1992; Karras et al. 2024 for the growing window).
+Exponential, with a time constant that grows as the run does, so that the random beginning is forgotten (Polyak &
+Juditsky 1992; Karras et al. 2024 for the growing window).
 """
 
 from collections.abc import Generator

@@ -23,7 +23,7 @@ from modou.train.average import WeightAverage
 from modou.train.events import Ended, Evaluated, Event, Sampled, Saved, Shortened, Started, Stepped
 from modou.train.objective import Objective
 from modou.train.optim import make_optimizers
-from modou.train.parallel import World, synchronise_gradients
+from modou.train.parallel import World, replica, synchronise_gradients
 from modou.train.progress import Progress
 from modou.train.saving import Keeper
 from modou.train.schedule import learning_rate_share
@@ -145,12 +145,12 @@ class Trainer:
 
     def _look(self) -> Iterator[Event]:
         """Evaluates the weights and their average, samples, perhaps shortens the run, and saves."""
-        numbers = self.objective.evaluate(self.model)
+        numbers = self.objective.evaluate(replica(self.model, self.world))
         weights = "model"
         value = _at(numbers, self.objective.measure)
         if self.average is not None:
             with self.average.in_place():
-                averaged = self.objective.evaluate(self.model)
+                averaged = self.objective.evaluate(replica(self.model, self.world))
             numbers["average"] = averaged
             if _at(averaged, self.objective.measure) < value:
                 weights, value = "average", _at(averaged, self.objective.measure)
@@ -159,7 +159,7 @@ class Trainer:
         self.keeper.log_evaluation(event)
         yield event
         with self.average.in_place() if self.average is not None and weights == "average" else nullcontext():
-            sampled = Sampled(self.progress.step, tuple(self.objective.sample(self.model)))
+            sampled = Sampled(self.progress.step, tuple(self.objective.sample(replica(self.model, self.world))))
         self.keeper.log_samples(sampled)
         yield sampled
         before = self.progress.steps
@@ -174,10 +174,9 @@ class Trainer:
         if not budget or progress.step == 0:
             return progress.steps
         pace = progress.seconds / progress.step
-        left = max(0.0, budget - progress.seconds)
-        if pace * (progress.steps - progress.step) <= LATE * left:
+        if pace * progress.steps <= LATE * budget:
             return progress.steps
-        return progress.step + int(left / pace)
+        return max(progress.step, int(budget / pace))
 
     def _save(self, is_best: bool) -> Iterator[Event]:
         path = self.keeper.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)

@@ -113,6 +113,18 @@ def spread(model: GPT, world: World, precision: torch.dtype = torch.float32) -> 
     return model
 
 
+def replica(model: GPT, world: World) -> GPT:
+    """The model itself; with several processes a plain copy of all its weights, which reads and writes text without an
+    exchange at every token. Every process must call it."""
+    if world.mesh is None:
+        return model
+    with torch.random.fork_rng(devices=[]):
+        copy = GPT(model.settings)
+    for name, parameter in model.named_parameters():
+        place(copy.get_parameter(name), gather(parameter))
+    return copy.to(world.device).train(model.training)
+
+
 def synchronise_gradients(model: torch.nn.Module, now: bool) -> None:
     """Whether the next backward pass sums gradients over processes (only the last of an accumulation window need)."""
     if isinstance(model, FSDPModule):
