@@ -15,6 +15,8 @@ from modou.errors import UserError
 from modou.messages import text
 
 DONE, INTERNAL, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+_RESUMABLE = ("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report")
+"""Commands that go on where they were interrupted; what the others do is done anew."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -30,7 +32,8 @@ def status_of(argv: list[str]) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        console.remark(text("console.interrupted"))
+        if argv[:1] and argv[0] in _RESUMABLE:
+            console.remark(text("console.interrupted"))
         return INTERRUPTED
     except BrokenPipeError:
         # Who read our output has left (`| head`). Python would complain once more when it flushes at exit.

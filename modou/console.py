@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import sys
 import traceback
@@ -179,6 +180,7 @@ def say_facts(found: dict[str, Any]) -> None:
 
     facts = {name: value for name, value in found.items() if name != "remarks"}
     for name, value in flattened(facts):
-        print(f"  {name}: {one_line(value)}")
+        shown = f"{float(value):.1f}" if re.fullmatch(r"\d+\.\d{2,}", value) else one_line(value)
+        print(f"  {name}: {shown}")
     for line in found.get("remarks", []):
         print(f"- {one_line(line)}", flush=True)

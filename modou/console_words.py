@@ -22,6 +22,7 @@ class Narrator:
 
     def __init__(self) -> None:
         self.words = Words(language())
+        self.joint = "；" if self.words.language == "zh" else "; "
         self.place = ""
         self.title = ""
         self._looked: str | None = None
@@ -68,7 +69,7 @@ class Narrator:
     def _stage(self, event: StageEnded) -> Iterator[str]:
         if event.stage == "train":  # training's own last event has told it
             return
-        found = "; ".join(findings(event.stage, event.numbers, self.words))
+        found = self.joint.join(findings(event.stage, event.numbers, self.words))
         if event.skipped:
             found = " · ".join(part for part in (text("console.done_before"), found) if part)
         if found:
@@ -103,7 +104,7 @@ class Narrator:
             text("console.found_training", steps=event.step, time=self.words.duration(event.seconds)),
             *([text(f"console.found_{event.reason}")] if event.reason != "finished" else []),
         ]
-        return "; ".join(parts)
+        return self.joint.join(parts)
 
 
 def plan_lines(choices: tuple[tuple[str, Any, str], ...]) -> list[str]:

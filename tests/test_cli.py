@@ -161,7 +161,7 @@ def test_an_error_of_ours_shows_its_trace_and_status_1(
 @pytest.mark.parametrize(
     ("error", "status", "says"),
     [
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, "goes on from there"),
         (UserError("cli.no_book"), 2, "modou run"),
         (PermissionError(13, "denied", "x"), 2, "denied"),
         (MemoryError(), 2, "micro_batch"),
@@ -181,8 +181,19 @@ def test_every_exception_has_its_status(
         raise error
 
     monkeypatch.setattr(cli, "dispatch", broken)
-    assert status_of([]) == status
+    assert status_of(["run"]) == status
     assert says in capsys.readouterr().err
+
+
+def test_ctrl_c_is_quiet_where_nothing_is_kept(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(argv: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "dispatch", interrupted)
+    assert status_of(["generate"]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
