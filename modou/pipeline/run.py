@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from modou import storage
+from modou import checkpoints, storage
 from modou.errors import UserError
 from modou.messages import language, text
 from modou.model.census import describe
@@ -51,23 +51,32 @@ def run(
     fingerprint(book)  # a missing book is said before a folder is made
     folder.create()
     with folder.lock():
-        yield from run_stages(folder, begin(folder, book, with_minutes(asked, minutes), extend), should_stop)
+        asked = with_minutes(asked, minutes)
+        if not is_begun(folder) and not asked.train.minutes and not asked.is_set("train", "steps"):
+            asked = with_minutes(asked, MINUTES)
+            yield Notice(text("pipeline.default_minutes", minutes=asked.train.minutes))
+        yield from run_stages(folder, begin(folder, book, asked, extend), should_stop)
+
+
+def is_begun(folder: RunFolder) -> bool:
+    """Whether anything was made here: a run whose book could not be read has settings and nothing else."""
+    return folder.exists() and (folder.corpus / "facts.json").exists()
 
 
 def begin(folder: RunFolder, book: str | None, asked: RunSettings, extend: bool = False) -> Frozen:
     """Begins a run of `book`, or takes up the one in the folder (any book if None); UserError names what differs."""
-    if not folder.exists():
+    if not is_begun(folder):
         if extend or book is None:
             raise UserError("pipeline.nothing_to_extend" if extend else "pipeline.nothing_prepared", path=folder.path)
         frozen = Frozen(book, fingerprint(book), False, asked)
     else:
         frozen = Frozen.read(folder)
-        if extend:
-            return extended(folder, frozen, asked.train.minutes)
         done = [name for name, made in (("clean", folder.corpus), ("tokenizer", folder.tokenizer)) if made.exists()]
-        differences = frozen.differences(book, asked, done)
+        differences = frozen.differences(book, without_budget(asked) if extend else asked, done)
         if differences:
             raise UserError("pipeline.other_settings", path=folder.path, differences="; ".join(differences))
+        if extend:
+            return extended(folder, frozen, asked)
         if frozen.planned:
             return frozen
         frozen = replace(frozen, settings=frozen.settings.with_values(asked.model_dump(exclude_unset=True)))
@@ -85,19 +94,38 @@ def with_minutes(asked: RunSettings, minutes: float | None) -> RunSettings:
     return asked.with_values({"train": {"minutes": min(minutes, cap)}})
 
 
-def extended(folder: RunFolder, frozen: Frozen, minutes: float) -> Frozen:
-    """The run with more steps: as many again, or as many as `minutes` (0: not said) are of those planned."""
-    if not frozen.planned:
+def without_budget(asked: RunSettings) -> RunSettings:
+    """What is asked for beside more steps or minutes."""
+    values = asked.model_dump(exclude_unset=True)
+    for name in ("steps", "minutes"):
+        values.get("train", {}).pop(name, None)
+    return RunSettings.parse(values)
+
+
+def extended(folder: RunFolder, frozen: Frozen, asked: RunSettings) -> Frozen:
+    """The run with as many more steps as are asked for, or as pay for the minutes asked for; neither: as many again.
+
+    One that has not come to its end goes on to it, so that the same command takes up an extension that was stopped.
+    UserError: nothing was trained yet.
+    """
+    found = checkpoints.newest(folder.checkpoints)
+    if not frozen.planned or found is None:
         raise UserError("pipeline.nothing_to_extend", path=folder.path)
-    planned = frozen.settings.train
-    share = minutes / planned.minutes if minutes and planned.minutes else 1.0
-    steps = planned.steps + max(1, round(planned.steps * share))
-    total = planned.minutes * (1 + share)
-    longer = replace(frozen, settings=frozen.settings.with_values({"train": {"steps": steps, "minutes": total}}))
-    longer.write(folder)
+    planned, progress = frozen.settings.train, checkpoints.read_state(found.path)["progress"]
+    at_its_end = progress["step"] >= progress["steps"] or folder.report_json.exists()
+    if progress["planned"] == planned.steps and at_its_end:
+        share = 1.0
+        if asked.is_set("train", "steps"):
+            share = asked.train.steps / planned.steps
+        elif asked.train.minutes and planned.minutes:
+            share = asked.train.minutes / planned.minutes
+        steps = planned.steps + max(1, round(planned.steps * share))
+        longer = {"steps": steps, "minutes": planned.minutes * (1 + share)}
+        frozen = replace(frozen, settings=frozen.settings.with_values({"train": longer}))
+        frozen.write(folder)
     for path in (folder.report_html, folder.report_json):
         path.unlink(missing_ok=True)
-    return longer
+    return frozen
 
 
 def run_stages(folder: RunFolder, frozen: Frozen, should_stop: Callable[[], bool]) -> Iterator[Event]:
@@ -112,7 +140,7 @@ def run_stages(folder: RunFolder, frozen: Frozen, should_stop: Callable[[], bool
         yield RunEnded(folder.path, False)
         return
     finished = yield from train(folder, frozen, should_stop)
-    if finished:
+    if finished and not should_stop():
         yield from finish(folder, frozen)
     else:
         yield RunEnded(folder.path, False)
@@ -171,7 +199,8 @@ def train(folder: RunFolder, frozen: Frozen, should_stop: Callable[[], bool]) ->
     rates.append(matrix_rate(device))
     facts = environment(device) | {"matrix_gflops": {"before": rates[0] / 1e9, "after": rates[1] / 1e9}}
     facts["peak_memory_mb"] = peak_memory_mb(device)
-    storage.write_json_atomically(folder.environment, facts)
+    if int(os.environ.get("RANK", "0")) == 0:
+        storage.write_json_atomically(folder.environment, facts)
     yield StageEnded("train", {"stopped": reason})
     return reason != "interrupted"
 

@@ -30,6 +30,8 @@ from modou.train.schedule import learning_rate_share
 
 LATE = 1.1
 """A run may be this much slower than planned before it is shortened."""
+EARLY = 0.1
+"""Share of the budget before which the pace says little: the first steps are slow."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Trainer:
     def _steps_that_fit(self) -> int:
         """The planned steps, or fewer where the machine turned out slower than the budget allows."""
         progress, budget = self.progress, self.settings.train.minutes * 60
-        if not budget or progress.step == 0:
+        if not budget or progress.seconds < EARLY * budget:
             return progress.steps
         pace = progress.seconds / progress.step
         if pace * progress.steps <= LATE * budget:
