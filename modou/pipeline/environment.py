@@ -17,7 +17,7 @@ def environment(device: torch.device) -> dict[str, Any]:
     """Plain facts of this machine; nothing that names a person or a path."""
     return {
         "modou": modou.__version__,
-        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
