@@ -1,0 +1,58 @@
+"""Every preset that ships runs for a few steps; the two that are too large for a laptop do so at reduced width."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modou.model.census import describe
+from modou.pipeline.run import run
+from modou.settings.run import RunSettings, merge, preset_names, read_preset
+from modou.text.storyteller.book import write_book
+from modou.train.events import Ended
+
+FEW = {"train": {"steps": 3, "evaluate_every": 3, "batch": 4, "micro_batch": 2, "compile": False, "minutes": 0}}
+SMALL = {"model": {"width": 64, "layers": 2, "heads": 4, "context": 64}}
+LARGE = {"100m": (90e6, 115e6), "1b": (0.9e9, 1.15e9)}
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("book") / "book.txt"
+    path.write_text("\n\n".join(write_book("en", 60_000, 3)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_trains_for_a_few_steps(name: str, book: Path, tmp_path: Path) -> None:
+    values: dict[str, Any] = merge(read_preset(name), FEW)
+    if name in LARGE:
+        values = merge(values, SMALL | {"model": SMALL["model"] | ({"kv_heads": 2} if name == "1b" else {})})
+    values = merge(values, {"evaluate": {"quick_characters": 200, "written_characters": 500}})
+    ended = [event for event in run(str(book), RunSettings.parse(values), tmp_path / name) if isinstance(event, Ended)]
+    assert [event.step for event in ended] == [3]
+    assert (tmp_path / name / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_the_large_presets_have_the_size_they_are_named_for(name: str) -> None:
+    settings = RunSettings.parse(read_preset(name))
+    total = describe(settings.model.changed(vocabulary=settings.tokenizer.vocabulary))["total"]
+    low, high = LARGE[name]
+    assert low <= total <= high
+
+
+def test_the_article_presets_have_the_size_of_the_article() -> None:
+    sizes = {}
+    for name in ("article-learned", "article-rope", "article-2m"):
+        settings = RunSettings.parse(read_preset(name))
+        sizes[name] = describe(settings.model.changed(vocabulary=settings.tokenizer.vocabulary))["total"]
+    # The article's own counts less its head bias of 8,000: 8,875,840 and 2,469,184.
+    assert sizes == {"article-learned": 8_867_840, "article-rope": 8_835_072, "article-2m": 2_461_184}
+
+
+def test_the_three_compared_presets_differ_in_their_layers_alone() -> None:
+    modern, classic, learned = (read_preset(f"shuihu-{name}") for name in ("rope", "classic", "learned"))
+    assert classic == merge(modern, {"model": {"style": "classic"}})
+    assert learned == merge(classic, {"model": {"position": "learned"}})

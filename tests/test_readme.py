@@ -1,0 +1,44 @@
+"""The commands of both READMEs, as written, in a fresh folder with the files they name."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modou.text.storyteller.book import write_book
+
+ROOT = Path(__file__).parent.parent
+READMES = {"README.md": ("novel.txt", "en"), "README.zh-CN.md": ("我的小说.txt", "zh")}
+
+
+def commands(readme: str) -> list[str]:
+    """The modou lines of all shell blocks, comments taken off."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    lines = [line.split("   #")[0].split(" # ")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("modou ")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("readme", READMES)
+def test_the_commands_of_the_readme_work_as_written(readme: str, tmp_path: Path) -> None:
+    name, language = READMES[readme]
+    (tmp_path / name).write_text("\n\n".join(write_book(language, 60_000, 5)), encoding="utf-8")
+    environment = os.environ | {"MODOU_MAX_MINUTES": "0.05", "MODOU_LANG": language}
+    listed = commands(readme)
+    assert len(listed) >= 8
+    for line in listed:
+        words = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8")
+        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    assert (tmp_path / "runs/steps/report.html").exists()
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    english, chinese = (commands(readme) for readme in READMES)
+    plain = [line.replace("我的小说", "novel").replace("storyteller ", "storyteller-en ") for line in chinese]
+    assert [line.split()[1] for line in english] == [line.split()[1] for line in plain]
