@@ -136,16 +136,15 @@ def save(
         whole = path.is_dir() and verify(path) is None
     if not whole:
         _write(path, tensors, state)
-    if best:
-        mark_best(folder, step)
-    storage.write_text_atomically(folder / "latest", path.name + "\n")
+    point(folder, step, best)
     _purge(folder, step, keep)
     return path
 
 
-def mark_best(folder: Path, step: int) -> None:
-    """Let `best` name the checkpoint of `step`."""
-    storage.write_text_atomically(folder / "best", folder_name(step) + "\n")
+def point(folder: Path, step: int, best: bool) -> None:
+    """Let `latest`, and `best` where it is that, name the checkpoint of `step`: a saver may die before it does."""
+    for name in ("best", "latest") if best else ("latest",):
+        storage.write_text_atomically(folder / name, folder_name(step) + "\n")
 
 
 def _write(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:

@@ -98,8 +98,8 @@ class Keeper:
                 place(tensor, tensors["average"][name])
         objective.restore(state["objective"])
         progress = Progress.from_json(state["progress"])
-        if progress.best_step == progress.step and self.world.is_main:
-            checkpoints.mark_best(self.run.checkpoints, progress.step)  # the saver may have died just before it
+        if self.world.is_main:
+            checkpoints.point(self.run.checkpoints, progress.step, progress.best_step == progress.step)
         self._forget_after(progress.step)
         return Resumed(progress, found.path, tuple(str(problem) for problem in found.problems))
 

@@ -1,5 +1,6 @@
 """The running average against its formula; the schedule's shape; the counters."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -95,8 +96,8 @@ def test_the_rate_goes_up_stays_and_comes_down(steps: int, warmup: float, cooldo
         level = [rate for step, rate in enumerate(rates) if warm <= step + 1 and steps - step >= cool]
         assert all(rate == pytest.approx(1) for rate in level)
         rising, falling = rates[: max(warm, 1)], rates[math.floor(steps - cool) :]
-        assert all(one < two for one, two in zip(rising, rising[1:], strict=False))
-        assert all(one >= two for one, two in zip(falling, falling[1:], strict=False))
+        assert all(one < two for one, two in itertools.pairwise(rising))
+        assert all(one >= two for one, two in itertools.pairwise(falling))
         assert warm == steps or rates[-1] >= floor * (1 - 1e-12)
 
 

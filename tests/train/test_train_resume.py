@@ -117,7 +117,8 @@ def test_a_kill_between_checkpoint_and_best_is_made_good(tmp_path: Path, whole: 
         if isinstance(event, Saved) and event.step == 6:
             break
     assert progress(folder)["best_step"] == 6, "the case needs a run that improves"
-    (folder / "checkpoints" / "best").write_text("step-00000003\n", encoding="utf-8")
+    for name in ("best", "latest"):
+        (folder / "checkpoints" / name).write_text("step-00000003\n", encoding="utf-8")
     run(hard(folder))
     assert_same_run(folder, whole)
 

@@ -1,0 +1,234 @@
+"""`modou run` from a tiny book to its report, in both languages; run again, stopped, extended, asked for other things."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from train_helpers import losses, metrics, of_kind, progress, sentences, tensors
+
+from modou import checkpoints, storage
+from modou.errors import UserError
+from modou.pipeline import commands
+from modou.pipeline import run as pipeline
+from modou.pipeline.events import Notice, RunEnded, StageBegan, StageEnded
+from modou.pipeline.run import Event
+from modou.settings.run import RunSettings
+from modou.train.events import Ended, Shortened, Started, Stepped
+
+STEPS = 4
+TINY: dict[str, dict[str, Any]] = {
+    "tokenizer": {"vocabulary": 330, "threads": 1},
+    "model": {"layers": 2, "width": 16, "heads": 2, "context": 16, "dropout": 0.1},
+    "train": {"steps": STEPS, "batch": 4, "evaluate_every": 2, "threads": 1},
+    "evaluate": {"quick_characters": 200, "written_characters": 500},
+}
+ENGLISH = "\n".join(
+    f"The {('miller', 'heron', 'old bean', 'tailor')[n % 4]} {('kept', 'lost', 'sold')[n % 3]} {n + 2} "
+    f"{('lanterns', 'spoons', 'letters')[n % 3]} by the {('mill', 'bridge')[n % 2]}, and nobody asked why."
+    for n in range(50)
+)
+
+
+def asked(**groups: dict[str, Any]) -> RunSettings:
+    return RunSettings.parse({name: TINY.get(name, {}) | groups.get(name, {}) for name in {*TINY, *groups}})
+
+
+def write_book(folder: Path, text: str) -> str:
+    path = folder / "book.txt"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, list[Event]]:
+    """A Chinese and English book of 3 KB, its finished run, and what it said."""
+    folder = tmp_path_factory.mktemp("finished")
+    book = write_book(folder, sentences(110, 1))
+    return book, folder / "run", list(pipeline.run(book, asked(), out=folder / "run"))
+
+
+@pytest.fixture
+def again(finished: tuple[str, Path, list[Event]], tmp_path: Path) -> tuple[str, Path]:
+    """A copy of it that a test may change."""
+    shutil.copytree(finished[1], tmp_path / "run")
+    return finished[0], tmp_path / "run"
+
+
+def test_every_stage_in_order_and_a_report(finished: tuple[str, Path, list[Event]]) -> None:
+    _, folder, events = finished
+    stages = [event.stage for event in of_kind(events, StageBegan)]
+    assert stages == list(pipeline.STAGES)
+    end = events[-1]
+    assert isinstance(end, RunEnded) and end.finished and end.folder == folder
+    assert storage.read_json(folder / "report.json") == end.report
+    assert (folder / "report.html").stat().st_size > 10_000
+    assert end.report["training"]["steps"] == STEPS
+    assert end.report["test"]["bits_per_char"] > 0 and end.report["split"]["way"] == "tail"
+    assert end.report["baselines"]["kn5"]["bits_per_char"] > 0
+    assert {"generated", "held_out", "kn5"} == set(end.report["novelty"])
+    assert len(losses(folder)) == STEPS
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_report_is_written_in_either_language(
+    again: tuple[str, Path], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODOU_LANG", language)
+    _, folder = again
+    (folder / "report.html").unlink()
+    list(commands.report(folder))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f'lang="{language}' in page and len(page) > 10_000
+    assert storage.read_json(folder / "report.json")["tokenizer"]["vocabulary"] == 330
+
+
+def test_an_english_book(tmp_path: Path) -> None:
+    events = list(pipeline.run(write_book(tmp_path, ENGLISH), asked(train={"steps": 2}), out=tmp_path / "run"))
+    assert isinstance(events[-1], RunEnded) and events[-1].report["run"]["language"] == "en"
+    assert events[-1].report["test"]["characters"] > 200
+
+
+def test_a_finished_run_says_so_and_does_nothing(finished: tuple[str, Path, list[Event]]) -> None:
+    book, folder, before = finished
+    events = list(pipeline.run(book, asked(), out=folder))
+    assert [type(event) for event in events] == [Notice, RunEnded]
+    assert "is finished" in events[0].text and "report.html" in events[0].text
+    assert events[1].report == before[-1].report
+
+
+@pytest.mark.parametrize("extend", [False, True])
+def test_other_settings_are_refused_with_the_differences(finished: tuple[str, Path, list[Event]], extend: bool) -> None:
+    book, folder, _ = finished
+    settings = (folder / "settings.toml").read_bytes()
+    with pytest.raises(UserError, match=r"matrix_lr 0.02 → 0.5.*--out") as raised:
+        list(pipeline.run(book, asked(optimizer={"matrix_lr": 0.5}, model={"layers": 3}), out=folder, extend=extend))
+    assert "model.layers 2 → 3" in str(raised.value)
+    assert (folder / "settings.toml").read_bytes() == settings
+    assert (folder / "report.html").exists()
+
+
+@pytest.mark.parametrize("extend", [False, True])
+def test_another_book_is_refused(finished: tuple[str, Path, list[Event]], tmp_path: Path, extend: bool) -> None:
+    other = write_book(tmp_path, sentences(110, 2))
+    with pytest.raises(UserError, match="was begun with other settings"):
+        list(pipeline.run(other, asked(), out=finished[1], extend=extend))
+
+
+def test_tokens_of_another_text_are_refused(again: tuple[str, Path], tmp_path: Path) -> None:
+    """The folder's text changed underneath a training that is not at its end."""
+    book, folder = again
+    (folder / "report.json").unlink()
+    split = storage.read_json(folder / "corpus" / "split.json")
+    split["summary"]["sha256"] = "0" * 64
+    storage.write_json_atomically(folder / "corpus" / "split.json", split)
+    with pytest.raises(UserError, match="was trained on another text"):
+        list(pipeline.run(book, asked(), out=folder))
+
+
+def test_extending_trains_longer_from_the_last_checkpoint(again: tuple[str, Path]) -> None:
+    book, folder = again
+    first = losses(folder)
+    events = list(pipeline.run(book, asked(), out=folder, extend=True))
+    started = of_kind(events, Started)[0]
+    assert (started.step, started.steps) == (STEPS, 2 * STEPS)
+    assert losses(folder)[:STEPS] == first and len(losses(folder)) == 2 * STEPS
+    rates = [line["metrics"]["learning_rate"] for line in metrics(folder) if line["kind"] == "step"]
+    assert rates[STEPS] > 1.9 * rates[STEPS - 1] and rates[-1] < 0.5 * rates[STEPS - 1]
+    assert events[-1].report["training"]["steps"] == 2 * STEPS
+    with pytest.raises(UserError, match=r"train.steps 8 → 4"):
+        list(pipeline.run(book, asked(), out=folder))
+
+
+def test_an_extension_that_was_stopped_is_taken_up_not_extended_again(again: tuple[str, Path]) -> None:
+    book, folder = again
+    more = asked(train={"steps": 3})
+    events = pipeline.run(book, more, out=folder, extend=True)
+    for event in events:
+        if isinstance(event, Stepped):
+            events.close()  # as a kill: nothing was saved since
+            break
+    stopping = pipeline.run(book, more, out=folder, extend=True, should_stop=Stop(after=2))
+    assert [event.step for event in stopping if isinstance(event, Ended)] == [STEPS + 1]
+    last = list(pipeline.run(book, more, out=folder, extend=True))
+    assert [event.step for event in of_kind(last, Stepped)] == [STEPS + 2, STEPS + 3]
+    assert progress(folder)["planned"] == STEPS + 3
+
+
+class Stop:
+    """Asks for a stop at the call numbered `after` (from 1) and ever after: the first call is before training."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
+def test_a_stop_saves_ends_and_the_same_command_goes_on(
+    finished: tuple[str, Path, list[Event]], tmp_path: Path
+) -> None:
+    book, whole, _ = finished
+    folder = tmp_path / "run"
+    first = list(pipeline.run(book, asked(), out=folder, should_stop=Stop(after=2)))
+    assert isinstance(first[-1], RunEnded) and not first[-1].finished
+    assert of_kind(first, Ended)[0].reason == "interrupted" and of_kind(first, Ended)[0].step == 1
+    assert not (folder / "report.json").exists()
+    assert checkpoints.steps(folder / "checkpoints") == [1]
+    second = list(pipeline.run(book, asked(), out=folder))
+    assert all(event.skipped for event in of_kind(second, StageEnded)[:2])
+    assert isinstance(second[-1], RunEnded) and second[-1].finished
+    assert (folder / "samples.jsonl").read_bytes() == (whole / "samples.jsonl").read_bytes()
+    assert metrics(folder) == metrics(whole)
+    for name, tensor in tensors(whole).items():
+        assert tensors(folder)[name].equal(tensor)
+
+
+def test_a_stop_before_training_trains_nothing(finished: tuple[str, Path, list[Event]], tmp_path: Path) -> None:
+    events = list(pipeline.run(finished[0], asked(), out=tmp_path / "run", should_stop=lambda: True))
+    assert isinstance(events[-1], RunEnded) and not events[-1].finished and not of_kind(events, Stepped)
+
+
+@pytest.mark.slow
+def test_minutes_alone_plan_and_keep_to_the_time(finished: tuple[str, Path, list[Event]], tmp_path: Path) -> None:
+    """A run whose planned pace is never reached ends early by itself, and says so."""
+    folder = tmp_path / "run"
+    settings = RunSettings.parse({group: values for group, values in TINY.items() if group != "train"})
+    list(pipeline.run(finished[0], settings, out=folder, minutes=0.05, should_stop=lambda: True))
+    text = (folder / "settings.toml").read_text(encoding="utf-8")
+    planned = storage.read_json(folder / "corpus" / "plan.json")
+    steps = next(choice["value"] for choice in planned["choices"] if choice["name"] == "train.steps")
+    (folder / "settings.toml").write_text(text.replace(f"steps = {steps}", f"steps = {100 * steps}"), encoding="utf-8")
+    events = list(pipeline.run(finished[0], settings, out=folder, minutes=0.05))
+    assert of_kind(events, Shortened) and of_kind(events, Shortened)[0].before == 100 * steps
+    assert of_kind(events, Ended)[0].reason == "finished"
+    assert of_kind(events, Ended)[0].step < 100 * steps
+
+
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        (lambda out: commands.tokenizer(out, RunSettings()), "modou clean BOOK"),
+        (lambda out: commands.pretrain(out, RunSettings(), None), "modou tokenizer"),
+        (lambda out: commands.evaluate(out, RunSettings()), "run"),
+        (lambda out: commands.report(out), "run"),
+    ],
+)
+def test_a_stage_without_the_one_before_says_which(tmp_path: Path, command: Any, key: str) -> None:
+    with pytest.raises(UserError, match=key):
+        list(command(tmp_path / "none"))
+
+
+def test_stages_one_by_one_are_the_whole_run(finished: tuple[str, Path, list[Event]], tmp_path: Path) -> None:
+    book, whole, _ = finished
+    folder = tmp_path / "run"
+    list(commands.clean(book, asked(), folder))
+    list(commands.tokenizer(folder, RunSettings()))
+    list(commands.pretrain(folder, RunSettings(), None))
+    assert metrics(folder) == metrics(whole)
+    list(commands.evaluate(folder, RunSettings()))
+    list(commands.report(folder))
+    one, two = (storage.read_json(path / "report.json") for path in (folder, whole))
+    for group in ("test", "validation", "baselines", "novelty", "tokenizer", "split", "model"):
+        assert one[group] == two[group]
