@@ -1,4 +1,4 @@
-"""`modou run` from a tiny book to its report, in both languages; run again, stopped, extended, asked for other things."""
+"""`modou run` from a tiny book to its report, in both languages; run again, stopped, extended, asked for more."""
 
 import shutil
 from pathlib import Path
@@ -134,7 +134,7 @@ def test_extending_trains_longer_from_the_last_checkpoint(again: tuple[str, Path
     assert (started.step, started.steps) == (STEPS, 2 * STEPS)
     assert losses(folder)[:STEPS] == first and len(losses(folder)) == 2 * STEPS
     rates = [line["metrics"]["learning_rate"] for line in metrics(folder) if line["kind"] == "step"]
-    assert rates[STEPS] > 1.9 * rates[STEPS - 1] and rates[-1] < 0.5 * rates[STEPS - 1]
+    assert rates[STEPS] > 1.9 * rates[STEPS - 1] and rates[-1] < rates[STEPS - 1]
     assert events[-1].report["training"]["steps"] == 2 * STEPS
     with pytest.raises(UserError, match=r"train.steps 8 → 4"):
         list(pipeline.run(book, asked(), out=folder))
