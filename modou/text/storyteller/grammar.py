@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 SLOT_SYMBOLS: Mapping[str, str] = {
     **dict.fromkeys("abcd", "person"),
@@ -20,6 +21,8 @@ SLOT_SYMBOLS: Mapping[str, str] = {
     "s": "season",
     **dict.fromkeys("nmt", "money"),
 }
+EVENNESS = 2
+"""Ranks it takes for a choice to become half as likely."""
 _TOKEN = re.compile(r"\{([\w.]+)\}|([<|>])|([^{<|>]+)")
 
 
@@ -47,6 +50,7 @@ class Choice:
 
 Node = Literal | Reference | Choice
 Template = tuple[Node, ...]
+Item = TypeVar("Item")
 Bindings = dict[str, str]
 
 
@@ -106,12 +110,14 @@ def slots_of(template: Template) -> set[str]:
 @dataclass
 class Grammar:
     """Symbols with their productions. `words` hold plain text, `phrases` hold templates (without slots).
+    Entries are drawn as `pick` does, the words of the symbols in `even` evenly.
 
     `canonical(symbol, text)` names the entity a text stands for, so that two forms of a name are equal.
     """
 
     words: Mapping[str, Sequence[str]]
     phrases: Mapping[str, Sequence[Template]]
+    even: frozenset[str]
     canonical: Callable[[str, str], str]
     _sets: dict[str, list[tuple[int, frozenset[str]]]] = field(
         default_factory=dict[str, "list[tuple[int, frozenset[str]]]"]
@@ -143,7 +149,7 @@ class Grammar:
             if isinstance(node, Literal):
                 parts.append(node.text)
             elif isinstance(node, Choice):
-                parts.append(self.write(rng.choice(node.options), fill, rng))
+                parts.append(self.write(pick(node.options, rng), fill, rng))
             elif node.slot is not None:
                 parts.append(fill(node.slot))
             else:
@@ -158,8 +164,9 @@ class Grammar:
     def draw(self, symbol: str, rng: random.Random) -> str:
         """One text of a symbol. KeyError: there is no such symbol."""
         if symbol in self.words:
-            return rng.choice(self.words[symbol])
-        return self.write(rng.choice(self.phrases[symbol]), _no_slot, rng)
+            entries = self.words[symbol]
+            return rng.choice(entries) if symbol in self.even else pick(entries, rng)
+        return self.write(pick(self.phrases[symbol], rng), _no_slot, rng)
 
     def match(self, template: Template, text: str) -> Bindings | None:
         """The slots of the template when it can produce exactly `text`, else None."""
@@ -168,6 +175,12 @@ class Grammar:
     def produces(self, symbol: str, text: str) -> bool:
         """Whether `text` is one production of `symbol`."""
         return len(text) in Matcher(self, text).ends(symbol, 0)
+
+
+def pick(items: Sequence[Item], rng: random.Random) -> Item:
+    """One of the items, the first ones oftener: item r with a share of about 1 / (r + EVENNESS), as words are."""
+    n = len(items)
+    return items[int(EVENNESS * (((n + EVENNESS) / EVENNESS) ** rng.random() - 1))]
 
 
 def _no_slot(slot: str) -> str:

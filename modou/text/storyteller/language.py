@@ -99,13 +99,17 @@ def load_language(name: LanguageName) -> Language:
     """The language from its data folder."""
     folder = files("modou.text.storyteller").joinpath(name)
     words: dict[str, Sequence[str]] = {"number": [numerals.write(amount, name) for amount in AMOUNTS]}
+    sayings: dict[str, Sequence[str]] = {}
     phrases: dict[str, list[Template]] = {}
     for file in _toml_files(folder):
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         words.update({key: list("".join(value.split())) for key, value in table.get("characters", {}).items()})
         words.update({key: _entries(value) for key, value in table.get("words", {}).items()})
+        sayings.update({key: _entries(value) for key, value in table.get("sayings", {}).items()})
         phrases.update({key: [parse_template(v) for v in values] for key, values in table.get("phrases", {}).items()})
-    grammar = Grammar(words, phrases, _canonical_zh if name == "zh" else _canonical_en)
+    grammar = Grammar(
+        {**words, **sayings}, phrases, frozenset(sayings), _canonical_zh if name == "zh" else _canonical_en
+    )
     rules: dict[str, list[Rule]] = {kind: [] for kind in event_rules()}
     for file in _toml_files(folder.joinpath("sentences")):
         for kind, sources in tomllib.loads(file.read_text(encoding="utf-8")).items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from modou.text.storyteller.events import Event
-from modou.text.storyteller.grammar import SLOT_SYMBOLS
+from modou.text.storyteller.grammar import SLOT_SYMBOLS, pick
 from modou.text.storyteller.language import Language, Rule
 from modou.text.storyteller.state import ATTRIBUTES, State
 
@@ -152,10 +152,10 @@ class World:
             if self.fact("place", pair[0]) == self.fact("place", pair[1])
         }
         rules = self.language.rules[kind]
-        rule = self.rng.choice(rules)
+        rule = pick(rules, self.rng)
         if len(rules) > 1:
             while rule is self._last.get(kind):
-                rule = self.rng.choice(rules)
+                rule = pick(rules, self.rng)
         self._last[kind] = rule
         text = self.language.grammar.write(rule.template, lambda slot: self._text(slot, slots), self.rng)
         text = self.language.finish(text)
