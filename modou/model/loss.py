@@ -16,7 +16,8 @@ from torch import Tensor
 
 IGNORE = -100
 """Target id of positions that carry no loss."""
-CHUNK = 1024
+CHUNK = 512
+"""Positions a chunk."""
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -31,14 +32,12 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             x_CD, target_C = x_ND[start : start + CHUNK], target_N[start : start + CHUNK]
             kept_C1 = (target_C != IGNORE).unsqueeze(1)
             index_C1 = target_C.unsqueeze(1).where(kept_C1, 0)
-            logits_CV = F.linear(x_CD, head_VD).to(wide)
-            log_total_C1 = logits_CV.logsumexp(1, keepdim=True)
-            total += ((log_total_C1 - logits_CV.gather(1, index_C1)) * kept_C1).sum()
-            grad_CV = logits_CV.sub_(log_total_C1).exp_()
-            grad_CV.scatter_add_(1, index_C1, grad_CV.new_full(index_C1.shape, -1.0)).mul_(kept_C1)
-            grad_CV = grad_CV.to(x_ND.dtype)
-            torch.mm(grad_CV, head_VD, out=grad_x_ND[start : start + CHUNK])
-            grad_head_VD += grad_CV.T @ x_CD
+            log_CV = F.linear(x_CD, head_VD).log_softmax(1, dtype=wide)  # one pass: a third of logsumexp's time
+            total -= (log_CV.gather(1, index_C1) * kept_C1).sum()
+            grad_CV = log_CV.exp_().scatter_add_(1, index_C1, log_CV.new_full(index_C1.shape, -1.0)).to(x_ND.dtype)
+            # What carries no loss is taken out of the products' narrow side, not of the wide C x V.
+            torch.mm(grad_CV, head_VD, out=grad_x_ND[start : start + CHUNK]).mul_(kept_C1)
+            _add_product(grad_head_VD, grad_CV.T, x_CD * kept_C1)
         ctx.save_for_backward(grad_x_ND, grad_head_VD)
         return total
 
@@ -46,6 +45,14 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         grad_x_ND, grad_head_VD = ctx.saved_tensors
         return grad_x_ND * grads[0].to(grad_x_ND.dtype), grad_head_VD * grads[0], None
+
+
+def _add_product(sum_VD: Tensor, left_VC: Tensor, right_CD: Tensor) -> None:
+    """sum += left right, inside the product where the types allow it."""
+    if sum_VD.dtype == left_VC.dtype:
+        sum_VD.addmm_(left_VC, right_CD)
+    else:
+        sum_VD += left_VC @ right_CD
 
 
 def next_token_loss(x_BTD: Tensor, head_VD: Tensor, target_BT: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from modou.text.corpus import Corpus
 from modou.text.shards import Batches
 from modou.text.tokenizer import Tokenizer
 from modou.train.events import Event
+from modou.train.heap import keep_freed_memory
 from modou.train.loop import LoopSettings, Trainer
 from modou.train.parallel import World, choose_device, join_world, leave_world, spread
 from modou.train.pretrain import Pretrain
@@ -82,6 +83,7 @@ def prompts(corpus: Corpus, settings: RunSettings, count: int = 3) -> list[str]:
 
 def train(folder: RunFolder, settings: RunSettings, should_stop: Callable[[], bool]) -> Iterator[Event]:
     """Trains, or goes on, under one process or torchrun."""
+    keep_freed_memory()
     device = choose_device(settings.train.device)
     if settings.train.threads:
         torch.set_num_threads(settings.train.threads)
@@ -96,6 +98,7 @@ def measure_pace(settings: RunSettings, seconds: float = 2.0) -> float:
     """Training tokens a second of this shape on this machine: real steps on random tokens, for about `seconds`."""
     from modou.train.optim import make_optimizers
 
+    keep_freed_memory()
     device = choose_device(settings.train.device)
     generator = torch.Generator().manual_seed(0)
     model = spread(GPT(settings.model), World(device))

@@ -1,0 +1,113 @@
+"""What the benchmarks share: worker processes with their memory, a text prepared as a run prepares it, tables, JSON."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from modou.settings.text import TokenizerSettings
+from modou.text.corpora import open_corpus
+from modou.text.corpus import SPLIT, Corpus, prepare
+from modou.text.tokenizer import FILE_NAME, Tokenizer
+
+
+def resident_mb(peak: bool = True) -> float:
+    """Resident memory of this process in MiB, its peak or now; 0 where /proc does not tell.
+
+    Not `ru_maxrss`: on Linux a new process starts with its parent's."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return 0.0
+    field = "VmHWM:" if peak else "VmRSS:"
+    line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith(field))
+    return int(line.split()[1]) / 1024
+
+
+class Worker:
+    """A benchmark's own script in a process of its own, which does a piece of work each time it is asked.
+
+    Both sides speak JSON, a line a message. Variants in workers of their own share no heap, no allocator setting and
+    no thread pool; asked in turn, they meet the same moods of the machine.
+    """
+
+    def __init__(self, script: str, *arguments: str) -> None:
+        command = [sys.executable, script, "--worker", *arguments]
+        here = str(Path(__file__).parents[1])
+        path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+            env=os.environ | {"PYTHONPATH": path},
+        )  # fmt: skip
+
+    def ask(self, question: Any) -> dict[str, Any]:
+        """The answer to one question. RuntimeError: the worker died."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The next line the worker says."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a worker ended with code {self.process.wait()}")
+        return json.loads(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
+def prepared(book: str, folder: Path, vocabulary: int, size: int | None = None) -> tuple[Corpus, Tokenizer]:
+    """A corpus (name or path) cleaned, split and with its tokenizer in `folder`; what is there is taken.
+
+    UserError: no such text, too short."""
+    if not (folder / SPLIT).exists():
+        prepare(open_corpus(book, **({"size": size} if size else {})), folder)
+    corpus = Corpus(folder)
+    tokens = folder / f"tokenizer-{vocabulary}"
+    if not (tokens / FILE_NAME).exists():
+        Tokenizer.train(corpus.texts("train"), TokenizerSettings(vocabulary=vocabulary)).save(tokens)
+    return corpus, Tokenizer.load(tokens)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """With the options that every benchmark has."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
+    made.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+    return made
+
+
+def write_json(path: Path | None, numbers: dict[str, Any]) -> None:
+    """Nested names, where a file was asked for."""
+    if path:
+        path.write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def shown(value: Any) -> str:
+    """A cell of a table."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Columns as wide as they need to be; the first to the left, numbers to the right."""
+    cells = [list(head), *([shown(value) for value in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    for row in cells:
+        rest = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        print("  ".join([row[0].ljust(widths[0]), *rest]), flush=True)

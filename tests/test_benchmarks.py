@@ -1,0 +1,146 @@
+"""Every benchmark runs, and its JSON has the names that others read. No time is judged."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+SMALL = ("--layers", "1", "--width", "16", "--heads", "2", "--context", "8", "--vocabulary", "64", "--batch", "2")
+
+
+def run(folder: Path, script: str, *arguments: str, threads: int | None = 1) -> dict[str, Any]:
+    """The numbers that a benchmark writes."""
+    target = folder / "numbers.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments, "--json", str(target)]
+    if threads:
+        command += ["--threads", str(threads)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    return json.loads(target.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Forty chapters of a made-up tale, long enough to split."""
+    lines: list[str] = []
+    for chapter in range(1, 41):
+        lines.append(f"第{chapter}回 林间旧事")
+        lines += [
+            f"第{i}日天色将晚，{chapter}号渡口的船家收起竹篙，说道今夜有{i * chapter}盏灯。" for i in range(1, 30)
+        ]
+    path = tmp_path / "tale.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_article(tmp_path: Path, book: Path) -> None:
+    numbers = run(tmp_path, "article.py", "--book", str(book), "--minutes", "0.01", "--vocabulary", "500")
+    found = numbers["article"]
+    assert found["test"]["bits_per_char"] > 0 and found["test"]["characters"] > 0
+    assert {"steps", "tokens", "seconds", "tokens_per_second"} <= set(found["training"])
+    assert 300 < found["model"]["vocabulary"] <= 500
+
+
+@pytest.mark.slow
+def test_train(tmp_path: Path) -> None:
+    quick = ("--rounds", "2", "--steps", "1", "--peak-seconds", "0.02", "--variants", "naive", "eager", "muon")
+    found = run(tmp_path, "train.py", *SMALL, *quick)["train"]
+    assert set(found["variants"]) == {"naive", "eager", "muon"}
+    for row in found["variants"].values():
+        assert row["tokens_per_second"] > 0 and row["share_of_peak"] > 0 and row["peak_memory_mb"] >= 0
+    assert found["variants"]["naive"]["ratio_to_naive"] == 1
+    assert found["peak_gflops"] > 0 and found["threads"] == 1
+
+
+@pytest.mark.slow
+def test_tokenization(tmp_path: Path, book: Path) -> None:
+    quick = ("--kinds", "bpe", "char", "--vocabulary", "500", "--seconds", "0")
+    found = run(tmp_path, "tokenization.py", "--book", str(book), *quick)["tokenize"]
+    assert set(found["kinds"]) == {"bpe", "char"}
+    for row in found["kinds"].values():
+        assert row["encode_characters_per_second"] > 0 and row["train_seconds"] > 0
+        assert row["characters_per_token"]["held_out"] > 0
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A run folder with what `learning.py` reads."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    settings = '[model]\nstyle = "classic"\nposition = "learned"\ncontext = 16\n[train]\nbatch = 4\n'
+    (folder / "settings.toml").write_text(settings, encoding="utf-8")
+    lines = [
+        {"kind": "step", "step": 5, "seconds": 1.0, "metrics": {"bits_per_char": 7.0}},
+        {"kind": "evaluation", "step": 10, "seconds": 2.0, "numbers": {"validation": {"bits_per_char": 6.5}}},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "metrics.jsonl").write_text(text, encoding="utf-8")
+    report = {
+        "run": {"name": "run"},
+        "training": {"tokens": 640, "share_of_peak": 0.6, "tokens_per_second": 320.0},
+        "test": {"bits_per_char": 6.4, "interval": [6.3, 6.5]},
+        "lengths": {"1": {"bits_per_char": 6.4}, "2": None},
+    }
+    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    return folder
+
+
+def test_learning_curve(tmp_path: Path, finished: Path) -> None:
+    (point,) = run(tmp_path, "learning.py", str(finished))["learning"]["run"]
+    assert point["tokens"] == 10 * 4 * 16
+    assert point["flops"] > 6 * point["tokens"]
+    assert point["validation"]["bits_per_char"] == 6.5
+
+
+def test_models_side_by_side(tmp_path: Path, finished: Path) -> None:
+    found = run(tmp_path, "learning.py", "--models", str(finished), "--html", str(tmp_path / "page"))["models"]["run"]
+    assert found["test"]["bits_per_char"] == 6.4 and found["share_of_peak"] == 0.6
+    assert found["lengths"]["2"]["bits_per_char"] is None
+    assert (tmp_path / "page" / "models.html").exists()
+
+
+@pytest.fixture
+def article_model(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import article_model
+
+    return article_model
+
+
+@pytest.mark.parametrize(
+    ("size", "position", "parameters"),
+    [("2m", "learned", 2_469_184), ("2m", "rope", 2_452_800), ("8m", "learned", 8_875_840), ("8m", "rope", 8_843_072)],
+)
+def test_the_article_has_as_many_parameters(article_model: Any, size: str, position: str, parameters: int) -> None:
+    model = article_model.ArticleGPT(article_model.article_settings(size, position, 8000))
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+@pytest.mark.parametrize("position", ["learned", "rope"])
+def test_the_article_looks_back_only(article_model: Any, position: str) -> None:
+    torch.manual_seed(0)
+    model = article_model.ArticleGPT(article_model.article_settings("2m", position, 50)).eval()
+    ids_BT = torch.randint(50, (2, 12))
+    other_BT = ids_BT.clone()
+    other_BT[:, 7:] = (other_BT[:, 7:] + 1) % 50
+    first, second = model(ids_BT), model(other_BT)
+    assert torch.allclose(first[:, :7], second[:, :7], atol=1e-5)
+    assert not torch.allclose(first[:, 7:], second[:, 7:], atol=1e-2)
+
+
+def test_turned_pairs_score_by_distance(article_model: Any) -> None:
+    query, key = torch.randn(1, 1, 1, 8).expand(1, 1, 9, 8), torch.randn(1, 1, 1, 8).expand(1, 1, 9, 8)
+    turned = [article_model.turn_pairs(x, 10_000.0)[0, 0] for x in (query, key)]
+    scores = turned[0] @ turned[1].T
+    for distance in range(-8, 9):
+        diagonal = scores.diagonal(distance)
+        assert torch.allclose(diagonal, diagonal[0].expand_as(diagonal), atol=1e-5)
