@@ -220,6 +220,7 @@ def test_a_stage_without_the_one_before_says_which(tmp_path: Path, command: Any,
         list(command(tmp_path / "none"))
 
 
+@pytest.mark.slow
 def test_stages_one_by_one_are_the_whole_run(finished: tuple[str, Path, list[Event]], tmp_path: Path) -> None:
     book, whole, _ = finished
     folder = tmp_path / "run"
