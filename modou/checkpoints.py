@@ -97,11 +97,7 @@ def _manifest(path: Path) -> dict[str, tuple[int, str]] | Problem:
     try:
         manifest = json.loads((path / _MANIFEST).read_bytes())
         files = {str(name): (int(e["size"]), str(e["sha256"])) for name, e in manifest["files"].items()}
-        if (
-            manifest["format"] == _FORMAT
-            and _STATE in files
-            and all(Path(name).name == name for name in files)
-        ):
+        if manifest["format"] == _FORMAT and _STATE in files and all(Path(name).name == name for name in files):
             return files
     except FileNotFoundError:
         return Problem(path, "storage.file_missing", _MANIFEST)
@@ -295,6 +291,4 @@ def _read_group(path: Path, stem: str) -> dict[str, Tensor]:
         with storage.user_errors(file):
             return {name: t.clone() for name, t in safetensors.torch.load_file(file).items()}
     except safetensors.SafetensorError:
-        raise UserError(
-            "storage.damaged", reason=Problem(path, "storage.file_unreadable", file.name)
-        ) from None
+        raise UserError("storage.damaged", reason=Problem(path, "storage.file_unreadable", file.name)) from None

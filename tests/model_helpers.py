@@ -9,9 +9,7 @@ from modou.settings.model import ModelSettings
 VOCABULARY = 97
 
 
-def shape(
-    layout: str, *, tied: bool = True, kv_heads: int = 0, width: int = 48, dropout: float = 0.0
-) -> ModelSettings:
+def shape(layout: str, *, tied: bool = True, kv_heads: int = 0, width: int = 48, dropout: float = 0.0) -> ModelSettings:
     """Settings of a small model; layout is learned, rope or modern."""
     return ModelSettings(
         style="modern" if layout == "modern" else "classic",

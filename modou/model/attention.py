@@ -20,9 +20,7 @@ def attend(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor) -> Tensor:
     new, total = query_BHTS.shape[2], key_BKPS.shape[2]
     grouped = query_BHTS.shape[1] != key_BKPS.shape[1]
     if new == total:
-        return F.scaled_dot_product_attention(
-            query_BHTS, key_BKPS, value_BKPS, is_causal=True, enable_gqa=grouped
-        )
+        return F.scaled_dot_product_attention(query_BHTS, key_BKPS, value_BKPS, is_causal=True, enable_gqa=grouped)
     mask_TP = None if new == 1 else causal_mask(new, total, query_BHTS.device)
     return F.scaled_dot_product_attention(query_BHTS, key_BKPS, value_BKPS, mask_TP, enable_gqa=grouped)
 

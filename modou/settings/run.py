@@ -70,9 +70,7 @@ def _group_type(annotation: Any) -> type[Settings]:
 def preset_names() -> list[str]:
     """Presets that ship with modou."""
     return sorted(
-        item.name.removesuffix(".toml")
-        for item in files("modou.presets").iterdir()
-        if item.name.endswith(".toml")
+        item.name.removesuffix(".toml") for item in files("modou.presets").iterdir() if item.name.endswith(".toml")
     )
 
 

@@ -63,18 +63,14 @@ class Shards:
         self._first: Ints = np.concatenate([[0], np.cumsum(shard_tokens, dtype=np.int64)])
         self.tokens = int(self._first[-1])
         """N, bos and eos included."""
-        lengths = [
-            self._open(shard, "lengths", np.dtype("<i8"), shard["documents"]) for shard in self._shards
-        ]
+        lengths = [self._open(shard, "lengths", np.dtype("<i8"), shard["documents"]) for shard in self._shards]
         self.lengths_D: Ints = np.concatenate(lengths).astype(np.int64)
         """Tokens of each document, bos and eos included."""
         if int(self.lengths_D.sum()) != self.tokens:
             raise UserError("tokens.shards_damaged", path=folder, reason="lengths")
         self.starts_D: Ints = np.cumsum(self.lengths_D) - self.lengths_D
         """Where each document begins in the sequence."""
-        self._maps = [
-            self._open(shard, "tokens", self._token_type, shard["tokens"]) for shard in self._shards
-        ]
+        self._maps = [self._open(shard, "tokens", self._token_type, shard["tokens"]) for shard in self._shards]
 
     def _open(self, shard: dict[str, Any], kind: str, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
         path = self.folder / f"{shard['name']}.{kind}"
@@ -181,9 +177,7 @@ class Batches:
             row += count
         if not parts:
             return np.zeros((0, self.context), np.int64), np.zeros((0, self.context), np.int64)
-        return np.concatenate([inputs for inputs, _ in parts]), np.concatenate(
-            [targets for _, targets in parts]
-        )
+        return np.concatenate([inputs for inputs, _ in parts]), np.concatenate([targets for _, targets in parts])
 
     def _chunks(self, epoch: _Epoch, chunks: Ints) -> tuple[Ints, Ints]:
         total = self.shards.tokens

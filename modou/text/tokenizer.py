@@ -117,9 +117,7 @@ class Tokenizer:
         assert self._processor is not None
         plain = [i for i, text in enumerate(texts) if len(text) <= _BLOCK and SPACE not in text]
         clean = [without_surrogates(texts[i]) for i in plain]
-        encoded = dict(
-            zip(plain, self._processor.encode(clean, num_threads=threads) if clean else [], strict=True)
-        )
+        encoded = dict(zip(plain, self._processor.encode(clean, num_threads=threads) if clean else [], strict=True))
         return [encoded[i] if i in encoded else self.encode(text) for i, text in enumerate(texts)]
 
     def _blocks(self, text: str) -> Iterator[str]:

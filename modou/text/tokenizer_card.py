@@ -46,9 +46,7 @@ class _Measure:
     def summary(self) -> dict[str, Any]:
         """Plain values; `byte_fallback` is the share of characters written as byte pieces."""
         tokenizer = self.tokenizer
-        own = {
-            tokenizer.piece_bytes[i].decode() for i in range(tokenizer.vocabulary) if not tokenizer.is_byte(i)
-        }
+        own = {tokenizer.piece_bytes[i].decode() for i in range(tokenizer.vocabulary) if not tokenizer.is_byte(i)}
         spelled = sum(count for character, count in self.characters.items() if character not in own)
         tokens = int(self.uses.sum())
         return {

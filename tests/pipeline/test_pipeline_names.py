@@ -45,7 +45,7 @@ def pattern(name: str) -> re.Pattern[str]:
 def test_the_page_names_what_a_report_holds(tmp_path: Path) -> None:
     book = tmp_path / "book.txt"
     book.write_text(sentences(150, 1), encoding="utf-8")
-    ended = [event for event in run(str(book), RunSettings.parse(TINY), tmp_path / "run")][-1]
+    ended = list(run(str(book), RunSettings.parse(TINY), tmp_path / "run"))[-1]
     assert isinstance(ended, RunEnded)
     found = set(paths(ended.report))
     patterns = {name: pattern(name) for name in documented()}

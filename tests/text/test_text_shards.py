@@ -112,9 +112,7 @@ def test_another_text_or_tokenizer_replaces_the_files(tokenizer: Tokenizer, tmp_
 
 
 def test_a_large_vocabulary_takes_four_bytes(tmp_path: Path) -> None:
-    many = "".join(
-        chr(i) for start, stop in ((0x3400, 0x9FFF), (0x20000, 0x2A6DE)) for i in range(start, stop)
-    )
+    many = "".join(chr(i) for start, stop in ((0x3400, 0x9FFF), (0x20000, 0x2A6DE)) for i in range(start, stop))
     tokenizer = Tokenizer.train([many], TokenizerSettings(kind="char", vocabulary=80_000))
     assert tokenizer.vocabulary > 1 << 16
     shards = write_shards([many], tokenizer, tmp_path, workers=1)
@@ -175,9 +173,7 @@ def test_every_token_is_a_target_once_an_epoch(
     shards = written(lengths, tokenizer, folder, shard_characters=characters)
     context = min(context, shards.tokens - 1)
     batches = Batches(shards, context, rows, seed)
-    wanted = Counter(
-        pair for number in range(shards.documents) for pair in pairwise(shards.document(number).tolist())
-    )
+    wanted = Counter(pair for number in range(shards.documents) for pair in pairwise(shards.document(number).tolist()))
     for epoch in range(3):
         inputs_BT, targets_BT = epoch_rows(batches, epoch)
         valid_BT = targets_BT != IGNORED
