@@ -88,12 +88,12 @@ class Size:
 
 LADDER = (
     Size(2, 128, 2, 0.0),
-    Size(3, 192, 3, 3e12),
-    Size(4, 256, 4, 1e13),
-    Size(6, 256, 4, 6e13),
-    Size(6, 320, 5, 1.5e14),
-    Size(8, 384, 6, 6e14),
-    Size(10, 512, 8, 4e15),
+    Size(2, 192, 3, 2e12),
+    Size(2, 256, 4, 6e12),
+    Size(3, 256, 4, 4e13),
+    Size(4, 256, 4, 1e14),
+    Size(6, 320, 5, 6e14),
+    Size(8, 448, 7, 4e15),
     Size(12, 768, 12, 1e17),
 )
 
@@ -101,7 +101,7 @@ LADDER = (
 def choose_vocabulary(facts: TextFacts) -> int:
     """Pieces: enough that most characters are pieces of their own and frequent words too, few enough that each is seen
     often. Grows with the cube root of the text; a tiny text gets little more than its characters."""
-    pieces = (80 if facts.chinese else 35) * max(facts.characters, 1) ** (1 / 3)
+    pieces = (45 if facts.chinese else 20) * max(facts.characters, 1) ** (1 / 3)
     floor = 300 + min(facts.distinct, 4000)
     return int(min(32_000, max(floor, round(pieces / 256) * 256)))
 
@@ -137,7 +137,7 @@ def plan_training(tokens: int, vocabulary: int, budget: Budget, asked: RunSettin
         if not any(asked.is_set("model", name) for name in ("layers", "width", "heads")):
             for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
                 chooser.choose(f"model.{name}", value, petaflops=budget.flops / 1e15)
-        chooser.choose("model.context", 256 if budget.flops > 2e12 else 128)
+        chooser.choose("model.context", 128 if budget.flops < 6e14 else 256)
         chooser.choose("train.batch", 8 if budget.flops < 1e15 else 32)
     settings = chooser.settings
     per_step = settings.train.batch * settings.model.context
