@@ -30,6 +30,8 @@ from modou.train.schedule import learning_rate_share
 
 LATE = 1.1
 """A run may be this much slower than planned before it is shortened."""
+EARLY_SAMPLES = 8
+"""A first sample comes after an eighth of the first stretch: nobody should watch a long run for minutes blindly."""
 EARLY = 0.1
 """Share of the budget before which the pace says little: the first steps are slow."""
 
@@ -69,6 +71,8 @@ class Trainer:
             yield self._update()
             if progress.step % every == 0 or progress.step == progress.steps:
                 yield from self._look()
+            elif progress.step == every // EARLY_SAMPLES:
+                yield self._sample(averaged=False)
             if progress.step < progress.steps and self.world.any(should_stop()):
                 reason = "interrupted"
                 break
@@ -160,15 +164,19 @@ class Trainer:
         event = Evaluated(self.progress.step, self.progress.seconds, numbers, is_best)
         self.keeper.log_evaluation(event)
         yield event
-        with self.average.in_place() if self.average is not None and weights == "average" else nullcontext():
-            sampled = Sampled(self.progress.step, tuple(self.objective.sample(replica(self.model, self.world))))
-        self.keeper.log_samples(sampled)
-        yield sampled
+        yield self._sample(averaged=weights == "average")
         before = self.progress.steps
         self.progress.steps = self._steps_that_fit()
         if self.progress.steps < before:
             yield Shortened(before, self.progress.steps)
         yield from self._save(is_best)
+
+    def _sample(self, averaged: bool) -> Sampled:
+        """What the weights (or their average) write now."""
+        with self.average.in_place() if self.average is not None and averaged else nullcontext():
+            sampled = Sampled(self.progress.step, tuple(self.objective.sample(replica(self.model, self.world))))
+        self.keeper.log_samples(sampled)
+        return sampled
 
     def _steps_that_fit(self) -> int:
         """The planned steps, or fewer where the machine turned out slower than the budget allows."""

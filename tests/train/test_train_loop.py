@@ -28,7 +28,7 @@ from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
 from modou.train import loop
-from modou.train.events import Ended, Evaluated, Shortened, Started, Stepped
+from modou.train.events import Ended, Evaluated, Sampled, Shortened, Started, Stepped
 from modou.train.pretrain import Pretrain, TokenBatch
 
 
@@ -308,3 +308,9 @@ def test_every_line_is_plain_json(tmp_path: Path) -> None:
     for name in ("metrics.jsonl", "samples.jsonl"):
         for line in (tmp_path / name).read_text(encoding="utf-8").splitlines():
             json.loads(line, parse_constant=lambda value: pytest.fail(value))
+
+
+def test_a_first_sample_comes_early_in_a_long_stretch(tmp_path: Path) -> None:
+    events = run(trainer(tmp_path, train={"steps": 32, "evaluate_every": 16}))
+    assert [event.step for event in of_kind(events, Sampled)] == [2, 16, 32]
+    assert [event.step for event in of_kind(events, Evaluated)] == [16, 32]
