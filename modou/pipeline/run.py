@@ -175,7 +175,11 @@ def make_plan(folder: RunFolder, frozen: Frozen) -> Generator[Event, None, Froze
     tokens = stages.open_tokens(folder, tokenizer).tokens
     rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
     plan = plan_training(
-        tokens, tokenizer.vocabulary, Budget(settings.train.minutes, rate, training.measure_pace), settings
+        stages.text_facts(folder),
+        tokens,
+        tokenizer.vocabulary,
+        Budget(settings.train.minutes, rate, training.measure_pace),
+        settings,
     )
     frozen = frozen.planned_as(plan.settings)
     storage.write_json_atomically(folder.corpus / "plan.json", plan.to_json())

@@ -134,7 +134,7 @@ def report() -> dict[str, Any]:
         "plan": {
             "minutes": 5,
             "choices": [{"name": "model.layers", "value": 4, "reason": "五分钟只够四层"}],
-            "expected_bits_per_char": 5.31,
+            "expected": {"bits_per_char": 5.31},
         },
         "training": {
             "steps": 400,

@@ -61,7 +61,7 @@ def plan(page: Page) -> Section | None:
         ]
         for item in choices[:_ROWS]
     ]
-    expected = page.shown(words.bits, "plan.expected_bits_per_char")
+    expected = page.shown(words.bits, "plan.expected.bits_per_char")
     measured = page.shown(words.bits, "test.bits_per_char")
     minutes = page.shown(words.plain, "plan.minutes")
     said = None
