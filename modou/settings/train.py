@@ -75,5 +75,3 @@ class TrainSettings(Settings):
     """Compile the blocks with torch.compile (about a minute at the start)."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Under torchrun: ddp = every process holds the whole model, fsdp = a share of it."""
-    track: tuple[Literal["tensorboard", "wandb", "swanlab"], ...] = ()
-    """Also log to these (metrics.jsonl is always written)."""
