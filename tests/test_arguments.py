@@ -75,9 +75,9 @@ def test_a_default_that_is_given_counts_as_given() -> None:
 
 def test_flags_go_over_a_preset(tmp_path: Path) -> None:
     preset = tmp_path / "mine.toml"
-    preset.write_text('[model]\nlayers = 2\nwidth = 64\nheads = 2\n[train]\ntrack = ["wandb"]\n', encoding="utf-8")
+    preset.write_text('[model]\nlayers = 2\nwidth = 64\nheads = 2\n[evaluate]\nprompts = ["话说"]\n', encoding="utf-8")
     settings = parse("run", ["b", "--preset", str(preset), "--model.width", "32"]).settings()
-    assert (settings.model.layers, settings.model.width, settings.train.track) == (2, 32, ("wandb",))
+    assert (settings.model.layers, settings.model.width, settings.evaluate.prompts) == (2, 32, ("话说",))
 
 
 def test_lists_are_repeated_or_separated_but_text_keeps_its_commas() -> None:

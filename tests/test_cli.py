@@ -102,7 +102,7 @@ MISTAKES = [
     (["run", "b", "--layers", "two"], "'two'"),
     (["run", "b", "--layers", "9" * 5000], "--model.layers"),
     (["run", "b", "--style", "baroque"], "classic, modern"),
-    (["run", "b", "--train.track", "paper"], "--train.track"),
+    (["run", "b", "--train.device", "paper"], "--train.device"),
     (["run", "b", "--sampling.temperature", "inf"], "--sampling.temperature"),
     (["run", "b", "--sampling.stop", ""], "--sampling.stop"),
     (["run", "b", "--width", "100", "--model.heads", "3"], "--model.width"),
