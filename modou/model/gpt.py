@@ -124,16 +124,17 @@ class GPT(nn.Module):
         """Sum of -log p(target) in nats over all positions whose target is not -100; the way training calls it."""
         return next_token_loss(self.training_hidden(ids_BT), self.head_VD, target_BT)
 
-    def stacked_heights(self, name: str) -> list[int]:
-        """Heights of the matrices stacked in the block parameter `name`: q | k | v and gate | up are products of
-        their own that share one call."""
+    def matrices_in(self, name: str) -> tuple[int, list[int]]:
+        """How the block parameter `name` splits into matrices that act by themselves: (dimension, sizes). Each head has
+        its own queries, keys, values and output; gate and up share one call only."""
         shape = self.settings
         if name.endswith("qkv.weight"):
-            kv = shape.key_value_heads * shape.head_size
-            return [shape.width, kv, kv]
+            return 0, [shape.head_size] * (shape.heads + 2 * shape.key_value_heads)
+        if name.endswith("out.weight"):
+            return 1, [shape.head_size] * shape.heads
         if name.endswith("up.weight"):
-            return [shape.feed_forward] * (2 if shape.style == "modern" else 1)
-        return [self.get_parameter(name).shape[0]]
+            return 0, [shape.feed_forward] * (2 if shape.style == "modern" else 1)
+        return 0, [shape.width]
 
     def new_cache(self, batch: int, length: int) -> KVCache:
         """An empty cache for `batch` rows of up to `length` positions."""

@@ -15,6 +15,8 @@ from modou.settings.run import RunSettings
 
 MINUTES = 30.0
 """The budget where nobody names one."""
+GENEROUS = 1.2
+"""Planned steps over those that a pace measured in two seconds pays for: training ends with the time, not before it."""
 EFFICIENCY = 0.6
 """Share of the matrix rate that training reaches, about; the steps themselves are counted by a measured pace."""
 
@@ -138,13 +140,16 @@ def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget
             for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
                 chooser.choose(f"model.{name}", value, petaflops=budget.flops / 1e15)
         chooser.choose("model.context", 128 if budget.flops < 6e14 else 256)
-        chooser.choose("train.batch", 8 if budget.flops < 1e15 else 32)
+        chooser.choose("train.batch", 16 if budget.flops < 1e15 else 32)
     settings = chooser.settings
     per_step = settings.train.batch * settings.model.context
     if budget.minutes:
-        steps = max(10, int(budget.minutes * 60 * budget.pace(settings) / per_step))
-        chooser.choose("train.steps", steps, minutes=budget.minutes)
-    epochs = chooser.settings.train.steps * per_step / max(1, tokens)
+        in_time = budget.minutes * 60 * budget.pace(settings) / per_step
+        chooser.choose("train.steps", max(10, int(GENEROUS * in_time)), minutes=budget.minutes)
+        in_time = min(in_time, chooser.settings.train.steps)
+    else:
+        in_time = settings.train.steps
+    epochs = in_time * per_step / max(1, tokens)
     chooser.choose("model.dropout", choose_dropout(epochs), epochs=epochs)
     chooser.choose("optimizer.weight_decay", 0.1 if epochs < 3 else 0.2, epochs=epochs)
     every = math.ceil(chooser.settings.train.steps / choose_evaluations(budget.minutes))

@@ -28,8 +28,8 @@ from modou.train.progress import Progress
 from modou.train.saving import Keeper
 from modou.train.schedule import learning_rate_share
 
-LATE = 1.1
-"""A run may be this much slower than planned before it is shortened."""
+SPARE = 0.01
+"""Share of the budget left over where a run is shortened, so that it is not shortened again at every look."""
 EARLY_SAMPLES = 8
 """A first sample comes after an eighth of the first stretch: nobody should watch a long run for minutes blindly."""
 EARLY = 0.1
@@ -179,14 +179,14 @@ class Trainer:
         return sampled
 
     def _steps_that_fit(self) -> int:
-        """The planned steps, or fewer where the machine turned out slower than the budget allows."""
+        """The planned steps, or as many as the budget pays for at the pace so far."""
         progress, budget = self.progress, self.settings.train.minutes * 60
         if not budget or progress.seconds < EARLY * budget:
             return progress.steps
         pace = progress.seconds / progress.step
-        if pace * progress.steps <= LATE * budget:
+        if pace * progress.steps <= budget:
             return progress.steps
-        return max(progress.step, int(budget / pace))
+        return max(progress.step, int((1 - SPARE) * budget / pace))
 
     def _save(self, is_best: bool) -> Iterator[Event]:
         path = self.keeper.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)

@@ -67,27 +67,26 @@ def _polynomial(square_NRR: Tensor, b: float, c: float) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum, then every matrix's step is made orthogonal, so that all its directions move equally far.
 
-    lr: step length; a step of an R x C matrix has spectral norm lr x sqrt(max(1, R / C)). `parts` gives each parameter
-    the heights of the matrices stacked in it (queries | keys | values): each is taken by itself.
+    lr: step length; a step of an R x C matrix has spectral norm lr x sqrt(max(1, R / C)). `parts` says how each
+    parameter splits into matrices that are taken by themselves: (dimension, sizes), such as one for each head's queries.
     """
 
     def __init__(
         self,
         params: Sequence[nn.Parameter],
-        parts: Sequence[Sequence[int]],
+        parts: Sequence[tuple[int, Sequence[int]]],
         lr: float,
         momentum: float,
         weight_decay: float,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-        self.parts = dict(zip(params, parts, strict=True))
+        self.parts = {param: (dimension, list(sizes)) for param, (dimension, sizes) in zip(params, parts, strict=True)}
 
     @torch.no_grad()
     def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One update from the gradients that are there."""
         for group in self.param_groups:
-            by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
-            places: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+            alike: dict[tuple[tuple[int, ...], int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
             whole: list[tuple[nn.Parameter, Tensor]] = []
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -95,16 +94,15 @@ class Muon(torch.optim.Optimizer):
                 update = self._momentum(parameter, group["momentum"])
                 step = torch.empty_like(update)
                 whole.append((parameter, step))
-                heights = list(self.parts[parameter])
-                for part, place in zip(update.split(heights), step.split(heights), strict=True):
-                    by_shape[part.shape].append(part)
-                    places[part.shape].append(place)
-            for shape, parts in by_shape.items():
-                scale = max(1.0, shape[0] / shape[1]) ** 0.5
-                stacked = torch.stack(parts)
-                low = stacked.bfloat16() if stacked.is_cuda else stacked
-                for place, value in zip(places[shape], orthogonalise(low), strict=True):
-                    place.copy_(value).mul_(scale)
+                dimension, sizes = self.parts[parameter]
+                for part, place in zip(update.split(sizes, dimension), step.split(sizes, dimension), strict=True):
+                    alike[part.shape, update.shape[1]].append((part, place))
+            for (shape, columns), parts in alike.items():
+                stacked = torch.stack([part for part, _ in parts])
+                orthogonal = orthogonalise(stacked.bfloat16() if stacked.is_cuda else stacked)
+                orthogonal *= max(1.0, shape[0] / columns) ** 0.5
+                for (_, place), value in zip(parts, orthogonal, strict=True):
+                    place.copy_(value)
             for parameter, step in whole:
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.sub_(_like(step, parameter), alpha=group["lr"])
@@ -133,13 +131,13 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
     norms and biases to AdamW at `embedding_lr` without decay.
     """
     matrices: list[nn.Parameter] = []
-    parts: list[list[int]] = []
+    parts: list[tuple[int, list[int]]] = []
     tables: list[nn.Parameter] = []
     scalars: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2 and name.startswith("blocks."):
             matrices.append(parameter)
-            parts.append(model.stacked_heights(name))
+            parts.append(model.matrices_in(name))
         else:
             (tables if parameter.ndim == 2 else scalars).append(parameter)
     decay = settings.weight_decay

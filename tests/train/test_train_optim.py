@@ -89,7 +89,7 @@ def test_steps_equal_the_slow_formula(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     weight, gradients = torch.randn(shape), [torch.randn(shape) for _ in range(4)]
     parameter = nn.Parameter(weight.clone())
-    muon = Muon([parameter], [[shape[0]]], lr=0.05, momentum=0.9, weight_decay=0.2)
+    muon = Muon([parameter], [(0, [shape[0]])], lr=0.05, momentum=0.9, weight_decay=0.2)
     for gradient in gradients:
         parameter.grad = gradient.clone()
         muon.step()
@@ -99,27 +99,24 @@ def test_steps_equal_the_slow_formula(shape: tuple[int, int]) -> None:
     assert difference < 1e-5
 
 
-@pytest.mark.parametrize("parts", [[8, 8, 8], [12, 4, 4], [10, 10]])
-def test_stacked_parts_are_separate_matrices(parts: list[int]) -> None:
+@pytest.mark.parametrize("dimension", [0, 1])
+@pytest.mark.parametrize("sizes", [[8, 8, 8], [12, 4, 4], [10, 10]])
+def test_parts_are_separate_matrices(sizes: list[int], dimension: int) -> None:
     torch.manual_seed(0)
-    stacked = nn.Parameter(torch.randn(sum(parts), 12))
-    separate = [nn.Parameter(part.clone()) for part in stacked.detach().split(parts)]
-    alone = Muon(separate, [[rows] for rows in parts], lr=0.1, momentum=0.95, weight_decay=0.1)
-    together = Muon([stacked], [parts], lr=0.1, momentum=0.95, weight_decay=0.1)
-    for _ in range(3):
-        stacked.grad = torch.randn_like(stacked)
-        for parameter, gradient in zip(separate, stacked.grad.split(parts), strict=True):
-            parameter.grad = gradient.clone()
-        together.step()
-        alone.step()
-    assert torch.allclose(stacked, torch.cat(separate), atol=1e-6)
+    shape = (sum(sizes), 30) if dimension == 0 else (30, sum(sizes))
+    weight, gradient = torch.randn(shape), torch.randn(shape)
+    parameter = nn.Parameter(weight.clone())
+    parameter.grad = gradient.clone()
+    Muon([parameter], [(dimension, sizes)], lr=0.1, momentum=0.95, weight_decay=0.1).step()
+    moved = (weight * (1 - 0.1 * 0.1) - parameter.detach()) / 0.1
+    for part, source in zip(moved.split(sizes, dimension), gradient.split(sizes, dimension), strict=True):
+        scale = max(1.0, part.shape[0] / shape[1]) ** 0.5  # height of the part, width of the whole
+        assert torch.allclose(part, orthogonalise(source[None])[0] * scale, atol=1e-4)
     # and not what the whole matrix would have done
-    whole = nn.Parameter(stacked.detach().clone())
-    whole.grad = torch.randn_like(whole)
-    stacked.grad = whole.grad.clone()
-    Muon([whole], [[sum(parts)]], 0.1, 0.95, 0.0).step()
-    Muon([stacked], [parts], 0.1, 0.95, 0.0).step()
-    assert not torch.allclose(whole, stacked, atol=1e-3)
+    whole = nn.Parameter(weight.clone())
+    whole.grad = gradient.clone()
+    Muon([whole], [(0, [shape[0]])], lr=0.1, momentum=0.95, weight_decay=0.1).step()
+    assert not torch.allclose(whole, parameter, atol=1e-3)
 
 
 def test_matrices_of_one_shape_do_not_meet() -> None:
@@ -129,7 +126,7 @@ def test_matrices_of_one_shape_do_not_meet() -> None:
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
     parameters[1].grad = None  # frozen: neither moved nor decayed
-    Muon(parameters, [[6]] * 3, lr=0.1, momentum=0.95, weight_decay=0.5).step()
+    Muon(parameters, [(0, [6])] * 3, lr=0.1, momentum=0.95, weight_decay=0.5).step()
     assert torch.equal(parameters[1], weights[1])
     for index in (0, 2):
         expected = slow_muon(weights[index], [gradients[index]], 0.1, 0.95, 0.5)
@@ -179,17 +176,17 @@ def test_frozen_parameters_do_not_move(optimizer: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_queries_keys_values_and_gates_are_matrices_of_their_own(name: str) -> None:
+def test_heads_and_gates_are_matrices_of_their_own(name: str) -> None:
     shape = SHAPES[name]
     model = GPT(shape)
     muon, _ = make_optimizers(model, OptimizerSettings(name="muon"))
     assert isinstance(muon, Muon)
-    keys, hidden = shape.key_value_heads * shape.head_size, shape.feed_forward
     attention, feed_forward = model.blocks[0].attention, model.blocks[0].feed_forward
-    assert list(muon.parts[attention.qkv.weight]) == [shape.width, keys, keys]
-    assert list(muon.parts[attention.out.weight]) == [shape.width]
-    assert list(muon.parts[feed_forward.up.weight]) == [hidden] * (2 if shape.style == "modern" else 1)
-    assert list(muon.parts[feed_forward.down.weight]) == [shape.width]
+    heads = shape.heads + 2 * shape.key_value_heads
+    assert muon.parts[attention.qkv.weight] == (0, [shape.head_size] * heads)
+    assert muon.parts[attention.out.weight] == (1, [shape.head_size] * shape.heads)
+    assert muon.parts[feed_forward.up.weight] == (0, [shape.feed_forward] * (2 if shape.style == "modern" else 1))
+    assert muon.parts[feed_forward.down.weight] == (0, [shape.width])
 
 
 def trained(model: GPT, optimizers: list[torch.optim.Optimizer], steps: range) -> list[float]:
