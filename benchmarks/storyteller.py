@@ -1,6 +1,6 @@
 """Does a model keep the grammar and the facts of the storyteller's world it was trained on?
 
-    python benchmarks/storyteller.py RUN [--contexts 40] [--temperature 1.0] [--json FILE]
+    python benchmarks/storyteller.py RUN [--contexts 40] [--temperature 1.0] [--top-p 1.0] [--json FILE]
 
 RUN is a run folder of `modou run storyteller` (or storyteller-en). Counted over texts of one training context each,
 written by the model from the beginning of a chapter, by a KN-5 sampler and by the world itself: the share of whole
@@ -41,23 +41,28 @@ def tally(texts: Sequence[str], language: LanguageName) -> dict[str, Any]:
     }
 
 
-def measure(folder: RunFolder, contexts: int, temperature: float, seed: int) -> dict[str, Any]:
+def measure(folder: RunFolder, contexts: int, sampling: SamplingSettings) -> dict[str, Any]:
     """The figures of the model and its twins. UserError: no trained run there."""
     model, tokenizer, step = load_model(folder)
     corpus = Corpus(folder.corpus)
     name = str(corpus.summary["name"])
     language: LanguageName = "en" if name.endswith("-en") else "zh"
     tokens = model.settings.context
-    sampling = SamplingSettings(tokens=tokens, temperature=temperature, top_p=1.0, samples=contexts, seed=seed)
+    sampling = sampling.changed(tokens=tokens, samples=contexts)
     written = [made.text for made in complete(model, tokenizer, [""], sampling)]
     characters = max(100, sum(map(len, written)) // len(written))
     train = list(corpus.texts("train"))
     kneser_ney = KneserNey.fit(train, 5)
     return {
         "run": {"name": folder.path.name, "corpus": name, "step": step},
-        "sampling": {"temperature": temperature, "tokens": tokens, "contexts": contexts},
+        "sampling": {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "tokens": tokens,
+            "contexts": contexts,
+        },
         "model": tally(written, language),
-        "kn5": tally([kneser_ney.sample(characters, seed + i) for i in range(contexts)], language),
+        "kn5": tally([kneser_ney.sample(characters, sampling.seed + i) for i in range(contexts)], language),
         "world": tally([text[:characters] for text in corpus.texts("test")], language),
     }
 
@@ -68,10 +73,12 @@ def main() -> None:
     options.add_argument("run", type=Path, metavar="RUN", help="run folder")
     options.add_argument("--contexts", type=int, default=40, help="texts to write")
     options.add_argument("--temperature", type=float, default=1.0, help="of the model's sampling")
+    options.add_argument("--top-p", type=float, default=1.0, help="of the model's sampling")
     options.add_argument("--seed", type=int, default=1, help="of all sampling")
     asked = options.parse_args()
     try:
-        found = measure(RunFolder(asked.run), asked.contexts, asked.temperature, asked.seed)
+        sampling = SamplingSettings(temperature=asked.temperature, top_p=asked.top_p, seed=asked.seed)
+        found = measure(RunFolder(asked.run), asked.contexts, sampling)
     except UserError as error:
         raise SystemExit(str(error)) from None
     rows = [

@@ -4,6 +4,7 @@ settings.toml      every resolved setting          environment.json   versions, 
 tokenizer/         tokenizer.model + card          corpus/            cleaned text, split, cleaning report
 metrics.jsonl      one line per log or evaluation  samples.jsonl      samples of every evaluation
 checkpoints/       see modou.checkpoints           report.html        report.json
+tracking/          only with --train.track
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from modou.settings.model import ModelSettings
 from modou.text.tokenizer import Tokenizer
 
 _FILES = ("settings.toml", "environment.json", "metrics.jsonl", "samples.jsonl", "report.html", "report.json")
-_FOLDERS = ("tokenizer", "corpus", "checkpoints")
+_FOLDERS = ("tokenizer", "corpus", "checkpoints", "tracking")
 _LOCK = ".lock"
 _OWNER = ".owner.json"
 _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -41,6 +42,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.samples = path / "samples.jsonl"
         self.checkpoints = path / "checkpoints"
+        self.tracking = path / "tracking"
         self.report_html = path / "report.html"
         self.report_json = path / "report.json"
 

@@ -13,6 +13,7 @@ from modou.pipeline.frozen import Frozen, default_folder, fingerprint
 from modou.pipeline.run import Event, begin
 from modou.runs import RunFolder
 from modou.settings.run import RunSettings
+from modou.train.tracking import require
 
 
 def clean(book: str, asked: RunSettings, out: Path | None = None) -> Iterator[Event]:
@@ -40,6 +41,7 @@ def pretrain(
     folder = RunFolder(out)
     if not (folder.tokenizer / "card.json").exists():
         raise UserError("pipeline.no_tokenizer", path=out)
+    require(asked.train.track)
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if several and not Frozen.read(folder).planned:
         raise UserError("pipeline.plan_first", path=out)

@@ -25,6 +25,8 @@ class Frozen:
     fingerprint: str
     planned: bool
     settings: RunSettings
+    extended: bool = False
+    """Trained longer than first asked for: the budget of the first command is no longer a difference."""
 
     @classmethod
     def read(cls, folder: RunFolder) -> Self:
@@ -35,7 +37,7 @@ class Frozen:
             kept = {name: run[name] for name in ("source", "fingerprint", "planned")}
         except KeyError:
             raise UserError("pipeline.settings_incomplete", path=folder.settings) from None
-        return cls(**kept, settings=RunSettings.parse(tables))
+        return cls(**kept, settings=RunSettings.parse(tables), extended=run.get("extended", False))
 
     def write(self, folder: RunFolder) -> None:
         """To settings.toml: all options once planned, else those that were set."""
@@ -56,11 +58,19 @@ class Frozen:
         if source is not None and fingerprint(source) != self.fingerprint:
             found.append(f"{self.source} → {source}")
         here = self.settings.model_dump()
-        for group, values in asked.model_dump(exclude_unset=True).items():
+        for group, values in (without_budget(asked) if self.extended else asked).model_dump(exclude_unset=True).items():
             for name, value in values.items() if self.planned or group in done else ():
                 if here[group][name] != value:
                     found.append(f"{group}.{name} {here[group][name]} → {value}")
         return found
+
+
+def without_budget(asked: RunSettings) -> RunSettings:
+    """What is asked for beside steps and minutes."""
+    values = asked.model_dump(exclude_unset=True)
+    for name in ("steps", "minutes"):
+        values.get("train", {}).pop(name, None)
+    return RunSettings.parse(values)
 
 
 def fingerprint(source: str) -> str:

@@ -23,7 +23,7 @@ from modou.pipeline.events import (
     StageEnded,
     StageName,
 )
-from modou.pipeline.frozen import Frozen, default_folder, fingerprint
+from modou.pipeline.frozen import Frozen, default_folder, fingerprint, without_budget
 from modou.pipeline.measure import matrix_rate, peak_memory_mb
 from modou.pipeline.plan import MINUTES, Budget, plan_tokenizer, plan_training
 from modou.runs import RunFolder
@@ -31,6 +31,7 @@ from modou.settings.run import RunSettings
 from modou.text.tokenizer import Tokenizer
 from modou.train import events
 from modou.train.parallel import choose_device
+from modou.train.tracking import require
 
 Event = PipelineEvent | events.Event
 STAGES: tuple[StageName, ...] = ("clean", "tokenizer", "shards", "plan", "train", "evaluate", "report")
@@ -48,7 +49,8 @@ def run(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("pipeline.not_under_torchrun")
     folder = RunFolder(out or default_folder(book))
-    fingerprint(book)  # a missing book is said before a folder is made
+    fingerprint(book)  # a missing book, or tracker, is said before a folder is made
+    require(asked.train.track)
     folder.create()
     with folder.lock():
         asked = with_minutes(asked, minutes)
@@ -94,14 +96,6 @@ def with_minutes(asked: RunSettings, minutes: float | None) -> RunSettings:
     return asked.with_values({"train": {"minutes": min(minutes, cap)}})
 
 
-def without_budget(asked: RunSettings) -> RunSettings:
-    """What is asked for beside more steps or minutes."""
-    values = asked.model_dump(exclude_unset=True)
-    for name in ("steps", "minutes"):
-        values.get("train", {}).pop(name, None)
-    return RunSettings.parse(values)
-
-
 def extended(folder: RunFolder, frozen: Frozen, asked: RunSettings) -> Frozen:
     """The run with as many more steps as are asked for, or as pay for the minutes asked for; neither: as many again.
 
@@ -121,7 +115,7 @@ def extended(folder: RunFolder, frozen: Frozen, asked: RunSettings) -> Frozen:
             share = asked.train.minutes / planned.minutes
         steps = planned.steps + max(1, round(planned.steps * share))
         longer = {"steps": steps, "minutes": planned.minutes * (1 + share)}
-        frozen = replace(frozen, settings=frozen.settings.with_values({"train": longer}))
+        frozen = replace(frozen, settings=frozen.settings.with_values({"train": longer}), extended=True)
         frozen.write(folder)
     for path in (folder.report_html, folder.report_json):
         path.unlink(missing_ok=True)

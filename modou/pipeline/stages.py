@@ -13,6 +13,7 @@ from modou.text.corpus import Corpus, prepare
 from modou.text.overlap import find_overlap
 from modou.text.shards import Shards, write_shards
 from modou.text.tokenizer import Tokenizer
+from modou.text.tokenizer_card import make_card
 
 LISTED = 20
 """Shared passages listed in the report."""
@@ -67,7 +68,7 @@ def train_tokenizer(folder: RunFolder, frozen: Frozen) -> Iterator[PipelineEvent
     corpus = Corpus(folder.corpus)
     tokenizer = Tokenizer.train(corpus.texts("train"), frozen.settings.tokenizer)
     tokenizer.save(folder.tokenizer)
-    card = tokenizer.card(corpus.texts("train"), corpus.texts("test"))
+    card = make_card(tokenizer, corpus.texts("train"), corpus.texts("test"))
     storage.write_json_atomically(done, card)
     yield StageEnded("tokenizer", card)
 

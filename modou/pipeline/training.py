@@ -22,6 +22,7 @@ from modou.train.loop import LoopSettings, Trainer
 from modou.train.parallel import World, choose_device, join_world, leave_world, spread
 from modou.train.pretrain import Pretrain
 from modou.train.saving import Keeper
+from modou.train.tracking import tracked
 
 OPENING = 8
 """Characters of a chapter's opening that serve as a prompt."""
@@ -88,8 +89,10 @@ def train(folder: RunFolder, settings: RunSettings, should_stop: Callable[[], bo
     if settings.train.threads:
         torch.set_num_threads(settings.train.threads)
     world = join_world(device, settings.train.parallel)
+    tracker = settings.train.track if world.is_main else "none"
     try:
-        yield from build(folder, settings, world).run(should_stop)
+        events = build(folder, settings, world).run(should_stop)
+        yield from tracked(events, tracker, folder.tracking, folder.path.name, settings.model_dump(mode="json"))
     finally:
         leave_world(world)
 

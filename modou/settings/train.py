@@ -7,6 +7,7 @@ from pydantic import Field
 from modou.settings.base import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Tracker = Literal["none", "tensorboard", "wandb", "swanlab"]
 Rate = Annotated[float, Field(ge=0, le=10)]
 
 
@@ -75,3 +76,5 @@ class TrainSettings(Settings):
     """Compile the blocks with torch.compile (about a minute at the start)."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Under torchrun: ddp = every process holds the whole model, fsdp = a share of it."""
+    track: Tracker = "none"
+    """Show the curve in TensorBoard, Weights & Biases or SwanLab too (pip install 'modou[track]')."""

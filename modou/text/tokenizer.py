@@ -12,7 +12,6 @@ import sentencepiece
 from modou.errors import UserError
 from modou.settings.text import TokenizerSettings
 from modou.storage import user_errors, write_bytes_atomically
-from modou.text import tokenizer_card
 from modou.text.tokenizer_stream import StreamDecoder
 from modou.text.tokenizer_training import CONTROLS, NEWLINE, SPACE, Training, train_model, without_surrogates
 
@@ -178,7 +177,3 @@ class Tokenizer:
         """Characters this id begins: a piece's length, 0 for control ids, 1 or 0 for a byte."""
         data = self.piece_bytes[token]
         return sum(byte & 0xC0 != 0x80 for byte in data)
-
-    def card(self, train: Iterable[str], held_out: Iterable[str] = ()) -> dict[str, Any]:
-        """What this tokenizer does to its training texts and to others, as plain values."""
-        return tokenizer_card.card(self, train, held_out)

@@ -1,17 +1,14 @@
 """The tokenizer's card: what a text costs, what the pieces are, and the proof that nothing is lost."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from modou.text.tokenizer import Tokenizer
+from modou.text.tokenizer import Tokenizer
 
 MOST_CHARACTERS = 20_000_000
 """Characters of each text that are measured at most."""
@@ -30,7 +27,7 @@ class _Measure:
         self.given = hashlib.sha256()
         self.decoded = hashlib.sha256()
 
-    def add(self, texts: Iterable[str]) -> _Measure:
+    def add(self, texts: Iterable[str]) -> Self:
         for text in texts:
             if self.length >= MOST_CHARACTERS:
                 self.complete = False
@@ -67,8 +64,11 @@ class _Measure:
         }
 
 
-def card(tokenizer: Tokenizer, train: Iterable[str], held_out: Iterable[str] = ()) -> dict[str, Any]:
-    """The card as plain values. Of texts over MOST_CHARACTERS only the beginning is measured (`complete`)."""
+def make_card(tokenizer: Tokenizer, train: Iterable[str], held_out: Iterable[str] = ()) -> dict[str, Any]:
+    """What a tokenizer does to its training texts and to others, as plain values.
+
+    Of texts over MOST_CHARACTERS only the beginning is measured (`complete`).
+    """
     measured = _Measure(tokenizer).add(train)
     pieces = [i for i in range(tokenizer.vocabulary) if tokenizer.piece_bytes[i] and not tokenizer.is_byte(i)]
     longest = sorted(pieces, key=lambda i: (-tokenizer.characters(i), i))[:LISTED]

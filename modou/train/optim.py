@@ -68,7 +68,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum, then every matrix's step is made orthogonal, so that all its directions move equally far.
 
     lr: step length; a step of an R x C matrix has spectral norm lr x sqrt(max(1, R / C)). `parts` says how each
-    parameter splits into matrices that are taken by themselves: (dimension, sizes), such as one for each head's queries.
+    parameter splits into matrices that are taken by themselves: (dimension, sizes), such as one for each head.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from modou.errors import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
 from modou.text import tokenizer as tokenizer_module
 from modou.text.tokenizer import Tokenizer
+from modou.text.tokenizer_card import make_card
 from modou.text.tokenizer_training import LONGEST_PIECE, sample_evenly, train_model
 
 STORY = "\n".join(
@@ -112,7 +113,7 @@ def test_more_characters_than_the_vocabulary_holds() -> None:
         assert tokenizer.decode(tokenizer.encode(text)) == text
         assert len(tokenizer.encode("豆")) == 1
         assert len(tokenizer.encode(" ")) == 1
-        card = tokenizer.card([text])
+        card = make_card(tokenizer, [text])
         assert card["train"]["distinct_characters_with_own_piece"] < 36
         assert card["train"]["byte_fallback"] > 0.9
 
@@ -178,7 +179,7 @@ def test_a_missing_or_damaged_tokenizer_is_named(tokenizer: Tokenizer, tmp_path:
 
 
 def test_card(tokenizer: Tokenizer) -> None:
-    card = tokenizer.card([STORY], ["小豆不见了。"])
+    card = make_card(tokenizer, [STORY], ["小豆不见了。"])
     assert json.loads(json.dumps(card)) == card
     assert card["vocabulary"] == tokenizer.vocabulary
     for name in ("train", "held_out"):
@@ -197,15 +198,15 @@ def test_card_of_nothing_and_of_too_much(monkeypatch: pytest.MonkeyPatch) -> Non
     from modou.text import tokenizer_card
 
     tokenizer = trained()
-    assert tokenizer.card([], [])["train"]["characters_per_token"] is None
+    assert make_card(tokenizer, [], [])["train"]["characters_per_token"] is None
     monkeypatch.setattr(tokenizer_card, "MOST_CHARACTERS", 100)
-    assert tokenizer.card(STORY[:60] for _ in count())["train"]["characters"] == 120
+    assert make_card(tokenizer, (STORY[:60] for _ in count()))["train"]["characters"] == 120
 
 
 @pytest.mark.parametrize(("kind", "vocabulary"), [("bpe", 4096), ("char", 8000)])
 def test_the_whole_novel_comes_back(shuihu_path: Path, kind: TokenizerKind, vocabulary: int) -> None:
     novel = shuihu_path.read_text(encoding="utf-8-sig")
-    train = trained(novel, kind, vocabulary).card([novel])["train"]
+    train = make_card(trained(novel, kind, vocabulary), [novel])["train"]
     assert train["round_trip"]["exact"] and train["unknown_tokens"] == 0
     assert train["byte_fallback"] < 0.01
     if kind == "char":
