@@ -50,7 +50,7 @@ class TrainingState:
             case events.Sampled():
                 self.sample_step = event.step
                 self.sample = next((s for s in event.samples if v.words_at(s, "text")), None)
-            case events.Shortened():
+            case events.Rescheduled():
                 self.steps = event.after
             case events.Ended():
                 self.running = False

@@ -56,8 +56,8 @@ class Narrator:
             case training.Sampled():
                 looked, self._looked = self._looked, None
                 yield f"  {looked or text('console.sample_title', step=event.step)}{self._first(event)}"
-            case training.Shortened():
-                yield f"! {text('console.shortened', before=event.before, after=event.after)}"
+            case training.Rescheduled():
+                yield f"! {text('console.rescheduled', before=event.before, after=event.after)}"
             case training.Ended():
                 yield self._headed("train", self._ended(event))
             case _:

@@ -81,7 +81,6 @@ REPORT: dict[str, Any] = {
     "train": {"bits_per_char": 4.4444, "interval": [4.37, 4.5], "characters": 4300},
     "gap": {"bits_per_char": 0.7729},
     "baselines": {
-        "uniform": {"bits_per_char": 10.83},
         "kn5": {"bits_per_char": 5.7},
         "xz": {"bits_per_char": 6.44},
     },

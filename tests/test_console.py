@@ -58,7 +58,7 @@ def story(folder: Path, steps: int = 4) -> Iterator[Event]:
     numbers = {"validation": {"bits_per_char": 5.5}, "average": {"validation": {"bits_per_char": 5.4}}}
     yield events.Evaluated(steps, 0.4, numbers, True)
     yield events.Sampled(steps, ({"prompt": "却说", "text": EVIL},))
-    yield events.Shortened(9, steps)
+    yield events.Rescheduled(9, steps)
     yield events.Saved(steps, folder)
     yield events.Ended(steps, 0.4, "finished")
     yield StageEnded("train", {"stopped": "finished"})
@@ -86,7 +86,7 @@ def test_plain_lines_tell_everything_without_control_codes(tmp_path: Path) -> No
         "! passed over a damaged checkpoint: step-00000001: size",
         "step 4/4",
         "step 4: validation 5.50 bits/char (averaged 5.40), the best so far · 却说红色[bold]字[/bold]倒。",
-        "! slower than planned: 4 steps instead of 9",
+        "! at this pace the time pays for 4 steps (planned: at most 9)",
         "! look here",
     ):
         assert said in page

@@ -105,7 +105,7 @@ def trainer(
     made = objective(settings.batch, settings.micro_batch, gpt.settings.context)
     return Trainer(
         gpt,
-        change(replace(made, device=world.device)),
+        change(replace(made, device=world.device, noise=settings.noise)),
         LoopSettings(settings, OptimizerSettings(**optimizer or {}), ScheduleSettings(**schedule or {})),
         Keeper(RunFolder(folder), identity, settings.keep, 1, world),
         world,

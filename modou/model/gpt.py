@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from modou.model.attention import Attention
 from modou.model.cache import KVCache
+from modou.model.dropout import dropout
 from modou.model.loss import next_token_loss
 from modou.model.positions import rotary_table
 from modou.settings.model import ModelSettings
@@ -63,7 +64,7 @@ class Block(nn.Module):
         return x_BTD + self._drop(self.feed_forward(self.feed_forward_norm(x_BTD)))
 
     def _drop(self, x_BTD: Tensor) -> Tensor:
-        return F.dropout(x_BTD, self.dropout, self.training)
+        return dropout(x_BTD, self.dropout, self.training)
 
 
 class GPT(nn.Module):
@@ -109,7 +110,7 @@ class GPT(nn.Module):
             if end > self.rotary_2CS.shape[1]:  # longer than trained: the angles go on
                 self.rotary_2CS = self._rotary(end).to(self.rotary_2CS.device)
             rotary_2TS = self.rotary_2CS[:, start:end]
-        x_BTD = F.dropout(x_BTD, self.settings.dropout, self.training)
+        x_BTD = dropout(x_BTD, self.settings.dropout, self.training)
         for block in self.blocks:
             x_BTD = block(x_BTD, rotary_2TS, cache)
         if cache is not None:

@@ -51,13 +51,15 @@ class TrainSettings(Settings):
     steps: Annotated[int, Field(ge=1)] = 1000
     """Updates in all."""
     minutes: Annotated[float, Field(ge=0)] = 0.0
-    """Time the steps may take; a run that turns out slower than planned is shortened to fit. 0 = no limit."""
+    """Time the steps may take; fewer steps are made where it does not pay for all. 0 = no limit."""
     batch: Annotated[int, Field(ge=1)] = 16
     """Sequences an update, over all processes."""
     micro_batch: Annotated[int, Field(ge=0)] = 0
     """Sequences a forward pass; 0 = the whole share of a process. Less saves memory, the result stays the same."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Seed of initial weights, data order and dropout."""
+    noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the input tokens replaced by others of the batch, against learning by heart."""
     average: Share = 0.1
     """Time constant of the running average of the weights, as a share of the steps; 0 = no average."""
     evaluate_every: Annotated[int, Field(ge=1)] = 100

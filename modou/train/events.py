@@ -56,8 +56,8 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Shortened:
-    """The machine is slower than planned: fewer steps, so that the time holds."""
+class Rescheduled:
+    """The number of steps is fitted to the pace so far, so that the time holds."""
 
     before: int
     after: int
@@ -72,4 +72,4 @@ class Ended:
     reason: Reason
 
 
-Event = Started | Stepped | Evaluated | Sampled | Saved | Shortened | Ended
+Event = Started | Stepped | Evaluated | Sampled | Saved | Rescheduled | Ended

@@ -20,7 +20,7 @@ from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings
 from modou.train.average import WeightAverage
-from modou.train.events import Ended, Evaluated, Event, Sampled, Saved, Shortened, Started, Stepped
+from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Saved, Started, Stepped
 from modou.train.objective import Objective
 from modou.train.optim import make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
@@ -29,7 +29,7 @@ from modou.train.saving import Keeper
 from modou.train.schedule import learning_rate_share
 
 SPARE = 0.01
-"""Share of the budget left over where a run is shortened, so that it is not shortened again at every look."""
+"""Share of the budget that may be left over, so that the number of steps does not change at every look."""
 EARLY_SAMPLES = 8
 """A first sample comes after an eighth of the first stretch: nobody should watch a long run for minutes blindly."""
 EARLY = 0.1
@@ -150,7 +150,7 @@ class Trainer:
         return "loss"
 
     def _look(self) -> Iterator[Event]:
-        """Evaluates the weights and their average, samples, perhaps shortens the run, and saves."""
+        """Evaluates the weights and their average, samples, fits the run to its budget, and saves."""
         numbers = self.objective.evaluate(replica(self.model, self.world))
         weights = "model"
         value = _at(numbers, self.objective.measure)
@@ -167,8 +167,8 @@ class Trainer:
         yield self._sample(averaged=weights == "average")
         before = self.progress.steps
         self.progress.steps = self._steps_that_fit()
-        if self.progress.steps < before:
-            yield Shortened(before, self.progress.steps)
+        if self.progress.steps != before:
+            yield Rescheduled(before, self.progress.steps)
         yield from self._save(is_best)
 
     def _sample(self, averaged: bool) -> Sampled:
@@ -179,14 +179,14 @@ class Trainer:
         return sampled
 
     def _steps_that_fit(self) -> int:
-        """The planned steps, or as many as the budget pays for at the pace so far."""
+        """The planned steps, or as many as the budget pays for at the pace so far: a slow spell may be made up for."""
         progress, budget = self.progress, self.settings.train.minutes * 60
-        if not budget or progress.seconds < EARLY * budget:
+        if not budget or progress.seconds < EARLY * budget or progress.step == progress.steps:
             return progress.steps
-        pace = progress.seconds / progress.step
-        if pace * progress.steps <= budget:
+        affordable = int(budget / progress.seconds * progress.step)
+        if (1 - SPARE) * affordable <= progress.steps <= affordable:
             return progress.steps
-        return max(progress.step, int((1 - SPARE) * budget / pace))
+        return max(progress.step, min(progress.planned, int((1 - SPARE / 2) * affordable)))
 
     def _save(self, is_best: bool) -> Iterator[Event]:
         path = self.keeper.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)

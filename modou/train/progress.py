@@ -12,7 +12,7 @@ class Progress:
     planned: int
     """Updates in all as the settings say; they say another number once the run is extended."""
     steps: int
-    """Updates in all: as planned, or fewer since the run was shortened."""
+    """Updates in all: as planned, or fewer where the time does not pay for them."""
     step: int = 0
     """Updates done."""
     tokens: int = 0

@@ -14,7 +14,7 @@ from modou.pipeline import run as pipeline
 from modou.pipeline.events import Notice, RunEnded, StageBegan, StageEnded
 from modou.pipeline.run import Event
 from modou.settings.run import RunSettings
-from modou.train.events import Ended, Shortened, Started, Stepped
+from modou.train.events import Ended, Rescheduled, Started, Stepped
 
 STEPS = 4
 TINY: dict[str, dict[str, Any]] = {
@@ -201,7 +201,7 @@ def test_minutes_alone_plan_and_keep_to_the_time(finished: tuple[str, Path, list
     steps = next(choice["value"] for choice in planned["choices"] if choice["name"] == "train.steps")
     (folder / "settings.toml").write_text(text.replace(f"steps = {steps}", f"steps = {100 * steps}"), encoding="utf-8")
     events = list(pipeline.run(finished[0], settings, out=folder, minutes=0.05))
-    assert of_kind(events, Shortened) and of_kind(events, Shortened)[0].before == 100 * steps
+    assert of_kind(events, Rescheduled) and of_kind(events, Rescheduled)[0].before == 100 * steps
     assert of_kind(events, Ended)[0].reason == "finished"
     assert of_kind(events, Ended)[0].step < 100 * steps
 

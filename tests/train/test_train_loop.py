@@ -28,7 +28,7 @@ from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
 from modou.train import loop
-from modou.train.events import Ended, Evaluated, Sampled, Shortened, Started, Stepped
+from modou.train.events import Ended, Evaluated, Rescheduled, Sampled, Started, Stepped
 from modou.train.pretrain import Pretrain, TokenBatch
 
 
@@ -238,25 +238,37 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_a_run_in_time_is_not_shortened(tmp_path: Path, clock: Clock) -> None:
     events = run(trainer(tmp_path, train={"steps": 12, "minutes": 12 / 60}))
-    assert not of_kind(events, Shortened) and events[-1].step == 12
+    assert not of_kind(events, Rescheduled) and events[-1].step == 12
 
 
 def test_a_late_run_is_shortened_and_still_cools_down(tmp_path: Path, clock: Clock) -> None:
     train = {"steps": 30, "evaluate_every": 3, "minutes": 10 / 60}
     events = run(trainer(tmp_path, train=train), stop_after=4)
-    assert of_kind(events, Shortened) == [Shortened(30, 9)]
+    assert of_kind(events, Rescheduled) == [Rescheduled(30, 9)]
     state = checkpoints.read_state(tmp_path / "checkpoints" / "step-00000003")
     assert state["progress"]["steps"] == 9 and state["progress"]["planned"] == 30
     resumed = run(trainer(tmp_path, train=train))
     assert of_kind(resumed, Started)[0].steps == 9, "the new total is taken up, not the planned one"
-    assert resumed[-1].step == 9 and not of_kind(resumed, Shortened)
+    assert resumed[-1].step == 9 and not of_kind(resumed, Rescheduled)
     rates = [line["metrics"]["learning_rate"] for line in metrics(tmp_path) if line["kind"] == "step"]
     assert len(rates) == 9 and rates[-1] < 0.2 < rates[2]
 
 
+def test_a_slow_spell_is_made_up_for(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_at_first() -> float:
+        clock.pace = 2.0 if clock.now < 16 else 1.0  # the clock is asked twice a step
+        return clock()
+
+    monkeypatch.setattr(loop.time, "perf_counter", slow_at_first)
+    events = run(trainer(tmp_path, train={"steps": 24, "evaluate_every": 2, "minutes": 24 / 60}))
+    changes = of_kind(events, Rescheduled)
+    assert changes[0] == Rescheduled(24, 11) and changes[-1].after > 15
+    assert events[-1].step == changes[-1].after and 20 < events[-1].seconds <= 24
+
+
 def test_a_run_far_too_late_ends_at_its_evaluation(tmp_path: Path, clock: Clock) -> None:
     events = run(trainer(tmp_path, train={"steps": 30, "minutes": 1 / 60}))
-    assert of_kind(events, Shortened) == [Shortened(30, 3)]
+    assert of_kind(events, Rescheduled) == [Rescheduled(30, 3)]
     assert events[-1] == Ended(3, 3.0, "finished")
     assert run(trainer(tmp_path, train={"steps": 30, "minutes": 1 / 60}))[-1].step == 3
 

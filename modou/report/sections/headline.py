@@ -135,11 +135,9 @@ def _ladder(page: Page, part: str, value: float) -> Html | None:
     name, ngram = strongest_ngram(page)
     if ngram is not None:
         steps.append((words.named("baseline", name), ngram, f"baselines.{name}.bits_per_char", ""))
-    for baseline in ("xz", "uniform"):
-        path = f"baselines.{baseline}.bits_per_char"
-        bits = v.number(page.values, path)
-        if bits is not None:
-            steps.append((words.named("baseline", baseline), bits, path, ""))
+    xz = v.number(page.values, "baselines.xz.bits_per_char")
+    if xz is not None:
+        steps.append((words.named("baseline", "xz"), xz, "baselines.xz.bits_per_char", ""))
     if len(steps) == 1:
         return None
     rows = [

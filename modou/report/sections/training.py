@@ -29,7 +29,7 @@ _SERIES = (
     ("validation", MODEL, (), 2.4),
     ("averaged", OTHER, (6.0, 2.0, 1.5, 2.0), 1.8),
 )
-_BASELINES = ("kn5", "xz", "uniform")
+_BASELINES = ("kn5", "xz")
 _DOTS = (1.0, 2.5)
 
 
