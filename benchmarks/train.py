@@ -14,9 +14,9 @@ autocast on a GPU. Every variant lives in a process of its own; they step in tur
 this process measures matrix products, so that whatever else the machine does hits all.
 
 share of peak = tokens/s x (6 x multiplied parameters + 12 x layers x width x context) / the better rate of the 1024^3
-and 2048^3 products in the same run on the same threads. Parameters that are looked up do not count, nor does the
+and 2048^3 products just before, on the same threads. Parameters that are looked up do not count, nor does the
 arithmetic of the optimizer. Peak memory: resident (CPU) above that of a bare `import torch`, or allocated (CUDA).
-Rates are medians over rounds; `ratio` is the median over rounds of this variant's rate to naive's of the same round.
+All are medians over rounds; `ratio` is this variant's rate to naive's of the same round.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     census = describe(ModelSettings.parse(shape(options)))
     arguments = sys.argv[1:]
     seconds: dict[str, list[float]] = {name: [] for name in options.variants}
-    peak = 0.0
+    peaks: dict[str, list[float]] = {name: [] for name in options.variants}
     with ExitStack() as stack:
         workers, firsts, last = {}, {}, {}
         for name in options.variants:  # one after another: compiling takes all cores
@@ -141,7 +141,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
             workers[name].ask(1)
         for _ in range(options.rounds):
             for name, worker in workers.items():
-                peak = max(peak, matrix_rate(device, options.peak_seconds, dtype))
+                peaks[name].append(matrix_rate(device, options.peak_seconds, dtype))
                 last[name] = worker.ask(options.steps)
                 seconds[name].append(last[name]["seconds"])
     tokens = options.steps * options.batch * options.context
@@ -151,17 +151,15 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         "layout": options.layout,
         "model": {"parameters": census["total"], "flops_per_token": census["flops_per_token"]},
         "batch": {"rows": options.batch, "context": options.context},
-        "peak_gflops": peak / 1e9,
+        "peak_gflops": statistics.median(peak for rates in peaks.values() for peak in rates) / 1e9,
         "variants": {},
     }
     for name in options.variants:
-        rate = tokens / statistics.median(seconds[name])
-        best = tokens / min(seconds[name])
+        flops = tokens * census["flops_per_token"]
+        shares = [flops / spent / peak for spent, peak in zip(seconds[name], peaks[name], strict=True)]
         numbers["variants"][name] = {
-            "tokens_per_second": rate,
-            "best_tokens_per_second": best,
-            "share_of_peak": rate * census["flops_per_token"] / peak,
-            "best_share_of_peak": best * census["flops_per_token"] / peak,
+            "tokens_per_second": tokens / statistics.median(seconds[name]),
+            "share_of_peak": statistics.median(shares),
             "ratio_to_naive": ratio(seconds, name),
             "peak_memory_mb": last[name]["memory_mb"],
             "first_step_seconds": firsts[name],
@@ -206,10 +204,9 @@ def main() -> None:
         return
     numbers = compare(options)
     print(f"{numbers['device']}, {numbers['threads']} threads, matrix product {numbers['peak_gflops']:.1f} GFLOP/s")
-    fields = ("tokens_per_second", "share_of_peak", "best_share_of_peak", "ratio_to_naive")
-    fields += ("peak_memory_mb", "first_step_seconds")
+    fields = ("tokens_per_second", "share_of_peak", "ratio_to_naive", "peak_memory_mb", "first_step_seconds")
     print_table(
-        ["variant", "tokens/s", "share of peak", "its best", "x naive", "memory MiB", "first step s"],
+        ["variant", "tokens/s", "share of peak", "x naive", "memory MiB", "first step s"],
         [[name, *(row[field] for field in fields)] for name, row in numbers["variants"].items()],
     )
     write_json(options.json, {"train": numbers})
