@@ -69,6 +69,7 @@ class OneToken:
             if isinstance(block, Block)
         ]
         self.norm = weights(model.norm)
+        self.nothing = self.norm[0].new_zeros(1, 1, 1)
         self.turns = self.shape.position == "rope"
         if self.turns:
             cos_CS, sin_CS = model.rotary_2CS.to(cache.keys_LBKCS.dtype).unbind(0)
@@ -137,7 +138,7 @@ class OneToken:
         layer.values_RCS[:, position] = parts_BHS[:, heads + kv_heads :].reshape(-1, size)
         query_RGS = turned_BHS[:, :heads].reshape(-1, heads // kv_heads, size)
         keys_RPS, values_RPS = layer.keys_RCS[:, : position + 1], layer.values_RCS[:, : position + 1]
-        scores_RGP = torch.bmm(query_RGS * size**-0.5, keys_RPS.transpose(1, 2))
+        scores_RGP = torch.baddbmm(self.nothing, query_RGS, keys_RPS.mT, beta=0, alpha=size**-0.5)
         return torch.bmm(scores_RGP.softmax(-1), values_RPS).view(-1, heads * size)
 
 
@@ -148,12 +149,17 @@ def weights(module: nn.Module) -> tuple[Tensor, Tensor | None]:
 
 
 def product(x_BD: Tensor, weight_ED: Tensor, bias_E: Tensor | None, plus: Tensor | None = None) -> Tensor:
-    """plus + bias + x W^T. One row goes through the matrix-vector product, which reads the weights faster."""
-    if x_BD.shape[0] > 1:
-        y_BE = F.linear(x_BD, weight_ED, bias_E)
-        return y_BE if plus is None else y_BE.add_(plus)
-    if plus is None:
-        y_E = torch.mv(weight_ED, x_BD[0]) if bias_E is None else torch.addmv(bias_E, weight_ED, x_BD[0])
-    else:
-        y_E = torch.addmv(plus[0] if bias_E is None else plus[0] + bias_E, weight_ED, x_BD[0])
-    return y_E[None]
+    """plus + bias + x W^T."""
+    if plus is not None and bias_E is None:
+        return torch.addmm(plus, x_BD, weight_ED.T)
+    y_BE = F.linear(x_BD, weight_ED, bias_E)
+    return y_BE if plus is None else y_BE.add_(plus)
+
+
+@torch.no_grad()
+def store_by_columns(model: nn.Module) -> None:
+    """Lays every matrix out column by column, in place; values and shapes stay. A product with one row of input, which
+    is bound by memory, then reads a matrix in the order in which it lies: a third faster than row by row."""
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            parameter.data = parameter.data.T.contiguous().T

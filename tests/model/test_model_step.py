@@ -5,7 +5,7 @@ import torch
 from model_helpers import SHAPES, random_ids, random_model
 from torch import nn
 
-from modou.model.step import OneToken, next_logits
+from modou.model.step import OneToken, next_logits, store_by_columns
 
 
 @pytest.mark.parametrize("layout", SHAPES)
@@ -50,3 +50,21 @@ def test_an_adapted_or_hooked_model_goes_the_ordinary_way() -> None:
         after_BV = step(ids_BT[:, 0])
         torch.testing.assert_close(after_BV, model(ids_BT)[:, 0])
         assert not torch.allclose(after_BV, before[:, 0])
+
+
+@pytest.mark.parametrize("layout", SHAPES)
+def test_stored_by_columns_it_is_the_same_model(layout: str) -> None:
+    model = random_model(SHAPES[layout])
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    ids_BT = random_ids(2, 5)
+    with torch.inference_mode():
+        expected_BTV = model(ids_BT)
+    store_by_columns(model)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name]) and parameter.shape == before[name].shape
+        assert parameter.ndim < 2 or parameter.T.is_contiguous()
+    with torch.inference_mode():
+        torch.testing.assert_close(model(ids_BT), expected_BTV, atol=1e-5, rtol=1e-5)
+        step = next_logits(model, model.new_cache(2, 5))
+        for position in range(5):
+            torch.testing.assert_close(step(ids_BT[:, position]), expected_BTV[:, position], atol=1e-4, rtol=1e-5)
