@@ -51,8 +51,9 @@ NAMES = (*STORYTELLERS, *PUBLIC)
 
 
 def is_named(source: str) -> bool:
-    """Whether `source` names a corpus. A file of that name goes first, and is given as ./NAME."""
-    return source in NAMES and not Path(source).exists()
+    """Whether `source` names a corpus. A file or folder of that name is given as ./NAME: the meaning of a command must not
+    change when a run is made beside it."""
+    return source in NAMES
 
 
 def open_corpus(

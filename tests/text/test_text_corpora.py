@@ -173,6 +173,16 @@ def test_sources() -> None:
     assert is_named("shuihu") and not is_named("shuihu.txt")
 
 
+def test_a_folder_of_a_corpus_name_does_not_change_what_the_name_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "storyteller").mkdir()
+    (tmp_path / "storyteller" / "own.txt").write_text("却说豆儿。", encoding="utf-8")
+    assert is_named("storyteller") and open_corpus("storyteller", size=5000).paths == ()
+    assert open_corpus("./storyteller").paths == (Path("storyteller/own.txt"),)
+
+
 @pytest.mark.parametrize("name", ["storyteller", "storyteller-en"])
 def test_the_storyteller_is_a_book_like_any_other(name: str) -> None:
     book = open_corpus(name, size=20_000, seed=3)
