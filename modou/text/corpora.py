@@ -51,7 +51,7 @@ NAMES = (*STORYTELLERS, *PUBLIC)
 
 
 def is_named(source: str) -> bool:
-    """Whether `source` names a corpus. A file or folder of that name is given as ./NAME: the meaning of a command must not
+    """Whether `source` names a corpus. A file or folder of that name is given as ./NAME: what a command means must not
     change when a run is made beside it."""
     return source in NAMES
 
