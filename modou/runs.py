@@ -19,7 +19,7 @@ import filelock
 from modou import checkpoints, storage
 from modou.errors import UserError
 from modou.model.gpt import GPT
-from modou.model.step import store_by_columns
+from modou.model.step import store_for_reading
 from modou.settings.base import read_toml, write_toml
 from modou.settings.model import ModelSettings
 from modou.text.tokenizer import Tokenizer
@@ -179,5 +179,5 @@ def load_model(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenize
         shown = ", ".join(differences[:4]) + (f" … ({len(differences)})" if len(differences) > 4 else "")
         raise UserError("storage.tensors_differ", path=found.path, differences=shown)
     model.load_state_dict(tensors)
-    store_by_columns(model)
+    store_for_reading(model)
     return model.eval(), tokenizer, found.step

@@ -56,7 +56,8 @@ class Decoder:
         self.open = set(self.rows)
         self.dice = [Dice(settings.seed, request.key) for request in requests]
         self.length = min(len(request.ids) for request in requests)
-        self.last = max(len(request.ids) for request in requests) + settings.tokens
+        self.longest = max(len(request.ids) for request in requests)
+        self.last = self.longest + settings.tokens
         self.start = -1  # of the window that the cache holds: none yet
         self.ids_BN = torch.tensor([list(request.ids[: self.length]) for request in requests], device=self.device)
         self._cache: KVCache | None = None
@@ -71,11 +72,7 @@ class Decoder:
         """One more token for every open request; none for those that are still inside their prompt."""
         self._drop_finished()
         logits_BV = self._logits()
-        given = {
-            index: self.requests[row].ids[self.length]
-            for index, row in enumerate(self.rows)
-            if self.length < len(self.requests[row].ids)
-        }
+        given = self._given() if self.length < self.longest else {}
         throws_B = torch.tensor(
             [0.0 if index in given else self.dice[row].throw() for index, row in enumerate(self.rows)],
             dtype=torch.float64,
@@ -91,6 +88,14 @@ class Decoder:
             for index, (row, id, log_probability) in enumerate(written)
             if row in self.open and index not in given
         ]
+
+    def _given(self) -> dict[int, int]:
+        """The next token of every row that is still inside its prompt."""
+        return {
+            index: self.requests[row].ids[self.length]
+            for index, row in enumerate(self.rows)
+            if self.length < len(self.requests[row].ids)
+        }
 
     def _append(self, ids_B: Tensor) -> None:
         if self.length == self.ids_BN.shape[1]:  # room doubles, so that a long text is not copied at every token

@@ -26,8 +26,6 @@ from torch import Tensor
 from modou.settings.sampling import SamplingSettings
 
 IMPOSSIBLE = -math.inf
-LIKELIEST = 256
-"""Top-p looks at so many first: they nearly always hold the mass, and sorting the vocabulary takes 20 x as long."""
 
 
 def repetition_penalty(logits_BV: Tensor, history_BT: Tensor, penalty: float) -> Tensor:
@@ -65,16 +63,17 @@ def top_p(logits_BV: Tensor, p: float) -> Tensor:
     """All but the nucleus impossible: the fewest likeliest tokens whose probabilities reach p (Holtzman et al. 2020).
     The token that crosses p stays, and so do tokens exactly as likely."""
     probability_BV = logits_BV.softmax(-1)
-    size = logits_BV.shape[-1]
-    count = min(LIKELIEST, size)
-    while True:
-        likeliest_BK = probability_BV.topk(count).values  # descending
-        reached_BK = likeliest_BK.cumsum(-1, dtype=torch.float64)
-        if count == size or bool((reached_BK[:, -1] >= p).all()):
-            break
-        count = size
-    last_B1 = (reached_BK < p).sum(-1, keepdim=True).clamp_(max=count - 1)
-    return logits_BV.masked_fill(probability_BV < likeliest_BK.gather(1, last_B1), IMPOSSIBLE)
+    likeliest_BV = descending(probability_BV)
+    reached_BV = likeliest_BV.cumsum(-1, dtype=torch.float64)
+    last_B1 = (reached_BV < p).sum(-1, keepdim=True).clamp_(max=logits_BV.shape[-1] - 1)
+    return logits_BV.masked_fill(probability_BV < likeliest_BV.gather(1, last_B1), IMPOSSIBLE)
+
+
+def descending(x_BV: Tensor) -> Tensor:
+    """Each row sorted, largest first. On a CPU numpy sorts: eight times as fast as torch."""
+    if x_BV.device.type == "cpu":
+        return torch.from_numpy(np.sort(-x_BV.numpy())).neg_()
+    return x_BV.sort(descending=True).values
 
 
 def min_p(logits_BV: Tensor, share: float) -> Tensor:

@@ -88,7 +88,7 @@ def test_work_is_what_torch_counts(name: str) -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_cached_token_takes_the_stated_bytes(name: str) -> None:
     cache = GPT(SHAPES[name]).new_cache(3, 11)
-    held = cache.keys_LBKCS.nbytes + cache.values_LBKCS.nbytes
+    held = cache.filled_L2BKCS.nbytes
     assert held == 3 * 11 * describe(SHAPES[name])["cache_bytes_per_token"]
 
 
