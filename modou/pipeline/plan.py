@@ -118,11 +118,6 @@ def choose_dropout(epochs: float) -> float:
     return 0.0 if epochs < 2.5 else 0.1 if epochs < 6 else 0.15 if epochs < 15 else 0.2
 
 
-def choose_noise(epochs: float) -> float:
-    """None while the text is nearly new."""
-    return 0.0 if epochs < 2.5 else 0.05 if epochs < 6 else 0.1
-
-
 def choose_evaluations(minutes: float) -> int:
     """Evaluations in a run: about two a minute at first, at most twenty."""
     return int(min(20, max(4, minutes * 2))) if minutes else 20
@@ -156,7 +151,6 @@ def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget
         in_time = settings.train.steps
     epochs = in_time * per_step / max(1, tokens)
     chooser.choose("model.dropout", choose_dropout(epochs), epochs=epochs)
-    chooser.choose("train.noise", choose_noise(epochs), epochs=epochs)
     chooser.choose("optimizer.weight_decay", 0.1 if epochs < 3 else 0.2, epochs=epochs)
     every = math.ceil(chooser.settings.train.steps / choose_evaluations(budget.minutes))
     chooser.choose("train.evaluate_every", every)
