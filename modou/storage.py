@@ -93,6 +93,11 @@ def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
+def json_line(value: Any) -> str:
+    """`value` as one line of JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 def write_json_atomically(path: Path, value: Any) -> None:
     """Replace the content of `path` by `value` as indented UTF-8 JSON."""
     write_text_atomically(path, json_text(value) + "\n")

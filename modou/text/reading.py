@@ -138,6 +138,16 @@ def read_book(path: Path, encoding: str = "auto") -> Book:
     return Book(path.name.split(".")[0] or path.name, (path,), encoding)
 
 
+@contextmanager
+def open_text(path: Path) -> Generator[io.TextIOWrapper]:
+    """A file (also .gz) as text of the encoding that it is in. UserError: missing, damaged, no text."""
+    if not path.is_file():
+        raise UserError("text.not_a_file" if path.exists() else "text.file_missing", path=path)
+    opener = _opener(path)
+    with _readable(path), _text_stream(opener, detect(opener, path)) as stream:
+        yield stream
+
+
 def text_document(name: str, title: str | None, text: str) -> Document:
     """A document from a text in memory."""
     return Document(name, title, lambda: cut_lines(io.StringIO(text, newline=None)))

@@ -1,4 +1,4 @@
-"""JSON rows as documents: one object a line, or one array. A bad row is reported, counted and passed over."""
+"""JSON rows: one value a line, or one array; and rows as documents. A bad row is reported, counted and passed over."""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
 _PIECE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Value:
+    """One JSON value and its place in the file (1-based line or item)."""
+
+    place: int
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,13 @@ class BadRow:
 
 
 def read_rows(stream: TextIO) -> Iterator[Row | BadRow]:
-    """Rows of a JSON-lines stream, or the items of one JSON array, without holding the file in memory."""
+    """The documents of a JSON-lines stream, or of one JSON array."""
+    for found in read_values(stream):
+        yield found if isinstance(found, BadRow) else _row(found.place, found.value)
+
+
+def read_values(stream: TextIO) -> Iterator[Value | BadRow]:
+    """Values of a JSON-lines stream, or the items of one JSON array, without holding the file in memory."""
     first = _first_character(stream)
     if first == "[":
         yield from _array(stream)
@@ -45,17 +59,17 @@ def _first_character(stream: TextIO) -> str:
     return ""
 
 
-def _lines(stream: TextIO) -> Iterator[Row | BadRow]:
+def _lines(stream: TextIO) -> Iterator[Value | BadRow]:
     for place, line in enumerate(stream, start=1):
         line = line.lstrip("\ufeff")
         if line.strip():
             try:
-                yield _row(place, json.loads(line))
+                yield Value(place, json.loads(line))
             except (ValueError, RecursionError):
                 yield BadRow(place, "text.row_not_json")
 
 
-def _array(stream: TextIO) -> Iterator[Row | BadRow]:
+def _array(stream: TextIO) -> Iterator[Value | BadRow]:
     decoder = json.JSONDecoder()
     buffer = stream.read(_PIECE).lstrip("\ufeff \t\r\n")[1:]
     place = 1
@@ -77,7 +91,7 @@ def _array(stream: TextIO) -> Iterator[Row | BadRow]:
                 return
             buffer += more
             continue
-        yield _row(place, value)
+        yield Value(place, value)
         buffer, place = buffer[end:], place + 1
 
 

@@ -8,13 +8,18 @@ from modou.errors import UserError
 from modou.text.report import RuleReport
 
 
-def simplifier(tally: RuleReport) -> Callable[[str], str]:
+def converter() -> Callable[[str], str]:
     """A function from traditional to simplified text. UserError: OpenCC is not installed."""
     try:
         opencc = import_module("opencc")
     except ImportError:
         raise UserError("text.opencc_missing") from None
-    convert = cast(Callable[[str], str], opencc.OpenCC("t2s").convert)
+    return cast(Callable[[str], str], opencc.OpenCC("t2s").convert)
+
+
+def simplifier(tally: RuleReport) -> Callable[[str], str]:
+    """The same function, which tells `tally` what it changed. UserError: OpenCC is not installed."""
+    convert = converter()
 
     def simplify(sentence: str) -> str:
         after = convert(sentence)

@@ -95,3 +95,20 @@ def test_sums_are_read_back(amount: int, language: LanguageName) -> None:
 @given(st.integers(min_value=1, max_value=999))
 def test_chapter_numbers_are_read_back(number: int) -> None:
     assert numerals.read_chinese(numerals.write_chinese(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (10, "十"), (11, "十一"), (100, "一百"), (105, "一百零五"), (110, "一百一十"), (999, "九百九十九"),
+        (1000, "一千"), (1001, "一千零一"), (1010, "一千零一十"), (1100, "一千一百"), (9999, "九千九百九十九"),
+        (10_000, "一万"), (10_001, "一万零一"), (12_010, "一万二千零一十"), (100_000, "十万"), (203_000, "二十万三千"),
+    ],
+)  # fmt: skip
+def test_large_numbers_in_chinese(number: int, text: str) -> None:
+    assert numerals.write_chinese(number) == text
+
+
+def test_a_book_may_have_more_than_999_chapters() -> None:
+    chapters = itertools.islice(write_chapters("zh", 1), 1002)
+    assert "一千零二" in list(chapters)[-1].text

@@ -1,4 +1,4 @@
-"""Numbers from 1 to 999 in words, in both languages."""
+"""Numbers in words, in both languages; those up to 999 are read back, too."""
 
 from functools import cache
 from typing import Literal
@@ -13,20 +13,28 @@ _TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eigh
 
 
 def write(number: int, language: Literal["zh", "en"]) -> str:
-    """`number` (1 to 999 in Chinese, below 100 in English) in words."""
+    """`number` in words (below 100 in English)."""
     return write_chinese(number) if language == "zh" else write_english(number)
 
 
 def write_chinese(number: int) -> str:
-    """一 … 九百九十九."""
-    hundreds, rest = divmod(number, 100)
-    tens, ones = divmod(rest, 10)
-    text = f"{_DIGITS[hundreds]}百" if hundreds else ""
-    if hundreds and not tens and ones:
-        text += "零"
-    if tens:
-        text += ("" if tens == 1 and not hundreds else _DIGITS[tens]) + "十"
-    return text + (_DIGITS[ones] if ones else "")
+    """一, 十, 一百零五, 一千零一十, 一万二千 …, below a hundred million."""
+    if number >= 10_000:
+        high, low = divmod(number, 10_000)
+        return f"{write_chinese(high)}万" + (("零" if low < 1000 else "") + _below(low, False) if low else "")
+    return _below(number, True)
+
+
+def _below(number: int, alone: bool) -> str:
+    """A number below ten thousand; where it stands alone, ten is 十 and not 一十."""
+    text, gap = "", False
+    for value, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, number = divmod(number, value)
+        if digit:
+            bare = alone and value == 10 and digit == 1 and not text
+            text += ("零" if gap and text else "") + ("" if bare else _DIGITS[digit]) + unit
+        gap = not digit
+    return text
 
 
 def write_english(number: int) -> str:

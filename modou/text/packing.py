@@ -1,0 +1,105 @@
+"""Conversations into rows of a batch: several in a row, each kept apart from its neighbours.
+
+Shapes: R rows, T positions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modou.text.conversation import Encoded
+from modou.text.shards import IGNORED
+from modou.text.tokenizer import Tokenizer
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs, targets (-100 where nothing is learned), and for each position where its conversation begins, (R, T)."""
+
+    ids_RT: Ints
+    target_RT: Ints
+    start_RT: Ints
+
+
+class PackedConversations:
+    """Batches of conversations as a pure function of (seed, step): every conversation once an epoch.
+
+    Which lengths share a row hangs on the lengths alone, so that every epoch has as many rows; which conversations of a
+    length, and the order of the rows, is drawn anew each epoch.
+    """
+
+    def __init__(self, conversations: Sequence[Encoded], room: int, batch: int, packed: bool, seed: int) -> None:
+        """`room`: most targets of a row; no conversation may be longer. `batch`: rows of a step, over all processes."""
+        assert conversations and all(2 <= len(c) <= room + 1 for c in conversations)
+        self.conversations, self.room, self.batch, self.seed = conversations, room, batch, seed
+        lengths = [len(conversation) - 1 for conversation in conversations]
+        # Places by falling length: an epoch fills them with any order of conversations of falling length.
+        self._falling = sorted(lengths, reverse=True)
+        self._places = place(self._falling, room) if packed else [[index] for index in range(len(lengths))]
+        self._lengths = np.array(lengths)
+        self._epochs: dict[int, tuple[Ints, Ints]] = {}
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """Rows that hold every conversation once."""
+        return len(self._places)
+
+    def rows(self, step: int, rank: int, world: int) -> list[list[Encoded]]:
+        """The conversations in each row that `rank` of `world` takes of a step."""
+        first, last = (step * self.batch + self.batch * part // world for part in (rank, rank + 1))
+        return [self._row(number) for number in range(first, last)]
+
+    def _row(self, number: int) -> list[Encoded]:
+        epoch, index = divmod(number, self.rows_per_epoch)
+        by_length, order = self._epoch(epoch)
+        return [self.conversations[int(by_length[slot])] for slot in self._places[int(order[index])]]
+
+    def _epoch(self, number: int) -> tuple[Ints, Ints]:
+        if number not in self._epochs:
+            key = np.array([self.seed % (1 << 64), number], np.uint64)
+            generator = np.random.Generator(np.random.Philox(key=key))
+            shuffled = generator.permutation(len(self.conversations))
+            by_length = shuffled[np.argsort(-self._lengths[shuffled], kind="stable")]
+            self._epochs = {key: epoch for key, epoch in self._epochs.items() if abs(key - number) == 1}
+            self._epochs[number] = (by_length, generator.permutation(self.rows_per_epoch))
+        return self._epochs[number]
+
+
+def place(lengths: Sequence[int], room: int) -> list[list[int]]:
+    """Which of `lengths` (falling) share a row: each goes into the fullest row that still has room for it."""
+    rows: list[list[int]] = []
+    by_room: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        assert length <= room
+        left = next((left for left in range(length, room + 1) if by_room.get(left)), None)
+        if left is None:
+            row, left = len(rows), room
+            rows.append([])
+        else:
+            row = by_room[left].pop()
+        rows[row].append(index)
+        by_room.setdefault(left - length, []).append(row)
+    return rows
+
+
+def fill(rows: Sequence[Sequence[Encoded]]) -> Rows:
+    """The rows as arrays, as wide as the fullest. A conversation's last token is no input and its first no target, so
+    that none predicts its neighbour."""
+    width = max((sum(len(c) - 1 for c in row) for row in rows), default=1)
+    shape = (len(rows), width)
+    ids_RT, target_RT = np.full(shape, Tokenizer.pad, np.int64), np.full(shape, IGNORED, np.int64)
+    start_RT = np.tile(np.arange(width), (len(rows), 1))  # each position of the padding sees itself alone
+    for r, row in enumerate(rows):
+        at = 0
+        for conversation in row:
+            ids, trained = np.array(conversation.ids), np.array(conversation.trained)
+            end = at + len(ids) - 1
+            ids_RT[r, at:end] = ids[:-1]
+            target_RT[r, at:end] = np.where(trained[1:], ids[1:], IGNORED)
+            start_RT[r, at:end] = at
+            at = end
+    return Rows(ids_RT, target_RT, start_RT)

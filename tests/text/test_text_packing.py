@@ -1,0 +1,66 @@
+"""Conversations in rows: each once an epoch, none cut, none seeing its neighbour, the same on any number of ranks."""
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from train_helpers import tokenizer
+
+from modou.text.conversation import Encoded
+from modou.text.packing import PackedConversations, fill, place
+from modou.text.shards import IGNORED
+
+ROOM = 16
+lengths = st.lists(st.integers(2, ROOM + 1), min_size=1, max_size=12)
+
+
+def encoded(number: int, length: int) -> Encoded:
+    """A conversation whose ids tell it from every other."""
+    return Encoded(
+        tuple(number * 100 + place for place in range(length)), tuple(place % 3 > 0 for place in range(length))
+    )
+
+
+@given(st.lists(st.integers(1, ROOM), max_size=30))
+def test_rows_hold_every_length_once_and_are_never_too_full(found: list[int]) -> None:
+    falling = sorted(found, reverse=True)
+    rows = place(falling, ROOM)
+    assert sorted(slot for row in rows for slot in row) == list(range(len(falling)))
+    assert all(sum(falling[slot] for slot in row) <= ROOM for row in rows)
+    # Two rows that would fit into one are never left: the packing is at most twice the least possible.
+    assert len(rows) <= 2 * max(1, -(-sum(falling) // ROOM))
+
+
+@given(lengths, st.booleans(), st.integers(1, 3), st.integers(0, 9))
+@settings(max_examples=50)
+def test_every_conversation_comes_once_an_epoch(found: list[int], packed: bool, world: int, seed: int) -> None:
+    conversations = [encoded(number, length) for number, length in enumerate(found)]
+    rows = PackedConversations(conversations, ROOM, batch=1, packed=packed, seed=seed)
+    epochs = 2
+    seen = Counter(
+        one.ids
+        for step in range(epochs * rows.rows_per_epoch)
+        for rank in range(world)
+        for row in rows.rows(step, rank, world)
+        for one in row
+    )
+    assert seen == {one.ids: epochs for one in conversations}
+
+
+@given(lengths, st.integers(1, 5), st.integers(1, 3))
+@settings(max_examples=50)
+def test_ranks_share_the_batch_in_order(found: list[int], batch: int, world: int) -> None:
+    conversations = [encoded(number, length) for number, length in enumerate(found)]
+    rows = PackedConversations(conversations, ROOM, batch, packed=True, seed=3)
+    whole = rows.rows(7, 0, 1)
+    assert [row for rank in range(world) for row in rows.rows(7, rank, world)] == whole
+
+
+def test_a_row_filled() -> None:
+    one, two = Encoded((1, 11, 12, 13), (False, False, True, True)), Encoded((1, 21, 22), (False, True, True))
+    rows = fill([[one, two], [two]])
+    assert rows.ids_RT.tolist() == [[1, 11, 12, 1, 21], [1, 21, tokenizer().pad, tokenizer().pad, tokenizer().pad]]
+    assert rows.target_RT.tolist() == [[IGNORED, 12, 13, 21, 22], [21, 22, IGNORED, IGNORED, IGNORED]]
+    assert rows.start_RT.tolist() == [[0, 0, 0, 3, 3], [0, 0, 2, 3, 4]]
+    assert np.count_nonzero(rows.target_RT != IGNORED) == sum(one.trained) + 2 * sum(two.trained)
