@@ -15,10 +15,15 @@ from modou.model.positions import rotate
 from modou.settings.model import ModelSettings
 
 
-def attend(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(S)) v, causal: query t is position P - T + t and sees positions up to its own."""
+def attend(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(S)) v, causal: query t is position P - T + t and sees positions up to its own.
+
+    With a mask (True = may be seen) exactly the positions it names.
+    """
     new, total = query_BHTS.shape[2], key_BKPS.shape[2]
     grouped = query_BHTS.shape[1] != key_BKPS.shape[1]
+    if mask_B1TP is not None:
+        return F.scaled_dot_product_attention(query_BHTS, key_BKPS, value_BKPS, mask_B1TP, enable_gqa=grouped)
     if new == total:
         return F.scaled_dot_product_attention(query_BHTS, key_BKPS, value_BKPS, is_causal=True, enable_gqa=grouped)
     mask_TP = None if new == 1 else causal_mask(new, total, query_BHTS.device)
@@ -38,6 +43,12 @@ def attend_explicitly(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor) 
 def causal_mask(new: int, total: int, device: torch.device) -> Tensor:
     """(T, P) True where the query may look: T new positions are the last of P."""
     return torch.ones(new, total, dtype=torch.bool, device=device).tril(total - new)
+
+
+def document_mask(start_BT: Tensor) -> Tensor:
+    """(B, 1, T, T) True where the query may look: back to the first position of its own document, `start`."""
+    place_T = torch.arange(start_BT.shape[1], device=start_BT.device)
+    return ((place_T[None, None, :] >= start_BT[:, :, None]) & (place_T[None, :] <= place_T[:, None])).unsqueeze(1)
 
 
 class Attention(nn.Module):
@@ -71,10 +82,12 @@ class Attention(nn.Module):
             query_BHTS, key_BKTS = rotate(query_BHTS, rotary_2TS), rotate(key_BKTS, rotary_2TS)
         return query_BHTS, key_BKTS, value_BKTS
 
-    def forward(self, x_BTD: Tensor, rotary_2TS: Tensor | None, cache: KVCache | None) -> Tensor:
+    def forward(
+        self, x_BTD: Tensor, rotary_2TS: Tensor | None, cache: KVCache | None, mask_B1TT: Tensor | None = None
+    ) -> Tensor:
         """Each position's mix of what it may see, (B, T, D)."""
         query_BHTS, key_BKPS, value_BKPS = self.project(x_BTD, rotary_2TS)
         if cache is not None:
             key_BKPS, value_BKPS = cache.append(self.layer, key_BKPS, value_BKPS)
-        mix_BHTS = attend(query_BHTS, key_BKPS, value_BKPS)
+        mix_BHTS = attend(query_BHTS, key_BKPS, value_BKPS, mask_B1TT)
         return self.out(mix_BHTS.transpose(1, 2).flatten(2))

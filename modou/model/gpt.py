@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modou.model.attention import Attention
+from modou.model.attention import Attention, document_mask
 from modou.model.cache import KVCache
 from modou.model.dropout import dropout
 from modou.model.loss import next_token_loss
@@ -58,9 +58,11 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(settings)
         self.dropout = settings.dropout
 
-    def forward(self, x_BTD: Tensor, rotary_2TS: Tensor | None, cache: KVCache | None) -> Tensor:
+    def forward(
+        self, x_BTD: Tensor, rotary_2TS: Tensor | None, cache: KVCache | None, mask_B1TT: Tensor | None = None
+    ) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        x_BTD = x_BTD + self._drop(self.attention(self.attention_norm(x_BTD), rotary_2TS, cache))
+        x_BTD = x_BTD + self._drop(self.attention(self.attention_norm(x_BTD), rotary_2TS, cache, mask_B1TT))
         return x_BTD + self._drop(self.feed_forward(self.feed_forward_norm(x_BTD)))
 
     def _drop(self, x_BTD: Tensor) -> Tensor:
@@ -96,8 +98,12 @@ class GPT(nn.Module):
         """Scores of the next token at every position, (B, T, V). With a cache, ids are the new tokens only."""
         return self.logits(self.hidden(ids_BT, cache))
 
-    def hidden(self, ids_BT: Tensor, cache: KVCache | None = None) -> Tensor:
-        """The residual stream after the last norm, (B, T, D). ValueError past a learned table's end."""
+    def hidden(self, ids_BT: Tensor, cache: KVCache | None = None, start_BT: Tensor | None = None) -> Tensor:
+        """The residual stream after the last norm, (B, T, D). ValueError past a learned table's end.
+
+        start_BT (without a cache): for rows of several documents, the position at which each one's document begins. A
+        document is then read as if it stood alone.
+        """
         start = cache.length if cache is not None else 0
         end = start + ids_BT.shape[1]
         x_BTD = self.embedding(ids_BT)
@@ -105,14 +111,15 @@ class GPT(nn.Module):
         if self.settings.position == "learned":
             if end > self.settings.context:
                 raise ValueError(f"learned positions end at {self.settings.context}, not {end}")
-            x_BTD = x_BTD + self.positions.weight[start:end]
+            x_BTD = x_BTD + self._learned_positions(start, end, start_BT)
         else:
             if end > self.rotary_2CS.shape[1]:  # longer than trained: the angles go on
                 self.rotary_2CS = self._rotary(end).to(self.rotary_2CS.device)
             rotary_2TS = self.rotary_2CS[:, start:end]
         x_BTD = dropout(x_BTD, self.settings.dropout, self.training)
+        mask_B1TT = None if start_BT is None else document_mask(start_BT)
         for block in self.blocks:
-            x_BTD = block(x_BTD, rotary_2TS, cache)
+            x_BTD = block(x_BTD, rotary_2TS, cache, mask_B1TT)
         if cache is not None:
             cache.advance(ids_BT.shape[1])
         return self.norm(x_BTD)
@@ -121,9 +128,16 @@ class GPT(nn.Module):
         """Scores (B, T, V) from hidden states."""
         return F.linear(x_BTD, self.head_VD)
 
-    def loss(self, ids_BT: Tensor, target_BT: Tensor) -> Tensor:
-        """Sum of -log p(target) in nats over all positions whose target is not -100; the way training calls it."""
-        return next_token_loss(self.training_hidden(ids_BT), self.head_VD, target_BT)
+    def loss(self, ids_BT: Tensor, target_BT: Tensor, start_BT: Tensor | None = None) -> Tensor:
+        """Sum of -log p(target) in nats over all positions whose target is not -100; the way training calls it.
+
+        start_BT: see `hidden`.
+        """
+        return next_token_loss(self.training_hidden(ids_BT, None, start_BT), self.head_VD, target_BT)
+
+    def twin(self) -> "GPT":
+        """A model of the same kind and shape, its weights as new."""
+        return GPT(self.settings)
 
     def matrices_in(self, name: str) -> tuple[int, list[int]]:
         """How the block parameter `name` splits into matrices that act by themselves: (dimension, sizes). Each head has
@@ -142,6 +156,13 @@ class GPT(nn.Module):
         shape = self.settings
         like = self.embedding.weight
         return KVCache.empty(shape.layers, batch, shape.key_value_heads, length, shape.head_size, like)
+
+    def _learned_positions(self, start: int, end: int, start_BT: Tensor | None) -> Tensor:
+        """Of positions start to end, (T, D); in rows of several documents counted from each one's beginning, (B, T, D).
+        (Rotary positions need no counting: only distances matter.)"""
+        if start_BT is None:
+            return self.positions.weight[start:end]
+        return F.embedding(torch.arange(start, end, device=start_BT.device) - start_BT, self.positions.weight)
 
     def _rotary(self, length: int) -> Tensor:
         return rotary_table(length, self.settings.head_size, self.settings.rope_base)

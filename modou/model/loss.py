@@ -64,8 +64,13 @@ def next_token_loss(x_BTD: Tensor, head_VD: Tensor, target_BT: Tensor) -> Tensor
     return loss
 
 
-def token_log_probabilities(logits_BTV: Tensor, target_BT: Tensor) -> Tensor:
-    """log p(target) in nats at each position, (B, T) float32."""
-    logits_BTV = logits_BTV.float()
+def token_log_probabilities(logits_BTV: Tensor, target_BT: Tensor, temperature: float = 1.0) -> Tensor:
+    """log softmax(logits / temperature)[target] in nats at each position, (B, T), float32 (float64 where logits are).
+
+    `temperature` is the one that the tokens were drawn with: what is scored must be what was sampled from.
+    """
+    logits_BTV = logits_BTV.to(torch.promote_types(logits_BTV.dtype, torch.float32))
+    if temperature != 1:
+        logits_BTV = logits_BTV / temperature
     chosen_BT = logits_BTV.gather(-1, target_BT.unsqueeze(-1)).squeeze(-1)
     return chosen_BT - logits_BTV.logsumexp(-1)

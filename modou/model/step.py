@@ -30,7 +30,8 @@ PLAIN = (GPT, Block, Attention, FeedForward, nn.Linear, nn.Embedding, nn.LayerNo
 
 def next_logits(model: GPT, cache: KVCache) -> NextLogits:
     """The function ids_B -> logits_BV that appends one token a row to `cache` and scores the next."""
-    if is_plain(model):
+    mixed = torch.is_autocast_enabled(model.embedding.weight.device.type)  # its own products would not be
+    if is_plain(model) and not mixed:
         return OneToken(model, cache)
     return lambda ids_B: model.logits(model.hidden(ids_B[:, None], cache))[:, 0]
 

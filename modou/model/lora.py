@@ -1,0 +1,71 @@
+"""Low-rank adapters: train a few per cent of the numbers beside frozen matrices (LoRA: Hu et al. 2022).
+
+    y = W x + (alpha / rank) B A x        A: rank x in, drawn small;  B: out x rank, zero, so that training begins at W
+
+Shapes: I width in, O width out, R rank.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modou.model.gpt import GPT
+from modou.settings.model import ModelSettings
+
+
+class Adapters(NamedTuple):
+    """Shape of the adapters of a model."""
+
+    rank: int
+    alpha: float
+    dropout: float = 0.0
+
+
+class LoRALinear(nn.Linear):
+    """A linear layer whose own weight is frozen, with an adapter beside it. `weight` and `bias` keep their names."""
+
+    def __init__(self, base: nn.Linear, adapters: Adapters) -> None:
+        has_bias = base.bias is not None  # pyright: ignore[reportUnnecessaryComparison]
+        super().__init__(base.in_features, base.out_features, bias=has_bias, device="meta")
+        self.weight, self.bias = base.weight, base.bias
+        self.scale, self.dropout = adapters.alpha / adapters.rank, adapters.dropout
+        self.lora_a = nn.Parameter(base.weight.new_empty(adapters.rank, base.in_features))
+        self.lora_b = nn.Parameter(base.weight.new_zeros(base.out_features, adapters.rank))
+        nn.init.normal_(self.lora_a, std=base.in_features**-0.5)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., I) to (..., O)."""
+        low_R = F.linear(F.dropout(input, self.dropout, self.training), self.lora_a)
+        return F.linear(input, self.weight, self.bias) + F.linear(low_R, self.lora_b) * self.scale
+
+
+class AdaptedGPT(GPT):
+    """A GPT whose own weights are frozen, with an adapter beside every linear layer of its blocks."""
+
+    def __init__(self, settings: ModelSettings, adapters: Adapters) -> None:
+        super().__init__(settings)
+        self.adapters = adapters
+        self.requires_grad_(False)
+        for module in list(self.blocks.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, nn.Linear) and not isinstance(child, LoRALinear):
+                    setattr(module, name, LoRALinear(child, adapters))
+
+    def twin(self) -> GPT:
+        """A model of the same kind."""
+        return AdaptedGPT(self.settings, self.adapters)
+
+    @torch.no_grad()
+    def merged(self) -> GPT:
+        """A plain model that computes the same (to rounding), on the CPU."""
+        weights = {name: tensor for name, tensor in self.state_dict().items() if "lora_" not in name}
+        for name, module in self.blocks.named_modules():
+            if isinstance(module, LoRALinear):
+                added = module.scale * (module.lora_b @ module.lora_a)
+                weights[f"blocks.{name}.weight"] = module.weight + added
+        with torch.random.fork_rng(devices=[]):
+            plain = GPT(self.settings)
+        plain.load_state_dict(weights)
+        return plain.train(self.training)
