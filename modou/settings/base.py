@@ -27,6 +27,27 @@ class Settings(BaseModel):
         return type(self).parse({**self.model_dump(exclude_unset=True), **values})
 
 
+class Groups(Settings):
+    """All settings of a run: one group a stage, `--group.field` on the command line and `[group] field` in TOML."""
+
+    def with_values(self, values: dict[str, dict[str, Any]]) -> Self:
+        """A copy with `{group: {field: value}}` set over what is set here. UserError names the first bad option."""
+        return type(self).parse(merge(self.model_dump(exclude_unset=True), values))
+
+    def is_set(self, group: str, field: str) -> bool:
+        """Whether a flag, a preset or a plan chose this option (else it is a default)."""
+        return field in getattr(self, group).model_fields_set
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Nested tables of `above` laid over those of `below`."""
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        merged[key] = merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
+
+
 def _user_error(error: ValidationError) -> UserError:
     first = error.errors(include_url=False)[0]
     names = [part for part in first["loc"] if isinstance(part, str)]  # what is no name counts the items of a tuple

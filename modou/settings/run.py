@@ -8,13 +8,12 @@ from modou.errors import UserError
 from modou.settings.base import Settings, read_toml
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.model import ModelSettings
-from modou.settings.sampling import SamplingSettings
 from modou.settings.text import CleanSettings, TokenizerSettings
-from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings
+from modou.settings.train import Trained
 
 
-class RunSettings(Settings):
-    """One group a stage. Options are named `--group.field` on the command line and `[group] field` in TOML."""
+class RunSettings(Trained):
+    """From a book to a model: one group a stage."""
 
     clean: CleanSettings = CleanSettings()
     """Cleaning."""
@@ -22,41 +21,15 @@ class RunSettings(Settings):
     """Tokenizer."""
     model: ModelSettings = ModelSettings()
     """Model."""
-    train: TrainSettings = TrainSettings()
-    """Training loop."""
-    optimizer: OptimizerSettings = OptimizerSettings()
-    """Optimizer."""
-    schedule: ScheduleSettings = ScheduleSettings()
-    """Learning-rate schedule."""
-    sampling: SamplingSettings = SamplingSettings()
-    """Generation."""
     evaluate: EvaluateSettings = EvaluateSettings()
     """Evaluation."""
 
-    def with_values(self, values: dict[str, dict[str, Any]]) -> "RunSettings":
-        """A copy with `{group: {field: value}}` set over what is set here. UserError names the first bad option."""
-        merged = merge(self.model_dump(exclude_unset=True), values)
-        return RunSettings.parse(merged)
 
-    def is_set(self, group: str, field: str) -> bool:
-        """Whether a flag, a preset or a plan chose this option (else it is a default)."""
-        return field in getattr(self, group).model_fields_set
-
-
-def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Nested tables of `above` laid over those of `below`."""
-    merged = dict(below)
-    for key, value in above.items():
-        inner = merged.get(key)
-        merged[key] = merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def option_names() -> dict[str, Any]:
+def option_names(root: type[Settings] = RunSettings) -> dict[str, Any]:
     """Every option as {"group.field": annotation}."""
     return {
         f"{group}.{name}": field.annotation
-        for group, outer in RunSettings.model_fields.items()
+        for group, outer in root.model_fields.items()
         for name, field in _group_type(outer.annotation).model_fields.items()
         if field.annotation is not None
     }

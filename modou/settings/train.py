@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from modou.settings.base import Settings
+from modou.settings.base import Groups, Settings
+from modou.settings.sampling import SamplingSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tracker = Literal["none", "tensorboard", "wandb", "swanlab"]
@@ -80,3 +81,16 @@ class TrainSettings(Settings):
     """Under torchrun: ddp = every process holds the whole model, fsdp = a share of it."""
     track: Tracker = "none"
     """Show the curve in TensorBoard, Weights & Biases or SwanLab too (pip install 'modou[track]')."""
+
+
+class Trained(Groups):
+    """The groups of everything that trains."""
+
+    train: TrainSettings = TrainSettings()
+    """Training loop."""
+    optimizer: OptimizerSettings = OptimizerSettings()
+    """Optimizer."""
+    schedule: ScheduleSettings = ScheduleSettings()
+    """Learning-rate schedule."""
+    sampling: SamplingSettings = SamplingSettings()
+    """Generation."""

@@ -7,7 +7,7 @@ Everything random is keyed by (seed, step): a run that is stopped anywhere and r
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,14 +94,15 @@ class Trainer:
         began = time.perf_counter()
         step, progress = self.progress.step, self.progress
         self.model.train()
-        self.objective.prepare(self.model, step)
+        with self._precision():  # what is scored beforehand must be scored as it will be in the loss
+            self.objective.prepare(self.model, step)
         batches = self.objective.micro_batches(step, self.world.rank, self.world.size)
         count = max(1.0, self.world.sum(sum(batch.count for batch in batches)))
         sums: dict[str, Tensor] = {}
         for number, batch in enumerate(batches):
             synchronise_gradients(self.model, number == len(batches) - 1)
             self._seed(step, number)
-            with torch.autocast(self.world.device.type, torch.bfloat16) if self.autocast else nullcontext():
+            with self._precision():
                 loss, extra = self.objective.loss(self.model, batch)
             (loss / count).backward()
             for name, value in {"loss": loss.detach(), **extra}.items():
@@ -124,6 +125,9 @@ class Trainer:
         event = Stepped(progress.step, progress.steps, progress.seconds, seconds, int(count), metrics)
         self.keeper.log_step(event)
         return event
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.world.device.type, torch.bfloat16) if self.autocast else nullcontext()
 
     def _seed(self, step: int, micro: int) -> None:
         """Dropout becomes a function of (seed, step, micro-batch, rank), not of history."""

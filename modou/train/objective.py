@@ -49,6 +49,28 @@ class Objective(Protocol):
         """Plain values to save with a checkpoint beyond (seed, step)."""
         ...
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes them back."""
+    def tensors(self) -> dict[str, Tensor]:
+        """Tensors to save with it."""
         ...
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Takes both back."""
+        ...
+
+
+class DataAtHand:
+    """What an objective has nothing to do for whose data is there from the start."""
+
+    def prepare(self, model: GPT, step: int) -> None:
+        """Nothing."""
+
+    def state(self) -> dict[str, Any]:
+        """Nothing beyond (seed, step)."""
+        return {}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """None."""
+        return {}
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Nothing to take back."""

@@ -128,16 +128,17 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
     """The optimizers of `model`: [Muon, AdamW], or [AdamW] alone. Each group remembers its peak rate as `peak_lr`.
 
     Matrices of the blocks go to Muon (or to AdamW at `matrix_lr`); embeddings and head to AdamW at `embedding_lr`;
-    norms and biases to AdamW at `embedding_lr` without decay.
+    norms and biases to AdamW at `embedding_lr` without decay. What is frozen is left out.
     """
     matrices: list[nn.Parameter] = []
     parts: list[tuple[int, list[int]]] = []
     tables: list[nn.Parameter] = []
     scalars: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
+    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    for name, parameter in trained:
         if parameter.ndim == 2 and name.startswith("blocks."):
             matrices.append(parameter)
-            parts.append(model.matrices_in(name))
+            parts.append(model.matrices_in(name) if settings.name == "muon" else (0, []))
         else:
             (tables if parameter.ndim == 2 else scalars).append(parameter)
     decay = settings.weight_decay

@@ -8,7 +8,7 @@ wrong anyway where their token counts differ.
 import os
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,6 +20,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from modou.errors import UserError
 from modou.model.gpt import GPT
 
+T = TypeVar("T")
 TIMEOUT = timedelta(minutes=30)
 
 
@@ -48,6 +49,14 @@ class World:
     def maximum(self, value: float) -> float:
         """The largest over all processes."""
         return self._reduce(value, dist.ReduceOp.MAX)
+
+    def gather_objects(self, mine: T) -> list[T]:
+        """What every process has, in order of rank."""
+        if self.size == 1:
+            return [mine]
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, mine)
+        return found
 
     def barrier(self) -> None:
         """Waits for all."""
@@ -104,8 +113,9 @@ def spread(model: GPT, world: World, precision: torch.dtype = torch.float32) -> 
     # The root group holds embedding, norm and head together. Left whole after a forward pass, as is the default, an
     # evaluation would leave stand-ins in the model, which neither the average nor a checkpoint knows.
     fully_shard(model, mesh=world.mesh, mp_policy=policy, reshard_after_forward=True)
-    for method in ("loss", "hidden", "logits"):
-        register_fsdp_forward_method(model, method)
+    for method in ("loss", "hidden", "logits", "scores"):
+        if hasattr(model, method):
+            register_fsdp_forward_method(model, method)
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.set_gradient_divide_factor(1.0)
@@ -119,7 +129,7 @@ def replica(model: GPT, world: World) -> GPT:
     if world.mesh is None:
         return model
     with torch.random.fork_rng(devices=[]):
-        copy = GPT(model.settings)
+        copy = model.twin()
     for name, parameter in model.named_parameters():
         place(copy.get_parameter(name), gather(parameter))
     return copy.to(world.device).train(model.training)

@@ -23,6 +23,7 @@ from modou.model.loss import IGNORE
 from modou.settings.sampling import SamplingSettings
 from modou.text.shards import Batches
 from modou.text.tokenizer import Tokenizer
+from modou.train.objective import DataAtHand
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class TokenBatch:
 
 
 @dataclass(frozen=True)
-class Pretrain:
+class Pretrain(DataAtHand):
     """The objective of `modou pretrain`. See train.objective for the contract."""
 
     batches: Batches
@@ -48,9 +49,6 @@ class Pretrain:
     micro_batch: int = 0
     noise: float = 0.0
     measure: str = "validation.bits_per_char"
-
-    def prepare(self, model: GPT, step: int) -> None:
-        """Nothing: the text is there."""
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[TokenBatch]:
         """This process's rows of the step's batch, `micro_batch` at a time."""
@@ -85,13 +83,6 @@ class Pretrain:
             {"prompt": prompt, "seed": self.sampling.seed, "text": text.text}
             for prompt, text in zip(self.prompts, written, strict=True)
         ]
-
-    def state(self) -> dict[str, Any]:
-        """Nothing beyond (seed, step)."""
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Nothing to take back."""
 
 
 def noisy(ids_BT: Tensor, share: float) -> Tensor:

@@ -51,6 +51,8 @@ class Keeper:
             "model": {name: gather(tensor) for name, tensor in model.named_parameters()},
             "optimizer": optimizer_state.collect(model, optimizers),
         }
+        if kept := objective.tensors():
+            tensors["objective"] = kept
         if average is not None:
             tensors["average"] = {name: gather(tensor) for name, tensor in average.tensors.items()}
         state: dict[str, Any] = {
@@ -96,7 +98,7 @@ class Keeper:
         if average is not None:
             for name, tensor in average.tensors.items():
                 place(tensor, tensors["average"][name])
-        objective.restore(state["objective"])
+        objective.restore(state["objective"], tensors.get("objective", {}))
         progress = Progress.from_json(state["progress"])
         if self.world.is_main:
             checkpoints.point(self.run.checkpoints, progress.step, progress.best_step == progress.step)

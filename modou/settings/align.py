@@ -1,0 +1,186 @@
+"""How a trained model is aligned: one root of settings a method."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from modou.settings.base import Settings
+from modou.settings.train import OptimizerSettings, Rate, Share, Trained
+
+
+class SftSettings(Settings):
+    """Supervised fine-tuning."""
+
+    epochs: Annotated[float, Field(gt=0)] = 3.0
+    """Times every conversation is learned from (where --train.steps does not say how long)."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of the conversations that is not trained on but measured, at most 500 of them."""
+    packed: bool = True
+    """Put several conversations into one row; each sees only itself."""
+    lora_rank: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Train adapters of this rank beside frozen matrices; 0 = train everything."""
+    lora_alpha: Annotated[float, Field(gt=0)] = 16.0
+    """An adapter's output is scaled by alpha / rank."""
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of an adapter's inputs dropped in training."""
+
+
+class RewardSettings(Settings):
+    """The reward model."""
+
+    epochs: Annotated[float, Field(gt=0)] = 2.0
+    """Times every pair is learned from (where --train.steps does not say how long)."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of the pairs that is not trained on but measured, at most 500 of them."""
+    centre: Annotated[float, Field(ge=0)] = 0.01
+    """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0."""
+
+
+class DpoSettings(Settings):
+    """Direct preference optimisation."""
+
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    """Times every pair is learned from (where --train.steps does not say how long)."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of the pairs that is not trained on but measured, at most 500 of them."""
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    """How firmly the model is held to the one it began as."""
+    smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Share of the labels believed wrong."""
+
+
+class RolloutSettings(Settings):
+    """Rounds of answers that reinforcement learning learns from."""
+
+    rounds: Annotated[int, Field(ge=1)] = 50
+    """Rounds in all (where --train.steps does not say how long)."""
+    prompts: Annotated[int, Field(ge=1)] = 32
+    """Different questions in a round."""
+    group: Annotated[int, Field(ge=1)] = 4
+    """Answers to each question (GRPO compares them: at least 2)."""
+    tokens: Annotated[int, Field(ge=1)] = 96
+    """Most tokens of an answer."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Of the answers, over the whole vocabulary; scores are taken at the same temperature."""
+    epochs: Annotated[int, Field(ge=1)] = 2
+    """Times a round is learned from."""
+    minibatches: Annotated[int, Field(ge=1)] = 2
+    """Updates in each of these times."""
+    held_out: Annotated[int, Field(ge=1)] = 64
+    """Questions that are not trained on but answered at every evaluation."""
+    unfinished_penalty: Annotated[float, Field(ge=0)] = 1.0
+    """Taken off the reward of an answer that ran into the limit instead of ending."""
+
+
+class PpoSettings(Settings):
+    """Proximal policy optimisation."""
+
+    kl_weight: Annotated[float, Field(ge=0)] = 0.05
+    """Price of a nat of distance from the reference, at the start."""
+    target_kl: Annotated[float, Field(ge=0)] = 0.0
+    """Distance an answer may have, in nats: the price follows it; 0 = the price is fixed."""
+    gamma: Share = 1.0
+    """Discount of later rewards."""
+    decay: Share = 0.95
+    """lambda of GAE."""
+    clip_low: Annotated[float, Field(gt=0)] = 0.2
+    """Largest fall of a token's probability ratio that still counts."""
+    clip_high: Annotated[float, Field(gt=0)] = 0.2
+    """Largest rise."""
+    value_clip: Annotated[float, Field(gt=0)] = 0.2
+    """How far a value may move in one round."""
+    value_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the value's loss."""
+
+
+class GrpoSettings(Settings):
+    """Group-relative policy optimisation."""
+
+    kl_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Price of the distance from the reference, in the loss."""
+    scale: bool = True
+    """Divide advantages by the group's standard deviation."""
+    clip_low: Annotated[float, Field(gt=0)] = 0.2
+    """Largest fall of a token's probability ratio that still counts."""
+    clip_high: Annotated[float, Field(gt=0)] = 0.28
+    """Largest rise (clip higher: DAPO)."""
+
+
+class FineOptimizer(OptimizerSettings):
+    """The update rule where a trained model is trained on: smaller rates, so that it keeps what it knows."""
+
+    matrix_lr: Rate = 0.005
+    """Peak learning rate of the matrices in the blocks (about 0.005 for muon, 0.0003 for adamw)."""
+    embedding_lr: Rate = 0.001
+    """Peak learning rate of embeddings, head, norms and biases (always AdamW)."""
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Decay of the block matrices: each step takes off this share x the current rate."""
+
+
+class SftRun(Trained):
+    """All settings of `modou sft`."""
+
+    sft: SftSettings = SftSettings()
+    """Supervised fine-tuning."""
+    optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    """Optimizer."""
+
+
+class RewardRun(Trained):
+    """All settings of `modou reward`."""
+
+    reward: RewardSettings = RewardSettings()
+    """Reward model."""
+    optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    """Optimizer."""
+
+
+class PreferenceOptimizer(FineOptimizer):
+    """Smaller rates still: a preference is a nudge."""
+
+    matrix_lr: Rate = 0.001
+    """Peak learning rate of the matrices in the blocks (about 0.001 for muon, 0.0001 for adamw)."""
+    embedding_lr: Rate = 0.0002
+    """Peak learning rate of embeddings, head, norms and biases (always AdamW)."""
+
+
+class DpoRun(Trained):
+    """All settings of `modou dpo`."""
+
+    dpo: DpoSettings = DpoSettings()
+    """Direct preference optimisation."""
+    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Optimizer."""
+
+
+class PpoRun(Trained):
+    """All settings of `modou ppo`."""
+
+    ppo: PpoSettings = PpoSettings()
+    """Proximal policy optimisation."""
+    rollout: RolloutSettings = RolloutSettings()
+    """Rounds of answers."""
+    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Optimizer."""
+
+
+class GroupRollouts(RolloutSettings):
+    """Few questions, many answers to each: they are compared with one another."""
+
+    prompts: Annotated[int, Field(ge=1)] = 16
+    """Different questions in a round."""
+    group: Annotated[int, Field(ge=2)] = 8
+    """Answers to each question, which are compared."""
+    epochs: Annotated[int, Field(ge=1)] = 1
+    """Times a round is learned from."""
+
+
+class GrpoRun(Trained):
+    """All settings of `modou grpo`."""
+
+    grpo: GrpoSettings = GrpoSettings()
+    """Group-relative policy optimisation."""
+    rollout: GroupRollouts = GroupRollouts()
+    """Rounds of answers."""
+    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Optimizer."""

@@ -1,0 +1,91 @@
+"""DPO: the policy itself is the reward model (Rafailov et al. 2023).
+
+loss = - sum over pairs of log sigmoid(beta (log p_chosen/q_chosen - log p_rejected/q_rejected))
+
+p is the policy's probability of a whole answer, q the frozen reference's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modou.model.gpt import GPT
+from modou.model.loss import IGNORE, token_log_probabilities
+from modou.settings.align import DpoSettings
+from modou.settings.sampling import SamplingSettings
+from modou.text.conversation import Message, Template
+from modou.train import policy
+from modou.train.objective import DataAtHand
+from modou.train.pairs import Pair, PairBatch, pair_batch, step_pairs
+from modou.train.reward import PAIRS_AT_ONCE
+from modou.train.sft import answers
+
+
+@dataclass(frozen=True)
+class Dpo(DataAtHand):
+    """The objective of `modou dpo`. See train.objective for the contract."""
+
+    pairs: Sequence[Pair]
+    held_out: Sequence[Pair]
+    prompts: Sequence[Sequence[Message]]
+    reference: GPT
+    template: Template
+    sampling: SamplingSettings
+    settings: DpoSettings
+    batch: int
+    seed: int
+    device: torch.device
+    micro_batch: int = 0
+    measure: str = "validation.loss"
+
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PairBatch]:
+        """This process's pairs of the step's batch."""
+        return step_pairs(self.pairs, step, self.batch, self.seed, rank, world, self.micro_batch, self.device)
+
+    def loss(self, model: GPT, batch: PairBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum over pairs; the implied rewards, and how often the chosen one's is higher."""
+        log_B = answer_log_probabilities(model, batch)
+        with torch.no_grad():
+            reference_B = answer_log_probabilities(self.reference, batch)
+        half = len(log_B) // 2
+        (chosen_P, rejected_P), (old_chosen_P, old_rejected_P) = log_B.split(half), reference_B.split(half)
+        loss, chosen_P, rejected_P = policy.direct_preference_loss(
+            chosen_P, rejected_P, old_chosen_P, old_rejected_P, self.settings.beta, self.settings.smoothing
+        )
+        kept = float(batch.count > 0)
+        found = {
+            "accuracy": (chosen_P > rejected_P).float().sum() * kept,
+            "margin": (chosen_P - rejected_P).sum() * kept,
+            "reward_chosen": chosen_P.sum() * kept,
+            "reward_rejected": rejected_P.sum() * kept,
+        }
+        return loss * kept, found
+
+    @torch.inference_mode()
+    def evaluate(self, model: GPT) -> dict[str, Any]:
+        """Loss and accuracy on held-out pairs."""
+        was_training = model.training
+        model.eval()
+        sums = {"loss": 0.0, "accuracy": 0.0, "margin": 0.0}
+        for first in range(0, len(self.held_out), PAIRS_AT_ONCE):
+            loss, found = self.loss(model, pair_batch(self.held_out[first : first + PAIRS_AT_ONCE], self.device))
+            sums["loss"] += loss.item()
+            for name in ("accuracy", "margin"):
+                sums[name] += found[name].item()
+        model.train(was_training)
+        return {"validation": {name: value / max(1, len(self.held_out)) for name, value in sums.items()}}
+
+    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+        """An answer to each question."""
+        return answers(model, self.template, self.prompts, self.sampling)
+
+
+def answer_log_probabilities(model: GPT, batch: PairBatch) -> Tensor:
+    """log p of each row's answer, the sum over its tokens, (B,)."""
+    logits_BTV = model.logits(model.hidden(batch.ids_BT))
+    mask_BT = batch.target_BT != IGNORE
+    log_BT = token_log_probabilities(logits_BTV, batch.target_BT.where(mask_BT, 0))
+    return (log_BT * mask_BT).sum(1)

@@ -1,0 +1,88 @@
+"""PPO: a value at every token says what was to be expected, the advantage is what came on top (Schulman et al. 2017;
+on language models Ouyang et al. 2022).
+
+    r_t = -beta * (log p - log reference)  and, at the last token, the answer's score
+    A by GAE from r and V, whitened over all tokens of the round;  R = A + V
+    loss = 1/tokens * sum of  -min(ratio A, clip(ratio) A)  +  c/2 * max((V - R)^2, (clipped V - R)^2)
+
+The value is one number read off the policy's own hidden state (model.scored). beta is steered: above the wanted
+distance it grows, below it shrinks (Ziegler et al. 2019).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modou.model.gpt import GPT
+from modou.model.loss import token_log_probabilities
+from modou.model.scored import ScoredGPT
+from modou.settings.align import PpoSettings
+from modou.train import policy
+from modou.train.rl import PolicyObjective, Rows
+from modou.train.rollouts import POSITIONS_AT_ONCE, Rollout
+
+MOST_STEERING = 0.2
+"""The price changes with the relative error of the distance, which counts up to this much,"""
+STEERING = 0.1
+"""and by this share of it."""
+
+
+@dataclass
+class Ppo(PolicyObjective):
+    """See the file's top, and train.objective for the contract."""
+
+    settings: PpoSettings = field(default_factory=PpoSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.kl_weight = self.price = self.settings.kl_weight
+
+    def advise(self, rollout: Rollout, model: GPT) -> dict[str, Tensor]:
+        """Old values, advantages and returns of every token."""
+        assert isinstance(model, ScoredGPT)
+        mask_NT = rollout.mask_NT
+        kl_NT = policy.kl_k1(rollout.old_NT, rollout.reference_NT)
+        values_NT = token_values(model, rollout.ids_NT) * mask_NT
+        rewards_NT = policy.shaped_rewards(rollout.scores_N, kl_NT, mask_NT, self.kl_weight)
+        advantages_NT, returns_NT = policy.generalised_advantages(
+            rewards_NT, values_NT, mask_NT, self.settings.gamma, self.settings.decay
+        )
+        self._steer(kl_NT.sum(1).mean().item())
+        return {
+            "values_NT": values_NT,
+            "advantages_NT": policy.whiten(advantages_NT, mask_NT),
+            "returns_NT": returns_NT,
+        }
+
+    def _steer(self, kl: float) -> None:
+        """The price follows the distance of a whole answer towards the wanted one, slowly."""
+        if self.settings.target_kl:
+            error = min(max(kl / self.settings.target_kl - 1, -MOST_STEERING), MOST_STEERING)
+            self.kl_weight *= 1 + STEERING * error
+
+    def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:
+        """Sum over the tokens of the micro-batch."""
+        assert isinstance(model, ScoredGPT)
+        x_BTD = model.hidden(batch["ids_NT"])
+        logits_BTV, values_BT = model.logits(x_BTD), model.scores(x_BTD)
+        mask_BT, own = batch["mask_NT"], self.settings
+        log_BT = token_log_probabilities(logits_BTV, batch["target_NT"], self.sampling.temperature) * mask_BT
+        loss, clipped = policy.clipped_policy_loss(
+            log_BT, batch["old_NT"], batch["advantages_NT"], mask_BT, own.clip_low, own.clip_high
+        )
+        value_loss = policy.clipped_value_loss(
+            values_BT, batch["values_NT"], batch["returns_NT"], mask_BT, own.value_clip
+        )
+        distance_BT = policy.kl_k3(log_BT, batch["reference_NT"])
+        metrics = self.common_metrics(logits_BTV, distance_BT, clipped, mask_BT)
+        return loss + own.value_weight * value_loss, metrics | {"value_loss": value_loss.detach()}
+
+
+@torch.no_grad()
+def token_values(model: ScoredGPT, ids_NT: Tensor) -> Tensor:
+    """The value at every position, (N, T) on the CPU, a few rows at a time."""
+    device = model.embedding.weight.device
+    rows = max(1, POSITIONS_AT_ONCE // ids_NT.shape[1])
+    return torch.cat([model.scores(model.hidden(ids_BT.to(device))).cpu() for ids_BT in ids_NT.split(rows)])

@@ -1,0 +1,86 @@
+"""The reward model: a number for a whole conversation, learned from which of two answers people preferred.
+
+loss = - sum over pairs of log sigmoid(r_chosen - r_rejected)   (Bradley & Terry 1952), and a little for staying near 0
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modou.model.gpt import GPT
+from modou.model.scored import ScoredGPT
+from modou.settings.align import RewardSettings
+from modou.train import policy
+from modou.train.objective import DataAtHand
+from modou.train.pairs import Pair, PairBatch, pair_batch, step_pairs
+
+PAIRS_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class RewardModel(DataAtHand):
+    """The objective of `modou reward`. See train.objective for the contract."""
+
+    pairs: Sequence[Pair]
+    held_out: Sequence[Pair]
+    settings: RewardSettings
+    batch: int
+    seed: int
+    device: torch.device
+    micro_batch: int = 0
+    measure: str = "validation.loss"
+
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PairBatch]:
+        """This process's pairs of the step's batch."""
+        return step_pairs(self.pairs, step, self.batch, self.seed, rank, world, self.micro_batch, self.device)
+
+    def loss(self, model: GPT, batch: PairBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum over pairs; how often the chosen one has the higher reward, and by how much."""
+        rewards_B = rewards(model, batch)
+        chosen_P, rejected_P = rewards_B.split(len(rewards_B) // 2)
+        kept = float(batch.count > 0)
+        margin_P = (chosen_P - rejected_P).detach()
+        found = {"accuracy": (margin_P > 0).float().sum() * kept, "margin": margin_P.sum() * kept}
+        return policy.preference_loss(chosen_P, rejected_P, self.settings.centre) * kept, found
+
+    @torch.inference_mode()
+    def evaluate(self, model: GPT) -> dict[str, Any]:
+        """Loss and accuracy on held-out pairs, in all and by kind; beside it, what always preferring the longer answer
+        would get."""
+        was_training = model.training
+        model.eval()
+        loss, right, longer = 0.0, defaultdict[str, list[bool]](list), defaultdict[str, list[bool]](list)
+        for first in range(0, len(self.held_out), PAIRS_AT_ONCE):
+            pairs = self.held_out[first : first + PAIRS_AT_ONCE]
+            chosen_P, rejected_P = rewards(model, pair_batch(pairs, self.device)).split(len(pairs))
+            loss += policy.preference_loss(chosen_P, rejected_P).item()
+            for pair, margin in zip(pairs, (chosen_P - rejected_P).tolist(), strict=True):
+                right[pair.kind].append(margin > 0)
+                longer[pair.kind].append(len(pair.chosen) > len(pair.rejected))
+        model.train(was_training)
+        count = max(1, len(self.held_out))
+        kinds = {
+            kind or "all": {
+                "pairs": len(marks),
+                "accuracy": sum(marks) / len(marks),
+                "longer": {"accuracy": sum(longer[kind]) / len(marks)},
+            }
+            for kind, marks in right.items()
+        }
+        accuracy = sum(sum(marks) for marks in right.values()) / count
+        return {"validation": {"loss": loss / count, "accuracy": accuracy, "kinds": kinds}}
+
+    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+        """Nothing: a reward model writes nothing."""
+        return []
+
+
+def rewards(model: GPT, batch: PairBatch) -> Tensor:
+    """The reward of each row, read at its last token, (B,)."""
+    assert isinstance(model, ScoredGPT)
+    scores_BT = model.scores(model.hidden(batch.ids_BT))
+    return scores_BT.gather(1, batch.last_B[:, None])[:, 0]

@@ -1,0 +1,194 @@
+"""What PPO and GRPO share: rounds of answers, and the passes over each round.
+
+Update number `step` belongs to round step // updates_a_round. A round is written when its first update is asked for and
+kept, with everything taken from it, in the checkpoint, so that a run stopped inside a round goes on to the bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modou.model.gpt import GPT
+from modou.settings.align import RolloutSettings
+from modou.settings.sampling import SamplingSettings
+from modou.text.conversation import Template
+from modou.train import policy
+from modou.train.order import example_at
+from modou.train.parallel import World, replica
+from modou.train.rollouts import Answer, Judge, Rollout, Task, assemble, score_tokens, write
+
+LOOK = 1 << 40
+"""The key of the answers of evaluations: no round has it."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A micro-batch: rows of the round; `count` tokens of answers."""
+
+    tensors: dict[str, Tensor]
+    count: int
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.tensors[name]
+
+
+@dataclass
+class PolicyObjective:
+    """Everything but the advantages and the loss, which a subclass has."""
+
+    tasks: Sequence[Task]
+    held_out: Sequence[Task]
+    judge: Judge
+    reference: GPT
+    template: Template
+    rollout: RolloutSettings
+    seed: int
+    world: World
+    micro_batch: int = 0
+    shown: int = 3
+    measure: str = "validation.loss"
+    kl_weight: float = 0.0
+    """Price of a nat of distance from the reference."""
+    price: float = field(init=False, default=0.0)
+    """The same as it was at the start: evaluations are compared by one price."""
+    sampling: SamplingSettings = field(init=False)
+    round: int = field(init=False, default=-1)
+    kept: dict[str, Tensor] = field(init=False, default_factory=dict[str, Tensor])
+    facts: dict[str, float] = field(init=False, default_factory=dict[str, float])
+    """Of the round: mean reward and so on."""
+
+    def __post_init__(self) -> None:
+        self.sampling = SamplingSettings(
+            tokens=self.rollout.tokens, temperature=self.rollout.temperature, top_p=1.0, seed=self.seed
+        )
+
+    @property
+    def answers_a_round(self) -> int:
+        """Answers written before the next updates."""
+        return self.rollout.prompts * self.rollout.group
+
+    @property
+    def updates_a_round(self) -> int:
+        """Updates made from them."""
+        return self.rollout.epochs * self.rollout.minibatches
+
+    def advise(self, rollout: Rollout, model: GPT) -> dict[str, Tensor]:
+        """Advantages, and whatever else the loss needs, (N, T) each."""
+        raise NotImplementedError
+
+    # -- rounds --
+
+    def prepare(self, model: GPT, step: int) -> None:
+        """Writes the step's round unless it is there."""
+        round = step // self.updates_a_round
+        if round == self.round:
+            return
+        writer = replica(model, self.world)
+        was_training = writer.training
+        writer.eval()
+        try:
+            places = range(round * self.rollout.prompts, (round + 1) * self.rollout.prompts)
+            tasks = [self.tasks[example_at(place, len(self.tasks), self.seed)] for place in places]
+            rollout = self.play(writer, tasks, self.rollout.group, round)
+            self.kept = rollout.tensors() | self.advise(rollout, writer)
+        finally:
+            writer.train(was_training)
+        self.round, self.facts = round, self._summary(rollout)
+
+    def play(self, writer: GPT, tasks: Sequence[Task], group: int, key: int) -> Rollout:
+        """Answers to the tasks, judged and scored."""
+        answers = write(writer, self.template, tasks, group, self.sampling, key, self.world)
+        return self.scored(writer, answers)
+
+    def scored(self, writer: GPT, answers: Sequence[Answer]) -> Rollout:
+        """The judge's scores, and the log-probabilities of every token under the writer and the reference."""
+        padded = assemble(answers)
+        ids_NT, target_NT, mask_NT = padded["ids_NT"], padded["target_NT"], padded["mask_NT"]
+        old_NT, reference_NT = (
+            score_tokens(model, ids_NT, target_NT, self.sampling.temperature) * mask_NT
+            for model in (writer, self.reference)
+        )
+        scores_N = self.judge(answers) - self.rollout.unfinished_penalty * (1 - padded["ended_N"])
+        return Rollout(**padded, old_NT=old_NT, reference_NT=reference_NT, scores_N=scores_N)
+
+    def _summary(self, rollout: Rollout) -> dict[str, float]:
+        scores_PG = rollout.scores_N.view(-1, self.rollout.group)
+        kl_NT = policy.kl_k1(rollout.old_NT, rollout.reference_NT)
+        return {
+            "reward": rollout.scores_N.mean().item(),
+            "reward_spread": scores_PG.std(1).mean().item() if self.rollout.group > 1 else 0.0,
+            "answer_kl": kl_NT.sum(1).mean().item(),
+            "length": rollout.mask_NT.sum(1).mean().item(),
+            "ended": rollout.ended_N.mean().item(),
+        }
+
+    # -- updates --
+
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[Rows]:
+        """This process's rows of the step's minibatch; every process makes as many passes."""
+        epoch, part = divmod(step % self.updates_a_round, self.rollout.minibatches)
+        key = np.array([self.seed % (1 << 64), self.round], np.uint64)
+        generator = np.random.Generator(np.random.Philox(key=key, counter=[0, epoch + 1, 0, 0]))
+        rows: list[int] = generator.permutation(self.answers_a_round)[part :: self.rollout.minibatches].tolist()
+        mine = rows[len(rows) * rank // world : len(rows) * (rank + 1) // world]
+        share = -(-len(rows) // world)
+        size = self.micro_batch or share
+        return [self._rows(mine[first : first + size]) for first in range(0, share, size)]
+
+    def _rows(self, rows: Sequence[int]) -> Rows:
+        """Those rows, cut at their last token; none at all becomes one row without loss."""
+        chosen = torch.tensor(rows or [0])
+        tensors = {name: tensor[chosen] for name, tensor in self.kept.items()}
+        if not rows:
+            tensors["mask_NT"] = torch.zeros_like(tensors["mask_NT"])
+        place_T = torch.arange(1, tensors["mask_NT"].shape[1] + 1)
+        width = max(1, int((tensors["mask_NT"] * place_T).max()))
+        tensors = {name: tensor[:, :width] if name.endswith("_NT") else tensor for name, tensor in tensors.items()}
+        count = int(tensors["mask_NT"].sum())
+        return Rows({name: tensor.to(self.world.device) for name, tensor in tensors.items()}, count)
+
+    def common_metrics(
+        self, logits_BTV: Tensor, distance_BT: Tensor, clipped: Tensor, mask_BT: Tensor
+    ) -> dict[str, Tensor]:
+        """Sums over tokens that become means: distance from the reference, entropy, share clipped; and the figures of
+        the round."""
+        with torch.no_grad():
+            entropy = (policy.token_entropies(logits_BTV, self.sampling.temperature) * mask_BT).sum()
+        facts = {name: value * mask_BT.sum() for name, value in self.facts.items()}
+        return {"kl": (distance_BT * mask_BT).sum().detach(), "entropy": entropy, "clipped": clipped.detach(), **facts}
+
+    # -- looks --
+
+    def evaluate(self, model: GPT) -> dict[str, Any]:
+        """Answers to held-out questions, the same random numbers each time: reward, distance, and what is maximised."""
+        was_training = model.training
+        model.eval()
+        found = self.play(model, self.held_out, 1, LOOK)
+        model.train(was_training)
+        kl = policy.kl_k1(found.old_NT, found.reference_NT).sum(1).mean().item()
+        reward = found.scores_N.mean().item()
+        numbers = {"reward": reward, "kl": kl, "loss": self.price * kl - reward}
+        return {"validation": numbers | {"length": found.mask_NT.sum(1).mean().item()}}
+
+    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+        """Answers to the first of them."""
+        alone = World(self.world.device)
+        answers = write(model, self.template, self.held_out[: self.shown], 1, self.sampling, LOOK, alone)
+        return [{"prompt": one.task.question, "seed": self.seed, "text": one.text} for one in answers]
+
+    def state(self) -> dict[str, Any]:
+        """Which round is kept, its figures, and the price of distance."""
+        return {"round": self.round, "facts": self.facts, "kl_weight": self.kl_weight}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The round."""
+        return self.kept
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Takes them back."""
+        self.round, self.facts = int(state["round"]), dict(state["facts"])
+        self.kl_weight, self.kept = float(state["kl_weight"]), dict(tensors)

@@ -1,0 +1,128 @@
+"""Texts a policy writes to learn from, and what must be remembered of them until the last update made from them.
+
+A round: questions are drawn, each is answered `group` times by the current policy at temperature and over the full
+vocabulary, the answers are judged, and the old and the reference log-probabilities of their tokens are taken. The
+random numbers of an answer are keyed by (seed, round, question, sample), so that any number of processes writes the
+same round; each writes its share and all keep the whole, so that any of them can save it.
+
+Shapes: N answers of a round, T positions (the longest question and answer, less one: position t scores token t + 1).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modou.generate.engine import complete
+from modou.model.gpt import GPT
+from modou.model.loss import token_log_probabilities
+from modou.settings.sampling import SamplingSettings
+from modou.text.conversation import Message, Template
+from modou.text.tokenizer import Tokenizer
+from modou.train.parallel import World
+
+POSITIONS_AT_ONCE = 4096
+"""Positions scored in one pass, which bounds the memory of their logits."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question to answer: its ids, its text, and what a judge needs to know."""
+
+    ids: tuple[int, ...]
+    question: str
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    messages: tuple[Message, ...] = ()
+    """All turns, where there are more than the question."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was written for a task. `ended`: the model closed it itself; else it ran into the limit."""
+
+    task: Task
+    text: str
+    ids: tuple[int, ...]
+    ended: bool
+
+
+Judge = Callable[[Sequence[Answer]], Tensor]
+"""Scores (N,) float32 of answers."""
+
+
+@dataclass
+class Rollout:
+    """One round, padded on the right: column t is about token t + 1 of question and answer."""
+
+    ids_NT: Tensor
+    """Inputs."""
+    target_NT: Tensor
+    """Next tokens."""
+    mask_NT: Tensor
+    """1 where the target is a token of the answer, its end mark included."""
+    old_NT: Tensor
+    """Log-probabilities of the targets under the policy that wrote them; 0 outside the mask, as the next."""
+    reference_NT: Tensor
+    """The same under the frozen reference."""
+    scores_N: Tensor
+    """What the judge gave the whole answer."""
+    ended_N: Tensor
+    """1 where the answer was closed."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name."""
+        return dict(vars(self))
+
+
+def write(
+    policy: GPT,
+    template: Template,
+    tasks: Sequence[Task],
+    group: int,
+    sampling: SamplingSettings,
+    key: int,
+    world: World,
+) -> list[Answer]:
+    """`group` answers to each task, task by task, whichever process wrote them. `key` tells one round from another."""
+    share = [place for place in range(len(tasks)) if place * world.size // len(tasks) == world.rank]
+    written = complete(
+        policy,
+        template.tokenizer,
+        [tasks[place].ids for place in share],
+        sampling.changed(samples=group),
+        ends=template.ends,
+        keys=[(key, place) for place in share],
+    )
+    mine = [(share[made.prompt], made.sample, made.ids, made.finish == "end") for made in written]
+    everyone = sorted(one for part in world.gather_objects(mine) for one in part)
+    return [Answer(tasks[place], template.answer(ids), tuple(ids), ended) for place, _, ids, ended in everyone]
+
+
+def assemble(answers: Sequence[Answer]) -> dict[str, Tensor]:
+    """ids, target, mask and ended of answers."""
+    rows = [(*answer.task.ids, *answer.ids) for answer in answers]
+    whole_NT = torch.full((len(rows), max(len(row) for row in rows)), Tokenizer.pad)
+    mask_NT = torch.zeros(whole_NT.shape)
+    for place, (row, answer) in enumerate(zip(rows, answers, strict=True)):
+        whole_NT[place, : len(row)] = torch.tensor(row)
+        mask_NT[place, len(answer.task.ids) : len(row)] = 1
+    return {
+        "ids_NT": whole_NT[:, :-1].contiguous(),
+        "target_NT": whole_NT[:, 1:].contiguous(),
+        "mask_NT": mask_NT[:, 1:].contiguous(),
+        "ended_N": torch.tensor([float(answer.ended) for answer in answers]),
+    }
+
+
+@torch.no_grad()
+def score_tokens(model: GPT, ids_NT: Tensor, target_NT: Tensor, temperature: float) -> Tensor:
+    """log p(target) at every position, (N, T) on the CPU, a few rows at a time."""
+    device = model.embedding.weight.device
+    rows = max(1, POSITIONS_AT_ONCE // ids_NT.shape[1])
+    parts: list[Tensor] = []
+    for ids_BT, target_BT in zip(ids_NT.split(rows), target_NT.split(rows), strict=True):
+        logits_BTV = model(ids_BT.to(device))
+        parts.append(token_log_probabilities(logits_BTV, target_BT.to(device), temperature).cpu())
+    return torch.cat(parts)

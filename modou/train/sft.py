@@ -1,0 +1,103 @@
+"""Supervised fine-tuning: predict each next token of the answers, given everything before it.
+
+loss = - sum over the answers' tokens, their end marks included, of log p(token | conversation so far)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modou.generate.engine import complete
+from modou.model.gpt import GPT
+from modou.model.loss import IGNORE
+from modou.settings.sampling import SamplingSettings
+from modou.text.conversation import Encoded, Message, Template
+from modou.text.packing import PackedConversations, fill
+from modou.train.objective import DataAtHand
+
+ROWS_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """Rows of conversations; `count` targets carry loss. A position sees from its own `start` on."""
+
+    ids_BT: Tensor
+    target_BT: Tensor
+    start_BT: Tensor
+    count: int
+
+
+@dataclass(frozen=True)
+class Sft(DataAtHand):
+    """The objective of `modou sft`. See train.objective for the contract."""
+
+    conversations: PackedConversations
+    held_out: Sequence[Encoded]
+    prompts: Sequence[Sequence[Message]]
+    template: Template
+    sampling: SamplingSettings
+    device: torch.device
+    micro_batch: int = 0
+    measure: str = "validation.loss"
+
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PackedBatch]:
+        """This process's rows of the step's batch, `micro_batch` at a time."""
+        rows = self.conversations.rows(step, rank, world)
+        share = -(-self.conversations.batch // world)
+        size = self.micro_batch or share
+        return [packed_batch(rows[first : first + size], self.device) for first in range(0, share, size)]
+
+    def loss(self, model: GPT, batch: PackedBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum of nats over the answers' tokens."""
+        return model.loss(batch.ids_BT, batch.target_BT, batch.start_BT), {}
+
+    @torch.inference_mode()
+    def evaluate(self, model: GPT) -> dict[str, Any]:
+        """Nats a token of held-out answers."""
+        was_training = model.training
+        model.eval()
+        nats, tokens = 0.0, 0
+        for first in range(0, len(self.held_out), ROWS_AT_ONCE):
+            batch = packed_batch([[c] for c in self.held_out[first : first + ROWS_AT_ONCE]], self.device)
+            nats += self.loss(model, batch)[0].item()
+            tokens += batch.count
+        model.train(was_training)
+        return {"validation": {"loss": nats / max(1, tokens)}}
+
+    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+        """An answer to each question."""
+        return answers(model, self.template, self.prompts, self.sampling)
+
+
+def answers(
+    model: GPT, template: Template, questions: Sequence[Sequence[Message]], sampling: SamplingSettings
+) -> list[dict[str, Any]]:
+    """What the model answers to each question."""
+    ids = [template.prompt(messages) for messages in questions]
+    written = write_answers(model, template, ids, sampling.changed(samples=1))
+    return [
+        {"prompt": messages[-1].content, "seed": sampling.seed, "text": text}
+        for messages, text in zip(questions, written, strict=True)
+    ]
+
+
+def write_answers(
+    model: GPT, template: Template, questions: Sequence[Sequence[int]], sampling: SamplingSettings
+) -> list[str]:
+    """`sampling.samples` answers to each question, question by question."""
+    written = complete(model, template.tokenizer, questions, sampling, ends=template.ends)
+    return [template.answer(made.ids) for made in written]
+
+
+def packed_batch(rows: Sequence[Sequence[Encoded]], device: torch.device) -> PackedBatch:
+    """Rows as tensors; none at all becomes one row without loss, since every process makes as many passes."""
+    whole = fill(rows if rows else [[]])
+    ids, target, start = (
+        torch.from_numpy(array).to(device) for array in (whole.ids_RT, whole.target_RT, whole.start_RT)
+    )
+    return PackedBatch(ids, target, start, int(np.count_nonzero(whole.target_RT != IGNORE)))

@@ -1,0 +1,212 @@
+"""Reward model and DPO: what is read where, that they learn it, resumed to the bit, two ranks as one."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rank_helpers import record_gradients, start_two, world_of_two
+from train_helpers import (
+    DOES,
+    WHAT,
+    WHO,
+    assert_close,
+    assert_same_run,
+    model_settings,
+    run,
+    tensors,
+    tokenizer,
+    trainer,
+)
+
+from modou.model.gpt import GPT
+from modou.model.loss import IGNORE
+from modou.model.scored import ScoredGPT
+from modou.settings.align import DpoSettings, RewardSettings
+from modou.settings.model import ModelSettings
+from modou.settings.sampling import SamplingSettings
+from modou.text.conversation import Message, Template
+from modou.train.dpo import Dpo, answer_log_probabilities
+from modou.train.loop import Trainer
+from modou.train.pairs import encode_pair, pair_batch
+from modou.train.pretrain import Pretrain
+from modou.train.reward import RewardModel, rewards
+
+CONTEXT, STEPS = 96, 6
+CPU = torch.device("cpu")
+TEMPLATE = Template(tokenizer())
+QUESTIONS = [(Message("user", f"{who}？"),) for who in WHO]
+# The better answer always ends in the same words; sometimes it is the shorter one.
+PAIRS = [
+    encode_pair(TEMPLATE, question, f"{does}{what}。", f"{what}{does}{what}" if n % 2 else does, "ab"[n % 2])
+    for n, (question, does, what) in enumerate(zip(QUESTIONS, DOES, WHAT, strict=True))
+]
+SHAPE = model_settings(context=CONTEXT)
+
+
+def reference() -> GPT:
+    torch.manual_seed(5)
+    return GPT(SHAPE).eval().requires_grad_(False)
+
+
+def reward_objective(made: Pretrain) -> RewardModel:
+    return RewardModel(PAIRS[:5], PAIRS[3:], RewardSettings(), 5, 4, made.device, made.micro_batch)
+
+
+def dpo_objective(made: Pretrain) -> Dpo:
+    return Dpo(
+        pairs=PAIRS[:5],
+        held_out=PAIRS[3:],
+        prompts=QUESTIONS[:2],
+        reference=reference(),
+        template=TEMPLATE,
+        sampling=SamplingSettings(tokens=4, seed=2),
+        settings=DpoSettings(beta=0.3, smoothing=0.1),
+        batch=5,
+        seed=4,
+        device=made.device,
+        micro_batch=made.micro_batch,
+    )
+
+
+def from_reference(shape: ModelSettings) -> GPT:
+    model = GPT(shape)
+    model.load_state_dict(reference().state_dict())
+    return model
+
+
+OBJECTIVES: dict[str, Callable[[Pretrain], Any]] = {"reward": reward_objective, "dpo": dpo_objective}
+MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": ScoredGPT, "dpo": from_reference}
+
+
+def training(folder: Path, name: str, steps: int = STEPS, rate: float = 0.005, **more: Any) -> Trainer:
+    return trainer(
+        folder,
+        model=SHAPE,
+        train={"steps": steps, "batch": 5, "micro_batch": 2, "evaluate_every": max(2, steps // 3)},
+        optimizer={"matrix_lr": rate, "clip": 0},
+        change=OBJECTIVES[name],
+        make=MODELS[name],
+        **more,
+    )
+
+
+# -- what is read where --
+
+
+def test_a_pair_trains_only_the_two_answers() -> None:
+    batch = pair_batch(PAIRS[:2], CPU)
+    for row, pair in enumerate([PAIRS[0], PAIRS[1]]):
+        for offset, side in ((0, pair.chosen), (2, pair.rejected)):
+            target = batch.target_BT[row + offset]
+            learned = [id for id, t in zip(side.ids, side.trained, strict=True) if t]
+            assert target[target != IGNORE].tolist() == learned and learned[-1] == tokenizer().end
+            assert batch.ids_BT[row + offset, : len(side)].tolist() == list(side.ids)
+            assert batch.last_B[row + offset] == len(side) - 1
+
+
+def test_a_reward_is_read_after_the_whole_answer_and_padding_changes_nothing() -> None:
+    torch.manual_seed(0)
+    model = ScoredGPT(SHAPE).eval()
+    torch.nn.init.normal_(model.score.weight)
+    with torch.no_grad():
+        together = rewards(model, pair_batch(PAIRS, CPU))
+        alone = [rewards(model, pair_batch([pair], CPU)) for pair in PAIRS]
+        by_hand = model.scores(model.hidden(torch.tensor([PAIRS[0].chosen.ids])))[0, -1]
+    torch.testing.assert_close(together[: len(PAIRS)], torch.stack([pair[0] for pair in alone]))
+    torch.testing.assert_close(together[len(PAIRS) :], torch.stack([pair[1] for pair in alone]))
+    torch.testing.assert_close(together[0], by_hand)
+
+
+def test_the_probability_of_an_answer_by_hand() -> None:
+    torch.manual_seed(0)
+    model = GPT(SHAPE).eval()
+    pair = PAIRS[2]
+    with torch.no_grad():
+        found = answer_log_probabilities(model, pair_batch([pair], CPU))
+        log = model(torch.tensor([pair.chosen.ids])).double().log_softmax(-1)[0]
+    by_hand = sum(
+        log[place - 1, id].item()
+        for place, (id, trained) in enumerate(zip(pair.chosen.ids, pair.chosen.trained, strict=True))
+        if trained
+    )
+    assert found[0].item() == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_dpo_begins_at_ln_2_and_an_undecided_margin() -> None:
+    made = dpo_objective(_made())
+    loss, found = made.loss(from_reference(SHAPE).eval(), pair_batch(PAIRS, CPU))
+    assert loss.item() / len(PAIRS) == pytest.approx(math.log(2), abs=1e-6)
+    assert found["margin"].item() == pytest.approx(0, abs=1e-5) and made.settings.beta == 0.3
+
+
+def _made() -> Any:
+    class Made:
+        device, micro_batch = CPU, 0
+
+    return Made()
+
+
+# -- that they learn --
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_better_answer_wins(tmp_path: Path, name: str) -> None:
+    made = training(tmp_path, name, steps=60, rate=0.01)
+    run(made)
+    found = made.objective.loss(made.model.eval(), pair_batch(PAIRS[:5], CPU))[1]
+    assert found["accuracy"].item() == 5 and found["margin"].item() > 0
+
+
+def test_the_reward_report_has_a_length_only_twin() -> None:
+    found = reward_objective(_made()).evaluate(ScoredGPT(SHAPE))["validation"]
+    assert found["accuracy"] == 0  # everything scores 0: nothing is preferred
+    assert found["kinds"].keys() == {"a", "b"}
+    for kind in found["kinds"].values():
+        assert kind["pairs"] > 0 and 0 <= kind["longer"]["accuracy"] <= 1
+    assert found["kinds"]["b"]["longer"]["accuracy"] == 0 and found["kinds"]["a"]["longer"]["accuracy"] == 1
+
+
+# -- stopped, and on two processes --
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_resume_at_every_step_is_bit_identical(tmp_path: Path, name: str) -> None:
+    run(training(tmp_path / "whole", name))
+    for step in range(1, STEPS):
+        folder = tmp_path / f"stopped-{step}"
+        run(training(folder, name), stop_after=step)
+        run(training(folder, name))
+        assert_same_run(folder, tmp_path / "whole")
+
+
+def work(rank: int, folder: Path) -> None:
+    for strategy in ("ddp", "fsdp"):
+        for name in OBJECTIVES:
+            made = training(folder / strategy / name, name, world=world_of_two(rank, strategy))
+            gradients = record_gradients(made)
+            run(made)
+            if rank == 0:
+                torch.save(gradients, folder / strategy / name / "gradients.pt")
+
+
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    start_two(work, folder)
+    return folder
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_two_ranks_train_what_one_does(two_ranks: Path, tmp_path: Path, strategy: str, name: str) -> None:
+    made = training(tmp_path / "one", name)
+    gradients = record_gradients(made)
+    run(made)
+    found = torch.load(two_ranks / strategy / name / "gradients.pt")
+    assert len(found) == len(gradients) == STEPS
+    for one, two in zip(gradients, found, strict=True):
+        assert_close(one, two, 1e-5)
+    assert_close(tensors(tmp_path / "one"), tensors(two_ranks / strategy / name), 1e-5)

@@ -1,0 +1,261 @@
+"""PPO and GRPO: what a round remembers, that they climb, resumed to the bit inside a round, two ranks as one."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rank_helpers import record_gradients, start_two, world_of_two
+from torch import Tensor
+from train_helpers import WHO, assert_close, assert_same_run, model_settings, run, storage, tensors, tokenizer, trainer
+
+from modou.generate.engine import complete
+from modou.model.gpt import GPT
+from modou.model.scored import ScoredGPT
+from modou.settings.align import GrpoSettings, PpoSettings, RolloutSettings
+from modou.settings.model import ModelSettings
+from modou.text.conversation import Message, Template
+from modou.train.grpo import Grpo
+from modou.train.loop import Trainer
+from modou.train.parallel import World
+from modou.train.ppo import Ppo
+from modou.train.rl import PolicyObjective
+from modou.train.rollouts import Answer, Task, assemble, score_tokens, write
+
+CONTEXT, STEPS = 48, 6
+CPU = World(torch.device("cpu"))
+TEMPLATE = Template(tokenizer())
+TASKS = [Task(TEMPLATE.prompt([Message("user", who)]), who) for who in WHO]
+ROUND = RolloutSettings(prompts=3, group=2, tokens=6, temperature=0.8, epochs=2, minibatches=2)
+SHAPE = model_settings(context=CONTEXT, vocabulary=tokenizer().vocabulary)
+
+
+def short_answers(answers: Sequence[Answer]) -> Tensor:
+    """A judge that likes short answers."""
+    return torch.tensor([-float(len(answer.ids)) for answer in answers])
+
+
+def reference() -> GPT:
+    torch.manual_seed(5)
+    model = GPT(SHAPE).eval().requires_grad_(False)
+    with torch.no_grad():  # sharp enough that answers end now and then
+        model.embedding.weight.mul_(20)
+    return model
+
+
+def objective(name: str, world: World = CPU, micro_batch: int = 0, rollout: RolloutSettings = ROUND) -> PolicyObjective:
+    common: dict[str, Any] = {
+        "tasks": TASKS[:4],
+        "held_out": TASKS[4:],
+        "judge": short_answers,
+        "reference": reference(),
+        "template": TEMPLATE,
+        "rollout": rollout,
+        "seed": 9,
+        "world": world,
+        "micro_batch": micro_batch,
+    }
+    if name == "ppo":
+        return Ppo(**common, settings=PpoSettings(target_kl=1.0))
+    return Grpo(**common, settings=GrpoSettings(kl_weight=0.05))
+
+
+def policy_model(name: str) -> Callable[[ModelSettings], GPT]:
+    def make(shape: ModelSettings) -> GPT:
+        model = ScoredGPT(shape) if name == "ppo" else GPT(shape)
+        model.load_state_dict(reference().state_dict(), strict=False)
+        return model
+
+    return make
+
+
+def training(
+    folder: Path,
+    name: str,
+    world: World = CPU,
+    steps: int = STEPS,
+    rate: float = 0.003,
+    optimizer: str = "muon",
+    **rollout: Any,
+) -> Trainer:
+    return trainer(
+        folder,
+        model=SHAPE,
+        train={"steps": steps, "batch": 1, "micro_batch": 2, "evaluate_every": 3, "average": 0},
+        optimizer={"name": optimizer, "matrix_lr": rate, "embedding_lr": rate, "clip": 0},
+        change=lambda made: objective(name, world, made.micro_batch, ROUND.changed(**rollout)),
+        make=policy_model(name),
+        world=world,
+    )
+
+
+METHODS = ("ppo", "grpo")
+
+# -- what a round remembers --
+
+
+@pytest.fixture(scope="module")
+def answers() -> list[Answer]:
+    made = objective("grpo", rollout=ROUND.changed(tokens=20))
+    return write(reference(), TEMPLATE, TASKS, 3, made.sampling, 0, CPU)
+
+
+def test_some_answers_end_and_some_do_not(answers: list[Answer]) -> None:
+    assert 0 < sum(answer.ended for answer in answers) < len(answers)
+    for answer in answers:
+        assert answer.ended == (answer.ids[-1] in TEMPLATE.ends)
+
+
+def test_the_mask_covers_the_answer_with_its_end_and_nothing_after(answers: list[Answer]) -> None:
+    padded = assemble(answers)
+    for row, answer in enumerate(answers):
+        masked = padded["target_NT"][row][padded["mask_NT"][row] > 0].tolist()
+        assert tuple(masked) == answer.ids
+        whole = [padded["ids_NT"][row, 0].item(), *padded["target_NT"][row].tolist()]
+        assert tuple(whole[: len(answer.task.ids)]) == answer.task.ids
+
+
+def test_scored_is_what_was_sampled_from(answers: list[Answer]) -> None:
+    """Log-probabilities of the whole pass are those that generation drew from, at its temperature."""
+    made = objective("grpo", rollout=ROUND.changed(tokens=20))
+    drawn = complete(
+        reference(),
+        tokenizer(),
+        [task.ids for task in TASKS],
+        made.sampling.changed(samples=3),
+        ends=TEMPLATE.ends,
+        keys=[(0, place) for place in range(len(TASKS))],
+    )
+    padded = assemble(answers)
+    scored_NT = score_tokens(reference(), padded["ids_NT"], padded["target_NT"], made.sampling.temperature)
+    for row, text in enumerate(drawn):
+        assert tuple(text.ids) == answers[row].ids
+        found = scored_NT[row][padded["mask_NT"][row] > 0]
+        torch.testing.assert_close(found, torch.tensor(text.log_probabilities), atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_round_begins_at_ratio_one_and_distance_zero(name: str) -> None:
+    made, model = objective(name), policy_model(name)(SHAPE)
+    made.prepare(model, 0)
+    for rows in made.micro_batches(0, 0, 1):
+        _, found = made.loss(model, rows)
+        assert found["clipped"].item() == 0 and found["kl"].item() == pytest.approx(0, abs=1e-4)
+        assert found["entropy"].item() > 0
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_answer_is_learned_from_once_an_epoch(name: str) -> None:
+    made, model = objective(name, micro_batch=2), policy_model(name)(SHAPE)
+    for step in range(2 * made.updates_a_round):
+        made.prepare(model, step)
+        if step % made.rollout.minibatches == 0:
+            seen: list[str] = []
+        for rank in range(2):
+            for rows in made.micro_batches(step, rank, 2):
+                seen += [str(row.tolist()) for row in rows["ids_NT"][rows["mask_NT"].sum(1) > 0]]
+        if step % made.rollout.minibatches == made.rollout.minibatches - 1:
+            every = [str(row.tolist()) for row in made.kept["ids_NT"]]
+            assert len(seen) == made.answers_a_round and all(one[:-1] in "".join(every) for one in seen)
+            assert len(set(seen)) == len(set(every)), "none twice, none left out"
+
+
+def test_a_group_of_equal_answers_teaches_nothing() -> None:
+    made, model = objective("grpo"), policy_model("grpo")(SHAPE)
+    made.judge = lambda answers: torch.ones(len(answers))
+    made.rollout = ROUND.changed(unfinished_penalty=0.0)
+    made.prepare(model, 0)
+    assert made.kept["advantages_NT"].abs().sum() == 0
+
+
+def test_an_answer_that_does_not_end_pays(answers: list[Answer]) -> None:
+    made = objective("ppo")
+    found = made.scored(reference(), answers)
+    expected = [-len(answer.ids) - (0.0 if answer.ended else 1.0) for answer in answers]
+    assert found.scores_N.tolist() == expected
+
+
+def test_the_price_follows_the_distance() -> None:
+    made = objective("ppo")
+    assert isinstance(made, Ppo)
+    for kl, expected in ((1.0, 0.05), (9.0, 0.05 * 1.02), (0.0, 0.05 * 0.98), (1.1, 0.05 * 1.01)):
+        made.kl_weight = 0.05
+        made._steer(kl)  # pyright: ignore[reportPrivateUsage]
+        assert made.kl_weight == pytest.approx(expected)
+
+
+# -- that they climb (the sign) --
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_reward_rises(tmp_path: Path, name: str) -> None:
+    """Short answers are liked: after some rounds they are written."""
+    run(training(tmp_path, name, steps=60, rate=0.01, prompts=8, group=8, epochs=1, temperature=1.0))
+    looks = [
+        line["numbers"]["validation"]
+        for line in storage.read_jsonl(tmp_path / "metrics.jsonl")
+        if line["kind"] == "evaluation"
+    ]
+    assert looks[-1]["reward"] > looks[0]["reward"] + 1
+    assert looks[-1]["length"] < looks[0]["length"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_distance_that_costs_is_kept_small(tmp_path: Path, name: str) -> None:
+    """The price pulls back: the dearer, the nearer."""
+    found: list[float] = []
+    for weight in (0.0, 5.0):
+        folder = tmp_path / str(weight)
+        made = training(folder, name, steps=24, rate=0.01, prompts=8, group=4, epochs=1)
+        own = {"kl_weight": weight, **({"target_kl": 0.0} if name == "ppo" else {})}
+        assert isinstance(made.objective, Ppo | Grpo)
+        made.objective.settings = made.objective.settings.changed(**own)
+        made.objective.kl_weight = weight
+        run(made)
+        found.append(made.objective.evaluate(made.model)["validation"]["kl"])
+    assert found[1] < 0.5 * found[0]
+
+
+# -- stopped, and on two processes --
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_resume_at_every_step_is_bit_identical(tmp_path: Path, name: str) -> None:
+    run(training(tmp_path / "whole", name))
+    assert objective(name).updates_a_round == 4, "steps 1 to 3 stop inside a round"
+    for step in range(1, STEPS):
+        folder = tmp_path / f"stopped-{step}"
+        run(training(folder, name), stop_after=step)
+        run(training(folder, name))
+        assert_same_run(folder, tmp_path / "whole")
+
+
+def work(rank: int, folder: Path) -> None:
+    for strategy in ("ddp", "fsdp"):
+        for name in METHODS:
+            made = training(folder / strategy / name, name, world_of_two(rank, strategy), optimizer="adamw")
+            gradients = record_gradients(made)
+            run(made)
+            if rank == 0:
+                torch.save(gradients, folder / strategy / name / "gradients.pt")
+
+
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    start_two(work, folder)
+    return folder
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+@pytest.mark.parametrize("name", METHODS)
+def test_two_ranks_train_what_one_does(two_ranks: Path, tmp_path: Path, strategy: str, name: str) -> None:
+    made = training(tmp_path / "one", name, optimizer="adamw")
+    gradients = record_gradients(made)
+    run(made)
+    found = torch.load(two_ranks / strategy / name / "gradients.pt")
+    assert len(found) == len(gradients) == STEPS
+    for one, two in zip(gradients, found, strict=True):
+        assert_close(one, two, 1e-5)
+    assert_close(tensors(tmp_path / "one"), tensors(two_ranks / strategy / name), 1e-5)
