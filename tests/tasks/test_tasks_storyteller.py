@@ -1,0 +1,60 @@
+"""Questions about the storyteller's world: open book, deterministic, test worlds apart; the files of both tasks."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from modou import cli
+from modou.errors import UserError
+from modou.pipeline.align import task
+from modou.tasks import storyteller
+from modou.tasks.poems import lines_of
+from modou.text.examples.formats import read
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_rows_are_conversations_that_bring_their_passage(language: str) -> None:
+    rows = list(storyteller.rows(language, 40, 3))  # pyright: ignore[reportArgumentType]
+    assert len(rows) == 40 and rows == list(storyteller.rows(language, 40, 3))  # pyright: ignore[reportArgumentType]
+    for row in rows:
+        example = read(row)
+        assert (
+            example.kind == "conversation" and example.facts["answer"] == row["output"] == example.messages[1].content
+        )
+        assert "\n" in row["instruction"]
+
+
+def test_test_worlds_are_others(tmp_path: Path) -> None:
+    list(task.write("storyteller-en", tmp_path))
+    asked = {
+        name: [json.loads(line)["instruction"] for line in (tmp_path / name).read_text("utf-8").splitlines()]
+        for name in ("train.jsonl", "test.jsonl")
+    }
+    assert len(asked["train.jsonl"]) == task.TRAIN and len(asked["test.jsonl"]) == task.TEST
+    assert not set(asked["train.jsonl"]) & set(asked["test.jsonl"])
+    with pytest.raises(UserError):
+        list(task.write("storyteller-en", tmp_path))
+
+
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.status_of(["task", "ferry", str(tmp_path)]) == 2
+    assert "storyteller-en" in capsys.readouterr().err
+    assert cli.status_of(["task", "storyteller", str(tmp_path / "a"), "--seed", "4"]) == 0
+    first, _, _ = (tmp_path / "a" / "train.jsonl").read_text("utf-8").partition("\n")
+    assert json.loads(first) == next(storyteller.rows("zh", 1, 4))
+
+
+@pytest.mark.skipif("MODOU_DATA" not in os.environ, reason="MODOU_DATA names no folder with the Tang poems")
+def test_the_poems_files_share_no_poem(tmp_path: Path) -> None:
+    list(task.write("poems", tmp_path))
+    files = {path.name: path.read_text("utf-8").splitlines() for path in tmp_path.iterdir()}
+    assert files.keys() == {"poems.jsonl", "train.jsonl", "test.jsonl"}
+    test = {json.loads(line)["output"] for line in files["test.jsonl"]}
+    assert len(test) == len(files["test.jsonl"]) == task.POEMS_HELD_OUT
+    learned = {line for row in files["train.jsonl"] for line in lines_of(json.loads(row)["output"])}
+    read_before = {line for row in files["poems.jsonl"] for line in lines_of(json.loads(row)["text"])}
+    assert learned <= read_before and not {line for poem in test for line in lines_of(poem)} & read_before
+    row = json.loads(files["train.jsonl"][0])
+    assert read(row).facts["form"] in row["instruction"]
