@@ -9,15 +9,18 @@ import difflib
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from modou.errors import UserError
 from modou.messages import catalogue
+from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
+from modou.settings.base import Groups
 from modou.settings.run import RunSettings, read_preset
 
 Kind = Literal["value", "switch", "list"]
+G = TypeVar("G", bound=Groups)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Command:
     groups: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict[str, str])
     """Short flag -> setting."""
+    root: type[Groups] = RunSettings
+    """Where the groups stand."""
 
 
 _OWN: dict[str, tuple[Kind, str]] = {
@@ -72,6 +77,10 @@ _OWN: dict[str, tuple[Kind, str]] = {
     "seed": ("value", "N"),
     "checkpoint": ("value", "WHICH"),
     "device": ("value", "DEVICE"),
+    "columns": ("value", "NAMES"),
+    "judge": ("value", "JUDGE"),
+    "count": ("value", "N"),
+    "save": ("value", "FILE"),
     "json": ("switch", ""),
     "lang": ("value", "zh|en"),
     "help": ("switch", ""),
@@ -122,6 +131,62 @@ COMMANDS = {
             ("sampling",),
             {**_SAMPLING, "--seed": "sampling.seed"},
         ),
+        Command("task", ("TASK", "DIR"), ("seed", *_COMMON)),
+        Command("data", ("ACTION", "DATA", "[RUN]"), ("columns", *_COMMON)),
+        Command(
+            "sft",
+            ("RUN", "DATA"),
+            ("out", "columns", *_COMMON),
+            ("sft", "train", "optimizer", "schedule", "sampling"),
+            {"--epochs": "sft.epochs", "--minutes": "train.minutes", "--seed": "train.seed", **_SAMPLING},
+            SftRun,
+        ),
+        Command(
+            "compare",
+            ("DATA", "RUN..."),
+            ("judge", "count", "save", "columns", *_COMMON),
+            ("sampling",),
+            {**_SAMPLING, "--seed": "sampling.seed"},
+        ),
+        Command(
+            "prefer",
+            ("RUN", "DATA", "FILE"),
+            ("columns", "lang", "help"),
+            ("sampling",),
+            {**_SAMPLING, "--seed": "sampling.seed"},
+        ),
+        Command(
+            "reward",
+            ("RUN", "DATA"),
+            ("out", "columns", *_COMMON),
+            ("reward", "train", "optimizer", "schedule"),
+            {"--epochs": "reward.epochs", "--minutes": "train.minutes", "--seed": "train.seed"},
+            RewardRun,
+        ),
+        Command(
+            "dpo",
+            ("RUN", "DATA"),
+            ("out", "columns", *_COMMON),
+            ("dpo", "train", "optimizer", "schedule", "sampling"),
+            {"--epochs": "dpo.epochs", "--minutes": "train.minutes", "--seed": "train.seed", **_SAMPLING},
+            DpoRun,
+        ),
+        Command(
+            "ppo",
+            ("RUN", "DATA"),
+            ("judge", "out", "columns", *_COMMON),
+            ("ppo", "rollout", "train", "optimizer", "schedule"),
+            {"--rounds": "rollout.rounds", "--minutes": "train.minutes", "--seed": "train.seed"},
+            PpoRun,
+        ),
+        Command(
+            "grpo",
+            ("RUN", "DATA"),
+            ("judge", "out", "columns", *_COMMON),
+            ("grpo", "rollout", "train", "optimizer", "schedule"),
+            {"--rounds": "rollout.rounds", "--minutes": "train.minutes", "--seed": "train.seed"},
+            GrpoRun,
+        ),
     )
 }
 
@@ -132,6 +197,8 @@ class Asked:
 
     command: str
     words: dict[str, str]
+    rest: tuple[str, ...]
+    """All words of the last name, where it ends in "..."."""
     own: dict[str, str | bool]
     given: dict[str, dict[str, Any]]
 
@@ -159,8 +226,12 @@ class Asked:
 
     def settings(self) -> RunSettings:
         """The preset, and the flags over it; all else is left open. UserError: a value is wrong."""
+        return self.settings_of(RunSettings)
+
+    def settings_of(self, root: type[G]) -> G:
+        """The same for the settings of another command."""
         preset = self["preset"]
-        below = RunSettings().with_values(read_preset(preset)) if preset is not None else RunSettings()
+        below = root().with_values(read_preset(preset)) if preset is not None else root()
         return below.with_values(self.given)
 
 
@@ -177,7 +248,7 @@ def group_options(group: str, spec: Command) -> list[Option]:
     short: dict[str, list[str]] = {}
     for flag, target in spec.aliases.items():
         short.setdefault(target, []).append(flag)
-    settings: Any = RunSettings.model_fields[group].annotation
+    settings: Any = spec.root.model_fields[group].annotation
     found: list[Option] = []
     for name, info in settings.model_fields.items():
         full = f"{group}.{name}"
@@ -238,7 +309,8 @@ def parse(command: str, argv: Sequence[str]) -> Asked:
             group, name = option.name.split(".")
             given.setdefault(group, {})[name] = checked
     asked_for_help = own.get("help") is True
-    return Asked(command, _named(command, [*words, *after], asked_for_help), own, given)
+    named, rest = _named(command, [*words, *after], asked_for_help)
+    return Asked(command, named, rest, own, given)
 
 
 def _at_dashes(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -292,15 +364,17 @@ def _checked(option: Option, value: Any) -> Any:
     return value
 
 
-def _named(command: str, words: list[str], lenient: bool) -> dict[str, str]:
-    """The words by name. UserError: one is missing, or there are too many."""
+def _named(command: str, words: list[str], lenient: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The words by name, and all those of a last name that takes many. UserError: one is missing, or there are too
+    many."""
     names = COMMANDS[command].words
-    if len(words) > len(names):
+    rest = tuple(words[len(names) - 1 :]) if names and names[-1].endswith("...") else ()
+    if len(words) > len(names) and not rest:
         raise UserError("cli.too_many_words", word=words[len(names)][:60], usage=usage(command))
     for name in names[len(words) :]:
         if not name.startswith("[") and not lenient:
             raise UserError("cli.word_missing", word=name, usage=usage(command))
-    return {name.strip("[]"): word for name, word in zip(names, words, strict=False)}
+    return {name.strip("[]"): word for name, word in zip(names, words, strict=False)}, rest
 
 
 def usage(command: str) -> str:

@@ -15,7 +15,20 @@ from modou.errors import UserError
 from modou.messages import text
 
 DONE, INTERNAL, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-_RESUMABLE = ("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report")
+_RESUMABLE = (
+    "run",
+    "plan",
+    "clean",
+    "tokenizer",
+    "pretrain",
+    "evaluate",
+    "report",
+    "sft",
+    "reward",
+    "dpo",
+    "ppo",
+    "grpo",
+)
 """Commands that go on where they were interrupted; what the others do is done anew."""
 
 

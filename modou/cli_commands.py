@@ -125,18 +125,24 @@ def generate(asked: Asked) -> int:
         raise UserError("settings.not_a_choice", option="--device", value=device[:60], wanted="auto, cpu, cuda, mps")
     prompt = _prompt(asked.words.get("PROMPT", ""))
     from modou.generate import engine
-    from modou.runs import RunFolder, load_model
+    from modou.runs import RunFolder, answers, load_model
+    from modou.text.conversation import Message, Template
     from modou.train.parallel import choose_device
 
-    model, own_tokenizer, step = load_model(RunFolder(Path(asked.words["RUN"])), which)
+    folder = RunFolder(Path(asked.words["RUN"]))
+    model, own_tokenizer, step = load_model(folder, which)
     model.to(choose_device(device))
-    notices = [text("console.base_model")] if is_question(prompt) else []
+    template = Template(own_tokenizer) if answers(folder) else None
+    given = template.prompt([Message("user", prompt)]) if template is not None else prompt
+    notices = [text("console.base_model")] if template is None and is_question(prompt) else []
     pieces: list[Piece] = []
-    pages = None if asked.switched("json") else console.Pages(prompt, settings.samples)
+    shown = prompt if template is None else ""  # an answer stands by itself
+    pages = None if asked.switched("json") else console.Pages(shown, settings.samples)
     for line in notices:
         console.remark(line)
     begun = False
-    for event in engine.generate(model, own_tokenizer, [prompt], settings):
+    ends = template.ends if template is not None else None
+    for event in engine.generate(model, own_tokenizer, [given], settings, ends=ends):
         if isinstance(event, engine.Notice):
             notices.append(str(event))
             console.remark(str(event))
@@ -153,9 +159,129 @@ def generate(asked: Asked) -> int:
     return DONE
 
 
+def task(asked: Asked) -> int:
+    """modou task."""
+    seed = asked.number("seed")
+    from modou.pipeline.align import task as pipeline
+
+    folder = Path(asked.words["DIR"])
+    return _shown(asked, pipeline.write(asked.words["TASK"], folder, **({} if seed is None else {"seed": int(seed)})))
+
+
+def data(asked: Asked) -> int:
+    """modou data check."""
+    action, file, given = asked.words["ACTION"], Path(asked.words["DATA"]), asked.words.get("RUN")
+    if action != "check":
+        raise UserError("cli.unknown_action", action=action[:60], usage="modou data check DATA [RUN]")
+    from modou.pipeline.align.check import check
+
+    found = check(file, asked["columns"] or "", Path(given) if given is not None else None)
+    if asked.switched("json"):
+        console.print_json(found.to_json())
+    else:
+        console.say_examples(found)
+    return DONE
+
+
+def sft(asked: Asked) -> int:
+    """modou sft."""
+    from modou.settings.align import SftRun
+
+    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(SftRun)
+    from modou.pipeline.align.sft import sft as pipeline
+
+    out, columns = _path(asked["out"]), asked["columns"] or ""
+    return _trained(asked, lambda stop: pipeline(base, file, settings, out, columns, stop))
+
+
+def prefer(asked: Asked) -> int:
+    """modou prefer."""
+    run, file, out = (Path(asked.words[name]) for name in ("RUN", "DATA", "FILE"))
+    settings = asked.settings().sampling
+    if not settings.model_fields_set & {"temperature"}:
+        settings = settings.changed(temperature=1.0)  # two answers should differ
+    from modou.pipeline.align import prefer as pipeline
+
+    kept = 0
+    for offer in pipeline.offers(run, file, out, asked["columns"] or "", settings):
+        console.say_offer(offer)
+        key = console.read_key("12sq")
+        if key == "q":
+            break
+        if key in "12":
+            pipeline.keep(out, offer, key == "1", run)
+            kept += 1
+    console.say(text("console.preferred", count=kept, path=out))
+    return DONE
+
+
+def compare(asked: Asked) -> int:
+    """modou compare."""
+    file, runs = Path(asked.words["DATA"]), [Path(word) for word in asked.rest]
+    count = max(1, int(asked.number("count") or 500))
+    settings = asked.settings().sampling
+    open_ones = {"temperature": 1.0, "top_p": 1.0, "tokens": 96}
+    settings = settings.changed(**{k: v for k, v in open_ones.items() if k not in settings.model_fields_set})
+    from modou.pipeline.align.compare import compare as pipeline
+
+    judges = [part for part in (asked["judge"] or "").split(",") if part]
+    events = pipeline(runs, file, judges, asked["columns"] or "", count, settings, _path(asked["save"]))
+    outcome = console.watch(events, console.make_display(asked.switched("json")))
+    if not asked.switched("json"):
+        console.say_comparison(outcome.stages["evaluate"])
+    return _finished(asked, outcome)
+
+
+def reward(asked: Asked) -> int:
+    """modou reward."""
+    from modou.settings.align import RewardRun
+
+    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(RewardRun)
+    from modou.pipeline.align.preferences import reward as pipeline
+
+    out, columns = _path(asked["out"]), asked["columns"] or ""
+    return _trained(asked, lambda stop: pipeline(base, file, settings, out, columns, stop))
+
+
+def dpo(asked: Asked) -> int:
+    """modou dpo."""
+    from modou.settings.align import DpoRun
+
+    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(DpoRun)
+    from modou.pipeline.align.preferences import dpo as pipeline
+
+    out, columns = _path(asked["out"]), asked["columns"] or ""
+    return _trained(asked, lambda stop: pipeline(base, file, settings, out, columns, stop))
+
+
+def ppo(asked: Asked) -> int:
+    """modou ppo."""
+    from modou.settings.align import PpoRun
+
+    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(PpoRun)
+    judge, out, columns = _judge(asked), _path(asked["out"]), asked["columns"] or ""
+    from modou.pipeline.align.reinforcement import ppo as pipeline
+
+    return _trained(asked, lambda stop: pipeline(base, file, settings, judge, out, columns, stop))
+
+
+def grpo(asked: Asked) -> int:
+    """modou grpo."""
+    from modou.settings.align import GrpoRun
+
+    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(GrpoRun)
+    judge, out, columns = _judge(asked), _path(asked["out"]), asked["columns"] or ""
+    from modou.pipeline.align.reinforcement import grpo as pipeline
+
+    return _trained(asked, lambda stop: pipeline(base, file, settings, judge, out, columns, stop))
+
+
 COMMANDS: dict[str, Callable[[Asked], int]] = {
     function.__name__: function
-    for function in (run, plan, doctor, corpus, clean, tokenizer, pretrain, evaluate, report, generate)
+    for function in (
+        *(run, plan, doctor, corpus, clean, tokenizer, pretrain, evaluate, report, generate),
+        *(task, data, sft, reward, dpo, ppo, grpo, compare, prefer),
+    )
 }
 
 
@@ -185,6 +311,13 @@ def _finished(asked: Asked, outcome: console.Outcome) -> int:
             console.remark(text("console.interrupted"))
         return INTERRUPTED
     return DONE
+
+
+def _judge(asked: Asked) -> str:
+    judge = asked["judge"]
+    if judge is None:
+        raise UserError("cli.no_judge", usage=usage(asked.command))
+    return judge
 
 
 def _path(value: str | None) -> Path | None:

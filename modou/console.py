@@ -18,6 +18,12 @@ from modou.messages import text
 if TYPE_CHECKING:
     from modou.console_live import Display
     from modou.console_words import Event
+    from modou.pipeline.align.check import Checked, Shown
+    from modou.pipeline.align.prefer import Offer
+
+
+_COMPLAINTS = 20
+_GROUNDS = ("black on green", "black on bright_green")
 
 
 def prepare_streams() -> None:
@@ -184,3 +190,99 @@ def say_facts(found: dict[str, Any]) -> None:
         print(f"  {name}: {shown}")
     for line in found.get("remarks", []):
         print(f"- {one_line(line)}", flush=True)
+
+
+def say_examples(found: "Checked") -> None:
+    """What a file of examples holds: counts, complaints, and the first examples with what is learned in colour."""
+    counts = [
+        text("console.examples_kind", kind=text(f"console.kind_{kind}"), count=count)
+        for kind, count in found.examples.counts.items()
+    ]
+    print(text("console.examples", file=found.path, kinds=", ".join(counts) or "0"))
+    if found.lengths is not None:
+        shortest, middle, longest = found.lengths
+        print(text("console.examples_tokens", shortest=shortest, middle=middle, longest=longest))
+        if found.too_long:
+            print(text("console.examples_too_long", count=found.too_long, context=found.context))
+    bad = found.examples.complaints
+    if bad:
+        print(text("console.examples_bad", count=len(bad)))
+        for line in bad[:_COMPLAINTS]:
+            print(f"  {one_line(line)}")
+        if len(bad) > _COMPLAINTS:
+            print(f"  … (+{len(bad) - _COMPLAINTS})")
+    if found.shown:
+        print(text("console.examples_learned"), flush=True)
+        _show_learned(found.shown)
+
+
+def _show_learned(examples: "tuple[Shown, ...]") -> None:
+    """Marks and text of each example, what is learned on a ground of its own (without colours: in brackets)."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    for shown in examples:
+        line = Text(f"{shown.place}  ", style="dim")
+        for number, piece in enumerate(shown.pieces):
+            said = f"<|{piece.mark}|>" if piece.mark else harmless(piece.text)
+            if piece.trained:  # neighbouring tokens are told apart by their ground
+                plain = console.is_terminal or piece.mark is not None
+                line.append(said if plain else f"[{said}]", style=_GROUNDS[number % 2])
+            else:
+                line.append(said, style="dim")
+        console.print(line, soft_wrap=not console.is_terminal)
+
+
+def say_offer(offer: "Offer") -> None:
+    """A question and two answers, and which keys choose."""
+    print("\n" + text("console.offer", number=offer.number, of=offer.of, question=harmless(offer.task.question)))
+    for number, answer in ((1, offer.first), (2, offer.second)):
+        print(f"\n  {number}  " + harmless(answer).strip().replace("\n", "\n     "))
+    print("\n" + text("console.offer_keys"), end="", flush=True)
+
+
+def read_key(allowed: str) -> str:
+    """One of the allowed keys, without Enter on a terminal; elsewhere the first of a line. The last of `allowed` where
+    the input ends."""
+    while True:
+        key = _key().lower()
+        if key in ("", "\x04"):
+            return allowed[-1]
+        if key == "\x03":
+            raise KeyboardInterrupt
+        if key in allowed:
+            print(key, flush=True)
+            return key
+
+
+def _key() -> str:
+    """A key; the first character of a line where keys cannot be read one by one; "" at the end of the input."""
+    if not sys.stdin.isatty() or sys.platform == "win32":
+        line = sys.stdin.readline()
+        return line.strip()[:1] or ("\n" if line else "")
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        return sys.stdin.read(1)
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def say_comparison(found: dict[str, Any]) -> None:
+    """A column a run, a row a measure, the runs' names above."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from modou.console_words import measures
+
+    runs: dict[str, dict[str, Any]] = found["runs"]
+    values = {"count": found["questions"], "data": found["data"], "reference": found["reference"]}
+    print(text("console.compared", **values), flush=True)
+    table = Table("", *runs, box=None, pad_edge=False)
+    for name, cells in measures(runs):
+        table.add_row(name, *cells)
+    Console(markup=False, highlight=False, emoji=False).print(table)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from modou.arguments import Option
 
-STAGES = ("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report", "generate", "corpus", "doctor")
+STAGES = (
+    *("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report", "generate"),
+    *("task", "data", "sft", "reward", "dpo", "ppo", "grpo", "compare", "prefer", "corpus", "doctor"),
+)
 """Commands in the order in which a reader meets them."""
 _COLUMN = 30
 _SIGNS = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
@@ -59,7 +62,7 @@ def command_page(command: str, cells: int) -> str:
     page += [f"  {line}" for line in text(f"help.{command}_examples").split("\n")]
     page += [""] if spec.words else []
     for word in spec.words:
-        page += beside(word, text(f"help.word_{word.strip('[]').lower()}"), 2, 14, cells)
+        page += beside(word, text(f"help.word_{word.strip('[].').lower()}"), 2, 14, cells)
     page += ["", text("help.common")]
     for option in arguments.options(command):
         if option.field is None or len(option.flags) > 1:

@@ -12,6 +12,8 @@ from modou.report import values as v
 from modou.report.words import Words
 from modou.train import events
 
+ROUNDS = ("reward", "answer_kl", "entropy", "clipped", "length")
+"""What a step of reinforcement learning tells."""
 _SMOOTHING = 0.95
 """Weight of the past in the running means of a step's figures: about the last twenty steps."""
 
@@ -28,6 +30,8 @@ class TrainingState:
     validation_bits: float | None = None
     average_bits: float | None = None
     tokens_per_second: float | None = None
+    rounds: dict[str, float] = field(default_factory=dict[str, float])
+    """Of reinforcement learning: reward, distance, entropy ... of the answers, smoothed."""
     measured: Measured | None = None
     sample: Mapping[str, Any] | None = None
     sample_step: int = 0
@@ -61,6 +65,9 @@ class TrainingState:
         self.step, self.steps = event.step, event.steps
         self.loss = _mean(self.loss, event.metrics.get("loss"))
         self.train_bits = _mean(self.train_bits, event.metrics.get("bits_per_char"))
+        for name in ROUNDS:
+            if (value := _mean(self.rounds.get(name), event.metrics.get(name))) is not None:
+                self.rounds[name] = value
         if event.step_seconds > 0:
             self.tokens_per_second = _mean(self.tokens_per_second, event.tokens / event.step_seconds)
 
@@ -95,6 +102,8 @@ class TrainingState:
         figures = ""
         if self.train_bits is not None:
             figures += text("console.figure_train", bits=words.bits(self.train_bits))
+        for name, value in self._rounds(words):
+            figures += f"{text(f'console.label_{name}')} {value}  "
         if self.share_of_peak is not None:
             figures += text("console.figure_peak", share=words.share(self.share_of_peak))
         if self.memory_mb is not None:
@@ -121,7 +130,12 @@ class TrainingState:
             ("peak", words.share(self.share_of_peak) if self.share_of_peak is not None else None),
             ("memory", f"{words.count(memory)} MB" if memory is not None else None),
         ]
+        known[1:1] = self._rounds(words)
         return [(text(f"console.label_{name}"), value) for name, value in known if value is not None]
+
+    def _rounds(self, words: Words) -> list[tuple[str, str]]:
+        shares = ("clipped",)
+        return [(name, words.share(value) if name in shares else f"{value:.2f}") for name, value in self.rounds.items()]
 
 
 def _mean(before: float | None, value: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """What a run tells, as sentences: each event becomes the lines a reader sees, in a live display or a log alike."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,17 @@ class Narrator:
     def _evaluation(self, event: training.Evaluated) -> str:
         bits = v.number(event.numbers, "validation.bits_per_char")
         average = v.number(event.numbers, "average.validation.bits_per_char")
+        loss = v.number(event.numbers, "validation.loss")
+        reward = v.number(event.numbers, "validation.reward")
+        if reward is not None:
+            kl = v.number(event.numbers, "validation.kl") or 0.0
+            said = text("console.evaluated_reward", step=event.step, reward=f"{reward:.2f}", kl=f"{kl:.2f}")
+            return said + (text("console.best") if event.is_best else "")
+        if bits is None and loss is not None:
+            said = text("console.evaluated_loss", step=event.step, loss=f"{loss:.3f}")
+            accuracy = v.number(event.numbers, "validation.accuracy")
+            said += text("console.evaluated_accuracy", share=self.words.share(accuracy)) if accuracy is not None else ""
+            return said + (text("console.best") if event.is_best else "")
         line = text("console.evaluated", step=event.step, bits=self.words.bits(bits))
         if average is not None:
             line += text("console.evaluated_average", bits=self.words.bits(average))
@@ -124,6 +135,10 @@ def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[s
             yield from _tokenizer(numbers, words)
         case "shards" if "tokens" in numbers:
             yield text("console.found_shards", tokens=_count(numbers, words, "tokens"))
+        case "data":
+            yield from _examples(numbers, words)
+        case "evaluate" if v.number(numbers, "validation.loss") is not None:
+            yield from _aligned(numbers, words)
         case "evaluate" if v.number(numbers, "test.bits_per_char") is not None:
             yield text("console.found_bits", bits=words.bits(v.number(numbers, "test.bits_per_char")))
         case "report" if "path" in numbers:
@@ -157,6 +172,39 @@ def _cleaning(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     yield text("console.found_split", **parts)
 
 
+def _aligned(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    accuracy = v.number(numbers, "validation.accuracy")
+    loss, before = v.number(numbers, "validation.loss"), v.number(numbers, "base.validation.loss")
+    reward = v.number(numbers, "validation.reward")
+    if reward is not None:
+        was, kl = v.number(numbers, "base.validation.reward") or 0.0, v.number(numbers, "validation.kl") or 0.0
+        yield text("console.found_reward", reward=f"{reward:.2f}", before=f"{was:.2f}", kl=f"{kl:.2f}")
+    elif accuracy is not None:
+        yield text("console.found_accuracy", accuracy=words.share(accuracy))
+    elif before is not None:
+        yield text("console.found_loss", loss=words.bits(loss), before=words.bits(before))
+    drift = v.number(numbers, "drift.bits_per_char")
+    if drift is not None:
+        yield text("console.found_drift", change=f"{drift:+.2f}", now=words.bits(v.number(numbers, "drift.now")))
+
+
+def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    if "rows" in numbers:
+        counts = ", ".join(f"{file} {words.count(count)}" for file, count in v.group(numbers, "rows").items())
+        yield text("console.found_rows", folder=numbers["folder"], counts=counts)
+    elif "questions" in numbers:
+        yield text("console.found_questions", count=_count(numbers, words, "questions"))
+    elif "pairs" in numbers:
+        yield text("console.found_pairs", count=_count(numbers, words, "pairs"))
+    else:
+        counts = {name: _count(numbers, words, name) for name in ("conversations", "tokens", "trained_tokens")}
+        count, tokens, trained = counts.values()
+        yield text("console.found_examples", count=count, tokens=tokens, trained=trained)
+    if v.number(numbers, "bad"):
+        first = str(numbers["complaints"][0])
+        yield text("console.found_bad", count=_count(numbers, words, "bad"), first=first)
+
+
 def _tokenizer(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     ratio = v.number(numbers, "characters_per_token.train", "train.characters_per_token")
     yield text("console.found_tokenizer", vocabulary=_count(numbers, words, "vocabulary"), ratio=words.bits(ratio))
@@ -174,6 +222,9 @@ def _count(numbers: Mapping[str, Any], words: Words, *paths: str) -> str:
 
 def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
     """The five lines at the end of a run: the figure, a sample, the report, the next command, what would help."""
+    if v.words_at(report, "run.method") is not None:
+        yield from _answering(folder, report)
+        return
     words = Words(language())
     bits = v.number(report, "test.bits_per_char")
     if bits is not None:
@@ -189,6 +240,21 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
     yield text("console.end_generate", command=f"modou generate {quoted(str(folder), plain=True)} {start}")
     for advice in v.texts(report, "advice")[:1]:
         yield text("console.end_advice", advice=advice)
+
+
+def _answering(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
+    """The end of an aligned run: a question it never saw with its answer, and how to ask."""
+    if v.words_at(report, "run.method") == "reward":
+        yield text("console.end_judge", folder=quoted(str(folder), plain=True))
+        return
+    samples = [s for s in v.groups(report, "samples") if v.words_at(s, "text")]
+    question = v.words_at(samples[0], "prompt") or "" if samples else ""
+    if samples:
+        yield text(
+            "console.end_answer", question=clip(question, _SAMPLE), answer=clip(str(samples[0]["text"]), _SAMPLE)
+        )
+    asked = quoted(clip(question, 40) or ("你好" if language() == "zh" else "Hello"))
+    yield text("console.end_ask", command=f"modou generate {quoted(str(folder), plain=True)} {asked}")
 
 
 def quoted(word: str, plain: bool = False) -> str:
@@ -209,3 +275,44 @@ def against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:
     undecided = ends is not None and ends[0] <= 0 <= ends[1]
     key = "against_undecided" if undecided else "against_better" if gain > 0 else "against_worse"
     return words(key, name=words.named("baseline", "kn5"), bits=words.bits(rival), difference=words.bits(abs(gain)))
+
+
+def measures(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+    """The rows of a comparison: a measure's name, and its value for each run."""
+    every = list(runs.values())
+
+    def row(name: str, path: str, form: Callable[[float], str]) -> tuple[str, list[str]]:
+        return name, [_with_interval(v.group(run, path), form) for run in every]
+
+    yield row(text("console.measure_ended"), "ended", _percent)
+    for rule in dict.fromkeys(rule for run in every for rule in v.group(run, "rules")):
+        yield row(text(f"console.rule_{rule}"), f"rules.{rule}", _percent)
+    for judge in dict.fromkeys(judge for run in every for judge in run["judges"]):
+        short = Path(judge).name
+        scores = [_with_interval(run["judges"].get(judge, {}), _plain) for run in every]
+        yield text("console.measure_judge", judge=short), scores
+        yield (
+            text("console.measure_wins", judge=short),
+            [_with_interval(run["wins"].get(judge, {}), _percent) for run in every],
+        )
+    yield row(text("console.measure_length"), "length", _plain)
+    yield row(text("console.measure_kl"), "kl", _plain)
+    shares = [v.number(run, "distinct.2") for run in every]
+    yield text("console.measure_distinct"), ["–" if share is None else f"{share:.3f}" for share in shares]
+    drifts = [v.number(run, "drift.bits_per_char") for run in every]
+    yield text("console.measure_drift"), ["–" if drift is None else f"{drift:+.3f}" for drift in drifts]
+
+
+def _with_interval(found: Mapping[str, Any], form: Callable[[float], str]) -> str:
+    value, ends = v.number(found, "share", "mean"), v.interval(found, "interval")
+    if value is None:
+        return "–"
+    return form(value) + (f" ±{form((ends[1] - ends[0]) / 2)}" if ends else "")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2f}"

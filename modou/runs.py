@@ -19,7 +19,10 @@ import filelock
 from modou import checkpoints, storage
 from modou.errors import UserError
 from modou.model.gpt import GPT
+from modou.model.lora import AdaptedGPT, Adapters
+from modou.model.scored import ScoredGPT
 from modou.model.step import store_for_reading
+from modou.settings.align import SftSettings
 from modou.settings.base import read_toml, write_toml
 from modou.settings.model import ModelSettings
 from modou.text.tokenizer import Tokenizer
@@ -144,11 +147,43 @@ def find_checkpoint(run: RunFolder, which: str | int = "best") -> checkpoints.Fo
     return found
 
 
-def load_model(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenizer, int]:
-    """The model (on the CPU, in eval mode), its tokenizer, and the step it was saved at.
+def method_of(run: RunFolder) -> str:
+    """How a run was trained: "pretrain", or the method that aligned it ("sft" ...)."""
+    return str(run.read_settings().get("run", {}).get("method", "pretrain"))
 
-    `which`: see `find_checkpoint`. state.json tells the group of weights as "weights" (default "model") and
-    the tokenizer's hash as "tokenizer_sha256".
+
+def answers(run: RunFolder) -> bool:
+    """Whether its model answers a question instead of writing on."""
+    return method_of(run) in ("sft", "dpo", "ppo", "grpo")
+
+
+def make_model(tables: dict[str, Any]) -> GPT:
+    """The kind of model that a run's settings name, its weights as new."""
+    shape = ModelSettings.parse(tables.get("model", {}))
+    if tables.get("run", {}).get("method") in ("reward", "ppo"):
+        return ScoredGPT(shape)
+    sft = SftSettings.parse(tables.get("sft", {}))
+    if sft.lora_rank:
+        return AdaptedGPT(shape, Adapters(sft.lora_rank, sft.lora_alpha, sft.lora_dropout))
+    return GPT(shape)
+
+
+def load_model(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenizer, int]:
+    """The model (on the CPU, in eval mode, laid out for reading), its tokenizer, and the step it was saved at.
+
+    `which`: see `find_checkpoint`. Adapters are merged; only a reward model keeps its score. UserError: see
+    `load_weights`.
+    """
+    model, tokenizer, step = load_weights(run, which)
+    model.eval()
+    store_for_reading(model)
+    return model, tokenizer, step
+
+
+def load_weights(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenizer, int]:
+    """As `load_model`, with the matrices as training wants them.
+
+    state.json tells the group of weights as "weights" (default "model") and the tokenizer's hash as "tokenizer_sha256".
     UserError: not a run, damaged, weights of another shape, another tokenizer than in training.
     """
     while True:
@@ -164,8 +199,18 @@ def load_model(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenize
     tokenizer = Tokenizer.load(run.tokenizer)
     if state.get("tokenizer_sha256") != tokenizer.sha256:
         raise UserError("storage.other_tokenizer", folder=run.tokenizer)
-    model = GPT(ModelSettings.parse(run.read_settings().get("model", {})))
-    expected = model.state_dict()
+    model = make_model(run.read_settings())
+    _require_same(model.state_dict(), tensors, found.path)
+    model.load_state_dict(tensors)
+    if isinstance(model, AdaptedGPT):
+        model = model.merged()
+    elif isinstance(model, ScoredGPT) and method_of(run) != "reward":
+        model = model.unscored()
+    return model, tokenizer, found.step
+
+
+def _require_same(expected: dict[str, Any], tensors: dict[str, Any], path: Path) -> None:
+    """UserError unless both have the same names and shapes."""
     differences = [
         *(f"- {name}" for name in expected if name not in tensors),
         *(f"+ {name}" for name in tensors if name not in expected),
@@ -177,7 +222,4 @@ def load_model(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenize
     ]
     if differences:
         shown = ", ".join(differences[:4]) + (f" … ({len(differences)})" if len(differences) > 4 else "")
-        raise UserError("storage.tensors_differ", path=found.path, differences=shown)
-    model.load_state_dict(tensors)
-    store_for_reading(model)
-    return model.eval(), tokenizer, found.step
+        raise UserError("storage.tensors_differ", path=path, differences=shown)

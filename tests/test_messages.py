@@ -11,7 +11,7 @@ import pytest
 from modou.messages import catalogue, text
 
 CODE = Path(__file__).parent.parent / "modou"
-CALLS = ("text", "UserError", "note", "Notice")
+CALLS = ("text", "UserError", "note", "Notice", "BadExample")
 
 
 @cache

@@ -7,7 +7,8 @@ import pytest
 
 from modou.model.census import describe
 from modou.pipeline.run import run
-from modou.settings.run import RunSettings, merge, preset_names, read_preset
+from modou.settings.base import merge
+from modou.settings.run import RunSettings, preset_names, read_preset
 from modou.text.storyteller.book import write_book
 from modou.train.events import Ended
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-StageName = Literal["corpus", "clean", "tokenizer", "shards", "plan", "train", "evaluate", "report"]
+StageName = Literal["corpus", "clean", "tokenizer", "shards", "data", "plan", "train", "evaluate", "report"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from modou import checkpoints, storage
 from modou.errors import UserError
@@ -28,12 +28,14 @@ from modou.pipeline.measure import matrix_rate, peak_memory_mb
 from modou.pipeline.plan import MINUTES, Budget, plan_tokenizer, plan_training
 from modou.runs import RunFolder
 from modou.settings.run import RunSettings
+from modou.settings.train import Trained
 from modou.text.tokenizer import Tokenizer
 from modou.train import events
 from modou.train.parallel import choose_device
 from modou.train.tracking import require
 
 Event = PipelineEvent | events.Event
+T = TypeVar("T", bound=Trained)
 STAGES: tuple[StageName, ...] = ("clean", "tokenizer", "shards", "plan", "train", "evaluate", "report")
 
 
@@ -86,7 +88,7 @@ def begin(folder: RunFolder, book: str | None, asked: RunSettings, extend: bool 
     return frozen
 
 
-def with_minutes(asked: RunSettings, minutes: float | None) -> RunSettings:
+def with_minutes(asked: T, minutes: float | None) -> T:
     """`--minutes` laid over the settings. MODOU_MAX_MINUTES caps every budget (for tests and demonstrations)."""
     cap = float(os.environ.get("MODOU_MAX_MINUTES") or "inf")
     if minutes is None and asked.is_set("train", "minutes"):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -13,6 +13,7 @@ from modou.pipeline.measure import wait
 from modou.pipeline.stages import open_tokens
 from modou.runs import RunFolder
 from modou.settings.run import RunSettings
+from modou.settings.train import Trained
 from modou.text.corpus import Corpus
 from modou.text.shards import Batches
 from modou.text.tokenizer import Tokenizer
@@ -24,13 +25,14 @@ from modou.train.pretrain import Pretrain
 from modou.train.saving import Keeper
 from modou.train.tracking import tracked
 
+T = TypeVar("T", bound=Trained)
 OPENING = 8
 """Characters of a chapter's opening that serve as a prompt."""
 LINES = 1000
 """Lines of metrics.jsonl that a run writes, about."""
 
 
-def resolve_machine(settings: RunSettings) -> RunSettings:
+def resolve_machine(settings: T) -> T:
     """Device, precision and threads, chosen where they are left to the machine; sets torch's threads."""
     device = choose_device(settings.train.device)
     precision = settings.train.precision

@@ -1,17 +1,15 @@
 """docs/machine-readable.md names everything in report.json, and nothing else."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from page_helpers import documented, paths, pattern
 from train_helpers import sentences
 
 from modou.pipeline.events import RunEnded
 from modou.pipeline.run import run
 from modou.settings.run import RunSettings
 
-PAGE = Path(__file__).parents[2] / "docs" / "machine-readable.md"
 SOMETIMES = re.compile(r"lengths|cleaning\.private_use\.|cleaning\.notes|variety|.*\.longest_copy|training\.history$")
 TINY = {
     "tokenizer": {"vocabulary": 330, "threads": 1},
@@ -19,27 +17,6 @@ TINY = {
     "train": {"steps": 4, "batch": 4, "evaluate_every": 2, "threads": 1},
     "evaluate": {"quick_characters": 200, "written_characters": 900, "lengths": [2]},
 }
-
-
-def paths(value: Any, prefix: str = "") -> Iterator[str]:
-    """Every name in nested values, lists of tables as name[]."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from paths(inner, f"{prefix}.{key}" if prefix else key)
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for inner in value:
-            yield from paths(inner, f"{prefix}[]")
-    else:
-        yield prefix
-
-
-def documented() -> list[str]:
-    rows = [line.split("|")[1] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
-    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
-
-
-def pattern(name: str) -> re.Pattern[str]:
-    return re.compile(re.escape(name).replace(r"\*", r"[^.\[\]]+") + r"\Z")
 
 
 def test_the_page_names_what_a_report_holds(tmp_path: Path) -> None:

@@ -1,0 +1,150 @@
+"""`modou reward` and `modou dpo`: what people prefer becomes a judge, or a model that answers so."""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from modou.model.gpt import GPT
+from modou.model.scored import ScoredGPT
+from modou.pipeline.align.beginning import Beginning
+from modou.pipeline.align.examples import Preferences, read_preferences, split, taken
+from modou.pipeline.align.method import Method, drift, run_method
+from modou.pipeline.run import Event
+from modou.runs import RunFolder, load_model, load_weights
+from modou.settings.align import DpoRun, RewardRun
+from modou.settings.model import ModelSettings
+from modou.text.conversation import Template
+from modou.text.tokenizer import Tokenizer
+from modou.train.dpo import Dpo
+from modou.train.parallel import World, spread
+from modou.train.reward import RewardModel
+from modou.train.sft import answers
+
+SHOWN = 3
+"""Held-out questions that are answered at every evaluation."""
+
+
+def reward(
+    base: Path,
+    data: Path,
+    asked: RewardRun,
+    out: Path | None = None,
+    columns: str = "",
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Data, training, evaluation of a reward model; what is done is skipped. UserError: begun with other settings."""
+    yield from run_method("reward", base, data, asked, out, columns, should_stop, Judging)
+
+
+def dpo(
+    base: Path,
+    data: Path,
+    asked: DpoRun,
+    out: Path | None = None,
+    columns: str = "",
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Data, training, evaluation by DPO; what is done is skipped. UserError: begun with other settings."""
+    yield from run_method("dpo", base, data, asked, out, columns, should_stop, Preferring)
+
+
+class _Pairs:
+    """The base, and the pairs of the file."""
+
+    def __init__(self, beginning: Beginning[Any]) -> None:
+        self.base = RunFolder(Path(beginning.base))
+        self.template = Template(Tokenizer.load(self.base.tokenizer))
+        self.shape = ModelSettings.parse(self.base.read_settings().get("model", {})).changed(dropout=0.0)
+        self.data: Preferences = read_preferences(
+            Path(beginning.data), beginning.columns, self.template, self.shape.context
+        )
+
+    def stride(self, settings: Any) -> int:
+        """Every step is by itself."""
+        return 1
+
+    def facts(self) -> dict[str, Any]:
+        """What the file holds."""
+        return self.data.facts()
+
+    def load(self) -> GPT:
+        """The base's weights in a model without dropout: what is compared must not be random."""
+        with torch.random.fork_rng(devices=[]):
+            model = GPT(self.shape)
+        model.load_state_dict(load_weights(self.base)[0].state_dict())
+        return model
+
+    def steps_for(self, epochs: float, held_out: float, batch: int, seed: int) -> int:
+        """Updates that read every pair so many times."""
+        return max(1, math.ceil(epochs * len(split(len(self.data.pairs), held_out, seed)[0]) / batch))
+
+
+class Judging(_Pairs, Method[RewardRun]):
+    """What is particular to the reward model."""
+
+    def steps(self, settings: RewardRun) -> int:
+        """Updates that read every pair so many times."""
+        own, train = settings.reward, settings.train
+        return self.steps_for(own.epochs, own.held_out, train.batch, train.seed)
+
+    def build(self, settings: RewardRun, world: World) -> tuple[GPT, RewardModel]:
+        """The base's weights with a score that is 0 everywhere, and the objective."""
+        seen, held_out = split(len(self.data.pairs), settings.reward.held_out, settings.train.seed)
+        torch.manual_seed(settings.train.seed)
+        model = ScoredGPT(self.shape)
+        model.load_state_dict(self.load().state_dict(), strict=False)
+        objective = RewardModel(
+            pairs=taken(self.data.pairs, seen),
+            held_out=taken(self.data.pairs, held_out),
+            settings=settings.reward,
+            batch=settings.train.batch,
+            seed=settings.train.seed,
+            device=world.device,
+            micro_batch=settings.train.micro_batch,
+        )
+        return spread(model, world), objective
+
+    def evaluate(self, folder: RunFolder, settings: RewardRun) -> dict[str, Any]:
+        """How often the held-out pair's better answer gets the higher reward, by kind."""
+        _, objective = self.build(settings, World(torch.device("cpu")))
+        return objective.evaluate(load_model(folder)[0])
+
+
+class Preferring(_Pairs, Method[DpoRun]):
+    """What is particular to DPO."""
+
+    def steps(self, settings: DpoRun) -> int:
+        """Updates that read every pair so many times."""
+        own, train = settings.dpo, settings.train
+        return self.steps_for(own.epochs, own.held_out, train.batch, train.seed)
+
+    def build(self, settings: DpoRun, world: World) -> tuple[GPT, Dpo]:
+        """The base's weights twice, to train and as the reference, and the objective."""
+        seen, held_out = split(len(self.data.pairs), settings.dpo.held_out, settings.train.seed)
+        objective = Dpo(
+            pairs=taken(self.data.pairs, seen),
+            held_out=taken(self.data.pairs, held_out),
+            prompts=taken(self.data.questions, held_out[:SHOWN]),
+            reference=self.load().eval().requires_grad_(False).to(world.device),
+            template=self.template,
+            sampling=settings.sampling.changed(samples=1),
+            settings=settings.dpo,
+            batch=settings.train.batch,
+            seed=settings.train.seed,
+            device=world.device,
+            micro_batch=settings.train.micro_batch,
+        )
+        return spread(self.load(), world), objective
+
+    def evaluate(self, folder: RunFolder, settings: DpoRun) -> dict[str, Any]:
+        """Loss and accuracy on held-out pairs, answers, and what became of the text it was pretrained on."""
+        _, objective = self.build(settings, World(torch.device("cpu")))
+        before, after = load_model(self.base)[0], load_model(folder)[0]
+        return {
+            **objective.evaluate(after),
+            "samples": answers(after, self.template, objective.prompts, objective.sampling),
+            **drift(self.base, before, after, self.template.tokenizer),
+        }

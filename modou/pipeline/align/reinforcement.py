@@ -1,0 +1,142 @@
+"""`modou ppo` and `modou grpo`: the model answers, a judge scores, what scored well becomes likelier."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from modou.errors import UserError
+from modou.model.gpt import GPT
+from modou.model.scored import ScoredGPT
+from modou.pipeline.align.beginning import Beginning
+from modou.pipeline.align.examples import read_questions, split, taken
+from modou.pipeline.align.judges import make_judge
+from modou.pipeline.align.method import Method, drift, run_method
+from modou.pipeline.run import Event
+from modou.runs import RunFolder, load_model, load_weights
+from modou.settings.align import GrpoRun, PpoRun
+from modou.settings.model import ModelSettings
+from modou.text.conversation import Template
+from modou.text.tokenizer import Tokenizer
+from modou.train.grpo import Grpo
+from modou.train.parallel import World, spread
+from modou.train.ppo import Ppo
+from modou.train.rl import PolicyObjective
+
+
+def ppo(
+    base: Path,
+    data: Path,
+    asked: PpoRun,
+    judge: str,
+    out: Path | None = None,
+    columns: str = "",
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Data, training, evaluation by PPO; what is done is skipped. UserError: begun with other settings."""
+    yield from run_method("ppo", base, data, asked, out, columns, should_stop, Proximal, judge)
+
+
+def grpo(
+    base: Path,
+    data: Path,
+    asked: GrpoRun,
+    judge: str,
+    out: Path | None = None,
+    columns: str = "",
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Data, training, evaluation by GRPO; what is done is skipped. UserError: begun with other settings."""
+    yield from run_method("grpo", base, data, asked, out, columns, should_stop, Grouped, judge)
+
+
+class _Reinforced:
+    """The base, the questions, and the judge's name."""
+
+    def __init__(self, beginning: Beginning[Any]) -> None:
+        self.base, self.judge = RunFolder(Path(beginning.base)), beginning.judge
+        self.template = Template(Tokenizer.load(self.base.tokenizer))
+        self.shape = ModelSettings.parse(self.base.read_settings().get("model", {})).changed(dropout=0.0)
+        tokens = beginning.settings.rollout.tokens
+        room = self.shape.context + 1 - tokens
+        rounds = beginning.settings.rollout
+        if rounds.minibatches > rounds.prompts * rounds.group:
+            answers = rounds.prompts * rounds.group
+            raise UserError("align.too_many_minibatches", minibatches=rounds.minibatches, answers=answers)
+        if room < 1:
+            raise UserError("align.answer_fills_context", tokens=tokens, context=self.shape.context)
+        self.data = read_questions(Path(beginning.data), beginning.columns, self.template, room)
+
+    def stride(self, settings: PpoRun | GrpoRun) -> int:
+        """A round's updates."""
+        return settings.rollout.epochs * settings.rollout.minibatches
+
+    def facts(self) -> dict[str, Any]:
+        """What the file holds."""
+        return self.data.facts()
+
+    def steps(self, settings: PpoRun | GrpoRun) -> int:
+        """Updates of the rounds asked for."""
+        return settings.rollout.rounds * self.stride(settings)
+
+    def load(self) -> GPT:
+        """The base's weights in a model without dropout: what is compared must not be random."""
+        with torch.random.fork_rng(devices=[]):
+            model = GPT(self.shape)
+        model.load_state_dict(load_weights(self.base)[0].state_dict())
+        return model
+
+    def common(self, settings: PpoRun | GrpoRun, world: World) -> dict[str, Any]:
+        """What both objectives are made of."""
+        count = len(self.data.tasks)
+        share = min(0.5, settings.rollout.held_out / count)
+        seen, held_out = split(count, share, settings.train.seed, settings.rollout.held_out)
+        return {
+            "tasks": taken(self.data.tasks, seen),
+            "held_out": taken(self.data.tasks, held_out),
+            "judge": make_judge(self.judge, self.template.tokenizer, world.device),
+            "reference": self.load().eval().requires_grad_(False).to(world.device),
+            "template": self.template,
+            "rollout": settings.rollout,
+            "seed": settings.train.seed,
+            "world": world,
+            "micro_batch": settings.train.micro_batch,
+        }
+
+    def outcome(self, folder: RunFolder, objective: PolicyObjective) -> dict[str, Any]:
+        """Reward and distance on held-out questions, before and after, and what became of what was pretrained."""
+        before, after = load_model(self.base)[0], load_model(folder)[0]
+        return {
+            **objective.evaluate(after),
+            "base": objective.evaluate(before),
+            "samples": objective.sample(after),
+            **drift(self.base, before, after, self.template.tokenizer),
+        }
+
+
+class Proximal(_Reinforced, Method[PpoRun]):
+    """What is particular to PPO."""
+
+    def build(self, settings: PpoRun, world: World) -> tuple[GPT, Ppo]:
+        """The base's weights with a value that is 0 everywhere, and the objective."""
+        torch.manual_seed(settings.train.seed)
+        model = ScoredGPT(self.shape)
+        model.load_state_dict(self.load().state_dict(), strict=False)
+        return spread(model, world), Ppo(**self.common(settings, world), settings=settings.ppo)
+
+    def evaluate(self, folder: RunFolder, settings: PpoRun) -> dict[str, Any]:
+        """See `outcome`."""
+        return self.outcome(folder, Ppo(**self.common(settings, World(torch.device("cpu"))), settings=settings.ppo))
+
+
+class Grouped(_Reinforced, Method[GrpoRun]):
+    """What is particular to GRPO."""
+
+    def build(self, settings: GrpoRun, world: World) -> tuple[GPT, Grpo]:
+        """The base's weights, and the objective."""
+        return spread(self.load(), world), Grpo(**self.common(settings, world), settings=settings.grpo)
+
+    def evaluate(self, folder: RunFolder, settings: GrpoRun) -> dict[str, Any]:
+        """See `outcome`."""
+        return self.outcome(folder, Grpo(**self.common(settings, World(torch.device("cpu"))), settings=settings.grpo))
