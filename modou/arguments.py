@@ -1,25 +1,24 @@
 """From the words of a command line to what was asked: flags told from defaults, every mistake one clear line.
 
-The commands and their options are data; argparse cuts the words, pydantic checks the values of settings, and all that
-is wrong becomes a UserError that names the option and the remedy. Nothing heavy is imported here.
+The commands and their options are data (command_table); argparse cuts the words, pydantic checks the settings' values,
+and all that is wrong becomes a UserError that names the option and the remedy. Nothing heavy is imported here.
 """
 
 import argparse
 import difflib
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from modou.command_table import COMMANDS, OWN, Command, Kind
 from modou.errors import UserError
 from modou.messages import catalogue
-from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
 from modou.settings.base import Groups
 from modou.settings.run import RunSettings, read_preset
 
-Kind = Literal["value", "switch", "list"]
 G = TypeVar("G", bound=Groups)
 
 
@@ -53,142 +52,8 @@ class Option:
         return f"plan.{self.name.replace('.', '_')}" in catalogue()
 
 
-@dataclass(frozen=True)
-class Command:
-    """One command: the words it takes, its own options, the groups of settings, and the groups' short names."""
-
-    name: str
-    words: tuple[str, ...] = ()
-    """Positional arguments; "[X]" may be left out."""
-    own: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    aliases: dict[str, str] = field(default_factory=dict[str, str])
-    """Short flag -> setting."""
-    root: type[Groups] = RunSettings
-    """Where the groups stand."""
-
-
-_OWN: dict[str, tuple[Kind, str]] = {
-    "minutes": ("value", "M"),
-    "preset": ("value", "NAME"),
-    "out": ("value", "DIR"),
-    "extend": ("switch", ""),
-    "size": ("value", "BYTES"),
-    "seed": ("value", "N"),
-    "checkpoint": ("value", "WHICH"),
-    "device": ("value", "DEVICE"),
-    "columns": ("value", "NAMES"),
-    "judge": ("value", "JUDGE"),
-    "count": ("value", "N"),
-    "save": ("value", "FILE"),
-    "json": ("switch", ""),
-    "lang": ("value", "zh|en"),
-    "help": ("switch", ""),
-}
 _HIDDEN = ("model.vocabulary",)
 """Settings that follow from others: the model's vocabulary is its tokenizer's."""
-_COMMON = ("json", "lang", "help")
-_SHAPE = {f"--{name}": f"model.{name}" for name in ("style", "position", "layers", "width")}
-_SAMPLING = {
-    f"--{name.replace('_', '-')}": f"sampling.{name}" for name in ("tokens", "temperature", "top_k", "top_p", "samples")
-}
-_TRAINED = ("clean", "tokenizer", "model", "train", "optimizer", "schedule", "sampling", "evaluate")
-
-COMMANDS = {
-    command.name: command
-    for command in (
-        Command(
-            "run",
-            ("[BOOK]",),
-            ("minutes", "preset", "out", "extend", *_COMMON),
-            _TRAINED,
-            {**_SHAPE, "--seed": "train.seed", **_SAMPLING},
-        ),
-        Command(
-            "plan",
-            ("BOOK",),
-            ("minutes", "preset", "out", *_COMMON),
-            ("clean", "tokenizer", "model", "train", "optimizer", "schedule"),
-            {**_SHAPE, "--seed": "train.seed"},
-        ),
-        Command("doctor", ("[RUN]",), ("out", *_COMMON)),
-        Command("corpus", ("NAME", "FILE"), ("size", "seed", *_COMMON)),
-        Command("clean", ("BOOK",), ("out", "preset", *_COMMON), ("clean",)),
-        Command("tokenizer", ("[RUN]",), ("out", "preset", *_COMMON), ("tokenizer",)),
-        Command(
-            "pretrain",
-            ("[RUN]",),
-            ("minutes", "preset", "out", *_COMMON),
-            ("model", "train", "optimizer", "schedule", "sampling", "evaluate"),
-            {**_SHAPE, "--seed": "train.seed", **_SAMPLING},
-        ),
-        Command("evaluate", ("[RUN]",), ("out", "checkpoint", *_COMMON), ("evaluate", "sampling"), _SAMPLING),
-        Command("report", ("[RUN]",), ("out", *_COMMON)),
-        Command(
-            "generate",
-            ("RUN", "[PROMPT]"),
-            ("checkpoint", "device", *_COMMON),
-            ("sampling",),
-            {**_SAMPLING, "--seed": "sampling.seed"},
-        ),
-        Command("task", ("TASK", "DIR"), ("seed", *_COMMON)),
-        Command("data", ("ACTION", "DATA", "[RUN]"), ("columns", *_COMMON)),
-        Command(
-            "sft",
-            ("RUN", "DATA"),
-            ("out", "columns", *_COMMON),
-            ("sft", "train", "optimizer", "schedule", "sampling"),
-            {"--epochs": "sft.epochs", "--minutes": "train.minutes", "--seed": "train.seed", **_SAMPLING},
-            SftRun,
-        ),
-        Command(
-            "compare",
-            ("DATA", "RUN..."),
-            ("judge", "count", "save", "columns", *_COMMON),
-            ("sampling",),
-            {**_SAMPLING, "--seed": "sampling.seed"},
-        ),
-        Command(
-            "prefer",
-            ("RUN", "DATA", "FILE"),
-            ("columns", "lang", "help"),
-            ("sampling",),
-            {**_SAMPLING, "--seed": "sampling.seed"},
-        ),
-        Command(
-            "reward",
-            ("RUN", "DATA"),
-            ("out", "columns", *_COMMON),
-            ("reward", "train", "optimizer", "schedule"),
-            {"--epochs": "reward.epochs", "--minutes": "train.minutes", "--seed": "train.seed"},
-            RewardRun,
-        ),
-        Command(
-            "dpo",
-            ("RUN", "DATA"),
-            ("out", "columns", *_COMMON),
-            ("dpo", "train", "optimizer", "schedule", "sampling"),
-            {"--epochs": "dpo.epochs", "--minutes": "train.minutes", "--seed": "train.seed", **_SAMPLING},
-            DpoRun,
-        ),
-        Command(
-            "ppo",
-            ("RUN", "DATA"),
-            ("judge", "out", "columns", *_COMMON),
-            ("ppo", "rollout", "train", "optimizer", "schedule"),
-            {"--rounds": "rollout.rounds", "--minutes": "train.minutes", "--seed": "train.seed"},
-            PpoRun,
-        ),
-        Command(
-            "grpo",
-            ("RUN", "DATA"),
-            ("judge", "out", "columns", *_COMMON),
-            ("grpo", "rollout", "train", "optimizer", "schedule"),
-            {"--rounds": "rollout.rounds", "--minutes": "train.minutes", "--seed": "train.seed"},
-            GrpoRun,
-        ),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -239,7 +104,7 @@ class Asked:
 def options(command: str) -> tuple[Option, ...]:
     """Every option of a command: its own first, then those of each group."""
     spec = COMMANDS[command]
-    own = tuple(Option(name, (f"--{name}",), *_OWN[name]) for name in spec.own)
+    own = tuple(Option(name, (f"--{name}",), *OWN[name]) for name in spec.own)
     return own + tuple(option for group in spec.groups for option in group_options(group, spec))
 
 

@@ -4,6 +4,7 @@ Update number `step` belongs to round step // updates_a_round. A round is writte
 kept, with everything taken from it, in the checkpoint, so that a run stopped inside a round goes on to the bit.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +38,7 @@ class Rows:
 
 
 @dataclass
-class PolicyObjective:
+class PolicyObjective(ABC):
     """Everything but the advantages and the loss, which a subclass has."""
 
     tasks: Sequence[Task]
@@ -76,9 +77,13 @@ class PolicyObjective:
         """Updates made from them."""
         return self.rollout.epochs * self.rollout.minibatches
 
+    @abstractmethod
     def advise(self, rollout: Rollout, model: GPT) -> dict[str, Tensor]:
         """Advantages, and whatever else the loss needs, (N, T) each."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:
+        """Sum over the tokens of the micro-batch, and sums of metrics."""
 
     # -- rounds --
 
