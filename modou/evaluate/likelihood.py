@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from modou.evaluate.bits import BitsPerCharacter, score
 from modou.model.gpt import GPT
-from modou.model.loss import token_log_probabilities
+from modou.model.scoring import POSITIONS_AT_ONCE, score_tokens
 from modou.text.tokenizer import Tokenizer
 
-POSITIONS_AT_ONCE = 4096
+SHORTEST = 200
+"""Characters of an excerpt, at least, where its text is as long."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def bits_per_character(
     try:
         with torch.inference_mode():
             for first in range(0, len(windows), rows):
-                _score_windows(model, windows[first : first + rows], ids, bits, window)
+                _score_windows(model, windows[first : first + rows], ids, bits)
     finally:
         model.train(was_training)
     lengths = characters_of_tokens(tokenizer)
@@ -78,23 +79,23 @@ def _score_windows(
     windows: Sequence[_Window],
     ids: Sequence[NDArray[np.int64]],
     bits: Sequence[NDArray[np.float64]],
-    context: int,
 ) -> None:
-    inputs_NT = np.zeros((len(windows), context), np.int64)
-    targets_NT = np.zeros((len(windows), context), np.int64)
+    width = max(w.end - w.start for w in windows)  # a short text fills no window
+    inputs_NT = torch.zeros(len(windows), width, dtype=torch.long)
+    targets_NT, scored_NT = torch.zeros_like(inputs_NT), torch.zeros_like(inputs_NT)
     for row, w in enumerate(windows):
-        inputs_NT[row, : w.end - w.start] = ids[w.text][w.start : w.end]
-        targets_NT[row, : w.end - w.start] = ids[w.text][w.start + 1 : w.end + 1]
-    device = model.embedding.weight.device
-    logits_NTV = model(torch.from_numpy(inputs_NT).to(device))
-    log_NT = token_log_probabilities(logits_NTV, torch.from_numpy(targets_NT).to(device))
-    bits_NT = (-log_NT.double() / math.log(2)).cpu().numpy()
+        inputs_NT[row, : w.end - w.start] = torch.from_numpy(ids[w.text][w.start : w.end])
+        targets_NT[row, : w.end - w.start] = torch.from_numpy(ids[w.text][w.start + 1 : w.end + 1])
+        scored_NT[row, w.first_scored - w.start : w.end - w.start] = 1
+    log_NT = score_tokens(model, inputs_NT, targets_NT, scored_NT)
+    bits_NT = (-log_NT.double() / math.log(2)).numpy()
     for row, w in enumerate(windows):
         bits[w.text][w.first_scored : w.end] = bits_NT[row, w.first_scored - w.start : w.end - w.start]
 
 
 def excerpts(texts: Sequence[str], characters: int) -> list[str]:
-    """About `characters` characters spread evenly over the texts (the beginning of each): for figures that must be
-    quick. All of the texts where they are shorter."""
-    share = max(1, characters // max(1, len(texts)))
-    return [text[:share] for text in texts]
+    """About `characters` characters spread evenly over the texts, for figures that must be quick: the beginning of
+    each, or of every n-th, so that none is too short to say anything. All of the texts where they are shorter."""
+    share = max(SHORTEST, characters // max(1, len(texts)))
+    every = max(1, round(sum(min(len(text), share) for text in texts) / characters))
+    return [text[:share] for text in texts[::every]]

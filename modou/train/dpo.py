@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE, token_log_probabilities
+from modou.model.loss import IGNORE
+from modou.model.scoring import score_hidden
 from modou.settings.align import DpoSettings
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Message, Template
@@ -85,7 +86,5 @@ class Dpo(DataAtHand):
 
 def answer_log_probabilities(model: GPT, batch: PairBatch) -> Tensor:
     """log p of each row's answer, the sum over its tokens, (B,)."""
-    logits_BTV = model.logits(model.hidden(batch.ids_BT))
-    mask_BT = batch.target_BT != IGNORE
-    log_BT = token_log_probabilities(logits_BTV, batch.target_BT.where(mask_BT, 0))
-    return (log_BT * mask_BT).sum(1)
+    log_BT, _ = score_hidden(model, model.hidden(batch.ids_BT), batch.target_BT, batch.target_BT != IGNORE)
+    return log_BT.sum(1)

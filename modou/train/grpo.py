@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from modou.model.gpt import GPT
-from modou.model.loss import token_log_probabilities
+from modou.model.scoring import score_hidden
 from modou.settings.align import GrpoSettings
 from modou.train import policy
 from modou.train.rl import PolicyObjective, Rows
@@ -38,13 +38,13 @@ class Grpo(PolicyObjective):
 
     def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:
         """Sum over the tokens of the micro-batch."""
-        logits_BTV = model.logits(model.hidden(batch["ids_NT"]))
         mask_BT, own = batch["mask_NT"], self.settings
-        log_BT = token_log_probabilities(logits_BTV, batch["target_NT"], self.sampling.temperature) * mask_BT
+        x_BTD = model.hidden(batch["ids_NT"])
+        log_BT, logits_NV = score_hidden(model, x_BTD, batch["target_NT"], mask_BT, self.sampling.temperature)
         loss, clipped = policy.clipped_policy_loss(
             log_BT, batch["old_NT"], batch["advantages_NT"], mask_BT, own.clip_low, own.clip_high
         )
         distance_BT = policy.kl_k3(log_BT, batch["reference_NT"])
         if own.kl_weight:
             loss = loss + own.kl_weight * (distance_BT * mask_BT).sum()
-        return loss, self.common_metrics(logits_BTV, distance_BT, clipped, mask_BT)
+        return loss, self.common_metrics(logits_NV, distance_BT, clipped, mask_BT)

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def token_entropies(logits_BTV: Tensor, temperature: float = 1.0) -> Tensor:
-    """Entropy of softmax(logits / temperature) at each position in nats, (B, T)."""
-    log_BTV = (logits_BTV / temperature).log_softmax(-1)
-    return -(log_BTV.exp() * log_BTV).sum(-1)
+def token_entropies(logits_NV: Tensor, temperature: float = 1.0) -> Tensor:
+    """Entropy of softmax(logits / temperature) at each of N positions (of any shape) in nats, (N,)."""
+    log_NV = (logits_NV / temperature).log_softmax(-1)
+    return -(log_NV.exp() * log_NV).sum(-1)
 
 
 # -- means over a mask --
@@ -93,6 +93,7 @@ def generalised_advantages(
 def group_advantages(scores_PG: Tensor, scale: bool = True, eps: float = 1e-4) -> Tensor:
     """Each response's score less its group's mean, over the group's standard deviation (Bessel) + eps where `scale`
     (GRPO: Shao et al. 2024; without: Dr. GRPO, Liu et al. 2025). A group of equal scores teaches nothing: 0."""
+    scores_PG = scores_PG - scores_PG[:, :1]  # equal scores are exactly 0 now: a mean may be off by its rounding
     centred_PG = scores_PG - scores_PG.mean(1, keepdim=True)
     if not scale:
         return centred_PG

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from modou.model.gpt import GPT
-from modou.model.loss import token_log_probabilities
 from modou.model.scored import ScoredGPT
+from modou.model.scoring import POSITIONS_AT_ONCE, score_hidden
 from modou.settings.align import PpoSettings
 from modou.train import policy
 from modou.train.rl import PolicyObjective, Rows
-from modou.train.rollouts import POSITIONS_AT_ONCE, Rollout
+from modou.train.rollouts import Rollout
 
 MOST_STEERING = 0.2
 """The price changes with the relative error of the distance, which counts up to this much,"""
@@ -65,10 +65,10 @@ class Ppo(PolicyObjective):
     def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:
         """Sum over the tokens of the micro-batch."""
         assert isinstance(model, ScoredGPT)
-        x_BTD = model.hidden(batch["ids_NT"])
-        logits_BTV, values_BT = model.logits(x_BTD), model.scores(x_BTD)
         mask_BT, own = batch["mask_NT"], self.settings
-        log_BT = token_log_probabilities(logits_BTV, batch["target_NT"], self.sampling.temperature) * mask_BT
+        x_BTD = model.hidden(batch["ids_NT"])
+        values_BT = model.scores(x_BTD)
+        log_BT, logits_NV = score_hidden(model, x_BTD, batch["target_NT"], mask_BT, self.sampling.temperature)
         loss, clipped = policy.clipped_policy_loss(
             log_BT, batch["old_NT"], batch["advantages_NT"], mask_BT, own.clip_low, own.clip_high
         )
@@ -76,7 +76,7 @@ class Ppo(PolicyObjective):
             values_BT, batch["values_NT"], batch["returns_NT"], mask_BT, own.value_clip
         )
         distance_BT = policy.kl_k3(log_BT, batch["reference_NT"])
-        metrics = self.common_metrics(logits_BTV, distance_BT, clipped, mask_BT)
+        metrics = self.common_metrics(logits_NV, distance_BT, clipped, mask_BT)
         return loss + own.value_weight * value_loss, metrics | {"value_loss": value_loss.detach()}
 
 

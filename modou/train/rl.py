@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from modou.model.gpt import GPT
+from modou.model.scoring import score_tokens
 from modou.settings.align import RolloutSettings
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Template
 from modou.train import policy
 from modou.train.order import example_at
 from modou.train.parallel import World, replica
-from modou.train.rollouts import Answer, Judge, Rollout, Task, assemble, score_tokens, write
+from modou.train.rollouts import Answer, Judge, Rollout, Task, assemble, write
 
 LOOK = 1 << 40
 """The key of the answers of evaluations: no round has it."""
@@ -114,7 +115,7 @@ class PolicyObjective(ABC):
         padded = assemble(answers)
         ids_NT, target_NT, mask_NT = padded["ids_NT"], padded["target_NT"], padded["mask_NT"]
         old_NT, reference_NT = (
-            score_tokens(model, ids_NT, target_NT, self.sampling.temperature) * mask_NT
+            score_tokens(model, ids_NT, target_NT, mask_NT, self.sampling.temperature)
             for model in (writer, self.reference)
         )
         scores_N = self.judge(answers) - self.rollout.unfinished_penalty * (1 - padded["ended_N"])
@@ -157,12 +158,12 @@ class PolicyObjective(ABC):
         return Rows({name: tensor.to(self.world.device) for name, tensor in tensors.items()}, count)
 
     def common_metrics(
-        self, logits_BTV: Tensor, distance_BT: Tensor, clipped: Tensor, mask_BT: Tensor
+        self, logits_NV: Tensor, distance_BT: Tensor, clipped: Tensor, mask_BT: Tensor
     ) -> dict[str, Tensor]:
-        """Sums over tokens that become means: distance from the reference, entropy, share clipped; and the figures of
-        the round."""
+        """Sums over the answers' N tokens that become means: distance from the reference, entropy, share clipped; and
+        the figures of the round."""
         with torch.no_grad():
-            entropy = (policy.token_entropies(logits_BTV, self.sampling.temperature) * mask_BT).sum()
+            entropy = policy.token_entropies(logits_NV, self.sampling.temperature).sum()
         facts = {name: value * mask_BT.sum() for name, value in self.facts.items()}
         return {"kl": (distance_BT * mask_BT).sum().detach(), "entropy": entropy, "clipped": clipped.detach(), **facts}
 

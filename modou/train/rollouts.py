@@ -17,14 +17,10 @@ from torch import Tensor
 
 from modou.generate.engine import complete
 from modou.model.gpt import GPT
-from modou.model.loss import token_log_probabilities
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Message, Template
 from modou.text.tokenizer import Tokenizer
 from modou.train.parallel import World
-
-POSITIONS_AT_ONCE = 4096
-"""Positions scored in one pass, which bounds the memory of their logits."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +110,3 @@ def assemble(answers: Sequence[Answer]) -> dict[str, Tensor]:
         "mask_NT": mask_NT[:, 1:].contiguous(),
         "ended_N": torch.tensor([float(answer.ended) for answer in answers]),
     }
-
-
-@torch.no_grad()
-def score_tokens(model: GPT, ids_NT: Tensor, target_NT: Tensor, temperature: float) -> Tensor:
-    """log p(target) at every position, (N, T) on the CPU, a few rows at a time."""
-    device = model.embedding.weight.device
-    rows = max(1, POSITIONS_AT_ONCE // ids_NT.shape[1])
-    parts: list[Tensor] = []
-    for ids_BT, target_BT in zip(ids_NT.split(rows), target_NT.split(rows), strict=True):
-        logits_BTV = model(ids_BT.to(device))
-        parts.append(token_log_probabilities(logits_BTV, target_BT.to(device), temperature).cpu())
-    return torch.cat(parts)

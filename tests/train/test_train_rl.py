@@ -13,6 +13,7 @@ from train_helpers import WHO, assert_close, assert_same_run, model_settings, ru
 from modou.generate.engine import complete
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
+from modou.model.scoring import score_tokens
 from modou.settings.align import GrpoSettings, PpoSettings, RolloutSettings
 from modou.settings.model import ModelSettings
 from modou.text.conversation import Message, Template
@@ -21,7 +22,7 @@ from modou.train.loop import Trainer
 from modou.train.parallel import World
 from modou.train.ppo import Ppo
 from modou.train.rl import PolicyObjective
-from modou.train.rollouts import Answer, Task, assemble, score_tokens, write
+from modou.train.rollouts import Answer, Task, assemble, write
 
 CONTEXT, STEPS = 48, 6
 CPU = World(torch.device("cpu"))
@@ -128,7 +129,9 @@ def test_scored_is_what_was_sampled_from(answers: list[Answer]) -> None:
         keys=[(0, place) for place in range(len(TASKS))],
     )
     padded = assemble(answers)
-    scored_NT = score_tokens(reference(), padded["ids_NT"], padded["target_NT"], made.sampling.temperature)
+    scored_NT = score_tokens(
+        reference(), padded["ids_NT"], padded["target_NT"], padded["mask_NT"], made.sampling.temperature
+    )
     for row, text in enumerate(drawn):
         assert tuple(text.ids) == answers[row].ids
         found = scored_NT[row][padded["mask_NT"][row] > 0]

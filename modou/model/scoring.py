@@ -1,0 +1,36 @@
+"""Log-probabilities of some of the tokens: the head, a third of a small model's work, is applied to those alone.
+
+Shapes: B rows, T positions, N positions where the mask is 1, D width, V vocabulary.
+"""
+
+import torch
+from torch import Tensor
+
+from modou.model.gpt import GPT
+from modou.model.loss import token_log_probabilities
+
+POSITIONS_AT_ONCE = 2048
+"""Positions scored in one pass, which bounds the memory of their logits."""
+
+
+def score_hidden(
+    model: GPT, x_BTD: Tensor, target_BT: Tensor, mask_BT: Tensor, temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """log p(target) at `temperature` from hidden states, (B, T), 0 outside the mask; and the logits inside it, (N, V),
+    row by row."""
+    inside_BT = mask_BT.bool()
+    logits_NV = model.logits(x_BTD[inside_BT])
+    log_N = token_log_probabilities(logits_NV, target_BT[inside_BT], temperature)
+    return log_N.new_zeros(mask_BT.shape).masked_scatter(inside_BT, log_N), logits_NV
+
+
+@torch.no_grad()
+def score_tokens(model: GPT, ids_BT: Tensor, target_BT: Tensor, mask_BT: Tensor, temperature: float = 1.0) -> Tensor:
+    """The same from ids, (B, T) on the CPU, a few rows at a time."""
+    device = model.embedding.weight.device
+    rows = max(1, POSITIONS_AT_ONCE // ids_BT.shape[1])
+    parts: list[Tensor] = []
+    for some in zip(*(tensor.split(rows) for tensor in (ids_BT, target_BT, mask_BT)), strict=True):
+        ids, target, mask = (tensor.to(device) for tensor in some)
+        parts.append(score_hidden(model, model.hidden(ids), target, mask, temperature)[0].cpu())
+    return torch.cat(parts)
