@@ -18,7 +18,7 @@ from modou.model.attention import Attention, document_mask
 from modou.model.cache import KVCache
 from modou.model.dropout import dropout
 from modou.model.loss import next_token_loss
-from modou.model.positions import rotary_table
+from modou.model.positions import rotary_table, sinusoid_table
 from modou.settings.model import ModelSettings
 
 
@@ -174,7 +174,8 @@ def initialise(model: GPT) -> None:
 
     | tensor                              | value                                                              |
     |-------------------------------------|--------------------------------------------------------------------|
-    | token and position embedding        | N(0, 0.02)                                                         |
+    | token embedding                     | N(0, 0.02)                                                         |
+    | position embedding                  | 0.02 x sines and cosines (mean square 1)                           |
     | head (untied)                       | N(0, 0.02)                                                         |
     | qkv, up                             | N(0, 1/sqrt(fan in)), half of it in classic                        |
     | out, down (write to the residual)   | the same / sqrt(2 x layers), so that depth does not add up (GPT-2) |
@@ -187,7 +188,9 @@ def initialise(model: GPT) -> None:
             parameter.zero_()
         elif "norm" in leaf:
             parameter.fill_(1.0)
-        elif leaf in ("embedding", "positions", "head"):
+        elif leaf == "positions":
+            parameter.copy_(0.02 * sinusoid_table(*parameter.shape))
+        elif leaf in ("embedding", "head"):
             parameter.normal_(std=0.02)
         else:
             gain = 1.0 if model.settings.style == "modern" else 0.5

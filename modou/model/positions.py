@@ -3,6 +3,9 @@
 The score of a query and a key then depends on their distance only. Half-split layout (as GPT-NeoX and Qwen3):
 component i of the first half and component i of the second half form the plane that turns at frequency i.
 
+And what a learned table of positions begins as: the same angles' sines and cosines (Vaswani et al. 2017), so that a
+distance can be read from the start.
+
 Shapes: B batch, H heads, T positions, S head size, R = S / 2 planes.
 """
 
@@ -20,6 +23,12 @@ def rotary_table(length: int, head_size: int, base: float) -> Tensor:
     """Cosines and sines of all angles, (2, T, S) float32, each half-split plane written twice."""
     angle_TS = rotary_angles(length, head_size, base).repeat(1, 2)
     return torch.stack([angle_TS.cos(), angle_TS.sin()]).float()
+
+
+def sinusoid_table(length: int, width: int, base: float = 1000.0) -> Tensor:
+    """Sines, then cosines, of all angles, (T, D) float32 with mean square 1."""
+    angle_TR = rotary_angles(length, width, base)
+    return torch.cat([angle_TR.sin(), angle_TR.cos()], dim=1).float() * 2**0.5
 
 
 def rotate(x_BHTS: Tensor, table_2TS: Tensor) -> Tensor:

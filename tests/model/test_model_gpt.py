@@ -10,6 +10,7 @@ from model_helpers import SHAPES, VOCABULARY, random_ids, random_model, shape
 
 from modou.model.gpt import GPT
 from modou.model.loss import next_token_loss
+from modou.model.positions import sinusoid_table
 from modou.settings.model import ModelSettings
 
 MODELS = {name: random_model(shape) for name, shape in SHAPES.items()}
@@ -61,7 +62,7 @@ def test_learned_positions_end_with_their_table() -> None:
 
 def expected_std(name: str, settings: ModelSettings) -> float:
     """The table in the docstring of `initialise`, written a second time."""
-    if name.split(".")[0] in ("embedding", "positions", "head"):
+    if name.split(".")[0] in ("embedding", "head"):
         return 0.02
     fan_in = settings.feed_forward if ".down." in name else settings.width
     std = 1 / math.sqrt(fan_in)
@@ -82,6 +83,8 @@ def test_initial_values_hold_the_table(layout: str, tied: bool) -> None:
             assert (parameter == 0).all(), name
         elif parameter.ndim == 1:
             assert (parameter == 1).all(), name
+        elif name == "positions.weight":
+            assert torch.equal(parameter, 0.02 * sinusoid_table(*parameter.shape))
         else:
             std = expected_std(name, model.settings)
             error = 5 / math.sqrt(parameter.numel())  # five standard errors of a mean; of a std it is more

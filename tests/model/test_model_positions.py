@@ -1,12 +1,13 @@
 """Rotary positions: relative, length-preserving, and the same as multiplying complex numbers."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_helpers import SHAPES, random_ids, random_model
 from torch import Tensor
 
-from modou.model.positions import rotary_angles, rotary_table, rotate
+from modou.model.positions import rotary_angles, rotary_table, rotate, sinusoid_table
 
 SIZES = st.sampled_from([2, 4, 16, 64])
 SEEDS = st.integers(0, 2**31)
@@ -84,3 +85,13 @@ def test_rope_goes_on_past_the_trained_context() -> None:
         assert torch.isfinite(long_BTV).all()
         assert torch.allclose(long_BTV[:, :context], model(ids_BT[:, :context]), atol=1e-5)
         assert "rotary_2CS" not in model.state_dict()  # computed, never stored
+
+
+def test_rows_of_the_sinusoid_table_are_as_alike_as_they_are_near() -> None:
+    table_TD = sinusoid_table(64, 32)
+    assert table_TD.square().mean().item() == pytest.approx(1, abs=1e-5)
+    alike_TT = table_TD @ table_TD.T
+    for distance in range(1, 64):
+        diagonal = alike_TT.diagonal(distance)
+        assert torch.allclose(diagonal, diagonal[0].expand_as(diagonal), atol=1e-4)
+    assert alike_TT[0].argmax() == 0
