@@ -46,19 +46,32 @@ def is_plain(model: nn.Module) -> bool:
 
 
 class Linear(NamedTuple):
-    """A linear layer as a product reads it: matrix (in, out), and bias (None where it has none)."""
+    """A linear layer as a product reads it: its matrix (in, out) and bias (None where it has none).
+
+    A product with one row is bound by memory, and libraries leave it to one thread. There the matrix is cut into N
+    stretches of outputs, (N, in, out / N), and the bias with it, (N, 1, out / N): as a batch of N products, each thread
+    reads a stretch of its own.
+    """
 
     matrix: Tensor
     bias: Tensor | None
 
     def of(self, x: Tensor) -> Tensor:
         """x W + bias."""
+        if self.matrix.ndim == 3:
+            x = x.expand(self.matrix.shape[0], 1, -1)
+            y = torch.bmm(x, self.matrix) if self.bias is None else torch.baddbmm(self.bias, x, self.matrix)
+            return y.view(1, -1)
         y = torch.mm(x, self.matrix)  # the bias afterwards, in place: addmm would copy it out first
         return y if self.bias is None else y.add_(self.bias)
 
     def add_to(self, sum: Tensor, x: Tensor) -> None:
         """sum += x W + bias."""
-        sum.addmm_(x, self.matrix)
+        if self.matrix.ndim == 3:
+            sum = sum.view(self.matrix.shape[0], 1, -1)
+            sum.baddbmm_(x.expand(self.matrix.shape[0], 1, -1), self.matrix)
+        else:
+            sum.addmm_(x, self.matrix)
         if self.bias is not None:
             sum.add_(self.bias)
 
@@ -86,16 +99,17 @@ class OneToken:
         self.scale = self.shape.head_size**-0.5
         self.filled_L2RCS = cache.filled_L2BKCS.flatten(2, 3)
         self.groups = self.shape.heads // self.shape.key_value_heads
-        self.layers = [self._layer(block) for block in model.blocks if isinstance(block, Block)]
+        stretches = torch.get_num_threads() if cache.batch == 1 and not cache.filled_L2BKCS.is_cuda else 1
+        self.layers = [self._layer(block, stretches) for block in model.blocks if isinstance(block, Block)]
         self.norm = weights(model.norm)
-        self.head_DV = model.head_VD.T
+        self.head = linear(model.head_VD, None, stretches)
         self.turns = self.shape.position == "rope"
         if self.turns:
             cos_CS, sin_CS = model.rotary_2CS.to(cache.filled_L2BKCS.dtype).unbind(0)
             half = self.shape.head_size // 2
             self.cos_CS, self.signed_sin_CS = cos_CS, torch.cat((-sin_CS[:, :half], sin_CS[:, half:]), dim=1)
 
-    def _layer(self, block: Block) -> Layer:
+    def _layer(self, block: Block, stretches: int) -> Layer:
         attention, feed_forward = block.attention, block.feed_forward
         query_key_norm = None
         if attention.normalised:
@@ -103,12 +117,12 @@ class OneToken:
             query_key_norm = torch.cat((query_GKS, attention.key_norm.weight.expand(1, attention.kv_heads, -1)))
         return Layer(
             norm=weights(block.attention_norm),
-            qkv=linear(attention.qkv),
+            qkv=linear(*weights(attention.qkv), stretches),
             query_key_norm=query_key_norm,
-            out=linear(attention.out),
+            out=linear(*weights(attention.out), stretches),
             feed_forward_norm=weights(block.feed_forward_norm),
-            up=linear(feed_forward.up),
-            down=linear(feed_forward.down),
+            up=linear(*weights(feed_forward.up), stretches),
+            down=linear(*weights(feed_forward.down), stretches),
         )
 
     def __call__(self, ids_B: Tensor) -> Tensor:
@@ -131,7 +145,7 @@ class OneToken:
             y_BF = layer.up.of(self._norm(x_BD, *layer.feed_forward_norm))
             layer.down.add_to(x_BD, self._bend(y_BF))
         self.cache.advance(1)
-        return torch.mm(self._norm(x_BD, *self.norm), self.head_DV)
+        return self.head.of(self._norm(x_BD, *self.norm))
 
     def _norm(self, x_BD: Tensor, scale_D: Tensor, shift_D: Tensor | None) -> Tensor:
         if self.classic:
@@ -165,9 +179,12 @@ def weights(module: nn.Module) -> tuple[Tensor, Tensor | None]:
     return parameters["weight"], parameters.get("bias")
 
 
-def linear(module: nn.Linear) -> Linear:
-    """The tensors of a linear layer."""
-    return Linear(module.weight.T, module.bias)
+def linear(matrix: Tensor, bias: Tensor | None, stretches: int) -> Linear:
+    """A layer (out, in) in that many stretches of outputs, or whole where they do not divide them."""
+    if stretches == 1 or matrix.shape[0] % stretches:
+        return Linear(matrix.T, bias)
+    cut = matrix.T.unflatten(1, (stretches, -1)).transpose(0, 1)
+    return Linear(cut, None if bias is None else bias.view(stretches, 1, -1))
 
 
 @torch.no_grad()
