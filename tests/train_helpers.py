@@ -18,7 +18,7 @@ from modou.runs import RunFolder
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerSettings
-from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings
+from modou.settings.train import OptimizerSettings, PretrainSettings, ScheduleSettings
 from modou.text.shards import Batches, write_shards
 from modou.text.tokenizer import Tokenizer
 from modou.train.events import Event
@@ -99,7 +99,7 @@ def trainer(
 ) -> Trainer:
     """A trainer on `folder`; `change` may put something in the objective's place, `make` in the model's."""
     defaults: dict[str, Any] = {"steps": 6, "batch": 4, "evaluate_every": 3, "seed": 11, "precision": "float32"}
-    settings = TrainSettings(**defaults | (train or {}))
+    settings = PretrainSettings(**defaults | (train or {}))
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     gpt = spread(make(model or model_settings()), world)

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from modou.settings.base import Settings
-from modou.settings.train import OptimizerSettings, Rate, Share, Trained
+from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained
 
 
 class SftSettings(Settings):
@@ -117,7 +117,14 @@ class FineOptimizer(OptimizerSettings):
     """Decay of the block matrices: each step takes off this share x the current rate."""
 
 
-class SftRun(Trained):
+class Batched(Trained):
+    """What learns from data at hand."""
+
+    train: BatchedSettings = BatchedSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    """Training loop."""
+
+
+class SftRun(Batched):
     """All settings of `modou sft`."""
 
     sft: SftSettings = SftSettings()
@@ -126,7 +133,7 @@ class SftRun(Trained):
     """Optimizer."""
 
 
-class RewardRun(Trained):
+class RewardRun(Batched):
     """All settings of `modou reward`."""
 
     reward: RewardSettings = RewardSettings()
@@ -144,7 +151,7 @@ class PreferenceOptimizer(FineOptimizer):
     """Peak learning rate of embeddings, head, norms and biases (always AdamW)."""
 
 
-class DpoRun(Trained):
+class DpoRun(Batched):
     """All settings of `modou dpo`."""
 
     dpo: DpoSettings = DpoSettings()

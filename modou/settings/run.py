@@ -9,12 +9,14 @@ from modou.settings.base import Settings, read_toml
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.model import ModelSettings
 from modou.settings.text import CleanSettings, TokenizerSettings
-from modou.settings.train import Trained
+from modou.settings.train import PretrainSettings, Trained
 
 
 class RunSettings(Trained):
     """From a book to a model: one group a stage."""
 
+    train: PretrainSettings = PretrainSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    """Training loop."""
     clean: CleanSettings = CleanSettings()
     """Cleaning."""
     tokenizer: TokenizerSettings = TokenizerSettings()

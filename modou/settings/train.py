@@ -53,14 +53,10 @@ class TrainSettings(Settings):
     """Updates in all."""
     minutes: Annotated[float, Field(ge=0)] = 0.0
     """Time the steps may take; fewer steps are made where it does not pay for all. 0 = no limit."""
-    batch: Annotated[int, Field(ge=1)] = 16
-    """Sequences an update, over all processes."""
     micro_batch: Annotated[int, Field(ge=0)] = 0
     """Sequences a forward pass; 0 = the whole share of a process. Less saves memory, the result stays the same."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Seed of initial weights, data order and dropout."""
-    noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the input tokens replaced by others of the batch, against learning by heart."""
     average: Share = 0.1
     """Time constant of the running average of the weights, as a share of the steps; 0 = no average."""
     evaluate_every: Annotated[int, Field(ge=1)] = 100
@@ -75,12 +71,26 @@ class TrainSettings(Settings):
     """auto = cuda where there is one, else cpu. mps is untested here."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto = bfloat16 products on cuda, float32 elsewhere."""
-    compile: bool = False
-    """Compile the blocks with torch.compile (about a minute at the start)."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Under torchrun: ddp = every process holds the whole model, fsdp = a share of it."""
     track: Tracker = "none"
     """Show the curve in TensorBoard, Weights & Biases or SwanLab too (pip install 'modou[track]')."""
+
+
+class BatchedSettings(TrainSettings):
+    """The loop, where the data is at hand: as many rows of it as one likes make an update."""
+
+    batch: Annotated[int, Field(ge=1)] = 16
+    """Sequences an update, over all processes."""
+
+
+class PretrainSettings(BatchedSettings):
+    """The loop of pretraining."""
+
+    noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the input tokens replaced by others of the batch, against learning by heart."""
+    compile: bool = False
+    """Compile the blocks with torch.compile (about a minute at the start)."""
 
 
 class Trained(Groups):
