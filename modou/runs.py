@@ -19,13 +19,14 @@ import filelock
 from modou import checkpoints, storage
 from modou.errors import UserError
 from modou.model.gpt import GPT
+from modou.model.growth import grown
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.model.scored import ScoredGPT
 from modou.model.step import store_for_reading
 from modou.settings.align import SftSettings
 from modou.settings.base import read_toml, write_toml
 from modou.settings.model import ModelSettings
-from modou.text.tokenizer import Tokenizer
+from modou.text.tokenizer import FILE_NAME, Tokenizer
 
 _FILES = ("settings.toml", "environment.json", "metrics.jsonl", "samples.jsonl", "report.html", "report.json")
 _FOLDERS = ("tokenizer", "corpus", "checkpoints", "tracking")
@@ -168,21 +169,22 @@ def make_model(tables: dict[str, Any]) -> GPT:
     return GPT(shape)
 
 
-def load_model(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenizer, int]:
+def load_model(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
     """The model (on the CPU, in eval mode, laid out for reading), its tokenizer, and the step it was saved at.
 
-    `which`: see `find_checkpoint`. Adapters are merged; only a reward model keeps its score. UserError: see
+    `which`: see `find_checkpoint`. Adapters are merged; only a reward model keeps its score. `extend`, UserError: see
     `load_weights`.
     """
-    model, tokenizer, step = load_weights(run, which)
+    model, tokenizer, step = load_weights(run, which, extend)
     model.eval()
     store_for_reading(model)
     return model, tokenizer, step
 
 
-def load_weights(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenizer, int]:
+def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
     """As `load_model`, with the matrices as training wants them.
 
+    extend: a tokenizer that lacks the marks of a conversation gets them, and the model a token for each. Files stay.
     state.json tells the group of weights as "weights" (default "model") and the tokenizer's hash as "tokenizer_sha256".
     UserError: not a run, damaged, weights of another shape, another tokenizer than in training.
     """
@@ -196,8 +198,8 @@ def load_weights(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokeni
             # Purged by a running trainer since it was found: look again. Damaged and still there: say so.
             if found.path.is_dir() or isinstance(which, int):
                 raise
-    tokenizer = Tokenizer.load(run.tokenizer)
-    if state.get("tokenizer_sha256") != tokenizer.sha256:
+    tokenizer = Tokenizer.load(run.tokenizer, extend)
+    if state.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
         raise UserError("storage.other_tokenizer", folder=run.tokenizer)
     model = make_model(run.read_settings())
     _require_same(model.state_dict(), tensors, found.path)
@@ -206,6 +208,8 @@ def load_weights(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokeni
         model = model.merged()
     elif isinstance(model, ScoredGPT) and method_of(run) != "reward":
         model = model.unscored()
+    if extend:
+        model = grown(model, [tokenizer.encode(name) for name in tokenizer.pieces()[model.settings.vocabulary :]])
     return model, tokenizer, found.step
 
 

@@ -7,11 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
-import sentencepiece
-
 from modou.errors import UserError
 from modou.settings.text import TokenizerSettings
 from modou.storage import user_errors, write_bytes_atomically
+from modou.text.tokenizer_model import open_model, with_marks
 from modou.text.tokenizer_stream import StreamDecoder
 from modou.text.tokenizer_training import CONTROLS, NEWLINE, SPACE, Training, train_model, without_surrogates
 
@@ -33,11 +32,7 @@ class Tokenizer:
         self.model = model
         self.training = training
         self.sha256 = hashlib.sha256(model).hexdigest()
-        try:
-            # An empty model is accepted by SentencePiece and fails only at the first use.
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model) if model else None
-        except (RuntimeError, ValueError):
-            self._processor = None
+        self._processor = open_model(model)
         if self._processor is None:
             raise UserError("tokens.model_damaged", path=source)
         self.vocabulary: int = self._processor.get_piece_size()
@@ -54,10 +49,15 @@ class Tokenizer:
 
     def _require_special_pieces(self, source: str) -> None:
         wanted = {"<unk>": 0, "<s>": 1, "</s>": 2, "<pad>": 3}
-        for name in (*wanted, *CONTROLS, NEWLINE, SPACE, *(f"<0x{byte:02X}>" for byte in range(256))):
+        for name in (*wanted, NEWLINE, SPACE, *(f"<0x{byte:02X}>" for byte in range(256))):
             found = self._ids.get(name)
             if found is None or found != wanted.get(name, found):
                 raise UserError("tokens.model_foreign", path=source, missing=repr(name))
+        for name in CONTROLS:
+            if name not in self._ids:
+                raise UserError("tokens.marks_missing", path=source, mark=name)
+            if not self.is_control(self._ids[name]):
+                raise UserError("tokens.mark_is_text", path=source, mark=name)
 
     def _bytes_of(self, token: int) -> bytes:
         processor = self._processor
@@ -78,14 +78,17 @@ class Tokenizer:
         return cls(model, training)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The tokenizer saved in `folder`. UserError: missing, damaged, or not one of ours."""
+    def load(cls, folder: Path, extend: bool = False) -> Self:
+        """The tokenizer saved in `folder`; `extend`: with the marks of a conversation, where it lacks them.
+
+        UserError: missing, damaged, or not one of ours.
+        """
         path = folder / FILE_NAME
         try:
             model = path.read_bytes()
         except OSError:
             raise UserError("tokens.model_missing", path=path) from None
-        return cls(model, source=str(path))
+        return cls(with_marks(model) if extend else model, source=str(path))
 
     def save(self, folder: Path) -> None:
         """Write `folder`/tokenizer.model, whole or not at all. UserError: disk full, no permission."""

@@ -1,7 +1,7 @@
 """What the folder of an aligned run remembers: the method, the run it began from, the examples, and every setting.
 
 settings.toml holds them as [run], the model's shape as [model], and one table a group of settings. The tokenizer is
-copied, so that the folder is whole by itself.
+copied, so that the folder is whole by itself; one that was trained without the marks of a conversation gets them here.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +13,8 @@ from modou.errors import UserError
 from modou.runs import RunFolder, find_checkpoint, method_of
 from modou.settings.model import ModelSettings
 from modou.settings.train import Trained
+from modou.text.tokenizer import Tokenizer
+from modou.text.tokenizer_training import CONTROLS
 
 G = TypeVar("G", bound=Trained)
 RULES = ("exact", "poem")
@@ -75,6 +77,19 @@ def weights_sha256(run: Path) -> str:
     return storage.sha256_file(found.path / f"{weights}.safetensors")
 
 
+def marked(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list[str]]:
+    """A base's tokenizer and shape, with the marks of a conversation and a token for each; and those it lacked.
+
+    UserError: no tokenizer of ours, or not this model's.
+    """
+    tokenizer = Tokenizer.load(base.tokenizer, extend=True)
+    shape = ModelSettings.parse(base.read_settings().get("model", {}))
+    added = [piece for piece in tokenizer.pieces()[shape.vocabulary :] if piece in CONTROLS]
+    if tokenizer.vocabulary != shape.vocabulary + len(added):
+        raise UserError("generate.vocabularies_differ", model=shape.vocabulary, tokenizer=tokenizer.vocabulary)
+    return tokenizer, shape.changed(vocabulary=tokenizer.vocabulary), added
+
+
 def take_up(folder: RunFolder, asked: Beginning[G]) -> Beginning[G]:
     """The beginning that the folder remembers, if it is this one; else it is begun. UserError names what differs.
 
@@ -101,14 +116,16 @@ def take_up(folder: RunFolder, asked: Beginning[G]) -> Beginning[G]:
 def write_beginning(folder: RunFolder, beginning: Beginning[Any], planned: bool) -> None:
     """settings.toml: all options once planned, before only those that were set; and the tokenizer."""
     base = RunFolder(Path(beginning.base))
+    tokenizer, shape, _ = marked(base)
     run = {name: getattr(beginning, name) for name in REMEMBERED}
     tables: dict[str, Any] = {
         "run": {**run, "planned": planned},
-        "model": ModelSettings.parse(base.read_settings()["model"]).model_dump(),
+        "model": shape.model_dump(),
         **beginning.settings.model_dump(exclude_unset=not planned),
     }
     if not planned:
         folder.tokenizer.mkdir(parents=True, exist_ok=True)
         for path in base.tokenizer.iterdir():
             storage.write_bytes_atomically(folder.tokenizer / path.name, path.read_bytes())
+        tokenizer.save(folder.tokenizer)
     folder.write_settings(tables)

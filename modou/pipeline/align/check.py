@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modou.pipeline.align.beginning import marked
 from modou.runs import RunFolder
-from modou.settings.model import ModelSettings
 from modou.text.conversation import Message, Segment, Template, segments
 from modou.text.examples.columns import Columns
 from modou.text.examples.example import Example
 from modou.text.examples.reading import Examples, read_examples
-from modou.text.tokenizer import Tokenizer
 
 SHOWN = 2
 """Examples of which the trained text is shown."""
@@ -61,8 +60,8 @@ def check(path: Path, columns: str = "", base: Path | None = None) -> Checked:
         return Checked(path, examples, tuple(_shown(examples, None)))
     folder = RunFolder(base)
     folder.require()
-    template = Template(Tokenizer.load(folder.tokenizer))
-    context = ModelSettings.parse(folder.read_settings().get("model", {})).context
+    tokenizer, shape, _ = marked(folder)
+    template, context = Template(tokenizer), shape.context
     lengths = sorted(
         len(template.encode(messages)) for placed in examples.placed for messages in conversations(placed.example)
     )
