@@ -273,13 +273,17 @@ def _key() -> str:
 
 
 def say_comparison(found: dict[str, Any]) -> None:
-    """A column a run, a row a measure, the runs' names above."""
+    """A column a run, a row a measure, the runs' names above; last what the commonest answer, or real poems, get."""
     from rich.console import Console
     from rich.table import Table
 
     from modou.console_words import measures
 
-    runs: dict[str, dict[str, Any]] = found["runs"]
+    runs: dict[str, dict[str, Any]] = dict(found["runs"])
+    if found["majority"]:
+        runs[text("console.majority")] = {"rules": found["majority"]}
+    if found["real"]:
+        runs[text("console.real")] = {"rules": found["real"]}
     values = {"count": found["questions"], "data": found["data"], "reference": found["reference"]}
     print(text("console.compared", **values), flush=True)
     table = Table("", *runs, box=None, pad_edge=False)

@@ -200,6 +200,8 @@ def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
         counts = {name: _count(numbers, words, name) for name in ("conversations", "tokens", "trained_tokens")}
         count, tokens, trained = counts.values()
         yield text("console.found_examples", count=count, tokens=tokens, trained=trained)
+    if marks := v.texts(numbers, "marks_added"):
+        yield text("console.found_marks_added", marks=" ".join(marks))
     if v.number(numbers, "bad"):
         first = str(numbers["complaints"][0])
         yield text("console.found_bad", count=_count(numbers, words, "bad"), first=first)
@@ -287,18 +289,19 @@ def measures(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[
     yield row(text("console.measure_ended"), "ended", _percent)
     for rule in dict.fromkeys(rule for run in every for rule in v.group(run, "rules")):
         yield row(text(f"console.rule_{rule}"), f"rules.{rule}", _percent)
-    for judge in dict.fromkeys(judge for run in every for judge in run["judges"]):
-        short = Path(judge).name
-        scores = [_with_interval(run["judges"].get(judge, {}), _plain) for run in every]
-        yield text("console.measure_judge", judge=short), scores
-        yield (
-            text("console.measure_wins", judge=short),
-            [_with_interval(run["wins"].get(judge, {}), _percent) for run in every],
-        )
+    for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "judges")):
+        scores = [_with_interval(v.group(run, "judges").get(judge, {}), _plain) for run in every]
+        yield text("console.measure_judge", judge=Path(judge).name), scores
+    for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "wins")):
+        short = text("console.by_rules") if judge == "rules" else Path(judge).name
+        shares = [_with_interval(v.group(run, "wins").get(judge, {}), _percent) for run in every]
+        yield text("console.measure_wins", judge=short), shares
     yield row(text("console.measure_length"), "length", _plain)
     yield row(text("console.measure_kl"), "kl", _plain)
     shares = [v.number(run, "distinct.2") for run in every]
     yield text("console.measure_distinct"), ["–" if share is None else f"{share:.3f}" for share in shares]
+    copies = [v.number(run, "copied.longest") for run in every]
+    yield text("console.measure_copied"), ["–" if copy is None else f"{copy:.0f}" for copy in copies]
     drifts = [v.number(run, "drift.bits_per_char") for run in every]
     yield text("console.measure_drift"), ["–" if drift is None else f"{drift:+.3f}" for drift in drifts]
 

@@ -20,10 +20,10 @@ def paths(value: Any, prefix: str = "") -> Iterator[str]:
         yield prefix
 
 
-def documented(aligned: bool = False) -> list[str]:
-    """The names of one of the page's two parts."""
-    pretrained, _, rest = PAGE.read_text(encoding="utf-8").partition("## Aligned runs")
-    lines = (rest if aligned else pretrained).splitlines()
+def documented(part: str = "") -> list[str]:
+    """The names of one of the page's parts, by its heading; the first has none."""
+    parts = PAGE.read_text(encoding="utf-8").split("\n## ")
+    lines = next(text for text in parts[bool(part) :] if text.startswith(part)).splitlines()
     rows = [line.split("|")[1] for line in lines if line.startswith("| `")]
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
 

@@ -106,6 +106,10 @@ class TrainText:
             train=self.used,
         )
 
+    def longest(self, texts: Sequence[str]) -> Copy | None:
+        """The longest passage of `texts` that stands in the training text. None: not one character does."""
+        return self._longest(texts, [self.match_lengths(text) for text in texts])
+
     def _longest(self, texts: Sequence[str], lengths: Sequence[Integers]) -> Copy | None:
         longest = [int(each.max(initial=0)) for each in lengths]
         length = max(longest, default=0)

@@ -8,7 +8,7 @@ by dash pattern as well as by colour.
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from modou.report.markup import Html, element, joined
 
-INK, MUTED, GRID, MODEL, TRAIN, OTHER, PAPER = (f"#{n:02x}{n:02x}{n:02x}" for n in range(1, 8))
+INK, MUTED, GRID, MODEL, TRAIN, OTHER, ACCENT, PAPER = (f"#{n:02x}{n:02x}{n:02x}" for n in range(1, 9))
 _VARIABLES = {
     INK: "currentColor",
     MUTED: "var(--muted)",
@@ -26,6 +26,7 @@ _VARIABLES = {
     MODEL: "var(--model)",
     TRAIN: "var(--train)",
     OTHER: "var(--other)",
+    ACCENT: "var(--accent)",
     PAPER: "var(--paper)",
 }
 _STYLE: dict[Any, Any] = {
@@ -70,7 +71,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Canvas:
-    """One of the two sizes, in CSS pixels."""
+    """One size of a figure, in CSS pixels."""
 
     name: str
     width: int
@@ -88,8 +89,9 @@ def canvases(height: int, right: int) -> tuple[Canvas, Canvas]:
     return Canvas("wide", 760, height, (46, right, 14, 44)), Canvas("narrow", 360, 290, (38, 12, 14, 42))
 
 
-def draw(name: str, title: str, sizes: tuple[Canvas, Canvas], plot: Callable[[Axes, Canvas], None]) -> Html:
-    """The figure `name` in both sizes; `title` is what a screen reader says of it."""
+def draw(name: str, title: str, sizes: Sequence[Canvas], plot: Callable[[Axes, Canvas], None]) -> Html:
+    """The figure `name` in every size, of which "wide" and "narrow" are shown where they fit; `title` is what a screen
+    reader says of it."""
     return joined(_svg(f"{name}-{canvas.name}", title, canvas, plot) for canvas in sizes)
 
 
@@ -126,7 +128,7 @@ def _inlined(svg: str, name: str, title: str, canvas: Canvas) -> str:
     body = re.sub(r'(<g) id="[^"]*"', r"\1", body)
     body = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", body)
     body = re.sub(r"<defs>\s*</defs>", "", body)
-    body = re.sub(r"#0([1-7])(?:0\1)(?:0\1)", lambda colour: _VARIABLES[colour[0]], body)
+    body = re.sub(r"#0([1-8])(?:0\1)(?:0\1)", lambda colour: _VARIABLES[colour[0]], body)
     body = re.sub(r' (?:d|x|y)="[^"]*"', lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place[0]), body)
     body = re.sub(r"\s*\n\s*", " ", body)
     label = element("title", title, id=f"{name}-title")
@@ -191,6 +193,11 @@ def legend(lines: list[Line], *, kind: str = "") -> Html:
     )
 
 
+def css_colour(colour: str) -> str:
+    """A figure's colour as the style sheet says it."""
+    return _VARIABLES[colour]
+
+
 def _stroke(line: Line) -> Html:
     dashes = " ".join(f"{dash * line.width:g}" for dash in line.dashes)
     stroke = element(
@@ -198,6 +205,6 @@ def _stroke(line: Line) -> Html:
         d="M1 5H31",
         fill="none",
         stroke_dasharray=dashes or None,
-        style=f"stroke:{_VARIABLES[line.colour]};stroke-width:{line.width:g}",
+        style=f"stroke:{css_colour(line.colour)};stroke-width:{line.width:g}",
     )
     return element("svg", stroke, class_="stroke", viewBox="0 0 32 10", aria_hidden="true")

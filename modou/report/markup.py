@@ -20,7 +20,12 @@ def escaped(child: Child) -> Html:
         return Html()
     if isinstance(child, Html):
         return child
-    return Html(html.escape("".join(c if _is_allowed(c) else "\ufffd" for c in child)))
+    return Html(html.escape(allowed(child)))
+
+
+def allowed(text: str) -> str:
+    """The text with control characters that HTML forbids as U+FFFD."""
+    return "".join(c if _is_allowed(c) else "\ufffd" for c in text)
 
 
 def _is_allowed(character: str) -> bool:

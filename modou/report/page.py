@@ -1,6 +1,6 @@
 """The report of one run: report.json, and report.html as one file that opens anywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -53,9 +53,13 @@ def report_page(report: Mapping[str, Any], language: Language) -> str:
     page = Page(report, Words(language))
     sections = [section for build in SECTIONS if (section := build(page))]
     name = v.words_at(report, "run.corpus", "run.name") or "modou"
+    return numbered(page.words, page.words("page_title", name=name), headline(page), sections)
+
+
+def numbered(words: Words, title: str, head: Html, sections: Sequence[Section]) -> str:
+    """A whole HTML document: the title card `head`, the contents, the sections with their numbers."""
     content = element("main", *(_numbered(n, s) for n, s in enumerate(sections, start=1)))
-    parts = [headline(page), _contents(page, sections), content]
-    return document(page.words, page.words("page_title", name=name), joined(parts))
+    return document(words, title, joined([head, _contents(words, sections), content]))
 
 
 def document(words: Words, title: str, body: Html, *, kind: str = "page") -> str:
@@ -80,9 +84,9 @@ def style_sheet() -> str:
     return files("modou.report").joinpath("report.css").read_text(encoding="utf-8")
 
 
-def _contents(page: Page, sections: list[Section]) -> Html:
+def _contents(words: Words, sections: Sequence[Section]) -> Html:
     entries = (element("li", element("a", section.title, href=f"#{section.name}")) for section in sections)
-    label = page.words("contents")
+    label = words("contents")
     return element("nav", element("p", label, class_="kicker"), element("ol", *entries), aria_label=label)
 
 

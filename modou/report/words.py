@@ -28,9 +28,18 @@ class Words:
         """The message "prefix_name", or the name itself where the catalogue has none."""
         return self(f"{prefix}_{name}") if self.has(f"{prefix}_{name}") else name
 
+    @property
+    def gap(self) -> str:
+        """What stands between two sentences."""
+        return "" if self.language == "zh" else " "
+
     def bits(self, value: float | None) -> str:
         """Two decimals."""
         return DASH if value is None else f"{value:.2f}"
+
+    def decimal(self, value: float | None) -> str:
+        """Two decimals, the minus as typographers set it."""
+        return DASH if value is None else f"{value:z.2f}".replace("-", "−")
 
     def signed(self, value: float | None) -> str:
         """Two decimals with a sign, the minus as typographers set it."""

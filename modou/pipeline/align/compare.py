@@ -1,36 +1,44 @@
 """`modou compare`: the same questions to several runs with the same random numbers, and what came of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+import modou
 from modou import storage
 from modou.errors import UserError
 from modou.evaluate.answers import distinct, mean, share, wins
+from modou.messages import language
 from modou.model.gpt import GPT
+from modou.model.scoring import score_tokens
+from modou.pipeline.align.beginning import RULES, weights_sha256
 from modou.pipeline.align.examples import read_questions
-from modou.pipeline.align.judges import make_judge
+from modou.pipeline.align.judges import make_judge, room_for_questions
+from modou.pipeline.align.learned import Library
 from modou.pipeline.align.method import drift
+from modou.pipeline.align.rules import majority, real, rules_of, shares, truth_of
 from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded, StageProgress
 from modou.runs import RunFolder, load_model, method_of
 from modou.settings.sampling import SamplingSettings
-from modou.tasks.poems import judge as judge_poem
-from modou.tasks.poems import order_of
 from modou.text.conversation import Template
 from modou.text.tokenizer import Tokenizer
 from modou.train.order import example_at
 from modou.train.parallel import World
 from modou.train.policy import kl_k1
-from modou.train.rollouts import Answer, Task, assemble, score_tokens, write
+from modou.train.rollouts import Answer, Judge, assemble, write
 
 CPU = World(torch.device("cpu"))
 SHOWN = 5
 """Questions whose answers are kept in the report."""
 AT_ONCE = 64
 """Questions answered before the progress is told."""
-Rules = Callable[[Answer], dict[str, bool]]
+KEPT = "rules"
+"""Who gives an answer the share of the rules that it keeps, beside the judges."""
+Points = dict[str, list[float | None]]
+"""The score of each answer, by who gave it; None where no rule can be asked."""
 
 
 def compare(
@@ -43,77 +51,136 @@ def compare(
     out: Path | None = None,
 ) -> Iterator[PipelineEvent]:
     """Asks every run `count` of the file's questions, at temperature 1 over the whole vocabulary unless `sampling` says
-    otherwise. The first run is what the others are set against. UserError: runs of different tokenizers, no questions.
+    otherwise. The first run is what the others are set against. `out`: the folder for compare.json and compare.html.
+
+    UserError: runs of different tokenizers, no questions, a folder that cannot be written.
     """
     sampling = sampling or SamplingSettings(temperature=1.0, top_p=1.0, tokens=96)
+    if out is not None:
+        with storage.user_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
     folders = [RunFolder(path) for path in runs]
-    first = load_model(folders[0])
-    tokenizer, reference = first[1], first[0]
+    reference, tokenizer, _ = load_model(folders[0], extend=True)
     for folder in folders:
-        if Tokenizer.load(folder.tokenizer).sha256 != tokenizer.sha256:
+        if Tokenizer.load(folder.tokenizer, extend=True).sha256 != tokenizer.sha256:
             raise UserError("align.other_vocabulary", first=folders[0].path, other=folder.path)
     template = Template(tokenizer)
-    room = reference.settings.context + 1 - sampling.tokens
-    questions = read_questions(data, columns, template, room)
-    tasks = [questions.tasks[example_at(place, len(questions.tasks), sampling.seed)] for place in range(count)]
-    tasks = tasks[: len(questions.tasks)]
-    scores = {name: make_judge(name, tokenizer, CPU.device) for name in judges}
+    questions = read_questions(data, columns, template, room_for_questions(folders, judges, sampling.tokens))
+    drawn = [questions.tasks[example_at(place, len(questions.tasks), sampling.seed)] for place in range(count)]
+    tasks = drawn[: len(questions.tasks)]
+    contest = Contest(folders[0], reference, template, sampling, judges)
     found: dict[str, dict[str, Any]] = {}
-    against: dict[str, list[float]] = {}
-    yield StageBegan("evaluate", 1, 1)
+    yield StageBegan("evaluate", 1, 1 if out is None else 2)
     for number, folder in enumerate(folders):
-        model = load_model(folder)[0]
+        model = load_model(folder, extend=True)[0]
         answers: list[Answer] = []
         for start in range(0, len(tasks), AT_ONCE):
             answers += write(model, template, tasks[start : start + AT_ONCE], 1, sampling, start, CPU)
             yield StageProgress("evaluate", number * len(tasks) + len(answers), len(folders) * len(tasks))
-        points = {name: judge(answers).tolist() for name, judge in scores.items()}
         name = folder.path.name if folder.path.name not in found else str(folder.path)
-        found[name] = measures(answers, model, reference, template, sampling.temperature or 1.0)
-        found[name] |= {"method": method_of(folder), "judges": {j: mean(p) for j, p in points.items()}}
-        found[name]["wins"] = {j: wins(p, against[j]) for j, p in points.items()} if against else {}
-        found[name] |= drift(folder, reference, model, tokenizer)
-        found[name]["by_answer"] = {
-            "length": [len(answer.ids) for answer in answers],
-            **{j: [round(value, 4) for value in p] for j, p in points.items()},
-        }
-        against = against or points
-    numbers = {"data": str(data), "reference": next(iter(found)), "questions": len(tasks), "runs": found}
-    if out is not None:
-        storage.write_json_atomically(out, numbers)
+        found[name] = contest.measure(folder, model, answers)
+    numbers = {
+        "modou": modou.__version__,
+        "data": str(data),
+        "reference": next(iter(found)),
+        "questions": len(tasks),
+        "sampling": sampling.model_dump(mode="json", exclude={"samples"}),
+        "majority": majority(tasks, questions.tasks),
+        "real": real(tasks),
+        "runs": found,
+    }
     yield StageEnded("evaluate", numbers)
+    if out is not None:
+        from modou.report.compared.page import write_compared  # it draws: matplotlib takes a while to import
+
+        yield StageBegan("report", 2, 2)
+        yield StageEnded("report", {"path": str(write_compared(numbers, out, language()))})
 
 
-def measures(
-    answers: Sequence[Answer], model: GPT, reference: GPT, template: Template, temperature: float
-) -> dict[str, Any]:
-    """Lengths, ends, variety, distance from the reference, and every rule that the questions' facts allow."""
+@dataclass
+class Contest:
+    """What every run's answers are measured by. The run measured first is what the others are set against."""
+
+    first: RunFolder
+    reference: GPT
+    template: Template
+    sampling: SamplingSettings
+    names: Sequence[str]
+    """The judges'."""
+    judges: dict[str, Judge] = field(init=False)
+    known: dict[str, str] = field(init=False)
+    """The judges' names by what a run remembers of the judge it learned from."""
+    against: Points = field(init=False, default_factory=dict[str, list[float | None]])
+    library: Library = field(init=False, default_factory=Library)
+
+    def __post_init__(self) -> None:
+        self.judges = {name: make_judge(name, self.template.tokenizer, CPU.device) for name in self.names}
+        self.known = {name if name in RULES else weights_sha256(Path(name)): name for name in self.names}
+
+    def measure(self, folder: RunFolder, model: GPT, answers: Sequence[Answer]) -> dict[str, Any]:
+        """Every figure of a run."""
+        texts = [answer.text for answer in answers]
+        marks = [rules_of(answer.task, answer.text) for answer in answers]
+        points: Points = {name: judge(answers).tolist() for name, judge in self.judges.items()}
+        judged = {name: mean([score for score in scores if score is not None]) for name, scores in points.items()}
+        if any(marks):
+            points[KEPT] = [sum(kept.values()) / len(kept) if kept else None for kept in marks]
+        beaten = {name: wins(*_both(scores, self.against[name])) for name, scores in points.items() if self.against}
+        self.against = self.against or points
+        temperature = self.sampling.temperature or 1.0
+        return {
+            "method": method_of(folder),
+            **measures(answers, model, self.reference, temperature),
+            "rules": shares(marks),
+            "judges": judged,
+            "wins": beaten,
+            **drift(folder, self.reference, model, self.template.tokenizer),
+            **self.library.copied(folder, texts),
+            **self._training(folder),
+            "samples": [_shown(answer) for answer in answers[:SHOWN]],
+            "by_answer": {
+                "length": [len(answer.ids) for answer in answers],
+                **{name: [s if s is None else round(s, 4) for s in scores] for name, scores in points.items()},
+            },
+        }
+
+    def _training(self, folder: RunFolder) -> dict[str, Any]:
+        """Reward and distance at every evaluation of its training, where they mean the same as here: it began from the
+        first run and learned from one of these judges."""
+        run = folder.read_settings().get("run", {})
+        judge = self.known.get(str(run.get("judge_sha256")))
+        if judge is None or run["base_sha256"] != weights_sha256(self.first.path) or not folder.metrics.exists():
+            return {}
+        looks = [line for line in storage.read_jsonl(folder.metrics) if line["kind"] == "evaluation"]
+        history = [
+            {"step": look["step"], **{name: look["numbers"]["validation"][name] for name in ("reward", "kl", "length")}}
+            for look in looks
+        ]
+        return {"training": {"judge": judge, "history": history}}
+
+
+def measures(answers: Sequence[Answer], model: GPT, reference: GPT, temperature: float) -> dict[str, Any]:
+    """Lengths, ends, variety, and distance from the reference."""
     texts = [answer.text for answer in answers]
     padded = assemble(answers)
-    ids_NT, target_NT = padded["ids_NT"], padded["target_NT"]
-    own_NT, reference_NT = (score_tokens(one, ids_NT, target_NT, temperature) for one in (model, reference))
-    kl_N = (kl_k1(own_NT, reference_NT) * padded["mask_NT"]).sum(1)
-    rules: dict[str, list[bool]] = {}
-    for answer in answers:
-        for name, kept in rules_of(answer.task, answer.text).items():
-            rules.setdefault(name, []).append(kept)
+    tensors = padded["ids_NT"], padded["target_NT"], padded["mask_NT"]
+    own_NT, reference_NT = (score_tokens(one, *tensors, temperature) for one in (model, reference))
+    kl_N = kl_k1(own_NT, reference_NT).sum(1)
     return {
         "ended": share([answer.ended for answer in answers]),
         "empty": share([not text.strip() for text in texts]),
         "length": mean([float(len(answer.ids)) for answer in answers]),
         "kl": mean(kl_N.tolist()),
         "distinct": {"2": distinct(texts)},
-        "rules": {name: share(marks) for name, marks in rules.items()},
-        "samples": [{"prompt": a.task.question, "text": a.text} for a in answers[:SHOWN]],
     }
 
 
-def rules_of(task: Task, text: str) -> dict[str, bool]:
-    """The rules that can be asked of an answer, and whether it keeps them."""
-    if "form" in task.facts:
-        judged = judge_poem(text, order_of(task.facts))
-        kept = {"form": judged.form, "rhyme": judged.rhymed, "no_repeat": not judged.repeated}
-        return kept if judged.head is None else kept | {"head": judged.head}
-    if "answer" in task.facts:
-        return {"exact": text.strip() == str(task.facts["answer"]).strip()}
-    return {}
+def _both(ours: Sequence[float | None], theirs: Sequence[float | None]) -> tuple[list[float], list[float]]:
+    """The scores of the questions that both have one for."""
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def _shown(answer: Answer) -> dict[str, str]:
+    truth = truth_of(answer.task)
+    return {"prompt": answer.task.question, "text": answer.text} | ({} if truth is None else {"truth": truth})

@@ -136,8 +136,8 @@ def _piece(item: object) -> tuple[str, object]:
     """(piece, count or None) of "piece", ["piece", 12] or {"piece": ..., "count": ...}."""
     if isinstance(item, Mapping):
         found = cast(Mapping[str, Any], item)
-        return str(found.get("piece", "")), found.get("count")
+        return v.as_text(found.get("piece", "")), found.get("count")
     if isinstance(item, Sequence) and not isinstance(item, str):
         pair = [*cast(Sequence[Any], item), None, None]
-        return str(pair[0]), pair[1]
-    return str(item), None
+        return v.as_text(pair[0]), pair[1]
+    return v.as_text(item), None

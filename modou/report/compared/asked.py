@@ -1,0 +1,36 @@
+"""How it was measured: what was asked and how, and what the numbers mean."""
+
+from modou.report import values as v
+from modou.report.compared.runs import Compared
+from modou.report.markup import element, facts
+from modou.report.parts import Section
+
+_NOTES = range(1, 7)
+_SAMPLING = ("tokens", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram", "stop")
+
+
+def asked(page: Compared) -> Section:
+    """Data, seed and sampler; the notes."""
+    words = page.words
+    methods = ", ".join(
+        f"{run.name} ({method})" if (method := v.words_at(run.values, "method")) else run.name for run in page.runs
+    )
+    sampling = v.group(page.values, "sampling")
+    sampler = ", ".join(
+        f"{name} {v.as_text(sampling[name])}" for name in _SAMPLING if sampling.get(name) not in (None, [], "")
+    )
+    told = facts(
+        [
+            (words("compared_data"), v.words_at(page.values, "data")),
+            (words("compared_questions"), page.shown(words.count, "questions")),
+            (words("compared_runs"), methods),
+            (words("asked_temperature"), page.shown(words.plain, "sampling.temperature")),
+            (words("asked_sampler"), sampler),
+            (words("asked_seed"), v.words_at(sampling, "seed")),
+            (words("compared_judges"), ", ".join(page.judges)),
+        ]
+    )
+    notes = element("ul", *(element("li", words(f"asked_note_{n}")) for n in _NOTES), class_="notes")
+    version = v.words_at(page.values, "modou")
+    written = element("p", words("compared_version", version=version), class_="note") if version else None
+    return page.section("asked", told, notes, written)

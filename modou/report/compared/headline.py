@@ -1,0 +1,83 @@
+"""The title card: what was asked of whom, and one sentence with the outcome for each run."""
+
+from pathlib import Path
+
+from modou.report import values as v
+from modou.report.compared.runs import RULES, Compared, Run
+from modou.report.markup import Html, element, facts, joined
+
+
+def headline(page: Compared) -> Html:
+    """Title, what was asked, the facts, the outcomes."""
+    words = page.words
+    return element(
+        "header",
+        element("p", words("kicker"), class_="kicker"),
+        element("h1", words("compared_title")),
+        element("p", _asked(page), class_="question"),
+        facts(
+            [
+                (words("compared_questions"), page.shown(words.count, "questions")),
+                (words("compared_runs"), words.count(len(page.runs))),
+                (words("compared_judges"), ", ".join(page.named(judge) for judge in page.judges) or words("nobody")),
+                (words("compared_data"), Path(v.words_at(page.values, "data") or "").name),
+            ]
+        ),
+        element("ul", *(element("li", _outcome(page, run)) for run in page.runs), class_="outcomes"),
+        id="top",
+    )
+
+
+def _asked(page: Compared) -> Html | str:
+    if not page.runs:
+        return page.words("comparison_empty")
+    key = "compared_lead" if page.rivals else "compared_lead_one"
+    return page.words.rich(key, first=element("b", page.runs[0].name))
+
+
+def _outcome(page: Compared, run: Run) -> Html:
+    said = _first(page, run) if run is page.runs[0] else _against_first(page, run)
+    return joined([run.title, said], between=" ")
+
+
+def _first(page: Compared, run: Run) -> Html:
+    """What it does, in the figures that come nearest to what was asked for."""
+    words = page.words
+    found = [(words.named("kept", rule), run.value(words.share, "rules", rule)) for rule in run.group("rules")]
+    found += [
+        (words("mean_score", judge=page.named(judge)), run.value(words.decimal, "judges", judge))
+        for judge in page.judges
+        if not page.is_rule(judge)
+    ]
+    found = found or [(words("measure_length"), run.value(words.decimal, "length"))]
+    told = joined((joined([name, value], between=" ") for name, value in found if value), between=words("and_also"))
+    return words.rich("outcome_first" if page.rivals else "outcome_alone", found=told)
+
+
+def verdict(run: Run, judge: str) -> str | None:
+    """Whether the run beats the first by a judge: better, worse, undecided. None: nobody says."""
+    share, ends = run.mean("wins", judge), run.ends("wins", judge)
+    if share is None:
+        return None
+    low, high = ends or (0.0, 1.0)
+    return "better" if low > 0.5 else "worse" if high < 0.5 else "undecided"
+
+
+def _against_first(page: Compared, run: Run) -> Html:
+    """The verdict of the first judge; of the rules, too, where that judge is a model, which can be deceived."""
+    words, first = page.words, element("b", page.runs[0].name)
+    judge = next((judge for judge in (*page.judges, RULES) if verdict(run, judge)), None)
+    if judge is None:
+        length, distance = run.told(words.decimal, "length"), run.told(words.decimal, "kl")
+        return words.rich("outcome_unjudged", first=first, length=length or "—", distance=distance or "—")
+    found = verdict(run, judge)
+    share = joined([run.told(words.share, "wins", judge)])
+    said = words.rich(f"outcome_{found}", first=first, judge=page.named(judge), share=share)
+    by_rules = verdict(run, RULES) if not page.is_rule(judge) else None
+    if by_rules is None:
+        return said
+    deceived = found == "better" and by_rules == "worse"
+    shown = run.told(words.share, "wins", RULES) or ""
+    return joined(
+        [said, words.rich("outcome_deceived" if deceived else "outcome_rules", share=shown)], between=words.gap
+    )
