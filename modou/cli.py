@@ -28,6 +28,8 @@ _RESUMABLE = (
     "dpo",
     "ppo",
     "grpo",
+    "pairs",
+    "align",
 )
 """Commands that go on where they were interrupted; what the others do is done anew."""
 

@@ -168,6 +168,25 @@ def task(asked: Asked) -> int:
     return _shown(asked, pipeline.write(asked.words["TASK"], folder, **({} if seed is None else {"seed": int(seed)})))
 
 
+def pairs(asked: Asked) -> int:
+    """modou pairs."""
+    run, file, out = (Path(asked.words[name]) for name in ("RUN", "DATA", "FILE"))
+    settings = _open(asked)
+    from modou.pipeline.align.pairs import write_pairs
+
+    return _shown(asked, write_pairs(run, file, out, asked["columns"] or "", settings))
+
+
+def align(asked: Asked) -> int:
+    """modou align."""
+    name, minutes = asked.words["TASK"], asked.number("minutes")
+    methods = tuple(part for part in (asked["methods"] or "").split(",") if part)
+    from modou.pipeline.align.recipe import align as pipeline
+
+    folder = _path(asked["out"]) or Path("runs") / name
+    return _trained(asked, lambda stop: pipeline(name, folder, minutes, methods, stop))
+
+
 def data(asked: Asked) -> int:
     """modou data check."""
     action, file, given = asked.words["ACTION"], Path(asked.words["DATA"]), asked.words.get("RUN")
@@ -219,13 +238,11 @@ def compare(asked: Asked) -> int:
     """modou compare."""
     file, runs = Path(asked.words["DATA"]), [Path(word) for word in asked.rest]
     count = max(1, int(asked.number("count") or 500))
-    settings = asked.settings().sampling
-    open_ones = {"temperature": 1.0, "top_p": 1.0, "tokens": 96}
-    settings = settings.changed(**{k: v for k, v in open_ones.items() if k not in settings.model_fields_set})
+    settings = _open(asked)
     from modou.pipeline.align.compare import compare as pipeline
 
     judges = [part for part in (asked["judge"] or "").split(",") if part]
-    events = pipeline(runs, file, judges, asked["columns"] or "", count, settings, _path(asked["save"]))
+    events = pipeline(runs, file, judges, asked["columns"] or "", count, settings, _path(asked["out"]))
     outcome = console.watch(events, console.make_display(asked.switched("json")))
     if not asked.switched("json"):
         console.say_comparison(outcome.stages["evaluate"])
@@ -280,7 +297,7 @@ COMMANDS: dict[str, Callable[[Asked], int]] = {
     function.__name__: function
     for function in (
         *(run, plan, doctor, corpus, clean, tokenizer, pretrain, evaluate, report, generate),
-        *(task, data, sft, reward, dpo, ppo, grpo, compare, prefer),
+        *(task, data, pairs, sft, reward, dpo, ppo, grpo, compare, prefer, align),
     )
 }
 
@@ -318,6 +335,13 @@ def _judge(asked: Asked) -> str:
     if judge is None:
         raise UserError("cli.no_judge", usage=usage(asked.command))
     return judge
+
+
+def _open(asked: Asked) -> "SamplingSettings":
+    """Sampling as the model believes, nothing cut off, but for what was asked otherwise."""
+    settings = asked.settings().sampling
+    usual = {"temperature": 1.0, "top_p": 1.0, "tokens": 96}
+    return settings.changed(**{name: usual[name] for name in usual.keys() - settings.model_fields_set})
 
 
 def _path(value: str | None) -> Path | None:

@@ -36,8 +36,8 @@ OWN: dict[str, tuple[Kind, str]] = {
     "device": ("value", "DEVICE"),
     "columns": ("value", "NAMES"),
     "judge": ("value", "JUDGE"),
+    "methods": ("value", "NAMES"),
     "count": ("value", "N"),
-    "save": ("value", "FILE"),
     "json": ("switch", ""),
     "lang": ("value", "zh|en"),
     "help": ("switch", ""),
@@ -90,6 +90,14 @@ COMMANDS = {
         Command("task", ("TASK", "DIR"), ("seed", *COMMON)),
         Command("data", ("ACTION", "DATA", "[RUN]"), ("columns", *COMMON)),
         Command(
+            "pairs",
+            ("RUN", "DATA", "FILE"),
+            ("columns", *COMMON),
+            ("sampling",),
+            {**_SAMPLING, "--seed": "sampling.seed"},
+        ),
+        Command("align", ("TASK",), ("minutes", "methods", "out", *COMMON)),
+        Command(
             "sft",
             ("RUN", "DATA"),
             ("out", "columns", *COMMON),
@@ -100,7 +108,7 @@ COMMANDS = {
         Command(
             "compare",
             ("DATA", "RUN..."),
-            ("judge", "count", "save", "columns", *COMMON),
+            ("judge", "count", "out", "columns", *COMMON),
             ("sampling",),
             {**_SAMPLING, "--seed": "sampling.seed"},
         ),

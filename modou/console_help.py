@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 STAGES = (
     *("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report", "generate"),
-    *("task", "data", "sft", "reward", "dpo", "ppo", "grpo", "compare", "prefer", "corpus", "doctor"),
+    *("task", "data", "sft", "pairs", "reward", "dpo", "ppo", "grpo", "compare", "prefer", "align"),
+    *("corpus", "doctor"),
 )
 """Commands in the order in which a reader meets them."""
 _COLUMN = 30

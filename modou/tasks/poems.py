@@ -35,9 +35,8 @@ class Poem:
 
     @property
     def text(self) -> str:
-        """As it is written: two lines to a row, a comma between, a full stop at the end."""
-        pairs = zip(self.lines[::2], self.lines[1::2], strict=True)
-        return "\n".join(f"{first}，{second}。" for first, second in pairs)
+        """As it is written."""
+        return verse(self.lines)
 
     @property
     def head(self) -> str:
@@ -82,6 +81,12 @@ def read_poems() -> list[Poem]:
                 title = _NOTES.sub("", row["title"])
                 poems.setdefault(lines, Poem(title, row["author"], form, lines))
     return list(poems.values())
+
+
+def verse(lines: Sequence[str]) -> str:
+    """Lines as they are written: two to a row, a comma between, a full stop at the end."""
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    return "\n".join(f"{first}，{second}。" for first, second in pairs)
 
 
 def lines_of(text: str) -> list[str]:

@@ -14,14 +14,18 @@ from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.pipeline import run as pipeline
+from modou.pipeline.align.beginning import name_beginning
 from modou.pipeline.align.check import check
-from modou.pipeline.align.preferences import dpo, reward
+from modou.pipeline.align.compare import compare
+from modou.pipeline.align.judges import context_of, room_for_questions
+from modou.pipeline.align.preferences import Judging, dpo, reward
 from modou.pipeline.align.reinforcement import grpo, ppo
 from modou.pipeline.align.sft import sft
-from modou.pipeline.events import RunEnded
+from modou.pipeline.events import RunEnded, StageEnded
 from modou.runs import RunFolder, answers, load_model
 from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
 from modou.settings.run import RunSettings
+from modou.settings.sampling import SamplingSettings
 from modou.train.events import Stepped
 
 TINY: dict[str, dict[str, Any]] = {
@@ -32,6 +36,7 @@ TINY: dict[str, dict[str, Any]] = {
 }
 TALK = [(f"{who}{place}？", f"{does}{what}。") for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)]
 SMALL: dict[str, dict[str, Any]] = {"train": {"batch": 4, "threads": 1}}
+ALONE: dict[str, dict[str, Any]] = {"train": {"threads": 1}}
 ROUNDS = {"rounds": 2, "prompts": 2, "group": 2, "tokens": 6, "held_out": 2}
 
 
@@ -85,7 +90,7 @@ def test_reinforcement_from_a_rule_and_from_a_model(folder: Path, tmp_path: Path
     out = tmp_path / "out"
     args = (folder / "sft", folder / "questions.jsonl")
     stops = iter([False])
-    values = SMALL | {"rollout": ROUNDS}
+    values = ALONE | {"rollout": ROUNDS}
     if method == "ppo":
         settings = PpoRun().with_values(values)
         list(ppo(*args, settings, named, out, should_stop=lambda: next(stops, True)))
@@ -105,7 +110,7 @@ def test_reinforcement_from_a_rule_and_from_a_model(folder: Path, tmp_path: Path
 
 
 def test_a_judge_that_is_none_or_lacks_its_answer(folder: Path, tmp_path: Path) -> None:
-    settings = GrpoRun().with_values(SMALL | {"rollout": ROUNDS})
+    settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS})
     with pytest.raises(UserError, match="judge"):
         list(grpo(folder / "sft", folder / "questions.jsonl", settings, str(folder / "sft"), tmp_path / "a"))
     bare = write(tmp_path / "bare.jsonl", *({"prompt": q} for q, _ in TALK))
@@ -117,7 +122,7 @@ def test_a_judge_that_is_none_or_lacks_its_answer(folder: Path, tmp_path: Path) 
 
 
 def test_a_mistake_in_the_judge_may_be_mended_in_place(folder: Path, tmp_path: Path) -> None:
-    settings = GrpoRun().with_values(SMALL | {"rollout": ROUNDS})
+    settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS})
     args = (folder / "sft", folder / "questions.jsonl", settings)
     with pytest.raises(UserError, match="exact, poem"):
         list(grpo(*args, "exakt", tmp_path / "out"))
@@ -135,20 +140,20 @@ def test_another_method_or_a_judge_as_base_is_refused(folder: Path, tmp_path: Pa
 
 
 def test_more_minibatches_than_answers_are_refused(folder: Path, tmp_path: Path) -> None:
-    settings = GrpoRun().with_values(SMALL | {"rollout": ROUNDS | {"minibatches": 9}})
+    settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS | {"minibatches": 9}})
     with pytest.raises(UserError, match=r"rollout\.minibatches"):
         list(grpo(folder / "sft", folder / "questions.jsonl", settings, "exact", tmp_path / "out"))
 
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype")  # torch's RMSNorm under autocast
 def test_grpo_runs_in_half_precision(folder: Path, tmp_path: Path) -> None:
-    settings = GrpoRun().with_values(SMALL | {"rollout": ROUNDS})
+    settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS})
     settings = settings.with_values({"train": {"precision": "bfloat16"}})
     assert list(grpo(folder / "sft", folder / "questions.jsonl", settings, "exact", tmp_path / "out"))[-1].finished
 
 
 def test_another_judge_is_another_run(folder: Path, tmp_path: Path) -> None:
-    settings = GrpoRun().with_values(SMALL | {"rollout": ROUNDS})
+    settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS})
     list(grpo(folder / "sft", folder / "questions.jsonl", settings, "exact", tmp_path / "out"))
     with pytest.raises(UserError, match="--judge"):
         list(grpo(folder / "sft", folder / "questions.jsonl", settings, str(folder / "judge"), tmp_path / "out"))
@@ -157,18 +162,46 @@ def test_another_judge_is_another_run(folder: Path, tmp_path: Path) -> None:
 def test_runs_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [str(folder / name) for name in ("sft", "base")]
     words = ["compare", str(folder / "questions.jsonl"), *runs, "--judge", f"exact,{folder / 'judge'}", "--tokens", "6"]
-    assert cli.status_of([*words, "--save", str(tmp_path / "compare.json"), "--lang", "en"]) == 0
+    assert cli.status_of([*words, "--out", str(tmp_path / "out"), "--lang", "en"]) == 0
     said = capsys.readouterr().out
-    assert "sft" in said and "wins (judge)" in said and "±" in said
-    found = storage.read_json(tmp_path / "compare.json")
+    assert "sft" in said and "wins (judge)" in said and "wins (rules)" in said and "±" in said
+    assert "commonest answer" in said and "longest copy" in said and str(tmp_path / "out" / "compare.html") in said
+    found = storage.read_json(tmp_path / "out" / "compare.json")
     assert found["reference"] == "sft" and found["questions"] == len(TALK)
     one, two = found["runs"]["sft"], found["runs"]["base"]
     assert one["kl"]["mean"] == pytest.approx(0, abs=1e-4) and two["kl"]["mean"] != 0
     assert one["rules"]["exact"]["count"] == len(TALK) and not one["wins"]
     assert 0 <= two["wins"]["exact"]["mean"] <= 1 and two["method"] == "pretrain"
+    assert two["wins"]["rules"] == two["wins"]["exact"], "the only rule"
+    assert found["majority"]["exact"]["share"] == pytest.approx(1 / len(TALK)), "no two answers are alike"
+    assert one["samples"][0]["truth"] in {answer for _, answer in TALK}
+    assert all(answer["copied"]["longest"] == len(answer["copied"]["text"]) for answer in (one, two))
+    page = (tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
+    assert '<html lang="en">' in page and one["samples"][0]["truth"] in page
     assert cli.status_of([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["evaluate"]["runs"] == found["runs"], "the same numbers again"
     assert cli.status_of(["compare", str(folder / "questions.jsonl")]) == 2
+
+
+def test_a_comparison_knows_the_way_of_the_training_and_has_its_names_documented(folder: Path, tmp_path: Path) -> None:
+    settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS})
+    list(grpo(folder / "sft", folder / "questions.jsonl", settings, str(folder / "judge"), tmp_path / "grpo"))
+    runs, sampling = [folder / "sft", tmp_path / "grpo"], SamplingSettings(temperature=1.0, top_p=1.0, tokens=6)
+    judges = ["exact", str(folder / "judge")]
+    ended = list(compare(runs, folder / "questions.jsonl", judges, "", 3, sampling, tmp_path / "out"))
+    assert ended[-1] == StageEnded("report", {"path": str(tmp_path / "out" / "compare.html")})
+    found = storage.read_json(tmp_path / "out" / "compare.json")
+    training = found["runs"]["grpo"]["training"]
+    assert training["judge"] == str(folder / "judge")
+    assert training["history"][-1].keys() == {"step", "reward", "kl", "length"}
+    assert "training" not in found["runs"]["sft"], "it had no judge"
+    names, patterns = set(paths(found)), {name: pattern(name) for name in documented("Comparisons")}
+    assert not [path for path in names if not any(p.match(path) for p in patterns.values())]
+    gone = {name for name, p in patterns.items() if not any(p.match(path) for path in names)}
+    assert all(name.startswith("real.") for name in gone), "only verse has them"
+    list(compare([tmp_path / "grpo"], folder / "questions.jsonl", [], "", 3, sampling, tmp_path / "alone"))
+    alone = storage.read_json(tmp_path / "alone" / "compare.json")["runs"]["grpo"]
+    assert not alone["judges"] and not alone["wins"] and "training" not in alone and alone["by_answer"]["rules"]
 
 
 def test_a_person_chooses_and_every_choice_is_kept_at_once(
@@ -193,11 +226,11 @@ def test_a_person_chooses_and_every_choice_is_kept_at_once(
 
 def test_the_page_names_what_the_reports_hold(folder: Path, tmp_path: Path) -> None:
     list(dpo(folder / "sft", folder / "pairs.jsonl", DpoRun().with_values(SMALL), tmp_path / "dpo"))
-    settings = PpoRun().with_values(SMALL | {"rollout": ROUNDS})
+    settings = PpoRun().with_values(ALONE | {"rollout": ROUNDS})
     list(ppo(folder / "sft", folder / "questions.jsonl", settings, "exact", tmp_path / "ppo"))
     runs = (folder / "sft", folder / "judge", tmp_path / "dpo", tmp_path / "ppo")
     found = {path for run in runs for path in paths(storage.read_json(run / "report.json"))}
-    patterns = {name: pattern(name) for name in documented(aligned=True)}
+    patterns = {name: pattern(name) for name in documented("Aligned runs")}
     assert not [path for path in found if not any(p.match(path) for p in patterns.values())]
     gone = [name for name, p in patterns.items() if not any(p.match(path) for path in found)]
     assert gone in ([], ["samples"])
@@ -211,3 +244,31 @@ def test_from_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.Capt
     assert cli.status_of(["grpo", *words, *options, "--judge", "exact", "--json", "--train.threads", "1"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["run"]["method"] == "grpo" and found["validation"]["reward"] <= 1
+
+
+def test_a_question_leaves_room_for_its_answer_in_every_writer_and_every_judge(folder: Path, tmp_path: Path) -> None:
+    sft, judge = RunFolder(folder / "sft"), RunFolder(folder / "judge")
+    assert room_for_questions([sft], ["exact"], 6) == context_of(sft) + 1 - 6
+    assert room_for_questions([sft], ["exact", str(judge.path)], 6) == context_of(judge) - 1 - 6
+    longest = (context_of(judge) - 1 - 6) // 3  # three bytes a character
+    rows = [{"prompt": "长" * length} for length in range(longest - 5, longest + 5)]
+    write(tmp_path / "long.jsonl", *rows)
+    settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS | {"rounds": 1}})
+    list(grpo(folder / "sft", tmp_path / "long.jsonl", settings, str(judge.path), tmp_path / "out"))
+    found = storage.read_json(tmp_path / "out" / "report.json")["data"]
+    assert found["questions"] and found["bad"] and found["questions"] + found["bad"] == len(rows)
+
+
+def test_the_pairs_of_one_question_are_all_learned_or_all_measured(folder: Path, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": q, "chosen": a, "rejected": a[::-1] + str(n), "kind": f"turned/{n}"} for q, a in TALK for n in (1, 2)
+    ]
+    pairs = write(tmp_path / "pairs.jsonl", *rows)
+    made = Judging(name_beginning("reward", folder / "sft", pairs, "", RewardRun()))
+    seen, measured = made.divided(0.4, 1)
+    assert sorted(seen + measured) == list(range(len(rows))) and measured
+    assert not {rows[place]["prompt"] for place in seen} & {rows[place]["prompt"] for place in measured}
+    settings = RewardRun().with_values(SMALL | {"reward": {"held_out": 0.4}})
+    list(reward(folder / "sft", pairs, settings, tmp_path / "judge"))
+    found = storage.read_json(tmp_path / "judge" / "report.json")["validation"]["kinds"]
+    assert found["turned"]["pairs"] == found["turned/1"]["pairs"] + found["turned/2"]["pairs"] == len(measured)

@@ -34,8 +34,9 @@ def test_test_worlds_are_others(tmp_path: Path) -> None:
     }
     assert len(asked["train.jsonl"]) == task.TRAIN and len(asked["test.jsonl"]) == task.TEST
     assert not set(asked["train.jsonl"]) & set(asked["test.jsonl"])
+    list(task.write("storyteller-en", tmp_path))  # the same again: nothing to say
     with pytest.raises(UserError):
-        list(task.write("storyteller-en", tmp_path))
+        list(task.write("storyteller-en", tmp_path, seed=2))
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,12 +50,21 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.skipif("MODOU_DATA" not in os.environ, reason="MODOU_DATA names no folder with the Tang poems")
 def test_the_poems_files_share_no_poem(tmp_path: Path) -> None:
     list(task.write("poems", tmp_path))
-    files = {path.name: path.read_text("utf-8").splitlines() for path in tmp_path.iterdir()}
-    assert files.keys() == {"poems.jsonl", "train.jsonl", "test.jsonl"}
-    test = {json.loads(line)["output"] for line in files["test.jsonl"]}
-    assert len(test) == len(files["test.jsonl"]) == task.POEMS_HELD_OUT
-    learned = {line for row in files["train.jsonl"] for line in lines_of(json.loads(row)["output"])}
-    read_before = {line for row in files["poems.jsonl"] for line in lines_of(json.loads(row)["text"])}
-    assert learned <= read_before and not {line for poem in test for line in lines_of(poem)} & read_before
-    row = json.loads(files["train.jsonl"][0])
+    rows = {
+        path.name: [json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in tmp_path.iterdir()
+    }
+    assert rows.keys() == {"poems.jsonl", "train.jsonl", "judge.jsonl", "test.jsonl"}
+    assert len(rows["test.jsonl"]) == task.POEMS_HELD_OUT and len(rows["judge.jsonl"]) == task.POEMS_JUDGED
+    learned = {line for row in rows["train.jsonl"] for line in lines_of(row["output"])}
+    read_before = {line for row in rows["poems.jsonl"] for line in lines_of(row["text"])}
+    assert learned <= read_before
+    for file, other in (("test.jsonl", "judge.jsonl"), ("judge.jsonl", "test.jsonl")):
+        unseen = {line for row in rows[file] for line in lines_of(row["output"])}
+        assert not unseen & read_before and not unseen & {
+            line for row in rows[other] for line in lines_of(row["output"])
+        }
+        for fact in ("title", "head"):
+            asked = {row["facts"][fact] for row in rows[file] if fact in row["facts"]}
+            assert asked and not asked & {row["facts"].get(fact) for row in rows["train.jsonl"]}
+    row = rows["train.jsonl"][0]
     assert read(row).facts["form"] in row["instruction"]

@@ -19,6 +19,8 @@ from modou.train.rollouts import Task
 LISTED = 20
 """Complaints that are kept."""
 MOST_HELD_OUT = 500
+QUICK = 100
+"""Of these, about so many are measured at an evaluation in training."""
 
 
 @dataclass
@@ -154,6 +156,11 @@ def split(count: int, share: float, seed: int, most: int = MOST_HELD_OUT) -> tup
     held_out = min(most, max(1, round(share * count))) if share and count > 1 else 0
     seen = sorted(order[held_out:].tolist())
     return seen, sorted(order[:held_out].tolist()) or seen[:most]
+
+
+def quick(indices: Sequence[int]) -> Sequence[int]:
+    """Every n-th, about QUICK in all: what is measured in training must not take as long as training."""
+    return indices[:: max(1, len(indices) // QUICK)]
 
 
 def taken(items: Sequence[Any], indices: Sequence[int]) -> list[Any]:

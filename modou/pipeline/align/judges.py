@@ -9,11 +9,13 @@ from torch import Tensor
 
 from modou.errors import UserError
 from modou.model.scored import ScoredGPT
+from modou.model.scoring import POSITIONS_AT_ONCE
 from modou.pipeline.align.beginning import RULES
 from modou.runs import RunFolder, load_model
+from modou.settings.model import ModelSettings
 from modou.tasks.poems import order_of, reward_of
 from modou.text.tokenizer import Tokenizer
-from modou.train.rollouts import POSITIONS_AT_ONCE, Answer, Judge
+from modou.train.rollouts import Answer, Judge
 
 Rule = Callable[[str, dict[str, Any]], float]
 
@@ -29,6 +31,18 @@ def make_judge(name: str, tokenizer: Tokenizer, device: torch.device) -> Judge:
     if own.sha256 != tokenizer.sha256:
         raise UserError("storage.other_tokenizer", folder=name)
     return by_model(model.to(device), tokenizer)
+
+
+def room_for_questions(writers: Sequence[RunFolder], judges: Sequence[str], tokens: int) -> int:
+    """The most tokens of a question that leave every run room to write an answer of `tokens`, and every judge that is a
+    model room to read both and an end mark."""
+    readers = [RunFolder(Path(name)) for name in judges if name not in RULES]
+    return min([*(context_of(run) + 1 for run in writers), *(context_of(run) - 1 for run in readers)]) - tokens
+
+
+def context_of(run: RunFolder) -> int:
+    """Tokens that a run's model sees at once. UserError: no run."""
+    return ModelSettings.parse(run.read_settings().get("model", {})).context
 
 
 def exact(text: str, facts: dict[str, Any]) -> float:
@@ -57,13 +71,14 @@ def by_model(model: ScoredGPT, tokenizer: Tokenizer) -> Judge:
 
     @torch.inference_mode()
     def judge(answers: Sequence[Answer]) -> Tensor:
-        device, longest = model.embedding.weight.device, model.settings.context
+        device = model.embedding.weight.device
         rows = [
             # Ended by whichever mark, or not at all: it is read as the reward model was taught, to one <|end|>.
-            [*answer.task.ids, *(answer.ids[:-1] if answer.ended else answer.ids), tokenizer.end][-longest:]
+            [*answer.task.ids, *(answer.ids[:-1] if answer.ended else answer.ids), tokenizer.end]
             for answer in answers
         ]
         width = max(len(row) for row in rows)
+        assert width <= model.settings.context, "see room_for_questions"
         at_once = max(1, POSITIONS_AT_ONCE // width)
         scores: list[Tensor] = []
         for first in range(0, len(rows), at_once):

@@ -33,7 +33,7 @@ from modou.train.tracking import require, tracked
 STAGES: tuple[StageName, ...] = ("data", "train", "evaluate")
 DRIFT_CHARACTERS = 20_000
 """Characters of validation text on which forgetting is measured."""
-LOOKS, BUDGETED_LOOKS = 8, 24
+LOOKS, BUDGETED_LOOKS = 8, 16
 """Evaluations of a run, about; more where minutes are to be kept, since only then is a run fitted to them."""
 
 G = TypeVar("G", bound=Trained)
@@ -159,18 +159,24 @@ def train(
     return reason
 
 
+def line_of(run: RunFolder) -> Iterator[RunFolder]:
+    """The run, the one it began from, and so on to the pretrained one, as far as their folders still lie there."""
+    while run.exists():
+        yield run
+        if method_of(run) == "pretrain":
+            return
+        run = RunFolder(Path(str(run.read_settings()["run"]["base"])))
+
+
 def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
     """What became of what was pretrained: bits per character of validation text before and after. The text is that of
     the first run in the line, if it still lies there."""
-    while method_of(base) != "pretrain":
-        base = RunFolder(Path(str(base.read_settings()["run"]["base"])))
-        if not base.exists():
-            return {}
-    if not (base.corpus / "facts.json").exists():
+    *_, first = line_of(base)
+    if not (first.corpus / "facts.json").exists():
         return {}
-    texts = excerpts(list(Corpus(base.corpus).texts("validation")), DRIFT_CHARACTERS)
-    was, now = (bits_per_character(model, tokenizer, texts).value for model in (before, after))
-    return {"drift": {"bits_per_char": now - was, "before": was, "now": now}}
+    texts = excerpts(list(Corpus(first.corpus).texts("validation")), DRIFT_CHARACTERS)
+    was, now = (bits_per_character(model, tokenizer, texts) for model in (before, after))
+    return {"drift": {**was.gain_over(now), "before": was.value, "now": now.value}}
 
 
 def collect(

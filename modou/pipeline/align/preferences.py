@@ -1,7 +1,10 @@
 """`modou reward` and `modou dpo`: what people prefer becomes a judge, or a model that answers so."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,13 @@ import torch
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.pipeline.align.beginning import Beginning
-from modou.pipeline.align.examples import Preferences, read_preferences, split, taken
+from modou.pipeline.align.examples import Preferences, quick, read_preferences, split, taken
 from modou.pipeline.align.method import Method, drift, run_method
 from modou.pipeline.run import Event
 from modou.runs import RunFolder, load_model, load_weights
 from modou.settings.align import DpoRun, RewardRun
 from modou.settings.model import ModelSettings
-from modou.text.conversation import Template
+from modou.text.conversation import Message, Template
 from modou.text.tokenizer import Tokenizer
 from modou.train.dpo import Dpo
 from modou.train.parallel import World, spread
@@ -77,9 +80,19 @@ class _Pairs:
         model.load_state_dict(load_weights(self.base)[0].state_dict())
         return model
 
+    def divided(self, held_out: float, seed: int) -> tuple[list[int], list[int]]:
+        """Indices of pairs to train on and to measure. Those of one question stay together: a good answer that was
+        learned from is no test."""
+        places = defaultdict[tuple[Message, ...], list[int]](list)
+        for place, question in enumerate(self.data.questions):
+            places[question].append(place)
+        every = list(places.values())
+        seen, measured = split(len(every), held_out, seed)
+        return sorted(chain(*taken(every, seen))), sorted(chain(*taken(every, measured)))
+
     def steps_for(self, epochs: float, held_out: float, batch: int, seed: int) -> int:
         """Updates that read every pair so many times."""
-        return max(1, math.ceil(epochs * len(split(len(self.data.pairs), held_out, seed)[0]) / batch))
+        return max(1, math.ceil(epochs * len(self.divided(held_out, seed)[0]) / batch))
 
 
 class Judging(_Pairs, Method[RewardRun]):
@@ -92,13 +105,13 @@ class Judging(_Pairs, Method[RewardRun]):
 
     def build(self, settings: RewardRun, world: World) -> tuple[GPT, RewardModel]:
         """The base's weights with a score that is 0 everywhere, and the objective."""
-        seen, held_out = split(len(self.data.pairs), settings.reward.held_out, settings.train.seed)
+        seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
         torch.manual_seed(settings.train.seed)
         model = ScoredGPT(self.shape)
         model.load_state_dict(self.load().state_dict(), strict=False)
         objective = RewardModel(
             pairs=taken(self.data.pairs, seen),
-            held_out=taken(self.data.pairs, held_out),
+            held_out=taken(self.data.pairs, quick(held_out)),
             settings=settings.reward,
             batch=settings.train.batch,
             seed=settings.train.seed,
@@ -110,7 +123,8 @@ class Judging(_Pairs, Method[RewardRun]):
     def evaluate(self, folder: RunFolder, settings: RewardRun) -> dict[str, Any]:
         """How often the held-out pair's better answer gets the higher reward, by kind."""
         _, objective = self.build(settings, World(torch.device("cpu")))
-        return objective.evaluate(load_model(folder)[0])
+        _, held_out = self.divided(settings.reward.held_out, settings.train.seed)
+        return replace(objective, held_out=taken(self.data.pairs, held_out)).evaluate(load_model(folder)[0])
 
 
 class Preferring(_Pairs, Method[DpoRun]):
@@ -123,10 +137,10 @@ class Preferring(_Pairs, Method[DpoRun]):
 
     def build(self, settings: DpoRun, world: World) -> tuple[GPT, Dpo]:
         """The base's weights twice, to train and as the reference, and the objective."""
-        seen, held_out = split(len(self.data.pairs), settings.dpo.held_out, settings.train.seed)
+        seen, held_out = self.divided(settings.dpo.held_out, settings.train.seed)
         objective = Dpo(
             pairs=taken(self.data.pairs, seen),
-            held_out=taken(self.data.pairs, held_out),
+            held_out=taken(self.data.pairs, quick(held_out)),
             prompts=taken(self.data.questions, held_out[:SHOWN]),
             reference=self.load().eval().requires_grad_(False).to(world.device),
             template=self.template,
@@ -142,6 +156,8 @@ class Preferring(_Pairs, Method[DpoRun]):
     def evaluate(self, folder: RunFolder, settings: DpoRun) -> dict[str, Any]:
         """Loss and accuracy on held-out pairs, answers, and what became of the text it was pretrained on."""
         _, objective = self.build(settings, World(torch.device("cpu")))
+        _, held_out = self.divided(settings.dpo.held_out, settings.train.seed)
+        objective = replace(objective, held_out=taken(self.data.pairs, held_out))
         before, after = load_model(self.base)[0], load_model(folder)[0]
         return {
             **objective.evaluate(after),

@@ -11,7 +11,7 @@ from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.pipeline.align.beginning import Beginning
 from modou.pipeline.align.examples import read_questions, split, taken
-from modou.pipeline.align.judges import make_judge
+from modou.pipeline.align.judges import make_judge, room_for_questions
 from modou.pipeline.align.method import Method, drift, run_method
 from modou.pipeline.run import Event
 from modou.runs import RunFolder, load_model, load_weights
@@ -59,7 +59,7 @@ class _Reinforced:
         self.template = Template(Tokenizer.load(self.base.tokenizer))
         self.shape = ModelSettings.parse(self.base.read_settings().get("model", {})).changed(dropout=0.0)
         tokens = beginning.settings.rollout.tokens
-        room = self.shape.context + 1 - tokens
+        room = room_for_questions([self.base], [self.judge], tokens)
         rounds = beginning.settings.rollout
         if rounds.minibatches > rounds.prompts * rounds.group:
             answers = rounds.prompts * rounds.group

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,14 @@ import torch
 
 from modou.errors import UserError
 from modou.model.gpt import GPT
-from modou.pipeline.align.beginning import Beginning
-from modou.pipeline.align.examples import Conversations, read_conversations, split, taken
+from modou.pipeline.align.beginning import Beginning, marked
+from modou.pipeline.align.examples import Conversations, quick, read_conversations, split, taken
 from modou.pipeline.align.method import Method, drift, run_method
 from modou.pipeline.run import Event
 from modou.runs import RunFolder, load_model, load_weights, make_model
 from modou.settings.align import SftRun
-from modou.settings.model import ModelSettings
 from modou.text.conversation import Template
 from modou.text.packing import PackedConversations
-from modou.text.tokenizer import Tokenizer
 from modou.train.parallel import World, spread
 from modou.train.sft import Sft, answers
 
@@ -47,10 +46,9 @@ class Conversing(Method[SftRun]):
     """What is particular to SFT."""
 
     def __init__(self, beginning: Beginning[SftRun]) -> None:
-        base = RunFolder(Path(beginning.base))
-        self.template = Template(Tokenizer.load(base.tokenizer))
-        self.shape = ModelSettings.parse(base.read_settings().get("model", {}))
-        self.base = base
+        self.base = RunFolder(Path(beginning.base))
+        tokenizer, self.shape, self.added = marked(self.base)
+        self.template = Template(tokenizer)
         self.data: Conversations = read_conversations(
             Path(beginning.data), beginning.columns, self.template, self.shape.context
         )
@@ -60,8 +58,8 @@ class Conversing(Method[SftRun]):
         return 1
 
     def facts(self) -> dict[str, Any]:
-        """What the file holds."""
-        return self.data.facts()
+        """What the file holds, and the marks that the base's tokenizer was trained without."""
+        return {**self.data.facts(), "marks_added": self.added}
 
     def steps(self, settings: SftRun) -> int:
         """Updates that read every conversation so many times."""
@@ -69,14 +67,14 @@ class Conversing(Method[SftRun]):
 
     def build(self, settings: SftRun, world: World) -> tuple[GPT, Sft]:
         """The base's weights, with adapters where they are asked for, and the objective."""
-        weights, _, _ = load_weights(self.base)
+        weights, _, _ = load_weights(self.base, extend=True)
         torch.manual_seed(settings.train.seed)
         model = make_model({"model": self.shape.model_dump(), "sft": settings.sft.model_dump()})
         model.load_state_dict(weights.state_dict(), strict=not settings.sft.lora_rank)
         held_out = self._held_out(settings)
         objective = Sft(
             conversations=self._packed(settings),
-            held_out=taken(self.data.encoded, held_out),
+            held_out=taken(self.data.encoded, quick(held_out)),
             prompts=[messages[:-1] for messages in taken(self.data.messages, held_out[:SHOWN])],
             template=self.template,
             sampling=settings.sampling.changed(samples=1),
@@ -89,7 +87,8 @@ class Conversing(Method[SftRun]):
     def evaluate(self, folder: RunFolder, settings: SftRun) -> dict[str, Any]:
         """Loss on held-out answers before and after; bits per character on the base's own text before and after."""
         _, objective = self.build(settings, World(torch.device("cpu")))
-        before, after = load_model(self.base)[0], load_model(folder)[0]
+        objective = replace(objective, held_out=taken(self.data.encoded, self._held_out(settings)))
+        before, after = load_model(self.base, extend=True)[0], load_model(folder)[0]
         return {
             **objective.evaluate(after),
             "base": objective.evaluate(before),

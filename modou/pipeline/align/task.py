@@ -15,26 +15,27 @@ from modou.text.corpora import STORYTELLERS
 NAMES = ("poems", *STORYTELLERS)
 TRAIN, TEST = 12_000, 1_000
 """Questions of a storyteller's task."""
-POEMS_HELD_OUT = 1_000
-"""Poems of which no file but test.jsonl has a line."""
+POEMS_HELD_OUT, POEMS_JUDGED = 1_000, 4_000
+"""Poems of which no file but test.jsonl, and none but judge.jsonl, has a line: what a reward model calls real must not
+be what the writer knows by heart."""
 
 
 def write(name: str, folder: Path, seed: int = 1) -> Iterator[PipelineEvent]:
-    """Writes train.jsonl and test.jsonl (and the poems themselves) into `folder`. UserError: no such task, no corpus,
-    a folder that holds them already."""
+    """Writes train.jsonl and test.jsonl (and of poems two files more) into `folder`; files that say the same already
+    stay. UserError: no such task, no corpus, a file that says something else."""
     if name not in NAMES:
         raise UserError("align.no_such_task", name=name, names=", ".join(NAMES))
-    made = [folder / file for file in ("train.jsonl", "test.jsonl", "poems.jsonl")]
-    for path in made:
-        if path.exists():
-            raise UserError("cli.file_exists", path=path)
     yield StageBegan("data", 1, 1)
     files = poem_files(seed) if name == "poems" else question_files(name, seed)
     with storage.user_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for file, rows in files.items():
-        text = "".join(storage.json_line(row) + "\n" for row in rows)
-        storage.write_text_atomically(folder / file, text)
+    texts = {folder / file: "".join(storage.json_line(row) + "\n" for row in rows) for file, rows in files.items()}
+    for path, text in texts.items():
+        if path.exists() and path.read_bytes() != text.encode():
+            raise UserError("cli.file_exists", path=path)
+    for path, text in texts.items():
+        if not path.exists():
+            storage.write_text_atomically(path, text)
     yield StageEnded("data", {"folder": str(folder), "rows": {file: len(rows) for file, rows in files.items()}})
 
 
@@ -52,11 +53,17 @@ def poem_files(seed: int) -> dict[str, Sequence[dict[str, Any]]]:
     dice = random.Random(f"poems {seed}")
     every = poems.read_poems()
     dice.shuffle(every)
-    # Some poems are halves of others, or quote them: only one whose lines are its own can be unseen.
+    # Some poems are halves of others, or quote them, and titles recur: unseen is only what has all of these to itself.
     lines = Counter(line for poem in every for line in poem.lines)
-    own = [poem for poem in every if all(lines[line] == 1 for line in poem.lines)]
-    held_out = own[:POEMS_HELD_OUT]
-    unseen = set(held_out)
+    heads, titles = Counter(poem.head for poem in every), Counter(poem.title for poem in every)
+
+    def is_alone(poem: poems.Poem) -> bool:
+        own_lines = all(lines[line] == 1 for line in poem.lines)
+        return own_lines and heads[poem.head] == 1 and titles[poem.title] == 1
+
+    alone = [poem for poem in every if is_alone(poem)]
+    held_out, judged = alone[:POEMS_HELD_OUT], alone[POEMS_HELD_OUT : POEMS_HELD_OUT + POEMS_JUDGED]
+    unseen = {*held_out, *judged}
     kept = [poem for poem in every if poem not in unseen]
 
     def asked(some: Sequence[poems.Poem]) -> list[dict[str, Any]]:
@@ -68,5 +75,6 @@ def poem_files(seed: int) -> dict[str, Sequence[dict[str, Any]]]:
     return {
         "poems.jsonl": [{"title": poem.title, "text": f"《{poem.title}》\n{poem.text}"} for poem in kept],
         "train.jsonl": asked(kept),
+        "judge.jsonl": asked(judged),
         "test.jsonl": asked(held_out),
     }

@@ -1,0 +1,77 @@
+"""`modou pairs`: what stands in a file of conversations is preferred to what a run answers to the same questions.
+
+A verse of the right form, which counting could not tell from the real poem, becomes a pair of kind "samples", and a
+real poem spoiled by us (modou.tasks.damage) one of kind "damaged/...". Answers to other questions are all "samples".
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from modou import storage
+from modou.errors import UserError
+from modou.pipeline.align.examples import read_questions
+from modou.pipeline.align.prefer import prompt_of
+from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded, StageProgress
+from modou.runs import RunFolder, answers, load_model
+from modou.settings.sampling import SamplingSettings
+from modou.tasks import poems
+from modou.tasks.damage import damages
+from modou.text.conversation import Template
+from modou.train.parallel import World, choose_device
+from modou.train.rollouts import Answer, Task, write
+
+AT_ONCE = 64
+"""Questions answered before what is written is kept."""
+SPOILED = 1
+"""Damaged versions of each poem."""
+
+
+def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[PipelineEvent]:
+    """Writes `out`, a preference pair a row. The same call goes on where one was interrupted.
+
+    UserError: a base model, no conversations, `out` is there.
+    """
+    folder = RunFolder(run)
+    if not answers(folder):
+        raise UserError("align.no_answers", path=run)
+    if out.exists():
+        raise UserError("cli.file_exists", path=out)
+    model, tokenizer, _ = load_model(folder)
+    world = World(choose_device("auto"))
+    model.to(world.device)
+    template = Template(tokenizer)
+    questions = read_questions(data, columns, template, model.settings.context + 1 - sampling.tokens)
+    tasks = [task for task in questions.tasks if "answer" in task.facts]
+    if not tasks:
+        raise UserError("align.no_conversation", path=data, complaint="; ".join(questions.complaints[:1]))
+    yield StageBegan("data", 1, 1)
+    part = out.with_name(f"{out.name}.part")
+    with storage.user_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    made: list[list[dict[str, Any]]] = storage.read_jsonl(part)
+    for first in range(len(made) * AT_ONCE, len(tasks), AT_ONCE):
+        written = write(model, template, tasks[first : first + AT_ONCE], 1, sampling, first, world)
+        dice = random.Random(f"pairs {sampling.seed} {first}")
+        made.append([row | {"run": str(run)} for answer in written for row in pairs_of(answer, tasks, dice)])
+        storage.append_line(part, storage.json_line(made[-1]))
+        yield StageProgress("data", min(first + AT_ONCE, len(tasks)), len(tasks))
+    rows = [row for some in made for row in some]
+    storage.write_text_atomically(out, "".join(storage.json_line(row) + "\n" for row in rows))
+    part.unlink(missing_ok=True)
+    yield StageEnded("data", {"folder": str(out.parent), "rows": {out.name: len(rows)}})
+
+
+def pairs_of(answer: Answer, tasks: Sequence[Task], dice: random.Random) -> Iterator[dict[str, Any]]:
+    """The pairs that one question gives; `tasks`: questions whose poems are taken apart to spoil this one."""
+    task, true = answer.task, str(answer.task.facts["answer"])
+    row = {"prompt": prompt_of(task), "chosen": true}
+    is_verse = "form" in task.facts
+    alike = not is_verse or poems.form_of(poems.lines_of(answer.text)) == task.facts["form"]
+    if alike and answer.ended and answer.text.strip() not in ("", true.strip()):
+        yield row | {"rejected": answer.text, "kind": "samples"}
+    if is_verse:
+        lines, other = (tuple(poems.lines_of(str(one.facts["answer"]))) for one in (task, dice.choice(tasks)))
+        for name, spoiled in damages(lines, other, SPOILED, "head" in task.facts, dice).items():
+            yield row | {"rejected": poems.verse(spoiled), "kind": f"damaged/{name}"}

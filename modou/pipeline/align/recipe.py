@@ -1,0 +1,142 @@
+"""`modou align TASK`: from a task's data to models that can be compared, in one command.
+
+    poems         base -- sft --+-- ppo     judge: a reward model, taught on what sft writes beside real verse
+                                +-- dpo     the same pairs
+                                +-- grpo    judge: the rules of verse
+    storyteller   base -- sft ----- grpo    judge: the whole true answer
+
+Every part is a run folder of its own below one folder, made by the same functions as the single commands. The same
+command goes on where it stopped. The settings of each part stand in modou/recipes.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from modou.errors import UserError
+from modou.messages import text
+from modou.pipeline.align import task
+from modou.pipeline.align.compare import compare
+from modou.pipeline.align.pairs import write_pairs
+from modou.pipeline.align.preferences import dpo, reward
+from modou.pipeline.align.reinforcement import grpo, ppo
+from modou.pipeline.align.sft import sft
+from modou.pipeline.events import Notice, RunEnded
+from modou.pipeline.run import Event, run
+from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
+from modou.settings.base import merge, read_toml
+from modou.settings.run import RunSettings, read_preset
+from modou.settings.sampling import SamplingSettings
+from modou.settings.train import Trained
+from modou.text.corpora import STORYTELLERS
+
+T = TypeVar("T", bound=Trained)
+MINUTES = 60.0
+"""Of training steps, where nobody says how many; what the recipes are written for."""
+QUESTIONS = 1000
+"""Asked of every run at the end, at most."""
+METHODS = {"poems": ("ppo", "dpo", "grpo"), **dict.fromkeys(STORYTELLERS, ("grpo",))}
+"""What may follow SFT."""
+Start = Callable[[], Iterator[Event]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the way. `made`: the file that shows that it is done; None: it knows by itself."""
+
+    name: str
+    start: Start
+    made: Path | None = None
+
+
+class Recipe:
+    """The parts of a task below one folder."""
+
+    def __init__(self, name: str, folder: Path, minutes: float, should_stop: Callable[[], bool]) -> None:
+        self.name, self.folder, self.should_stop = name, folder, should_stop
+        self.share = minutes / MINUTES
+        self.data, self.judge = folder / "data", folder / "reward"
+        self.train, self.pairs = self.data / "train.jsonl", self.data / "preferences.jsonl"
+        self.rule = "poem" if name == "poems" else "exact"
+        self.tables = read_recipe("poems" if name == "poems" else "storyteller")
+        tokens = self.settings("sft", SftRun).sampling.tokens
+        self.open = SamplingSettings(temperature=1.0, top_p=1.0, tokens=tokens)
+
+    def settings(self, part: str, root: type[T], below: dict[str, Any] | None = None) -> T:
+        """A part's settings, over those `below`, its minutes scaled."""
+        tables = merge(below or {}, self.tables.get(part, {}))
+        return root.parse(merge(tables, {"train": {"minutes": self.share * tables["train"]["minutes"]}}))
+
+    def parts(self, methods: tuple[str, ...]) -> list[Part]:
+        """All of them in order."""
+        base, learned = self.folder / "base", self.folder / "sft"
+        book = str(self.data / "poems.jsonl") if self.name == "poems" else self.name
+        preset = read_preset("tang-poems") if self.name == "poems" else {}
+        shape, teaching = self.settings("base", RunSettings, preset), self.settings("sft", SftRun)
+        return [
+            Part("data", partial(task.write, self.name, self.data), self.data / "test.jsonl"),
+            Part("base", partial(run, book, shape, base, should_stop=self.should_stop)),
+            Part("sft", partial(sft, base, self.train, teaching, learned, should_stop=self.should_stop)),
+            *(self._judging(learned) if self.name == "poems" else []),
+            *(Part(method, self._method(method, learned)) for method in methods),
+            self._comparison(["sft", *methods]),
+        ]
+
+    def _judging(self, learned: Path) -> list[Part]:
+        writing = partial(write_pairs, learned, self.data / "judge.jsonl", self.pairs, "", self.open)
+        settings = self.settings("reward", RewardRun)
+        learning = partial(reward, learned, self.pairs, settings, self.judge, should_stop=self.should_stop)
+        return [Part("pairs", writing, self.pairs), Part("reward", learning)]
+
+    def _method(self, method: str, learned: Path) -> Start:
+        out, stop, judge = self.folder / method, self.should_stop, str(self.judge)
+        match method:
+            case "dpo":
+                return partial(dpo, learned, self.pairs, self.settings("dpo", DpoRun), out, should_stop=stop)
+            case "ppo":
+                return partial(ppo, learned, self.train, self.settings("ppo", PpoRun), judge, out, should_stop=stop)
+            case _:
+                settings = self.settings("grpo", GrpoRun)
+                return partial(grpo, learned, self.train, settings, self.rule, out, should_stop=stop)
+
+    def _comparison(self, names: list[str]) -> Part:
+        runs, test = [self.folder / name for name in names], self.data / "test.jsonl"
+        judges = [str(self.judge), self.rule] if self.name == "poems" else [self.rule]
+        start = partial(compare, runs, test, judges, "", QUESTIONS, self.open, self.folder)
+        return Part("compare", start, self.folder / "compare.json")
+
+
+def align(
+    name: str,
+    folder: Path,
+    minutes: float | None = None,
+    methods: tuple[str, ...] = (),
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """All parts of a task; what is done is skipped. UserError: no such task or method, a part was begun otherwise."""
+    if name not in METHODS:
+        raise UserError("align.no_such_task", name=name, names=", ".join(METHODS))
+    for method in methods:
+        if method not in METHODS[name]:
+            raise UserError("align.no_such_method", method=method, task=name, methods=", ".join(METHODS[name]))
+    parts = Recipe(name, folder, minutes or MINUTES, should_stop).parts(methods or METHODS[name])
+    for number, part in enumerate(parts, 1):
+        yield Notice(text("align.part", number=number, of=len(parts), name=text(f"align.part_{part.name}")))
+        if part.made is not None and part.made.exists():
+            yield Notice(text("align.part_done", path=part.made))
+            continue
+        for event in part.start():
+            yield event
+            if isinstance(event, RunEnded) and not event.finished:
+                return
+        if should_stop():
+            yield RunEnded(folder, False)
+            return
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """The tables of a recipe that ships."""
+    return read_toml(Path(str(files("modou.recipes").joinpath(f"{name}.toml"))))

@@ -1,0 +1,69 @@
+"""Poems spoiled in ways a reader notices, each with its name: what a reward model learns to tell from real ones.
+
+Nothing here asks the rules of `poems` or `rhyme`, which stay the yardstick: a rhyme is spoiled by putting any other
+character in its place.
+"""
+
+import random
+from collections.abc import Callable
+
+Lines = tuple[str, ...]
+Damage = Callable[[Lines, Lines, random.Random], Lines]
+
+
+def shuffled(lines: Lines, _: Lines, dice: random.Random) -> Lines:
+    """The characters of one line in another order."""
+    place = dice.randrange(len(lines))
+    return _with(lines, place, "".join(dice.sample(lines[place], len(lines[place]))))
+
+
+def unrhymed(lines: Lines, other: Lines, dice: random.Random) -> Lines:
+    """Another last character in an even line."""
+    place = dice.randrange(1, len(lines), 2)
+    return _with(lines, place, lines[place][:-1] + dice.choice(other[::2])[-1])
+
+
+def mixed(lines: Lines, other: Lines, dice: random.Random) -> Lines:
+    """A line of another poem."""
+    return _with(lines, dice.randrange(len(lines)), dice.choice(other))
+
+
+def repeated(lines: Lines, _: Lines, dice: random.Random) -> Lines:
+    """A line there twice."""
+    first, second = dice.sample(range(len(lines)), 2)
+    return _with(lines, first, lines[second])
+
+
+def misshapen(lines: Lines, other: Lines, dice: random.Random) -> Lines:
+    """A character too many or too few."""
+    place = dice.randrange(len(lines))
+    cut = dice.randrange(len(lines[place]))
+    more = dice.choice(dice.choice(other)) if dice.random() < 0.5 else ""
+    return _with(lines, place, lines[place][:cut] + more + lines[place][cut + (not more) :])
+
+
+def beheaded(lines: Lines, other: Lines, dice: random.Random) -> Lines:
+    """Another first character in a line: what an acrostic may not have."""
+    place = dice.randrange(len(lines))
+    return _with(lines, place, dice.choice(other)[0] + lines[place][1:])
+
+
+DAMAGES: dict[str, Damage] = {
+    damage.__name__: damage for damage in (shuffled, unrhymed, mixed, repeated, misshapen, beheaded)
+}
+ONLY_HEADS = "beheaded"
+"""Damage only where the first characters were asked for."""
+
+
+def damages(lines: Lines, other: Lines, count: int, acrostic: bool, dice: random.Random) -> dict[str, Lines]:
+    """The poem spoiled in up to `count` different ways, by name; characters and lines come from the `other` poem.
+
+    A way that happens to change nothing is left out.
+    """
+    names = [name for name in DAMAGES if acrostic or name != ONLY_HEADS]
+    made = {name: DAMAGES[name](lines, other, dice) for name in dice.sample(names, count)}
+    return {name: spoiled for name, spoiled in made.items() if spoiled != lines}
+
+
+def _with(lines: Lines, place: int, line: str) -> Lines:
+    return (*lines[:place], line, *lines[place + 1 :])

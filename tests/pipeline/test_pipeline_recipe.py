@@ -1,0 +1,121 @@
+"""Pairs from a run's own answers, and whole tasks in one command: they stop, go on, and end in a comparison."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
+
+from modou import cli, storage
+from modou.errors import UserError
+from modou.pipeline import run as pipeline
+from modou.pipeline.align import pairs, recipe, task
+from modou.pipeline.align.pairs import write_pairs
+from modou.pipeline.align.recipe import METHODS, Recipe, align
+from modou.pipeline.align.sft import sft
+from modou.pipeline.events import RunEnded, StageProgress
+from modou.settings.align import SftRun
+from modou.settings.run import RunSettings
+from modou.settings.sampling import SamplingSettings
+from modou.text.examples.formats import read
+
+OPEN = SamplingSettings(temperature=1.0, top_p=1.0, tokens=24)
+VERSE = "阿豆过桥东，渡船在水中。\n老猫看白日，无事睡梁同。"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run that answers, and conversations of both kinds."""
+    folder = tmp_path_factory.mktemp("pairs")
+    book = folder / "book.txt"
+    book.write_text(sentences(110, 1), encoding="utf-8")
+    shape = {
+        "tokenizer": {"vocabulary": 330, "threads": 1},
+        "model": {"layers": 2, "width": 16, "heads": 2, "context": 160},
+        "train": {"steps": 4, "batch": 4, "evaluate_every": 4, "threads": 1},
+        "evaluate": {"quick_characters": 200, "written_characters": 500},
+    }
+    list(pipeline.run(str(book), RunSettings.parse(shape), out=folder / "base"))
+    talk = [
+        {"instruction": f"{who}{place}？", "output": f"{does}{what}。"}
+        for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)
+    ]
+    verses = [
+        {"instruction": "五绝", "output": VERSE, "facts": {"form": "五绝"}},
+        {"instruction": "藏头", "output": VERSE, "facts": {"form": "五绝", "head": "阿渡老无"}},
+    ]
+    for name, rows in (("talk.jsonl", talk * 2), ("verse.jsonl", verses * 20)):
+        text = "".join(storage.json_line(row) + "\n" for row in rows)
+        (folder / name).write_text(text, encoding="utf-8")
+    settings = SftRun.parse({"train": {"batch": 4, "threads": 1}})
+    list(sft(folder / "base", folder / "talk.jsonl", settings, folder / "sft"))
+    return folder
+
+
+def test_what_stands_there_is_better_than_what_is_written(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "pairs.jsonl"
+    list(write_pairs(folder / "sft", folder / "verse.jsonl", out, "", OPEN))
+    rows = storage.read_jsonl(out)
+    kinds = {row["kind"] for row in rows}
+    assert len(kinds) > 4 and all(kind.startswith("damaged/") for kind in kinds), "so small a model writes no verse"
+    for row in rows:
+        example = read(row)
+        assert example.kind == "preference" and example.chosen == VERSE != example.rejected
+    assert {row["prompt"] for row in rows if row["kind"] == "damaged/beheaded"} == {"藏头"}
+    with pytest.raises(UserError):
+        list(write_pairs(folder / "sft", folder / "verse.jsonl", out, "", OPEN))
+    with pytest.raises(UserError, match="sft"):
+        list(write_pairs(folder / "base", folder / "verse.jsonl", tmp_path / "none", "", OPEN))
+
+
+def test_pairs_go_on_where_they_stopped(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "AT_ONCE", 3)
+    args = (folder / "sft", folder / "talk.jsonl")
+    eager = OPEN.changed(temperature=3.0)  # something that differs from the true answer
+    list(write_pairs(*args, tmp_path / "whole", "", eager))
+    stopped = write_pairs(*args, tmp_path / "out", "", eager)
+    next(event for event in stopped if isinstance(event, StageProgress) and event.done == 6)
+    stopped.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert not (tmp_path / "out").exists()
+    events = list(write_pairs(*args, tmp_path / "out", "", eager))
+    assert of_kind(events, StageProgress)[0].done == 9
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_settings_of_every_part_are_valid_and_minutes_are_shared_out(name: str, tmp_path: Path) -> None:
+    for minutes in (6.0, 60.0):
+        made = Recipe(name, tmp_path, minutes, lambda: False)
+        parts = [part.name for part in made.parts(METHODS[name])]
+        assert parts[:3] == ["data", "base", "sft"] and parts[-1] == "compare"
+        whole = Recipe(name, tmp_path, 60.0, lambda: False).settings("sft", SftRun).train.minutes
+        assert made.settings("sft", SftRun).train.minutes == pytest.approx(minutes / 60 * whole)
+
+
+def test_an_unknown_task_or_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.status_of(["align", "ferry", "--out", str(tmp_path / "a")]) == 2
+    assert cli.status_of(["align", "storyteller", "--methods", "dpo", "--out", str(tmp_path / "a")]) == 2
+    assert "grpo" in capsys.readouterr().err and not (tmp_path / "a").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_a_task_from_end_to_end(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in the middle, taken up, and then nothing is left to do."""
+    if name == "poems" and "MODOU_DATA" not in os.environ:
+        pytest.skip("MODOU_DATA names no folder with the Tang poems")
+    monkeypatch.setenv("MODOU_MAX_MINUTES", "0.05")
+    for place, number, few in ((task, "POEMS_JUDGED", 100), (task, "TRAIN", 400), (recipe, "QUESTIONS", 40)):
+        monkeypatch.setattr(place, number, few)
+    out = tmp_path / name
+    events = align(name, out, 1.0, should_stop=lambda: (out / "sft" / "report.json").exists())
+    assert [event.finished for event in of_kind(list(events), RunEnded)][-1] is False
+    assert not (out / "grpo").exists()
+    list(align(name, out, 1.0))
+    found = json.loads((out / "compare.json").read_text("utf-8"))
+    assert list(found["runs"]) == ["sft", *METHODS[name]] and (out / "compare.html").stat().st_size > 10_000
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("checkpoints/*/*")}
+    list(align(name, out, 1.0))
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("checkpoints/*/*")}
