@@ -69,6 +69,9 @@ class Trainer:
                 reason = "patience"
                 break
             yield self._update()
+            if self._is_out_of_time():  # before an evaluation could fit the run to its budget
+                yield Rescheduled(progress.steps, progress.step)
+                progress.steps = progress.step
             if progress.step % every == 0 or progress.step == progress.steps:
                 yield from self._look()
             elif progress.step == every // EARLY_SAMPLES:
@@ -195,6 +198,10 @@ class Trainer:
     def _save(self, is_best: bool) -> Iterator[Event]:
         path = self.keeper.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
         yield Saved(self.progress.step, path)
+
+    def _is_out_of_time(self) -> bool:
+        budget = self.settings.train.minutes * 60
+        return bool(budget) and self.progress.seconds >= budget and self.progress.step < self.progress.steps
 
     def _out_of_patience(self) -> bool:
         patience = self.settings.train.patience

@@ -266,11 +266,11 @@ def test_a_slow_spell_is_made_up_for(tmp_path: Path, clock: Clock, monkeypatch: 
     assert events[-1].step == changes[-1].after and 20 < events[-1].seconds <= 24
 
 
-def test_a_run_far_too_late_ends_at_its_evaluation(tmp_path: Path, clock: Clock) -> None:
-    events = run(trainer(tmp_path, train={"steps": 30, "minutes": 1 / 60}))
-    assert of_kind(events, Rescheduled) == [Rescheduled(30, 3)]
-    assert events[-1] == Ended(3, 3.0, "finished")
-    assert run(trainer(tmp_path, train={"steps": 30, "minutes": 1 / 60}))[-1].step == 3
+def test_a_run_whose_time_is_over_before_an_evaluation_ends_with_one(tmp_path: Path, clock: Clock) -> None:
+    events = run(trainer(tmp_path, train={"steps": 30, "minutes": 2 / 60}))
+    assert of_kind(events, Rescheduled) == [Rescheduled(30, 2)] and len(of_kind(events, Evaluated)) == 1
+    assert events[-1] == Ended(2, 2.0, "finished")
+    assert run(trainer(tmp_path, train={"steps": 30, "minutes": 2 / 60}))[-1].step == 2
 
 
 def test_a_finished_run_goes_on_with_more_steps_and_the_rate_goes_up_again(tmp_path: Path) -> None:
