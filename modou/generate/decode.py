@@ -10,7 +10,7 @@ is the same in any batch, and the same as without a cache.
 Shapes: B rows, N room for tokens, W window, U different windows, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,6 +21,9 @@ from modou.model.cache import KVCache
 from modou.model.gpt import GPT
 from modou.model.step import NextLogits, next_logits
 from modou.settings.sampling import SamplingSettings
+
+NO_DICE = torch.empty(0, dtype=torch.float64)
+"""Where the likeliest token is taken, none are thrown."""
 
 
 def window_start(length: int, context: int) -> int:
@@ -73,12 +76,9 @@ class Decoder:
         self._drop_finished()
         logits_BV = self._logits()
         given = self._given() if self.length < self.longest else {}
-        throws_B = torch.tensor(
-            [0.0 if index in given else self.dice[row].throw() for index, row in enumerate(self.rows)],
-            dtype=torch.float64,
-        )
+        throws_B = self._throws(given) if self.settings.temperature else NO_DICE
         history_BT = self.ids_BN[:, : self.length] if self.settings.looks_back else None
-        chosen = choose(logits_BV, self.settings, throws_B.to(self.device), history_BT)
+        chosen = choose(logits_BV, self.settings, throws_B, history_BT)
         for index, id in given.items():
             chosen.ids_B[index] = id
         self._append(chosen.ids_B)
@@ -88,6 +88,11 @@ class Decoder:
             for index, (row, id, log_probability) in enumerate(written)
             if row in self.open and index not in given
         ]
+
+    def _throws(self, given: Collection[int]) -> Tensor:
+        """A number for each row that draws its next token."""
+        throws = [0.0 if index in given else self.dice[row].throw() for index, row in enumerate(self.rows)]
+        return torch.tensor(throws, dtype=torch.float64, device=self.device)
 
     def _given(self) -> dict[int, int]:
         """The next token of every row that is still inside its prompt."""
@@ -112,15 +117,20 @@ class Decoder:
 
     def _prefill(self, start: int) -> Tensor:
         """Reads the window anew, each different one once (the samples of a prompt share theirs)."""
+        room = min(self.model.settings.context, self.last - start)
+        if self.length - start == 1:  # an empty prompt: as any other token
+            self.start = start
+            return self._use(self.model.new_cache(len(self.rows), room))(self.ids_BN[:, start])
         windows_UW, row_B = torch.unique(self.ids_BN[:, start : self.length], dim=0, return_inverse=True)
-        cache = self.model.new_cache(len(windows_UW), min(self.model.settings.context, self.last - start))
+        cache = self.model.new_cache(len(windows_UW), room)
         x_U1D = self.model.hidden(windows_UW, cache)[:, -1:]
         self.start = start
         self._use(cache if len(self.rows) == 1 else cache.select(row_B))
         return self.model.logits(x_U1D)[row_B, 0]
 
-    def _use(self, cache: KVCache) -> None:
+    def _use(self, cache: KVCache) -> NextLogits:
         self._cache, self._next = cache, next_logits(self.model, cache)
+        return self._next
 
     def _drop_finished(self) -> None:
         """Finished rows leave once they are half of all: moving the cache costs about what a step costs."""

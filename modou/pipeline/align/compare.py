@@ -111,7 +111,7 @@ class Contest:
     known: dict[str, str] = field(init=False)
     """The judges' names by what a run remembers of the judge it learned from."""
     against: Points = field(init=False, default_factory=dict[str, list[float | None]])
-    library: Library = field(init=False, default_factory=Library)
+    learned: Library = field(init=False, default_factory=Library)
 
     def __post_init__(self) -> None:
         self.judges = {name: make_judge(name, self.template.tokenizer, CPU.device) for name in self.names}
@@ -135,7 +135,7 @@ class Contest:
             "judges": judged,
             "wins": beaten,
             **drift(folder, self.reference, model, self.template.tokenizer),
-            **self.library.copied(folder, texts),
+            **self.learned.copied(folder, texts),
             **self._training(folder),
             "samples": [_shown(answer) for answer in answers[:SHOWN]],
             "by_answer": {
