@@ -74,8 +74,8 @@ class ArticleBlock(nn.Module):
 
 
 class ArticleGPT(nn.Module):
-    """Scores (B, T, V) of token ids (B, T). `settings` and `embedding` are named as in modou's GPT, so that
-    modou.evaluate.likelihood measures it too."""
+    """Scores (B, T, V) of token ids (B, T). `settings`, `embedding`, `hidden` and `logits` are named as in modou's GPT,
+    so that modou.evaluate.likelihood measures it too."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -87,10 +87,16 @@ class ArticleGPT(nn.Module):
         self.head = nn.Linear(settings.width, settings.vocabulary)
 
     def forward(self, ids_BT: Tensor) -> Tensor:
+        return self.logits(self.hidden(ids_BT))
+
+    def hidden(self, ids_BT: Tensor) -> Tensor:
         x_BTD = self.embedding(ids_BT)
         if self.positions is not None:
             x_BTD = x_BTD + self.positions(torch.arange(ids_BT.shape[1], device=ids_BT.device))
-        return self.head(self.norm(self.blocks(x_BTD)))
+        return self.norm(self.blocks(x_BTD))
+
+    def logits(self, x_BTD: Tensor) -> Tensor:
+        return self.head(x_BTD)
 
     def mean_loss(self, ids_BT: Tensor, target_BT: Tensor) -> Tensor:
         """Cross-entropy over all logits at once, mean over positions, nats."""
