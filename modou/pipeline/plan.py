@@ -102,8 +102,12 @@ LADDER = (
 
 def choose_vocabulary(facts: TextFacts) -> int:
     """Pieces: enough that most characters are pieces of their own and frequent words too, few enough that each is seen
-    often. Grows with the cube root of the text; a tiny text gets little more than its characters."""
-    pieces = (45 if facts.chinese else 20) * max(facts.characters, 1) ** (1 / 3)
+    often. Grows with the cube root of the text; a tiny text gets little more than its characters. A Chinese text with
+    fewer characters than a novel of its length says the same things oftener, and affords more pieces."""
+    root = max(facts.characters, 1) ** (1 / 3)
+    pieces = (45 if facts.chinese else 20) * root
+    if facts.chinese:
+        pieces *= max(1.0, min(43 * root, 4100) / max(facts.distinct, 1)) ** 0.6
     floor = 300 + min(facts.distinct, 4000)
     return int(min(32_000, max(floor, round(pieces / 256) * 256)))
 
@@ -160,8 +164,9 @@ def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget
 
 def expected_bits(flops: float, facts: TextFacts) -> float | None:
     """Bits per character to expect on held-out text after so many training FLOPs: the line through our runs on one
-    Chinese novel (docs/experiments.md, 2026-11-23). None where they say nothing: other texts, other budgets."""
-    like_ours = facts.chinese and 400_000 <= facts.characters <= 1_600_000
+    Chinese novel (docs/experiments.md, 2026-11-23). None where they say nothing: other budgets, other texts, such as
+    a generated one, which has fewer different characters."""
+    like_ours = facts.chinese and 400_000 <= facts.characters <= 1_600_000 and facts.distinct >= 3000
     if not like_ours or not 1e13 <= flops <= 7e13:
         return None
     return 5.37 - 0.185 * math.log2(flops / 2.13e13)

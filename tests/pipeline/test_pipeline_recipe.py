@@ -94,6 +94,13 @@ def test_the_settings_of_every_part_are_valid_and_minutes_are_shared_out(name: s
         assert made.settings("sft", SftRun).train.minutes == pytest.approx(minutes / 60 * whole)
 
 
+def test_a_method_added_later_is_compared_too(tmp_path: Path) -> None:
+    storage.write_json_atomically(tmp_path / "compare.json", {"runs": {"sft": {}, "base": {}, "ppo": {}}})
+    made = Recipe("poems", tmp_path, 60.0, lambda: False)
+    assert made.parts(("ppo",))[-1].made == tmp_path / "compare.json"
+    assert made.parts(METHODS["poems"])[-1].made is None
+
+
 def test_an_unknown_task_or_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.status_of(["align", "ferry", "--out", str(tmp_path / "a")]) == 2
     assert cli.status_of(["align", "storyteller", "--methods", "dpo", "--out", str(tmp_path / "a")]) == 2
@@ -115,7 +122,7 @@ def test_a_task_from_end_to_end(name: str, tmp_path: Path, monkeypatch: pytest.M
     assert not (out / "grpo").exists()
     list(align(name, out, 1.0))
     found = json.loads((out / "compare.json").read_text("utf-8"))
-    assert list(found["runs"]) == ["sft", *METHODS[name]] and (out / "compare.html").stat().st_size > 10_000
+    assert list(found["runs"]) == ["sft", "base", *METHODS[name]] and (out / "compare.html").stat().st_size > 10_000
     before = {path: path.stat().st_mtime_ns for path in out.rglob("checkpoints/*/*")}
     list(align(name, out, 1.0))
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("checkpoints/*/*")}

@@ -24,7 +24,7 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SPOILED = 1
+SPOILED = 2
 """Damaged versions of each poem."""
 
 

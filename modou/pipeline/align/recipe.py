@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
+from modou import storage
 from modou.errors import UserError
 from modou.messages import text
 from modou.pipeline.align import task
@@ -82,7 +83,7 @@ class Recipe:
             Part("sft", partial(sft, base, self.train, teaching, learned, should_stop=self.should_stop)),
             *(self._judging(learned) if self.name == "poems" else []),
             *(Part(method, self._method(method, learned)) for method in methods),
-            self._comparison(["sft", *methods]),
+            self._comparison(["sft", "base", *methods]),
         ]
 
     def _judging(self, learned: Path) -> list[Part]:
@@ -106,7 +107,10 @@ class Recipe:
         runs, test = [self.folder / name for name in names], self.data / "test.jsonl"
         judges = [str(self.judge), self.rule] if self.name == "poems" else [self.rule]
         start = partial(compare, runs, test, judges, "", QUESTIONS, self.open, self.folder)
-        return Part("compare", start, self.folder / "compare.json")
+        made = self.folder / "compare.json"
+        # A method that was added later is compared with the others, which are asked again.
+        is_whole = made.exists() and set(names) <= set(storage.read_json(made)["runs"])
+        return Part("compare", start, made if is_whole else None)
 
 
 def align(

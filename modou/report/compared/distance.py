@@ -61,8 +61,8 @@ def _figure(page: Compared, number: int, judge: str) -> Html | None:
 
 def _point(run: Run, judge: str) -> _Point | None:
     x, y = run.mean("kl"), run.mean("judges", judge)
-    if x is None or y is None:
-        return None
+    if x is None or y is None or v.words_at(run.values, "method") == "pretrain":
+        return None  # what never saw a question is so far away that the others would be one point
     training = run.group("training")
     looks = v.groups(training, "history") if v.words_at(training, "judge") == judge else []
     path = ((v.number(look, "step"), v.number(look, "kl"), v.number(look, "reward")) for look in looks)

@@ -1,0 +1,56 @@
+"""The dial: what is asked for stays, more time gives no smaller model, and only a text like ours has an expectation."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modou.model.census import describe
+from modou.pipeline.plan import LADDER, Budget, Plan, TextFacts, choose_size, expected_bits, plan_training
+from modou.settings.run import RunSettings
+
+NOVEL = TextFacts(characters=900_000, distinct=4100, chinese=True)
+
+
+def planned(minutes: float, tables: dict[str, dict[str, object]], tokens: int = 600_000) -> Plan:
+    budget = Budget(minutes, 1e11, lambda settings: 1e11 / describe(settings.model)["flops_per_token"])
+    return plan_training(NOVEL, tokens, 4096, budget, RunSettings.parse(tables))
+
+
+def test_what_is_asked_for_stays_and_every_choice_has_a_reason() -> None:
+    asked = {"model": {"width": 64, "heads": 2, "layers": 3, "dropout": 0.3}, "train": {"batch": 5, "minutes": 7.0}}
+    found = planned(7.0, asked)
+    tables = found.settings.model_dump()
+    for group, values in asked.items():
+        assert {name: tables[group][name] for name in values} == values
+    chosen = {choice.name for choice in found.choices}
+    assert not chosen & {f"{group}.{name}" for group, values in asked.items() for name in values}
+    assert "model.context" in chosen and all(choice.reason.strip() for choice in found.choices)
+
+
+@given(st.floats(1e9, 1e20), st.floats(1, 1e6))
+def test_more_flops_never_give_a_smaller_model(flops: float, times: float) -> None:
+    assert LADDER.index(choose_size(flops)) <= LADDER.index(choose_size(flops * times))
+
+
+def test_the_oftener_a_text_is_read_the_more_dropout() -> None:
+    dropouts = [planned(10.0, {}, tokens).settings.model.dropout for tokens in (10**8, 10**6, 10**5, 10**4)]
+    assert dropouts[0] == 0.0 and dropouts == sorted(dropouts) and len(set(dropouts)) > 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "flops"),
+    [
+        (TextFacts(723_001, 1983, chinese=True), 2e13),  # generated: our own storyteller, which needs 1.2 bits
+        (TextFacts(900_000, 4100, chinese=False), 2e13),
+        (TextFacts(9_000_000, 6000, chinese=True), 2e13),
+        (NOVEL, 1e15),
+    ],
+)
+def test_no_expectation_where_our_runs_say_nothing(facts: TextFacts, flops: float) -> None:
+    assert expected_bits(flops, facts) is None
+
+
+def test_more_training_lowers_what_is_expected() -> None:
+    bits = [expected_bits(flops, NOVEL) for flops in (1e13, 2e13, 5e13)]
+    assert None not in bits and bits == sorted(bits, key=lambda value: -(value or 0))
+    assert 4.8 < (bits[-1] or 0) < (bits[0] or 0) < 5.6
