@@ -44,6 +44,7 @@ class TrainingState:
             case Measured():
                 self.measured = event
             case events.Started():
+                self._forget()
                 self.step, self.steps, self.running = event.step, event.steps, True
                 self._began = (event.step, self.clock())
             case events.Stepped():
@@ -60,6 +61,11 @@ class TrainingState:
                 self.running = False
             case _:
                 pass
+
+    def _forget(self) -> None:
+        """One training may follow another: nothing of it is told of the next."""
+        self.loss = self.train_bits = self.validation_bits = self.average_bits = self.tokens_per_second = None
+        self.rounds, self.sample = {}, None
 
     def _step(self, event: events.Stepped) -> None:
         self.step, self.steps = event.step, event.steps
@@ -81,8 +87,11 @@ class TrainingState:
 
     @property
     def share_of_peak(self) -> float | None:
-        """Training FLOPs a second ÷ the matrix rate measured before."""
-        if self.measured is None or self.tokens_per_second is None or self.measured.flops_per_second <= 0:
+        """Training FLOPs a second ÷ the matrix rate measured before. None in alignment, which counts answers' tokens and
+        multiplies all."""
+        if self.train_bits is None or self.measured is None or self.tokens_per_second is None:
+            return None
+        if self.measured.flops_per_second <= 0:
             return None
         return self.tokens_per_second * self.measured.flops_per_token / self.measured.flops_per_second
 

@@ -161,6 +161,18 @@ def test_the_state_smooths_and_foresees() -> None:
     assert state.loss == pytest.approx(3.0), "one step moves the mean by a twentieth"
 
 
+def test_one_training_may_follow_another() -> None:
+    state = TrainingState()
+    state.take(Measured(1e9, 1e5, "cpu"))
+    state.take(events.Started(0, 2))
+    state.take(events.Stepped(1, 2, 0.0, 1.0, 1000, {"loss": 2.0, "bits_per_char": 4.0, "reward": 1.0}))
+    state.take(events.Started(0, 5))
+    state.take(events.Stepped(1, 5, 0.0, 1.0, 10, {"loss": 0.5}))
+    line = state.line(Words("en"))
+    assert "loss 0.500" in line and "10 tokens/s" in line
+    assert "bits" not in line and "peak" not in line and "reward" not in line
+
+
 def test_the_outcome_is_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outcome = console.watch(story(tmp_path), PlainDisplay(io.StringIO()))
     console.print_json({**outcome.to_json(), "odd": float("nan")})
