@@ -87,8 +87,8 @@ class TrainingState:
 
     @property
     def share_of_peak(self) -> float | None:
-        """Training FLOPs a second ÷ the matrix rate measured before. None in alignment, which counts answers' tokens and
-        multiplies all."""
+        """Training FLOPs a second ÷ the matrix rate measured before. None in alignment, which counts answers' tokens
+        and multiplies all."""
         if self.train_bits is None or self.measured is None or self.tokens_per_second is None:
             return None
         if self.measured.flops_per_second <= 0:
