@@ -107,7 +107,8 @@ def choose_vocabulary(facts: TextFacts) -> int:
     root = max(facts.characters, 1) ** (1 / 3)
     pieces = (45 if facts.chinese else 20) * root
     if facts.chinese:
-        pieces *= max(1.0, min(43 * root, 4100) / max(facts.distinct, 1)) ** 0.6
+        usual = min(43 * root, 4100)
+        pieces *= min(1.5, max(1.0, usual / max(facts.distinct, 1)) ** 0.6)
     floor = 300 + min(facts.distinct, 4000)
     return int(min(32_000, max(floor, round(pieces / 256) * 256)))
 

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modou.model.census import describe
-from modou.pipeline.plan import LADDER, Budget, Plan, TextFacts, choose_size, expected_bits, plan_training
+from modou.pipeline.plan import (
+    LADDER,
+    Budget,
+    Plan,
+    TextFacts,
+    choose_size,
+    choose_vocabulary,
+    expected_bits,
+    plan_training,
+)
 from modou.settings.run import RunSettings
 
 NOVEL = TextFacts(characters=900_000, distinct=4100, chinese=True)
@@ -30,6 +39,14 @@ def test_what_is_asked_for_stays_and_every_choice_has_a_reason() -> None:
 @given(st.floats(1e9, 1e20), st.floats(1, 1e6))
 def test_more_flops_never_give_a_smaller_model(flops: float, times: float) -> None:
     assert LADDER.index(choose_size(flops)) <= LADDER.index(choose_size(flops * times))
+
+
+@given(st.integers(1, 10**8), st.integers(1, 8000))
+def test_a_text_of_few_characters_affords_more_pieces_within_bounds(characters: int, distinct: int) -> None:
+    plain = choose_vocabulary(TextFacts(characters, 8000, chinese=True))
+    found = choose_vocabulary(TextFacts(characters, distinct, chinese=True))
+    assert 300 + min(distinct, 4000) <= found <= max(plain, 1.5 * 45 * characters ** (1 / 3) + 256)
+    assert choose_vocabulary(TextFacts(651_933, 1983, chinese=True)) == 5632, "measured: storyteller"
 
 
 def test_the_oftener_a_text_is_read_the_more_dropout() -> None:
