@@ -74,6 +74,7 @@ def test_commands_options_and_files_exist(language: str, chapter: str) -> None:
     """What is only told is not run, but it must be understood."""
     text = read(language, chapter)
     known = {flag for name in COMMANDS for option in arguments.options(name) for flag in option.flags}
+    known |= {flag.replace("--", "--no-", 1) for flag in known}
     for code in [*commands(text), *told(text)]:
         words = shlex.split(code)
         if words[0] == "modou" and words[1:] and not words[1].startswith("/") and len(words) > 3:

@@ -24,13 +24,18 @@ def score_hidden(
     return log_N.new_zeros(mask_BT.shape).masked_scatter(inside_BT, log_N), logits_NV
 
 
+def ends(mask_BT: Tensor) -> Tensor:
+    """How many positions of each row go to the last 1 of its mask, (B,)."""
+    return (mask_BT.bool() * torch.arange(1, mask_BT.shape[1] + 1, device=mask_BT.device)).amax(1)
+
+
 @torch.no_grad()
 def score_tokens(model: GPT, ids_BT: Tensor, target_BT: Tensor, mask_BT: Tensor, temperature: float = 1.0) -> Tensor:
-    """The same from ids, (B, T) on the CPU, a few rows at a time."""
+    """The same from ids, (B, T) on the CPU, a few rows of like length at a time."""
     device = model.embedding.weight.device
-    rows = max(1, POSITIONS_AT_ONCE // ids_BT.shape[1])
-    parts: list[Tensor] = []
-    for some in zip(*(tensor.split(rows) for tensor in (ids_BT, target_BT, mask_BT)), strict=True):
-        ids, target, mask = (tensor.to(device) for tensor in some)
-        parts.append(score_hidden(model, model.hidden(ids), target, mask, temperature)[0].cpu())
-    return torch.cat(parts)
+    ends_B, log_BT = ends(mask_BT), torch.zeros(mask_BT.shape)
+    for rows in ends_B.argsort().split(max(1, POSITIONS_AT_ONCE // ids_BT.shape[1])):
+        width = max(1, int(ends_B[rows].max()))
+        ids, target, mask = (tensor[rows, :width].to(device) for tensor in (ids_BT, target_BT, mask_BT))
+        log_BT[rows, :width] = score_hidden(model, model.hidden(ids), target, mask, temperature)[0].float().cpu()
+    return log_BT

@@ -22,10 +22,22 @@ from torch import Tensor, nn
 from modou.model.attention import Attention
 from modou.model.cache import KVCache
 from modou.model.gpt import GPT, Block, FeedForward
+from modou.model.scored import ScoredGPT
 
 NextLogits = Callable[[Tensor], Tensor]
 HUGE_PAGE = 2 << 20
-PLAIN = (GPT, Block, Attention, FeedForward, nn.Linear, nn.Embedding, nn.LayerNorm, nn.RMSNorm, nn.ModuleList)
+PLAIN = (
+    GPT,
+    ScoredGPT,
+    Block,
+    Attention,
+    FeedForward,
+    nn.Linear,
+    nn.Embedding,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.ModuleList,
+)
 
 
 def next_logits(model: GPT, cache: KVCache) -> NextLogits:

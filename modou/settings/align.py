@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from modou.settings.base import Settings
-from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained
+from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings
 
 
 class SftSettings(Settings):
@@ -34,6 +34,10 @@ class RewardSettings(Settings):
     """Share of the pairs that is not trained on but measured, at most 500 of them."""
     centre: Annotated[float, Field(ge=0)] = 0.01
     """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0."""
+    surprise: bool = True
+    """Charge for tokens that were next to impossible to the model it began from (half as much work again)."""
+    beginnings: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the same loss on every beginning of the two answers; 0 = whole answers only."""
 
 
 class DpoSettings(Settings):
@@ -62,7 +66,7 @@ class RolloutSettings(Settings):
     """Most tokens of an answer."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Of the answers, over the whole vocabulary; scores are taken at the same temperature."""
-    epochs: Annotated[int, Field(ge=1)] = 2
+    epochs: Annotated[int, Field(ge=1)] = 1
     """Times a round is learned from."""
     minibatches: Annotated[int, Field(ge=1)] = 2
     """Updates in each of these times."""
@@ -91,15 +95,19 @@ class PpoSettings(Settings):
     """How far a value may move in one round."""
     value_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the value's loss."""
+    as_it_goes: bool = True
+    """Where the judge is a reward model, pay each token what it added to the score; else all is paid at the end."""
 
 
 class GrpoSettings(Settings):
     """Group-relative policy optimisation."""
 
-    kl_weight: Annotated[float, Field(ge=0)] = 0.0
+    kl_weight: Annotated[float, Field(ge=0)] = 0.02
     """Price of the distance from the reference, in the loss."""
     scale: bool = True
     """Divide advantages by the group's standard deviation."""
+    pointed: bool = True
+    """Where the judge's rules point at characters (poem), give their tokens the credit; else the whole answer."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
     """Largest fall of a token's probability ratio that still counts."""
     clip_high: Annotated[float, Field(gt=0)] = 0.28
@@ -112,30 +120,43 @@ class FineOptimizer(OptimizerSettings):
     matrix_lr: Rate = 0.005
     """Peak learning rate of the matrices in the blocks (about 0.005 for muon, 0.0003 for adamw)."""
     embedding_lr: Rate = 0.001
-    """Peak learning rate of embeddings, head, norms and biases (always AdamW)."""
+    """Peak learning rate of embeddings and head (always AdamW)."""
+    norm_lr: Rate = 0.001
+    """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
     weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Decay of the block matrices: each step takes off this share x the current rate."""
 
 
-class Batched(Trained):
-    """What learns from data at hand."""
+class PairTraining(BatchedSettings):
+    """The loop over preference pairs."""
+
+    micro_batch: Annotated[int, Field(ge=0)] = 16
+    """Pairs a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
+
+
+class AnswerTraining(TrainSettings):
+    """The loop over rounds of answers."""
+
+    micro_batch: Annotated[int, Field(ge=0)] = 16
+    """Answers a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
+
+
+class SftRun(Trained):
+    """All settings of `modou sft`."""
 
     train: BatchedSettings = BatchedSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Training loop."""
-
-
-class SftRun(Batched):
-    """All settings of `modou sft`."""
-
     sft: SftSettings = SftSettings()
     """Supervised fine-tuning."""
     optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Optimizer."""
 
 
-class RewardRun(Batched):
+class RewardRun(Trained):
     """All settings of `modou reward`."""
 
+    train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Training loop."""
     reward: RewardSettings = RewardSettings()
     """Reward model."""
     optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
@@ -148,26 +169,41 @@ class PreferenceOptimizer(FineOptimizer):
     matrix_lr: Rate = 0.001
     """Peak learning rate of the matrices in the blocks (about 0.001 for muon, 0.0001 for adamw)."""
     embedding_lr: Rate = 0.0002
-    """Peak learning rate of embeddings, head, norms and biases (always AdamW)."""
+    """Peak learning rate of embeddings and head (always AdamW)."""
+    norm_lr: Rate = 0.0002
+    """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
 
 
-class DpoRun(Batched):
+class DpoRun(Trained):
     """All settings of `modou dpo`."""
 
+    train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Training loop."""
     dpo: DpoSettings = DpoSettings()
     """Direct preference optimisation."""
     optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
+class AnswerOptimizer(PreferenceOptimizer):
+    """Rewards say little and are mostly chance: norms, few numbers, hear them best; tables hear only noise."""
+
+    embedding_lr: Rate = 0.00001
+    """Peak learning rate of embeddings and head (always AdamW)."""
+    norm_lr: Rate = 0.001
+    """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
+
+
 class PpoRun(Trained):
     """All settings of `modou ppo`."""
 
+    train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Training loop."""
     ppo: PpoSettings = PpoSettings()
     """Proximal policy optimisation."""
     rollout: RolloutSettings = RolloutSettings()
     """Rounds of answers."""
-    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
@@ -178,16 +214,16 @@ class GroupRollouts(RolloutSettings):
     """Different questions in a round."""
     group: Annotated[int, Field(ge=2)] = 8
     """Answers to each question, which are compared."""
-    epochs: Annotated[int, Field(ge=1)] = 1
-    """Times a round is learned from."""
 
 
 class GrpoRun(Trained):
     """All settings of `modou grpo`."""
 
+    train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Training loop."""
     grpo: GrpoSettings = GrpoSettings()
     """Group-relative policy optimisation."""
     rollout: GroupRollouts = GroupRollouts()
     """Rounds of answers."""
-    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""

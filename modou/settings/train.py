@@ -20,7 +20,9 @@ class OptimizerSettings(Settings):
     matrix_lr: Rate = 0.02
     """Peak learning rate of the matrices in the blocks (about 0.02 for muon, 0.001 for adamw)."""
     embedding_lr: Rate = 0.004
-    """Peak learning rate of embeddings, head, norms and biases (always AdamW)."""
+    """Peak learning rate of embeddings and head (always AdamW)."""
+    norm_lr: Rate = 0.004
+    """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
     """Momentum of Muon."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9

@@ -18,9 +18,10 @@ def shuffled(lines: Lines, _: Lines, dice: random.Random) -> Lines:
 
 
 def unrhymed(lines: Lines, other: Lines, dice: random.Random) -> Lines:
-    """Another last character in an even line."""
+    """Another last character in an even line, such as ends an even line, too: one of an odd line would betray itself by
+    its tone."""
     place = dice.randrange(1, len(lines), 2)
-    return _with(lines, place, lines[place][:-1] + dice.choice(other[::2])[-1])
+    return _with(lines, place, lines[place][:-1] + dice.choice(other[1::2])[-1])
 
 
 def mixed(lines: Lines, other: Lines, dice: random.Random) -> Lines:

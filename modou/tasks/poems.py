@@ -19,7 +19,7 @@ FORMS: Mapping[str, tuple[int, int]] = {"五绝": (4, 5), "七绝": (4, 7), "五
 """Lines and characters a line."""
 LONGEST_TITLE = 12
 """Characters of a title that is asked for; longer ones tell a story of their own."""
-_PAUSE = re.compile(r"[，。！？；、：\n]+")
+_LINE = re.compile(r"[^，。！？；、：\s]([^，。！？；、：\n]*[^，。！？；、：\s])?")
 _ONLY_CHARACTERS = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff〇]+")
 _NOTES = re.compile(r"[（(【\[].*?[）)】\]]|[\s　]+")
 
@@ -91,15 +91,25 @@ def verse(lines: Sequence[str]) -> str:
 
 def lines_of(text: str) -> list[str]:
     """The lines of a poem, however it is punctuated."""
-    return [part.strip() for part in _PAUSE.split(text) if part.strip()]
+    return [text[start:end] for start, end in spans_of(text)]
+
+
+def spans_of(text: str) -> list[tuple[int, int]]:
+    """Where they begin and end."""
+    return [found.span() for found in _LINE.finditer(text)]
 
 
 def form_of(lines: Sequence[str]) -> str | None:
     """The form that lines have exactly; None: no regular one."""
     for form, (count, length) in FORMS.items():
         if len(lines) == count and all(len(line) == length for line in lines):
-            return form if all(_ONLY_CHARACTERS.fullmatch(line) for line in lines) else None
+            return form if all(map(is_line, lines)) else None
     return None
+
+
+def is_line(line: str) -> bool:
+    """Whether nothing but Chinese characters stands in it."""
+    return bool(_ONLY_CHARACTERS.fullmatch(line))
 
 
 # -- how they are asked for --

@@ -5,20 +5,37 @@ from itertools import chain, islice
 from typing import Any
 
 from modou.text.storyteller.language import LanguageName
-from modou.text.storyteller.questions import questions
+from modou.text.storyteller.questions import Question, questions
 
-TEST_SEED = 1_000_000
-"""Added to the seed of a test: no training question is about one of its worlds."""
+PRACTICE_SEED, TEST_SEED = 1_000_000, 2_000_000
+"""Added to the seed: no question of one file is about a world of another."""
 ASKED = 200
-"""Questions about a world before the next one."""
+"""Passages of a world before the next one."""
+MOST = 6
+"""Questions about a passage in one conversation: answers are three tokens long, the passage a hundred and fifty."""
+
+
+def conversations(language: LanguageName, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """`count` passages, each with several questions and their answers, as rows of data; a pure function of its
+    arguments."""
+    for asked in _passages(language, count, seed, MOST):
+        messages: list[dict[str, str]] = []
+        for number, one in enumerate(asked):
+            said = f"{one.passage}\n{one.question}" if number == 0 else one.question
+            messages += [{"role": "user", "content": said}, {"role": "assistant", "content": one.answer}]
+        yield {"messages": messages}
 
 
 def rows(language: LanguageName, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """`count` questions with their answers, as rows of data; a pure function of its arguments."""
-    worlds = chain.from_iterable(islice(questions(language, seed * 1000 + number), ASKED) for number in range(count))
-    for asked in islice(worlds, count):
+    """`count` passages with a question each."""
+    for (asked,) in _passages(language, count, seed, 1):
         yield {
             "instruction": f"{asked.passage}\n{asked.question}",
             "output": asked.answer,
             "facts": {"answer": asked.answer, "kind": asked.kind},
         }
+
+
+def _passages(language: LanguageName, count: int, seed: int, most: int) -> Iterator[list[Question]]:
+    worlds = (islice(questions(language, seed * 1000 + number, most), ASKED) for number in range(count))
+    return islice(chain.from_iterable(worlds), count)

@@ -85,6 +85,6 @@ class Dpo(DataAtHand):
 
 
 def answer_log_probabilities(model: GPT, batch: PairBatch) -> Tensor:
-    """log p of each row's answer, the sum over its tokens, (B,)."""
+    """log p of the chosen answers, then of the rejected, each the sum over its tokens, (2P,)."""
     log_BT, _ = score_hidden(model, model.hidden(batch.ids_BT), batch.target_BT, batch.target_BT != IGNORE)
-    return log_BT.sum(1)
+    return log_BT.sum(1)[batch.row_2P]

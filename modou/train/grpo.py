@@ -5,19 +5,25 @@
 
 with r = p / p_old of a token. Every token of every answer weighs the same (DAPO, Yu et al. 2025): a mean over answers
 would let a long answer's tokens count for less.
+
+Where the judge's rules can point at the characters that keep or break them, each rule is a score by itself, compared
+within the group as above, and what comes of it goes to the tokens of those characters alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
 from modou.settings.align import GrpoSettings
+from modou.text.conversation import Template
 from modou.train import policy
 from modou.train.rl import PolicyObjective, Rows
-from modou.train.rollouts import Rollout
+from modou.train.rollouts import Answer, Pointer, Rollout
 
 
 @dataclass
@@ -25,16 +31,35 @@ class Grpo(PolicyObjective):
     """See the file's top, and train.objective for the contract."""
 
     settings: GrpoSettings = field(default_factory=GrpoSettings)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.kl_weight = self.price = self.settings.kl_weight
+    pointer: Pointer | None = None
+    """Says which characters earned what; None: a score is the whole answer's."""
 
     def advise(self, rollout: Rollout, model: GPT) -> dict[str, Tensor]:
-        """Advantages, the same for all tokens of an answer."""
+        """Advantages of every token."""
+        if self.pointer is not None:
+            return {"advantages_NT": self._pointed(rollout, self.pointer)}
         scores_PG = rollout.scores_N.view(-1, self.rollout.group)
         advantages_N = policy.group_advantages(scores_PG, self.settings.scale).flatten()
         return {"advantages_NT": advantages_N[:, None] * rollout.mask_NT}
+
+    def _pointed(self, rollout: Rollout, pointer: Pointer) -> Tensor:
+        advantages_NT = torch.zeros_like(rollout.mask_NT)
+        group = self.rollout.group
+        for first in range(0, len(rollout.answers), group):
+            answers = rollout.answers[first : first + group]
+            earned = [{credit.name: credit for credit in pointer(answer)} for answer in answers]
+            places = [places_of_tokens(self.template, answer) for answer in answers]
+            for name in dict.fromkeys(name for credits in earned for name in credits):
+                points_1G = torch.tensor([[credits[name].points if name in credits else 0.0 for credits in earned]])
+                advantages_G = policy.group_advantages(points_1G, self.settings.scale)[0]
+                for row, credits in enumerate(earned):
+                    if name in credits:
+                        start, end = credits[name].start, credits[name].end
+                        before = len(answers[row].task.ids) - 1
+                        for token, place in enumerate(places[row]):
+                            if start <= place < end:
+                                advantages_NT[first + row, before + token] += advantages_G[row]
+        return advantages_NT
 
     def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:
         """Sum over the tokens of the micro-batch."""
@@ -48,3 +73,8 @@ class Grpo(PolicyObjective):
         if own.kl_weight:
             loss = loss + own.kl_weight * (distance_BT * mask_BT).sum()
         return loss, self.common_metrics(logits_NV, distance_BT, clipped, mask_BT)
+
+
+def places_of_tokens(template: Template, answer: Answer) -> Sequence[int]:
+    """Where in the answer's text each of its tokens begins; the end mark, after the last character."""
+    return [len(template.answer(answer.ids[:token])) for token in range(len(answer.ids))]

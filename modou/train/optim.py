@@ -25,6 +25,9 @@ POLAR_STEPS = (
     (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
 )
 
+TABLES = ("embedding.", "positions.", "head.")
+"""Names of tables with a row for each token or position begin so."""
+
 
 def orthogonalise(matrices_NRC: Tensor) -> Tensor:
     """The nearest (semi-)orthogonal matrix of each of N matrices: U V^T of its SVD, to about 10 %.
@@ -128,7 +131,7 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
     """The optimizers of `model`: [Muon, AdamW], or [AdamW] alone. Each group remembers its peak rate as `peak_lr`.
 
     Matrices of the blocks go to Muon (or to AdamW at `matrix_lr`); embeddings and head to AdamW at `embedding_lr`;
-    norms and biases to AdamW at `embedding_lr` without decay. What is frozen is left out.
+    norms, biases and a score to AdamW at `norm_lr` without decay. What is frozen is left out.
     """
     matrices: list[nn.Parameter] = []
     parts: list[tuple[int, list[int]]] = []
@@ -140,11 +143,11 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
             matrices.append(parameter)
             parts.append(model.matrices_in(name) if settings.name == "muon" else (0, []))
         else:
-            (tables if parameter.ndim == 2 else scalars).append(parameter)
+            (tables if name.startswith(TABLES) else scalars).append(parameter)
     decay = settings.weight_decay
     adam_groups: list[dict[str, Any]] = [
         {"params": tables, "lr": settings.embedding_lr, "weight_decay": settings.embedding_decay},
-        {"params": scalars, "lr": settings.embedding_lr, "weight_decay": 0.0},
+        {"params": scalars, "lr": settings.norm_lr, "weight_decay": 0.0},
     ]
     optimizers: list[torch.optim.Optimizer] = []
     if settings.name == "muon":

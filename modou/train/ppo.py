@@ -1,14 +1,19 @@
 """PPO: a value at every token says what was to be expected, the advantage is what came on top (Schulman et al. 2017;
 on language models Ouyang et al. 2022).
 
-    r_t = -beta * (log p - log reference)  and, at the last token, the answer's score
+    r_t = -beta * (log p - log reference)  and, at the last token, the answer's score; or, where the judge is a reward
+          model, at every token by how much it raised the model's opinion of what stands there so far
     A by GAE from r and V, whitened over all tokens of the round;  R = A + V
     loss = 1/tokens * sum of  -min(ratio A, clip(ratio) A)  +  c/2 * max((V - R)^2, (clipped V - R)^2)
+
+Paid as it goes, an answer earns its score less the same sum for all answers to the question, so what is best stays best
+(potential-based shaping: Ng, Harada & Russell 1999), and the value need only learn what the judge does not foresee.
 
 The value is one number read off the policy's own hidden state (model.scored). beta is steered: above the wanted
 distance it grows, below it shrinks (Ziegler et al. 2019).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +26,7 @@ from modou.model.scoring import POSITIONS_AT_ONCE, score_hidden
 from modou.settings.align import PpoSettings
 from modou.train import policy
 from modou.train.rl import PolicyObjective, Rows
-from modou.train.rollouts import Rollout
+from modou.train.rollouts import Answer, Rollout, StepJudge
 
 MOST_STEERING = 0.2
 """The price changes with the relative error of the distance, which counts up to this much,"""
@@ -34,10 +39,16 @@ class Ppo(PolicyObjective):
     """See the file's top, and train.objective for the contract."""
 
     settings: PpoSettings = field(default_factory=PpoSettings)
+    step_judge: StepJudge | None = None
+    """The judge, where it says what each token added; None: all is earned at the end."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.kl_weight = self.price = self.settings.kl_weight
+
+    def judged(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor | None]:
+        """Scores, and what of them each token earned, if that is known."""
+        return super().judged(answers) if self.step_judge is None else self.step_judge(answers)
 
     def advise(self, rollout: Rollout, model: GPT) -> dict[str, Tensor]:
         """Old values, advantages and returns of every token."""
@@ -45,7 +56,12 @@ class Ppo(PolicyObjective):
         mask_NT = rollout.mask_NT
         kl_NT = policy.kl_k1(rollout.old_NT, rollout.reference_NT)
         values_NT = token_values(model, rollout.ids_NT) * mask_NT
-        rewards_NT = policy.shaped_rewards(rollout.scores_N, kl_NT, mask_NT, self.kl_weight)
+        at_end_N, as_it_goes_NT = rollout.scores_N, rollout.earned_NT
+        if as_it_goes_NT is not None:
+            at_end_N = -self.unfinished(rollout.ended_N)
+        rewards_NT = policy.shaped_rewards(at_end_N, kl_NT, mask_NT, self.kl_weight)
+        if as_it_goes_NT is not None:
+            rewards_NT = rewards_NT + as_it_goes_NT
         advantages_NT, returns_NT = policy.generalised_advantages(
             rewards_NT, values_NT, mask_NT, self.settings.gamma, self.settings.decay
         )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from modou.model.gpt import GPT
+from modou.model.loss import IGNORE
 from modou.model.scored import ScoredGPT
 from modou.settings.align import RewardSettings
 from modou.train import policy
@@ -40,12 +41,25 @@ class RewardModel(DataAtHand):
 
     def loss(self, model: GPT, batch: PairBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum over pairs; how often the chosen one has the higher reward, and by how much."""
-        rewards_B = rewards(model, batch)
-        chosen_P, rejected_P = rewards_B.split(len(rewards_B) // 2)
+        scores_BT = every_score(model, batch)
+        rewards_2P = at_the_end(scores_BT, batch)
+        chosen_P, rejected_P = rewards_2P.split(len(rewards_2P) // 2)
         kept = float(batch.count > 0)
         margin_P = (chosen_P - rejected_P).detach()
         found = {"accuracy": (margin_P > 0).float().sum() * kept, "margin": margin_P.sum() * kept}
-        return policy.preference_loss(chosen_P, rejected_P, self.settings.centre) * kept, found
+        loss = policy.preference_loss(chosen_P, rejected_P, self.settings.centre)
+        if self.settings.beginnings:
+            loss = loss + self.settings.beginnings * self._beginnings(scores_BT, batch)
+        return loss * kept, found
+
+    def _beginnings(self, scores_BT: Tensor, batch: PairBatch) -> Tensor:
+        answer_BT = torch.zeros_like(scores_BT)
+        answer_BT[:, 1:] = (batch.target_BT[:, :-1] != IGNORE).to(scores_BT.dtype)
+        half = len(batch.row_2P) // 2
+        (chosen_PT, rejected_PT), (here_PT, there_PT) = (
+            tensor[batch.row_2P].split(half) for tensor in (scores_BT, answer_BT)
+        )
+        return policy.prefix_preference_loss(chosen_PT, rejected_PT, here_PT * there_PT)
 
     @torch.inference_mode()
     def evaluate(self, model: GPT) -> dict[str, Any]:
@@ -81,8 +95,17 @@ class RewardModel(DataAtHand):
         return []
 
 
-def rewards(model: GPT, batch: PairBatch) -> Tensor:
-    """The reward of each row, read at its last token, (B,)."""
+def every_score(model: GPT, batch: PairBatch) -> Tensor:
+    """The reward of every beginning of each conversation, (B, T)."""
     assert isinstance(model, ScoredGPT)
-    scores_BT = model.scores(model.hidden(batch.ids_BT))
-    return scores_BT.gather(1, batch.last_B[:, None])[:, 0]
+    return model.read(batch.ids_BT)
+
+
+def at_the_end(scores_BT: Tensor, batch: PairBatch) -> Tensor:
+    """The rewards of the chosen answers, then those of the rejected, read at their last tokens, (2P,)."""
+    return scores_BT.gather(1, batch.last_B[:, None])[batch.row_2P, 0]
+
+
+def rewards(model: GPT, batch: PairBatch) -> Tensor:
+    """The same from the model."""
+    return at_the_end(every_score(model, batch), batch)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from modou.model.gpt import GPT
-from modou.model.scoring import score_tokens
+from modou.model.scoring import ends, score_tokens
 from modou.settings.align import RolloutSettings
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Template
@@ -54,7 +54,7 @@ class PolicyObjective(ABC):
     shown: int = 3
     measure: str = "validation.loss"
     kl_weight: float = 0.0
-    """Price of a nat of distance from the reference."""
+    """Price of a nat of distance from the reference in the reward."""
     price: float = field(init=False, default=0.0)
     """The same as it was at the start: evaluations are compared by one price."""
     sampling: SamplingSettings = field(init=False)
@@ -118,8 +118,24 @@ class PolicyObjective(ABC):
             score_tokens(model, ids_NT, target_NT, mask_NT, self.sampling.temperature)
             for model in (writer, self.reference)
         )
-        scores_N = self.judge(answers) - self.rollout.unfinished_penalty * (1 - padded["ended_N"])
-        return Rollout(**padded, old_NT=old_NT, reference_NT=reference_NT, scores_N=scores_N)
+        scores_N, earned_NT = self.judged(answers)
+        scores_N = scores_N - self.unfinished(padded["ended_N"])
+        return Rollout(
+            **padded,
+            old_NT=old_NT,
+            reference_NT=reference_NT,
+            scores_N=scores_N,
+            earned_NT=earned_NT,
+            answers=answers,
+        )
+
+    def judged(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor | None]:
+        """Scores, and what of them each token earned, if that is known."""
+        return self.judge(answers), None
+
+    def unfinished(self, ended_N: Tensor) -> Tensor:
+        """What is taken off the scores of answers that ran into the limit."""
+        return self.rollout.unfinished_penalty * (1 - ended_N)
 
     def _summary(self, rollout: Rollout) -> dict[str, float]:
         scores_PG = rollout.scores_N.view(-1, self.rollout.group)
@@ -141,6 +157,7 @@ class PolicyObjective(ABC):
         generator = np.random.Generator(np.random.Philox(key=key, counter=[0, epoch + 1, 0, 0]))
         rows: list[int] = generator.permutation(self.answers_a_round)[part :: self.rollout.minibatches].tolist()
         mine = rows[len(rows) * rank // world : len(rows) * (rank + 1) // world]
+        mine.sort(key=ends(self.kept["mask_NT"]).tolist().__getitem__)  # like lengths together: little padding
         share = -(-len(rows) // world)
         size = self.micro_batch or share
         return [self._rows(mine[first : first + size]) for first in range(0, share, size)]
@@ -151,8 +168,7 @@ class PolicyObjective(ABC):
         tensors = {name: tensor[chosen] for name, tensor in self.kept.items()}
         if not rows:
             tensors["mask_NT"] = torch.zeros_like(tensors["mask_NT"])
-        place_T = torch.arange(1, tensors["mask_NT"].shape[1] + 1)
-        width = max(1, int((tensors["mask_NT"] * place_T).max()))
+        width = max(1, int(ends(tensors["mask_NT"]).max()))
         tensors = {name: tensor[:, :width] if name.endswith("_NT") else tensor for name, tensor in tensors.items()}
         count = int(tensors["mask_NT"].sum())
         return Rows({name: tensor.to(self.world.device) for name, tensor in tensors.items()}, count)

@@ -8,7 +8,7 @@ same round; each writes its share and all keep the whole, so that any of them ca
 Shapes: N answers of a round, T positions (the longest question and answer, less one: position t scores token t + 1).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from modou.generate.engine import complete
 from modou.model.gpt import GPT
 from modou.settings.sampling import SamplingSettings
+from modou.tasks.credit import Credit
 from modou.text.conversation import Message, Template
 from modou.text.tokenizer import Tokenizer
 from modou.train.parallel import World
@@ -46,6 +47,11 @@ class Answer:
 
 Judge = Callable[[Sequence[Answer]], Tensor]
 """Scores (N,) float32 of answers."""
+StepJudge = Callable[[Sequence[Answer]], tuple[Tensor, Tensor]]
+"""Scores, and by how much each token raised the judge's opinion of what was written so far, (N, T) as in a Rollout, 0
+outside the answers: over an answer it adds up to its score less what the judge thought of the bare question."""
+Pointer = Callable[[Answer], Iterable[Credit]]
+"""What the parts of an answer earned."""
 
 
 @dataclass
@@ -66,10 +72,14 @@ class Rollout:
     """What the judge gave the whole answer."""
     ended_N: Tensor
     """1 where the answer was closed."""
+    earned_NT: Tensor | None = None
+    """What of its score each token earned, where the judge says."""
+    answers: Sequence[Answer] = ()
+    """What was written; nothing of it is needed once the advantages are known."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it by name."""
-        return dict(vars(self))
+        """The tensors by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
 
 def write(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from page_helpers import documented, paths, pattern
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
@@ -17,7 +18,7 @@ from modou.pipeline import run as pipeline
 from modou.pipeline.align.beginning import name_beginning
 from modou.pipeline.align.check import check
 from modou.pipeline.align.compare import compare
-from modou.pipeline.align.judges import context_of, room_for_questions
+from modou.pipeline.align.judges import ModelJudge, context_of, make_judge, room_for_questions
 from modou.pipeline.align.preferences import Judging, dpo, reward
 from modou.pipeline.align.reinforcement import grpo, ppo
 from modou.pipeline.align.sft import sft
@@ -26,7 +27,9 @@ from modou.runs import RunFolder, answers, load_model
 from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
+from modou.text.conversation import Message, Template
 from modou.train.events import Stepped
+from modou.train.rollouts import Answer, Task, assemble
 
 TINY: dict[str, dict[str, Any]] = {
     "tokenizer": {"vocabulary": 330, "threads": 1},
@@ -107,6 +110,26 @@ def test_reinforcement_from_a_rule_and_from_a_model(folder: Path, tmp_path: Path
     assert report["data"]["questions"] == len(TALK) and report["data"]["bad"] == 1
     assert {"reward", "kl", "length"} <= report["validation"].keys()
     assert type(load_model(RunFolder(out))[0]) is GPT and answers(RunFolder(out))
+
+
+def test_what_the_tokens_of_an_answer_earn_adds_up_to_its_score(folder: Path) -> None:
+    """Ended or not, beside longer ones or not; nothing is earned outside the answer."""
+    model, tokenizer, _ = load_model(RunFolder(folder / "judge"))
+    judge = make_judge(str(folder / "judge"), tokenizer, torch.device("cpu"))
+    assert isinstance(judge, ModelJudge) and isinstance(model, ScoredGPT)
+    template = Template(tokenizer)
+    tasks = [Task(template.prompt([Message("user", question)]), question) for question, _ in TALK[:2]]
+    sides = [(TALK[0][1], True), (TALK[1][1] * 2, False), ("", True)]
+    ids = [(*tokenizer.encode(text), *([tokenizer.end] if ended else [])) for text, ended in sides]
+    written = [
+        Answer(tasks[n % 2], text, own, ended) for n, ((text, ended), own) in enumerate(zip(sides, ids, strict=True))
+    ]
+    (scores_N, earned_NT), mask_NT = judge.by_step(written), assemble(written)["mask_NT"]
+    assert earned_NT.shape == mask_NT.shape and (earned_NT[mask_NT == 0] == 0).all()
+    assert all(row.abs().sum() > 0 for row in earned_NT)
+    with torch.no_grad():
+        bare_N = [model.read(torch.tensor([answer.task.ids]))[0, -1] for answer in written]
+    torch.testing.assert_close(earned_NT.sum(1), scores_N - torch.stack(bare_N), atol=1e-5, rtol=1e-4)
 
 
 def test_a_judge_that_is_none_or_lacks_its_answer(folder: Path, tmp_path: Path) -> None:

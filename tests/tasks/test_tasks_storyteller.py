@@ -2,6 +2,7 @@
 
 import json
 import os
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,29 @@ def test_rows_are_conversations_that_bring_their_passage(language: str) -> None:
         assert "\n" in row["instruction"]
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_conversations_ask_several_questions_about_one_passage(language: str) -> None:
+    rows = list(storyteller.conversations(language, 40, 3))  # pyright: ignore[reportArgumentType]
+    assert len(rows) == 40 and rows == list(storyteller.conversations(language, 40, 3))  # pyright: ignore[reportArgumentType]
+    for row in rows:
+        messages = read(row).messages
+        assert [message.role for message in messages] == ["user", "assistant"] * (len(messages) // 2)
+        passage, _, _ = messages[0].content.rpartition("\n")
+        assert passage and not any("\n" in message.content for message in messages[1:])
+    assert max(len(row["messages"]) for row in rows) == 2 * storyteller.MOST
+
+
 def test_test_worlds_are_others(tmp_path: Path) -> None:
     list(task.write("storyteller-en", tmp_path))
     asked = {
-        name: [json.loads(line)["instruction"] for line in (tmp_path / name).read_text("utf-8").splitlines()]
-        for name in ("train.jsonl", "test.jsonl")
+        path.stem: [read(json.loads(line)).messages[0].content for line in path.read_text("utf-8").splitlines()]
+        for path in tmp_path.iterdir()
     }
-    assert len(asked["train.jsonl"]) == task.TRAIN and len(asked["test.jsonl"]) == task.TEST
-    assert not set(asked["train.jsonl"]) & set(asked["test.jsonl"])
+    counts = {name: len(questions) for name, questions in asked.items()}
+    assert counts == {"train": task.TRAIN, "practice": task.PRACTICE, "test": task.TEST}
+    passages = {name: {one.rpartition("\n")[0] for one in questions} for name, questions in asked.items()}
+    for one, other in combinations(passages, 2):
+        assert not passages[one] & passages[other]
     list(task.write("storyteller-en", tmp_path))  # the same again: nothing to say
     with pytest.raises(UserError):
         list(task.write("storyteller-en", tmp_path, seed=2))
@@ -44,7 +60,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "storyteller-en" in capsys.readouterr().err
     assert cli.status_of(["task", "storyteller", str(tmp_path / "a"), "--seed", "4"]) == 0
     first, _, _ = (tmp_path / "a" / "train.jsonl").read_text("utf-8").partition("\n")
-    assert json.loads(first) == next(storyteller.rows("zh", 1, 4))
+    assert json.loads(first) == next(storyteller.conversations("zh", 1, 4))
 
 
 @pytest.mark.skipif("MODOU_DATA" not in os.environ, reason="MODOU_DATA names no folder with the Tang poems")

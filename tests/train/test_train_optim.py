@@ -147,13 +147,13 @@ def named_groups(model: GPT, optimizers: list[torch.optim.Optimizer]) -> Iterato
 def test_every_parameter_has_one_place(name: str, optimizer: str) -> None:
     model = GPT(SHAPES[name])
     options = OptimizerSettings(
-        name=optimizer, matrix_lr=0.03, embedding_lr=0.002, weight_decay=0.2, embedding_decay=0.01
+        name=optimizer, matrix_lr=0.03, embedding_lr=0.002, norm_lr=0.005, weight_decay=0.2, embedding_decay=0.01
     )
     placed = list(named_groups(model, make_optimizers(model, options)))
     assert sorted(entry[0] for entry in placed) == sorted(entry[0] for entry in model.named_parameters())
     for parameter, kind, group in placed:
         if parameter.endswith("bias") or "norm" in parameter:
-            assert (kind, group["lr"], group["weight_decay"]) == ("AdamW", 0.002, 0.0), parameter
+            assert (kind, group["lr"], group["weight_decay"]) == ("AdamW", 0.005, 0.0), parameter
         elif "blocks" in parameter:
             expected = ("Muon" if optimizer == "muon" else "AdamW", 0.03, 0.2)
             assert (kind, group["lr"], group["weight_decay"]) == expected, parameter

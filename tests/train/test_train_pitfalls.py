@@ -92,7 +92,7 @@ def training(folder: Path, name: str, micro: int = 0, steps: int = 2, rates: Any
         folder,
         model=SHAPE,
         train={"steps": steps, "batch": BATCH, "evaluate_every": steps, "average": 0, **train},
-        optimizer=rates or {"name": "adamw", "matrix_lr": 0.003, "embedding_lr": 0.003, "clip": 0},
+        optimizer=rates or {"name": "adamw", "matrix_lr": 0.003, "embedding_lr": 0.003, "norm_lr": 0.003, "clip": 0},
         change=lambda _: objective(name, micro),
         make=lambda _: model_for(name),
     )
@@ -187,7 +187,7 @@ def test_the_judge_reads_the_ids_as_written_and_one_end_mark() -> None:
     assert tokenizer().decode(spelled) == "阿豆" and tokenizer().encode("阿豆") != [*spelled]
     model, asked = model_for("reward").eval(), TASKS[0]
     written = [((*spelled, MARK), True), ((*spelled, tokenizer().eos), True), (spelled, False), (spelled * 2, False)]
-    found = judges.by_model(model, tokenizer())([Answer(asked, "阿豆", ids, ended) for ids, ended in written])
+    found = judges.ModelJudge(model, tokenizer())([Answer(asked, "阿豆", ids, ended) for ids, ended in written])
     read = [torch.tensor([[*asked.ids, *ids, MARK]]) for ids in (spelled, spelled, spelled, spelled * 2)]
     expected = torch.stack([model.scores(model.hidden(ids))[0, -1] for ids in read])
     torch.testing.assert_close(found, expected.detach())
@@ -273,7 +273,7 @@ def test_the_expected_gradient_of_the_price_is_that_of_a_distance(name: str) -> 
     )
     assert torch.cosine_similarity(found, right, 0) > 1 - 1e-9 and torch.cosine_similarity(found, wrong, 0) < 0.99
     if name == "grpo":  # of PPO's whitened advantages only the direction is known
-        torch.testing.assert_close(found, 0.05 * right, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(found, 0.05 * right, rtol=1e-5, atol=1e-8)
 
 
 def test_groups_are_the_answers_to_one_question_and_equal_scores_are_zero_to_the_last_bit() -> None:

@@ -2,11 +2,15 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from rank_helpers import record_gradients, start_two, world_of_two
 from train_helpers import (
     DOES,
@@ -23,18 +27,20 @@ from train_helpers import (
 
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
-from modou.model.scored import ScoredGPT
+from modou.model.scored import RewardGPT, ScoredGPT
 from modou.settings.align import DpoSettings, RewardSettings
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Message, Template
 from modou.train.dpo import Dpo, answer_log_probabilities
 from modou.train.loop import Trainer
-from modou.train.pairs import encode_pair, pair_batch
+from modou.train.pairs import Pair, encode_pair, pair_at, pair_batch, step_pairs
 from modou.train.pretrain import Pretrain
-from modou.train.reward import RewardModel, rewards
+from modou.train.reward import RewardModel, every_score, rewards
 
 CONTEXT, STEPS = 96, 6
+GENTLE = 0.0003
+"""A score's bias has hardly a gradient but rounding, of which AdamW makes whole steps: let them be small."""
 CPU = torch.device("cpu")
 TEMPLATE = Template(tokenizer())
 QUESTIONS = [(Message("user", f"{who}？"),) for who in WHO]
@@ -78,7 +84,7 @@ def from_reference(shape: ModelSettings) -> GPT:
 
 
 OBJECTIVES: dict[str, Callable[[Pretrain], Any]] = {"reward": reward_objective, "dpo": dpo_objective}
-MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": ScoredGPT, "dpo": from_reference}
+MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": RewardGPT, "dpo": from_reference}
 
 
 def training(
@@ -88,7 +94,7 @@ def training(
         folder,
         model=SHAPE,
         train={"steps": steps, "batch": 5, "micro_batch": 2, "evaluate_every": max(2, steps // 3)},
-        optimizer={"name": optimizer, "matrix_lr": rate, "clip": 0},
+        optimizer={"name": optimizer, "matrix_lr": rate, "embedding_lr": rate, "norm_lr": rate, "clip": 0},
         change=OBJECTIVES[name],
         make=MODELS[name],
         **more,
@@ -120,6 +126,59 @@ def test_a_reward_is_read_after_the_whole_answer_and_padding_changes_nothing() -
     torch.testing.assert_close(together[: len(PAIRS)], torch.stack([pair[0] for pair in alone]))
     torch.testing.assert_close(together[len(PAIRS) :], torch.stack([pair[1] for pair in alone]))
     torch.testing.assert_close(together[0], by_hand)
+
+
+RIVALS = [Pair(PAIRS[n].chosen, rejected.rejected) for n in range(3) for rejected in PAIRS[n + 1 : 4]]
+"""Of three questions with 3, 2 and 1 pairs."""
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(0, 99))
+def test_an_epoch_has_every_pair_once_and_those_of_one_question_together(sizes: list[int], seed: int) -> None:
+    count = sum(sizes)
+    question = [number for number, size in enumerate(sizes) for _ in range(size)]
+    for epoch in range(2):
+        order = [pair_at(epoch * count + place, tuple(sizes), seed) for place in range(count)]
+        assert sorted(order) == list(range(count))
+        groups = [question[pair] for pair in order]
+        assert sum(a != b for a, b in pairwise(groups)) == len(sizes) - 1
+
+
+def test_an_answer_preferred_to_several_is_read_once_and_nothing_else_changes() -> None:
+    torch.manual_seed(0)
+    model = ScoredGPT(SHAPE).eval()
+    torch.nn.init.normal_(model.score.weight)
+    batch = pair_batch(RIVALS, CPU)
+    assert len(batch.ids_BT) == len({pair.chosen for pair in RIVALS} | {pair.rejected for pair in RIVALS}) == 6 < 12
+    with torch.no_grad():
+        alone = [rewards(model, pair_batch([pair], CPU)) for pair in RIVALS]
+        torch.testing.assert_close(rewards(model, batch), torch.stack(alone).T.flatten())
+        log_2P = answer_log_probabilities(model, batch)
+        alone = [answer_log_probabilities(model, pair_batch([pair], CPU)) for pair in RIVALS]
+        torch.testing.assert_close(log_2P, torch.stack(alone).T.flatten())
+    (together,) = step_pairs(RIVALS, 0, len(RIVALS), 3, 0, 1, 0, CPU)
+    assert len(together.ids_BT) == len(batch.ids_BT) and together.count == len(RIVALS)
+
+
+def test_beginnings_are_compared_where_both_answers_are() -> None:
+    """By hand, place by place: the question and what only one answer has do not count."""
+    torch.manual_seed(0)
+    model = ScoredGPT(SHAPE).eval()
+    torch.nn.init.normal_(model.score.weight)
+    loss = {}
+    for weight in (0.0, 1.0):
+        made = replace(reward_objective(_made()), settings=RewardSettings(beginnings=weight, centre=0.0))
+        loss[weight] = made.loss(model, pair_batch(PAIRS[:3], CPU))[0].item()
+    expected = 0.0
+    for pair in PAIRS[:3]:
+        first = pair.chosen.trained.index(True)
+        assert pair.rejected.trained.index(True) == first
+        with torch.no_grad():
+            alone = (pair_batch([Pair(side, side)], CPU) for side in (pair.chosen, pair.rejected))
+            chosen, rejected = (every_score(model, batch)[0] for batch in alone)
+        common = min(len(pair.chosen), len(pair.rejected))
+        margins = (chosen[first:common] - rejected[first:common]).double()
+        expected += torch.nn.functional.softplus(-margins).mean().item()
+    assert loss[1.0] - loss[0.0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_probability_of_an_answer_by_hand() -> None:
@@ -187,7 +246,8 @@ def test_resume_at_every_step_is_bit_identical(tmp_path: Path, name: str) -> Non
 def work(rank: int, folder: Path) -> None:
     for strategy in ("ddp", "fsdp"):
         for name in OBJECTIVES:
-            made = training(folder / strategy / name, name, optimizer="adamw", world=world_of_two(rank, strategy))
+            world = world_of_two(rank, strategy)
+            made = training(folder / strategy / name, name, rate=GENTLE, optimizer="adamw", world=world)
             gradients = record_gradients(made)
             run(made)
             if rank == 0:
@@ -205,7 +265,7 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_two_ranks_train_what_one_does(two_ranks: Path, tmp_path: Path, strategy: str, name: str) -> None:
     # Muon scales every matrix up to the same size, also one that is all but 0, rounding included: not the matter here.
-    made = training(tmp_path / "one", name, optimizer="adamw")
+    made = training(tmp_path / "one", name, rate=GENTLE, optimizer="adamw")
     gradients = record_gradients(made)
     run(made)
     found = torch.load(two_ranks / strategy / name / "gradients.pt")

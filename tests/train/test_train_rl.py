@@ -16,13 +16,15 @@ from modou.model.scored import ScoredGPT
 from modou.model.scoring import score_tokens
 from modou.settings.align import GrpoSettings, PpoSettings, RolloutSettings
 from modou.settings.model import ModelSettings
+from modou.tasks.credit import Credit
 from modou.text.conversation import Message, Template
-from modou.train.grpo import Grpo
+from modou.train.grpo import Grpo, places_of_tokens
 from modou.train.loop import Trainer
 from modou.train.parallel import World
+from modou.train.policy import group_advantages
 from modou.train.ppo import Ppo
 from modou.train.rl import PolicyObjective
-from modou.train.rollouts import Answer, Task, assemble, write
+from modou.train.rollouts import Answer, Pointer, Task, assemble, write
 
 CONTEXT, STEPS = 48, 6
 CPU = World(torch.device("cpu"))
@@ -84,7 +86,7 @@ def training(
         folder,
         model=SHAPE,
         train={"steps": steps, "batch": 1, "micro_batch": 2, "evaluate_every": 3, "average": 0},
-        optimizer={"name": optimizer, "matrix_lr": rate, "embedding_lr": rate, "clip": 0},
+        optimizer={"name": optimizer, "matrix_lr": rate, "embedding_lr": rate, "norm_lr": rate, "clip": 0},
         change=lambda made: objective(name, world, made.micro_batch, ROUND.changed(**rollout)),
         make=policy_model(name),
         world=world,
@@ -170,6 +172,77 @@ def test_a_group_of_equal_answers_teaches_nothing() -> None:
     made.rollout = ROUND.changed(unfinished_penalty=0.0)
     made.prepare(model, 0)
     assert made.kept["advantages_NT"].abs().sum() == 0
+
+
+# -- credit by place --
+
+
+def test_a_token_stands_where_its_text_begins(answers: list[Answer]) -> None:
+    for answer in answers:
+        places = places_of_tokens(TEMPLATE, answer)
+        assert places[0] == 0 and list(places) == sorted(places) and len(places) == len(answer.ids)
+        assert not answer.ended or places[-1] == len(answer.text)
+        for token in range(1, len(places)):
+            assert answer.text.startswith(TEMPLATE.answer(answer.ids[:token])[: places[token] - 1])
+
+
+def pointed(pointer: Pointer) -> tuple[Tensor, Tensor]:
+    """Advantages and mask of a round with credit by place."""
+    made, model = objective("grpo"), policy_model("grpo")(SHAPE)
+    assert isinstance(made, Grpo)
+    made.pointer = pointer
+    made.prepare(model, 0)
+    return made.kept["advantages_NT"], made.kept["mask_NT"]
+
+
+def test_credit_for_the_whole_is_the_whole_answers_advantage() -> None:
+    found_NT, _ = pointed(lambda answer: [Credit("short", -float(len(answer.ids)), 0, len(answer.text) + 1)])
+    made, model = objective("grpo", rollout=ROUND.changed(unfinished_penalty=0.0)), policy_model("grpo")(SHAPE)
+    made.prepare(model, 0)
+    torch.testing.assert_close(found_NT, made.kept["advantages_NT"])
+    assert found_NT.abs().sum() > 0
+
+
+def test_credit_goes_to_the_tokens_of_its_characters_alone() -> None:
+    """The first token of each answer, by its length; and a rule that one answer of a group lacks: it earned nothing."""
+    written: list[Answer] = []
+
+    def pointer(answer: Answer) -> list[Credit]:
+        written.append(answer)
+        last = [Credit("long", 1.0, len(answer.text), len(answer.text) + 1)] if len(written) % 2 else []
+        return [Credit("short", -float(len(answer.ids)), 0, 1), *last]
+
+    found_NT, mask_NT = pointed(pointer)
+    assert len(written) == len(mask_NT) and (found_NT[mask_NT == 0] == 0).all()
+    scores_PG = torch.tensor([-float(len(answer.ids)) for answer in written]).view(-1, 2)
+    by_length_N = group_advantages(scores_PG).flatten()
+    (lacking,) = set(group_advantages(torch.tensor([[1.0, 0.0]]))[0, :1].tolist())
+    for row, answer in enumerate(written):
+        expected, first = torch.zeros(found_NT.shape[1]), len(answer.task.ids) - 1
+        for token, place in enumerate(places_of_tokens(TEMPLATE, answer)):
+            expected[first + token] += by_length_N[row] if place == 0 else 0.0
+            expected[first + token] += lacking if place == len(answer.text) and row % 2 == 0 else 0.0
+        torch.testing.assert_close(found_NT[row], expected)
+
+
+def test_paid_as_it_goes_the_best_answer_is_still_the_best() -> None:
+    """With no value and no discount the returns of answers differ by their scores, and by nothing else."""
+    scores_N: list[Tensor] = []
+
+    def by_step(answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
+        padded = assemble(answers)
+        steps_NT = torch.rand(padded["mask_NT"].shape, generator=torch.Generator().manual_seed(1)) * padded["mask_NT"]
+        scores_N.append(steps_NT.sum(1))
+        return scores_N[0] + 5, steps_NT
+
+    made, model = objective("ppo"), policy_model("ppo")(SHAPE)
+    assert isinstance(made, Ppo)
+    made.rollout, made.step_judge = ROUND.changed(unfinished_penalty=0.0), by_step
+    made.settings = made.settings.changed(decay=1.0)
+    made.prepare(model, 0)
+    returns_NT, mask_NT = made.kept["returns_NT"], made.kept["mask_NT"]
+    first_N1 = mask_NT.argmax(1, keepdim=True)
+    torch.testing.assert_close(returns_NT.gather(1, first_N1)[:, 0], scores_N[0])
 
 
 def test_an_answer_that_does_not_end_pays(answers: list[Answer]) -> None:

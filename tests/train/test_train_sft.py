@@ -102,7 +102,7 @@ def test_training_teaches_the_answers_and_to_stop(tmp_path: Path) -> None:
         tmp_path,
         model=model_settings(context=CONTEXT, width=32),
         train={"steps": 150, "batch": 4, "evaluate_every": 150, "average": 0},
-        optimizer={"name": "muon", "matrix_lr": 0.02, "embedding_lr": 0.01},
+        optimizer={"name": "muon", "matrix_lr": 0.02, "embedding_lr": 0.01, "norm_lr": 0.01},
         change=lambda made: objective(made, 4),
     )
     before = made.objective.evaluate(made.model)["validation"]["loss"]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ def read_preferences(path: Path, columns: str, template: Template, context: int)
     """
     examples = read_examples(path, Columns(columns))
     found = Preferences(complaints=examples.complaints)
+    known: dict[Encoded, Encoded] = {}  # an answer that is preferred to several others is held once
     for placed in examples.placed:
         example = placed.example
         if example.kind != "preference":
@@ -100,7 +101,7 @@ def read_preferences(path: Path, columns: str, template: Template, context: int)
             found.complaints.append(f"{placed.place}: {text('align.too_long', tokens=longest, context=context)}")
             continue
         found.questions.append(example.messages)
-        found.pairs.append(pair)
+        found.pairs.append(replace(pair, chosen=known.setdefault(pair.chosen, pair.chosen)))
     if not found.pairs:
         raise UserError("align.no_preference", path=path, complaint="; ".join(found.complaints[:1]))
     return found

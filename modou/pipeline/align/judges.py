@@ -1,6 +1,7 @@
 """What scores an answer: a reward model, or a rule over what the question's row says."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from modou.model.scoring import POSITIONS_AT_ONCE
 from modou.pipeline.align.beginning import RULES
 from modou.runs import RunFolder, load_model
 from modou.settings.model import ModelSettings
+from modou.tasks.credit import verse_credits
 from modou.tasks.poems import order_of, reward_of
 from modou.text.tokenizer import Tokenizer
-from modou.train.rollouts import Answer, Judge
+from modou.train.rollouts import Answer, Judge, Pointer
 
 Rule = Callable[[str, dict[str, Any]], float]
 
@@ -30,7 +32,15 @@ def make_judge(name: str, tokenizer: Tokenizer, device: torch.device) -> Judge:
         raise UserError("align.not_a_judge", path=name, rules=", ".join(RULES))
     if own.sha256 != tokenizer.sha256:
         raise UserError("storage.other_tokenizer", folder=name)
-    return by_model(model.to(device), tokenizer)
+    model.to(device)
+    return ModelJudge(model, tokenizer)
+
+
+def make_pointer(name: str) -> Pointer | None:
+    """What the judge of that name says of an answer's parts; None: it only knows wholes."""
+    if name != "poem":
+        return None
+    return lambda answer: verse_credits(answer.text, order_of(answer.task.facts))
 
 
 def room_for_questions(writers: Sequence[RunFolder], judges: Sequence[str], tokens: int) -> int:
@@ -66,26 +76,42 @@ def by_rule(name: str, rule: Rule) -> Judge:
     return judge
 
 
-def by_model(model: ScoredGPT, tokenizer: Tokenizer) -> Judge:
+@dataclass(frozen=True)
+class ModelJudge:
     """A judge that reads question and answer to the end mark, as the reward model was taught to."""
 
-    @torch.inference_mode()
-    def judge(answers: Sequence[Answer]) -> Tensor:
-        device = model.embedding.weight.device
-        rows = [
-            # Ended by whichever mark, or not at all: it is read as the reward model was taught, to one <|end|>.
-            [*answer.task.ids, *(answer.ids[:-1] if answer.ended else answer.ids), tokenizer.end]
-            for answer in answers
-        ]
-        width = max(len(row) for row in rows)
-        assert width <= model.settings.context, "see room_for_questions"
-        at_once = max(1, POSITIONS_AT_ONCE // width)
-        scores: list[Tensor] = []
-        for first in range(0, len(rows), at_once):
-            some = rows[first : first + at_once]
-            ids_BT = torch.tensor([row + [tokenizer.pad] * (width - len(row)) for row in some], device=device)
-            last_B1 = torch.tensor([[len(row) - 1] for row in some], device=device)
-            scores.append(model.scores(model.hidden(ids_BT)).gather(1, last_B1)[:, 0].cpu())
-        return torch.cat(scores).float()
+    model: ScoredGPT
+    tokenizer: Tokenizer
 
-    return judge
+    def __call__(self, answers: Sequence[Answer]) -> Tensor:
+        """See rollouts.Judge."""
+        return self.by_step(answers)[0]
+
+    def by_step(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
+        """See rollouts.StepJudge."""
+        rows = [self._row(answer) for answer in answers]
+        scores_NT = self._read(rows)
+        width = max(len(answer.task.ids) + len(answer.ids) for answer in answers)
+        earned_NT = torch.zeros(len(rows), width - 1)
+        for number, (row, answer) in enumerate(zip(rows, answers, strict=True)):
+            first, last = len(answer.task.ids) - 1, len(answer.task.ids) + len(answer.ids) - 1
+            earned_NT[number, first:last] = scores_NT[number, first + 1 : last + 1] - scores_NT[number, first:last]
+            earned_NT[number, last - 1] += scores_NT[number, len(row) - 1] - scores_NT[number, last]
+        return scores_NT.gather(1, torch.tensor([[len(row) - 1] for row in rows]))[:, 0], earned_NT
+
+    def _row(self, answer: Answer) -> list[int]:
+        """Ended by whichever mark, or not at all: it is read as the reward model was taught, to one <|end|>."""
+        return [*answer.task.ids, *(answer.ids[:-1] if answer.ended else answer.ids), self.tokenizer.end]
+
+    @torch.inference_mode()
+    def _read(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """The reward of every beginning, (N, T) float32 on the CPU."""
+        lengths_N = torch.tensor([len(row) for row in rows])
+        width = int(lengths_N.max())
+        assert width <= self.model.settings.context, "see room_for_questions"
+        padded_NT = torch.tensor([[*row, *[self.tokenizer.pad] * (width - len(row))] for row in rows])
+        scores_NT = torch.zeros(padded_NT.shape)
+        for some in lengths_N.argsort().split(max(1, POSITIONS_AT_ONCE // width)):
+            ids_BT = padded_NT[some, : int(lengths_N[some].max())].to(self.model.embedding.weight.device)
+            scores_NT[some, : ids_BT.shape[1]] = self.model.read(ids_BT).float().cpu()
+        return scores_NT

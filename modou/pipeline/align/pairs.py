@@ -24,8 +24,8 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SPOILED = 2
-"""Damaged versions of each poem."""
+SAMPLES, SPOILED = 3, 4
+"""Answers to each question, and damaged versions of each poem."""
 
 
 def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[PipelineEvent]:
@@ -52,9 +52,12 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
         out.parent.mkdir(parents=True, exist_ok=True)
     made: list[list[dict[str, Any]]] = storage.read_jsonl(part)
     for first in range(len(made) * AT_ONCE, len(tasks), AT_ONCE):
-        written = write(model, template, tasks[first : first + AT_ONCE], 1, sampling, first, world)
+        asked = tasks[first : first + AT_ONCE]
+        written = write(model, template, asked, SAMPLES, sampling, first, world)
         dice = random.Random(f"pairs {sampling.seed} {first}")
-        made.append([row | {"run": str(run)} for answer in written for row in pairs_of(answer, tasks, dice)])
+        answered = [written[place : place + SAMPLES] for place in range(0, len(written), SAMPLES)]
+        rows = [row for task, some in zip(asked, answered, strict=True) for row in pairs_of(task, some, tasks, dice)]
+        made.append([row | {"run": str(run)} for row in rows])
         storage.append_line(part, storage.json_line(made[-1]))
         yield StageProgress("data", min(first + AT_ONCE, len(tasks)), len(tasks))
     rows = [row for some in made for row in some]
@@ -63,14 +66,17 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
     yield StageEnded("data", {"folder": str(out.parent), "rows": {out.name: len(rows)}})
 
 
-def pairs_of(answer: Answer, tasks: Sequence[Task], dice: random.Random) -> Iterator[dict[str, Any]]:
+def pairs_of(
+    task: Task, written: Sequence[Answer], tasks: Sequence[Task], dice: random.Random
+) -> Iterator[dict[str, Any]]:
     """The pairs that one question gives; `tasks`: questions whose poems are taken apart to spoil this one."""
-    task, true = answer.task, str(answer.task.facts["answer"])
+    true = str(task.facts["answer"])
     row = {"prompt": prompt_of(task), "chosen": true}
     is_verse = "form" in task.facts
-    alike = not is_verse or poems.form_of(poems.lines_of(answer.text)) == task.facts["form"]
-    if alike and answer.ended and answer.text.strip() not in ("", true.strip()):
-        yield row | {"rejected": answer.text, "kind": "samples"}
+    for answer in dict.fromkeys(answer.text for answer in written if answer.ended):
+        alike = not is_verse or poems.form_of(poems.lines_of(answer)) == task.facts["form"]
+        if alike and answer.strip() not in ("", true.strip()):
+            yield row | {"rejected": answer, "kind": "samples"}
     if is_verse:
         lines, other = (tuple(poems.lines_of(str(one.facts["answer"]))) for one in (task, dice.choice(tasks)))
         for name, spoiled in damages(lines, other, SPOILED, "head" in task.facts, dice).items():

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from modou.model.gpt import GPT
-from modou.model.scored import ScoredGPT
+from modou.model.scored import RewardGPT, ScoredGPT
 from modou.pipeline.align.beginning import Beginning
 from modou.pipeline.align.examples import Preferences, quick, read_preferences, split, taken
 from modou.pipeline.align.method import Method, drift, run_method
@@ -107,8 +107,11 @@ class Judging(_Pairs, Method[RewardRun]):
         """The base's weights with a score that is 0 everywhere, and the objective."""
         seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
         torch.manual_seed(settings.train.seed)
-        model = ScoredGPT(self.shape)
-        model.load_state_dict(self.load().state_dict(), strict=False)
+        model = (RewardGPT if settings.reward.surprise else ScoredGPT)(self.shape)
+        weights = self.load().state_dict()
+        model.load_state_dict(weights, strict=False)
+        if isinstance(model, RewardGPT):
+            model.writer.load_state_dict(weights)
         objective = RewardModel(
             pairs=taken(self.data.pairs, seen),
             held_out=taken(self.data.pairs, quick(held_out)),

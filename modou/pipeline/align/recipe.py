@@ -61,6 +61,7 @@ class Recipe:
         self.share = minutes / MINUTES
         self.data, self.judge = folder / "data", folder / "reward"
         self.train, self.pairs = self.data / "train.jsonl", self.data / "preferences.jsonl"
+        self.practice = self.train if name == "poems" else self.data / "practice.jsonl"
         self.rule = "poem" if name == "poems" else "exact"
         self.tables = read_recipe("poems" if name == "poems" else "storyteller")
         tokens = self.settings("sft", SftRun).sampling.tokens
@@ -101,7 +102,7 @@ class Recipe:
                 return partial(ppo, learned, self.train, self.settings("ppo", PpoRun), judge, out, should_stop=stop)
             case _:
                 settings = self.settings("grpo", GrpoRun)
-                return partial(grpo, learned, self.train, settings, self.rule, out, should_stop=stop)
+                return partial(grpo, learned, self.practice, settings, self.rule, out, should_stop=stop)
 
     def _comparison(self, names: list[str]) -> Part:
         runs, test = [self.folder / name for name in names], self.data / "test.jsonl"

@@ -11,7 +11,7 @@ from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.pipeline.align.beginning import Beginning
 from modou.pipeline.align.examples import read_questions, split, taken
-from modou.pipeline.align.judges import make_judge, room_for_questions
+from modou.pipeline.align.judges import ModelJudge, make_judge, make_pointer, room_for_questions
 from modou.pipeline.align.method import Method, drift, run_method
 from modou.pipeline.run import Event
 from modou.runs import RunFolder, load_model, load_weights
@@ -123,11 +123,17 @@ class Proximal(_Reinforced, Method[PpoRun]):
         torch.manual_seed(settings.train.seed)
         model = ScoredGPT(self.shape)
         model.load_state_dict(self.load().state_dict(), strict=False)
-        return spread(model, world), Ppo(**self.common(settings, world), settings=settings.ppo)
+        return spread(model, world), self._objective(settings, world)
 
     def evaluate(self, folder: RunFolder, settings: PpoRun) -> dict[str, Any]:
         """See `outcome`."""
-        return self.outcome(folder, Ppo(**self.common(settings, World(torch.device("cpu"))), settings=settings.ppo))
+        return self.outcome(folder, self._objective(settings, World(torch.device("cpu"))))
+
+    def _objective(self, settings: PpoRun, world: World) -> Ppo:
+        common = self.common(settings, world)
+        judge = common["judge"]
+        by_step = judge.by_step if settings.ppo.as_it_goes and isinstance(judge, ModelJudge) else None
+        return Ppo(**common, settings=settings.ppo, step_judge=by_step)
 
 
 class Grouped(_Reinforced, Method[GrpoRun]):
@@ -135,8 +141,12 @@ class Grouped(_Reinforced, Method[GrpoRun]):
 
     def build(self, settings: GrpoRun, world: World) -> tuple[GPT, Grpo]:
         """The base's weights, and the objective."""
-        return spread(self.load(), world), Grpo(**self.common(settings, world), settings=settings.grpo)
+        return spread(self.load(), world), self._objective(settings, world)
 
     def evaluate(self, folder: RunFolder, settings: GrpoRun) -> dict[str, Any]:
         """See `outcome`."""
-        return self.outcome(folder, Grpo(**self.common(settings, World(torch.device("cpu"))), settings=settings.grpo))
+        return self.outcome(folder, self._objective(settings, World(torch.device("cpu"))))
+
+    def _objective(self, settings: GrpoRun, world: World) -> Grpo:
+        pointer = make_pointer(self.judge) if settings.grpo.pointed else None
+        return Grpo(**self.common(settings, world), settings=settings.grpo, pointer=pointer)

@@ -13,15 +13,15 @@ from modou.tasks import poems, storyteller
 from modou.text.corpora import STORYTELLERS
 
 NAMES = ("poems", *STORYTELLERS)
-TRAIN, TEST = 12_000, 1_000
-"""Questions of a storyteller's task."""
+TRAIN, PRACTICE, TEST = 12_000, 8_000, 1_000
+"""Passages of a storyteller's task."""
 POEMS_HELD_OUT, POEMS_JUDGED = 1_000, 4_000
 """Poems of which no file but test.jsonl, and none but judge.jsonl, has a line: what a reward model calls real must not
 be what the writer knows by heart."""
 
 
 def write(name: str, folder: Path, seed: int = 1) -> Iterator[PipelineEvent]:
-    """Writes train.jsonl and test.jsonl (and of poems two files more) into `folder`; files that say the same already
+    """Writes train.jsonl, test.jsonl and what a task has beside them into `folder`; files that say the same already
     stay. UserError: no such task, no corpus, a file that says something else."""
     if name not in NAMES:
         raise UserError("align.no_such_task", name=name, names=", ".join(NAMES))
@@ -40,10 +40,12 @@ def write(name: str, folder: Path, seed: int = 1) -> Iterator[PipelineEvent]:
 
 
 def question_files(name: str, seed: int) -> dict[str, Sequence[dict[str, Any]]]:
-    """Questions about worlds for training, and about other worlds for testing."""
+    """Several questions about each passage to learn from; one about each, of other worlds, to practise on and to be
+    tested with."""
     language = STORYTELLERS[name]
     return {
-        "train.jsonl": list(storyteller.rows(language, TRAIN, seed)),
+        "train.jsonl": list(storyteller.conversations(language, TRAIN, seed)),
+        "practice.jsonl": list(storyteller.rows(language, PRACTICE, storyteller.PRACTICE_SEED + seed)),
         "test.jsonl": list(storyteller.rows(language, TEST, storyteller.TEST_SEED + seed)),
     }
 

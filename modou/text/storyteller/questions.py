@@ -7,6 +7,7 @@ is asked only about what that reader can know, and its answer is taken from the 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from modou.text.storyteller.book import Chapter, write_chapters
 from modou.text.storyteller.events import Event
@@ -27,30 +28,32 @@ class Question:
     kind: str
 
 
-def questions(language: LanguageName, seed: int = 1) -> Iterator[Question]:
-    """Questions about chapter after chapter, without end; a pure function of language and seed."""
+def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[list[Question]]:
+    """Passage after passage without end, each with up to `most` questions; a pure function of its arguments."""
     rng = random.Random(f"questions {language} {seed}")
     for chapter in write_chapters(language, seed):
-        yield from questions_about(chapter, load_language(language), rng)
+        yield from questions_about(chapter, load_language(language), rng, most)
 
 
-def questions_about(chapter: Chapter, language: Language, rng: random.Random, count: int = 12) -> Iterator[Question]:
-    """Up to `count` questions about one chapter, each with a passage of about 200 tokens."""
+def questions_about(
+    chapter: Chapter, language: Language, rng: random.Random, most: int, passages: int = 12
+) -> Iterator[list[Question]]:
+    """Up to `passages` passages of one chapter, of about 200 tokens, each with up to `most` different questions."""
     truth = chapter.before.copy()
     heard = [language.parse(sentence.text) or sentence.event for sentence in chapter.sentences]
-    ends = set(rng.sample(range(3, len(chapter.sentences)), min(count, len(chapter.sentences) - 3)))
+    ends = set(rng.sample(range(3, len(chapter.sentences)), min(passages, len(chapter.sentences) - 3)))
     for at, sentence in enumerate(chapter.sentences):
         truth.tell(sentence.event)
         if at in ends:
-            question = _ask(chapter, heard, at, truth, language, rng)
-            if question is not None:
-                yield question
+            asked = list(islice(_ask(chapter, heard, at, truth, language, rng), most))
+            if asked:
+                yield asked
 
 
 def _ask(
     chapter: Chapter, heard: list[Event], at: int, truth: State, language: Language, rng: random.Random
-) -> Question | None:
-    """One question about the sentences that end with number `at`."""
+) -> Iterator[Question]:
+    """All questions about the sentences that end with number `at`, in an order drawn as they are asked for."""
     start, length = at, len(chapter.sentences[at].text)
     while start > 0 and length < language.conventions["passage_characters"]:
         start -= 1
@@ -68,17 +71,17 @@ def _ask(
             hop = reader.get("place", value) if kind == "holder" else None
             if hop not in (None, "road"):
                 by_kind.setdefault("thing_place", []).append((key, hop or ""))
-    if not by_kind:
-        return None
-    kinds = sorted(by_kind)
-    kind = rng.choices(kinds, [1 if kind in COMMON else 8 for kind in kinds])[0]
-    key, value = rng.choice(by_kind[kind])
-    kind = kind.split("_")[0] if kind.startswith(("life", "jail")) else kind
-    template = rng.choice(language.conventions["questions"][kind])
-    names = dict(zip(("first", "second"), key[1:], strict=False))
-    return Question(
-        language.conventions["joint"].join(passage), template.format(**names), _answer(kind, value, language), kind
-    )
+    whole = language.conventions["joint"].join(passage)
+    while by_kind:
+        kinds = sorted(by_kind)
+        drawn = rng.choices(kinds, [1 if kind in COMMON else 8 for kind in kinds])[0]
+        key, value = by_kind[drawn].pop(rng.randrange(len(by_kind[drawn])))
+        if not by_kind[drawn]:
+            del by_kind[drawn]
+        kind = drawn.split("_")[0] if drawn.startswith(("life", "jail")) else drawn
+        template = rng.choice(language.conventions["questions"][kind])
+        names = dict(zip(("first", "second"), key[1:], strict=False))
+        yield Question(whole, template.format(**names), _answer(kind, value, language), kind)
 
 
 def _kind(key: Key, value: str, truth: State) -> str | None:
