@@ -24,7 +24,7 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SAMPLES, SPOILED = 3, 4
+SAMPLES, SPOILED = 2, 4
 """Answers to each question, and damaged versions of each poem."""
 
 
