@@ -34,8 +34,8 @@ class RewardSettings(Settings):
     """Share of the pairs that is not trained on but measured, at most 500 of them."""
     centre: Annotated[float, Field(ge=0)] = 0.01
     """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0."""
-    surprise: bool = True
-    """Charge for tokens that were next to impossible to the model it began from (half as much work again)."""
+    surprise: bool = False
+    """Charge for tokens that were next to impossible to the model it began from: sees more, but is easily deceived."""
     beginnings: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the same loss on every beginning of the two answers; 0 = whole answers only."""
 

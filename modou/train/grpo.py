@@ -43,22 +43,20 @@ class Grpo(PolicyObjective):
         return {"advantages_NT": advantages_N[:, None] * rollout.mask_NT}
 
     def _pointed(self, rollout: Rollout, pointer: Pointer) -> Tensor:
+        """Each rule compared within each group by itself; what comes of it to the tokens that it points at."""
         advantages_NT = torch.zeros_like(rollout.mask_NT)
-        group = self.rollout.group
-        for first in range(0, len(rollout.answers), group):
-            answers = rollout.answers[first : first + group]
-            earned = [{credit.name: credit for credit in pointer(answer)} for answer in answers]
-            places = [places_of_tokens(self.template, answer) for answer in answers]
-            for name in dict.fromkeys(name for credits in earned for name in credits):
-                points_1G = torch.tensor([[credits[name].points if name in credits else 0.0 for credits in earned]])
+        places = [places_of_tokens(self.template, answer) for answer in rollout.answers]
+        earned = [{credit.name: credit for credit in pointer(answer)} for answer in rollout.answers]
+        for first in range(0, len(earned), self.rollout.group):
+            rows = range(first, first + self.rollout.group)
+            for name in dict.fromkeys(name for row in rows for name in earned[row]):
+                credits = [earned[row].get(name) for row in rows]
+                points_1G = torch.tensor([[credit.points if credit else 0.0 for credit in credits]])
                 advantages_G = policy.group_advantages(points_1G, self.settings.scale)[0]
-                for row, credits in enumerate(earned):
-                    if name in credits:
-                        start, end = credits[name].start, credits[name].end
-                        before = len(answers[row].task.ids) - 1
-                        for token, place in enumerate(places[row]):
-                            if start <= place < end:
-                                advantages_NT[first + row, before + token] += advantages_G[row]
+                for row, credit, advantage in zip(rows, credits, advantages_G, strict=True):
+                    for column, place in enumerate(places[row], len(rollout.answers[row].task.ids) - 1):
+                        if credit and credit.start <= place < credit.end:
+                            advantages_NT[row, column] += advantage
         return advantages_NT
 
     def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:

@@ -56,12 +56,11 @@ class Ppo(PolicyObjective):
         mask_NT = rollout.mask_NT
         kl_NT = policy.kl_k1(rollout.old_NT, rollout.reference_NT)
         values_NT = token_values(model, rollout.ids_NT) * mask_NT
-        at_end_N, as_it_goes_NT = rollout.scores_N, rollout.earned_NT
-        if as_it_goes_NT is not None:
-            at_end_N = -self.unfinished(rollout.ended_N)
-        rewards_NT = policy.shaped_rewards(at_end_N, kl_NT, mask_NT, self.kl_weight)
-        if as_it_goes_NT is not None:
-            rewards_NT = rewards_NT + as_it_goes_NT
+        if rollout.earned_NT is None:
+            rewards_NT = policy.shaped_rewards(rollout.scores_N, kl_NT, mask_NT, self.kl_weight)
+        else:
+            missing_N = -self.unfinished(rollout.ended_N)
+            rewards_NT = rollout.earned_NT + policy.shaped_rewards(missing_N, kl_NT, mask_NT, self.kl_weight)
         advantages_NT, returns_NT = policy.generalised_advantages(
             rewards_NT, values_NT, mask_NT, self.settings.gamma, self.settings.decay
         )
