@@ -15,6 +15,8 @@ from modou.settings.model import ModelSettings
 
 UNLIKELY = 8.0
 """Nats of surprise at which a token is half a blunder."""
+CHEAP = -3.0
+"""The logarithm, nearly, of what a blunder costs before anything is learned: questions are full of them."""
 
 
 class ScoredGPT(GPT):
@@ -60,7 +62,7 @@ class RewardGPT(ScoredGPT):
         self.writer = GPT(settings.changed(dropout=0.0)).requires_grad_(False)
         self.price = nn.Linear(settings.width, 1)
         nn.init.zeros_(self.price.weight)
-        nn.init.zeros_(self.price.bias)
+        nn.init.constant_(self.price.bias, CHEAP)
 
     def twin(self) -> GPT:
         """A model of the same kind."""

@@ -32,8 +32,8 @@ class RewardSettings(Settings):
     """Times every pair is learned from (where --train.steps does not say how long)."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the pairs that is not trained on but measured, at most 500 of them."""
-    centre: Annotated[float, Field(ge=0)] = 0.01
-    """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0."""
+    centre: Annotated[float, Field(ge=0)] = 0.05
+    """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0, of every beginning, too."""
     surprise: bool = False
     """Charge for tokens that were next to impossible to the model it began from: sees more, but is easily deceived."""
     beginnings: Annotated[float, Field(ge=0)] = 1.0

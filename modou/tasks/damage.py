@@ -49,8 +49,13 @@ def beheaded(lines: Lines, other: Lines, dice: random.Random) -> Lines:
     return _with(lines, place, dice.choice(other)[0] + lines[place][1:])
 
 
+def unfinished(lines: Lines, _: Lines, dice: random.Random) -> Lines:
+    """The last lines not written."""
+    return lines[: dice.randrange(2, len(lines), 2)]
+
+
 DAMAGES: dict[str, Damage] = {
-    damage.__name__: damage for damage in (shuffled, unrhymed, mixed, repeated, misshapen, beheaded)
+    damage.__name__: damage for damage in (shuffled, unrhymed, mixed, repeated, misshapen, unfinished, beheaded)
 }
 ONLY_HEADS = "beheaded"
 """Damage only where the first characters were asked for."""

@@ -6,8 +6,9 @@ The rules never train the reward model: they are the yardstick beside it.
 import json
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modou.tasks.rhyme import rhymes
@@ -154,6 +155,24 @@ def orders(poems: Sequence[Poem], dice: random.Random) -> Iterator[tuple[Poem, O
             yield poem, Order(poem.form, head=poem.head)
         else:
             yield poem, Order(poem.form)
+
+
+def with_other_heads(
+    asked: Iterable[tuple[Poem, Order]], poems: Sequence[Poem], dice: random.Random
+) -> Iterator[tuple[Poem, Order]]:
+    """The same, half of the acrostics with other characters of the `poems` at the heads of their lines.
+
+    Anybody's name may be asked for, and most characters never begin a line of verse: a model that has copied none of
+    them writes a commoner one instead. They are drawn by the root of how often they occur, so that rare ones come up.
+    """
+    counts = Counter(character for poem in poems for line in poem.lines for character in line)
+    characters, weights = sorted(counts), [counts[character] ** 0.5 for character in sorted(counts)]
+    for poem, order in asked:
+        if order.head is not None and dice.random() < 0.5:
+            heads = dice.choices(characters, weights, k=len(poem.lines))
+            poem = replace(poem, lines=tuple(head + line[1:] for head, line in zip(heads, poem.lines, strict=True)))
+            order = replace(order, head=poem.head)
+        yield poem, order
 
 
 # -- rules --

@@ -11,8 +11,8 @@ PRACTICE_SEED, TEST_SEED = 1_000_000, 2_000_000
 """Added to the seed: no question of one file is about a world of another."""
 ASKED = 200
 """Passages of a world before the next one."""
-MOST = 6
-"""Questions about a passage in one conversation: answers are three tokens long, the passage a hundred and fifty."""
+MOST = 8
+"""Questions about a passage in one conversation: answers are three tokens long, the passage ninety."""
 
 
 def conversations(language: LanguageName, count: int, seed: int) -> Iterator[dict[str, Any]]:

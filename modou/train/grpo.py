@@ -10,7 +10,6 @@ Where the judge's rules can point at the characters that keep or break them, eac
 within the group as above, and what comes of it goes to the tokens of those characters alone.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +19,9 @@ from torch import Tensor
 from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
 from modou.settings.align import GrpoSettings
-from modou.text.conversation import Template
 from modou.train import policy
 from modou.train.rl import PolicyObjective, Rows
-from modou.train.rollouts import Answer, Pointer, Rollout
+from modou.train.rollouts import Pointer, Rollout, places_of_tokens
 
 
 @dataclass
@@ -71,8 +69,3 @@ class Grpo(PolicyObjective):
         if own.kl_weight:
             loss = loss + own.kl_weight * (distance_BT * mask_BT).sum()
         return loss, self.common_metrics(logits_NV, distance_BT, clipped, mask_BT)
-
-
-def places_of_tokens(template: Template, answer: Answer) -> Sequence[int]:
-    """Where in the answer's text each of its tokens begins; the end mark, after the last character."""
-    return [len(template.answer(answer.ids[:token])) for token in range(len(answer.ids))]

@@ -133,12 +133,12 @@ def preference_loss(chosen_B: Tensor, rejected_B: Tensor, centre: float = 0.0) -
     return loss_B.sum()
 
 
-def prefix_preference_loss(chosen_BT: Tensor, rejected_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Sum over pairs of the mean of -log sigmoid(r_chosen - r_rejected) over the places that both answers have (mask):
-    every beginning is judged, as Cobbe et al. (2021) teach their verifiers. Where both begin alike it is log 2 and
-    teaches nothing."""
-    loss_BT = -F.logsigmoid(chosen_BT - rejected_BT) * mask_BT
-    return (loss_BT.sum(1) / mask_BT.sum(1).clamp(min=1)).sum()
+def prefix_preference_loss(chosen_BT: Tensor, rejected_BT: Tensor, mask_BT: Tensor, centre: float = 0.0) -> Tensor:
+    """Sum over pairs of the mean of the same over the places that both answers have (mask): every beginning is judged,
+    as Cobbe et al. (2021) teach their verifiers. Where both begin alike only the centre is left: it draws the reward
+    of what may still become either to 0, so that a token's share of a reward is what the token decided."""
+    loss_BT = -F.logsigmoid(chosen_BT - rejected_BT) + centre * (chosen_BT + rejected_BT).square()
+    return ((loss_BT * mask_BT).sum(1) / mask_BT.sum(1).clamp(min=1)).sum()
 
 
 def direct_preference_loss(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from modou.model.gpt import GPT
@@ -53,13 +54,13 @@ class RewardModel(DataAtHand):
         return loss * kept, found
 
     def _beginnings(self, scores_BT: Tensor, batch: PairBatch) -> Tensor:
-        answer_BT = torch.zeros_like(scores_BT)
-        answer_BT[:, 1:] = (batch.target_BT[:, :-1] != IGNORE).to(scores_BT.dtype)
+        written_BT = batch.target_BT != IGNORE
+        answer_BT = (written_BT | F.pad(written_BT[:, :-1], (1, 0))).to(scores_BT.dtype)  # from nothing written on
         half = len(batch.row_2P) // 2
         (chosen_PT, rejected_PT), (here_PT, there_PT) = (
             tensor[batch.row_2P].split(half) for tensor in (scores_BT, answer_BT)
         )
-        return policy.prefix_preference_loss(chosen_PT, rejected_PT, here_PT * there_PT)
+        return policy.prefix_preference_loss(chosen_PT, rejected_PT, here_PT * there_PT, self.settings.centre)
 
     @torch.inference_mode()
     def evaluate(self, model: GPT) -> dict[str, Any]:

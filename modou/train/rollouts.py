@@ -120,3 +120,8 @@ def assemble(answers: Sequence[Answer]) -> dict[str, Tensor]:
         "mask_NT": mask_NT[:, 1:].contiguous(),
         "ended_N": torch.tensor([float(answer.ended) for answer in answers]),
     }
+
+
+def places_of_tokens(template: Template, answer: Answer) -> Sequence[int]:
+    """Where in the answer's text each of its tokens begins; the end mark, after the last character."""
+    return [len(template.answer(answer.ids[:token])) for token in range(len(answer.ids))]

@@ -19,6 +19,7 @@ from modou.tasks.poems import (
     question,
     read_poems,
     reward_of,
+    with_other_heads,
 )
 from modou.tasks.rhyme import groups, rhymes
 
@@ -97,6 +98,20 @@ def test_orders_are_of_all_three_kinds() -> None:
     found = [order for _, order in orders([POEM] * 300, random.Random(1))]
     assert 120 < sum(order.title is not None for order in found) < 180
     assert 80 < sum(order.head is not None for order in found) < 160
+
+
+def test_half_of_the_acrostics_get_other_heads_and_nothing_else_changes() -> None:
+    before = list(orders([POEM] * 400, random.Random(1)))
+    after = list(with_other_heads(before, [POEM], random.Random(2)))
+    changed = 0
+    for (_, old), (poem, order) in zip(before, after, strict=True):
+        assert [line[1:] for line in poem.lines] == [line[1:] for line in POEM.lines]
+        assert (order.title, order.form, order.head is None) == (old.title, old.form, old.head is None)
+        assert order.head in (None, poem.head)
+        assert set(poem.head) <= set("".join(POEM.lines))
+        changed += poem != POEM
+    acrostics = sum(order.head is not None for _, order in before)
+    assert 0.35 < changed / acrostics < 0.65
 
 
 @with_data

@@ -159,14 +159,15 @@ def test_an_answer_preferred_to_several_is_read_once_and_nothing_else_changes() 
     assert len(together.ids_BT) == len(batch.ids_BT) and together.count == len(RIVALS)
 
 
-def test_beginnings_are_compared_where_both_answers_are() -> None:
-    """By hand, place by place: the question and what only one answer has do not count."""
+@pytest.mark.parametrize("centre", [0.0, 0.1])
+def test_beginnings_are_compared_where_both_answers_are(centre: float) -> None:
+    """By hand, place by place, from the one where nothing is written: what only one answer has does not count."""
     torch.manual_seed(0)
     model = ScoredGPT(SHAPE).eval()
     torch.nn.init.normal_(model.score.weight)
     loss = {}
     for weight in (0.0, 1.0):
-        made = replace(reward_objective(_made()), settings=RewardSettings(beginnings=weight, centre=0.0))
+        made = replace(reward_objective(_made()), settings=RewardSettings(beginnings=weight, centre=centre))
         loss[weight] = made.loss(model, pair_batch(PAIRS[:3], CPU))[0].item()
     expected = 0.0
     for pair in PAIRS[:3]:
@@ -176,8 +177,9 @@ def test_beginnings_are_compared_where_both_answers_are() -> None:
             alone = (pair_batch([Pair(side, side)], CPU) for side in (pair.chosen, pair.rejected))
             chosen, rejected = (every_score(model, batch)[0] for batch in alone)
         common = min(len(pair.chosen), len(pair.rejected))
-        margins = (chosen[first:common] - rejected[first:common]).double()
-        expected += torch.nn.functional.softplus(-margins).mean().item()
+        better, worse = chosen[first - 1 : common].double(), rejected[first - 1 : common].double()
+        loss_T = torch.nn.functional.softplus(worse - better) + centre * (better + worse) ** 2
+        expected += loss_T.mean().item()
     assert loss[1.0] - loss[0.0] == pytest.approx(expected, rel=1e-5)
 
 

@@ -18,13 +18,13 @@ from modou.settings.align import GrpoSettings, PpoSettings, RolloutSettings
 from modou.settings.model import ModelSettings
 from modou.tasks.credit import Credit
 from modou.text.conversation import Message, Template
-from modou.train.grpo import Grpo, places_of_tokens
+from modou.train.grpo import Grpo
 from modou.train.loop import Trainer
 from modou.train.parallel import World
 from modou.train.policy import group_advantages
 from modou.train.ppo import Ppo
 from modou.train.rl import PolicyObjective
-from modou.train.rollouts import Answer, Pointer, Task, assemble, write
+from modou.train.rollouts import Answer, Pointer, Task, assemble, places_of_tokens, write
 
 CONTEXT, STEPS = 48, 6
 CPU = World(torch.device("cpu"))

@@ -1,7 +1,8 @@
 """`modou pairs`: what stands in a file of conversations is preferred to what a run answers to the same questions.
 
-A verse of the right form, which counting could not tell from the real poem, becomes a pair of kind "samples", and a
-real poem spoiled by us (modou.tasks.damage) one of kind "damaged/...". Answers to other questions are all "samples".
+A verse of the right form, which counting could not tell from the real poem, becomes a pair of kind "samples", a real
+poem whose even lines the run has ended one of kind "endings", and a real poem spoiled by us (modou.tasks.damage) one of
+kind "damaged/...". Answers to other questions are all "samples".
 """
 
 import random
@@ -11,6 +12,7 @@ from typing import Any
 
 from modou import storage
 from modou.errors import UserError
+from modou.pipeline.align.endings import own_endings
 from modou.pipeline.align.examples import read_questions
 from modou.pipeline.align.prefer import prompt_of
 from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded, StageProgress
@@ -24,8 +26,8 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SAMPLES, SPOILED = 2, 4
-"""Answers to each question, and damaged versions of each poem."""
+SAMPLES, ENDINGS, SPOILED = 2, 4, 3
+"""Answers to each question; versions of each poem that the run has ended, and damaged ones."""
 
 
 def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[PipelineEvent]:
@@ -46,6 +48,7 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
     tasks = [task for task in questions.tasks if "answer" in task.facts]
     if not tasks:
         raise UserError("align.no_conversation", path=data, complaint="; ".join(questions.complaints[:1]))
+    is_verse = all("form" in task.facts for task in tasks)
     yield StageBegan("data", 1, 1)
     part = out.with_name(f"{out.name}.part")
     with storage.user_errors(out):
@@ -56,7 +59,12 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
         written = write(model, template, asked, SAMPLES, sampling, first, world)
         dice = random.Random(f"pairs {sampling.seed} {first}")
         answered = [written[place : place + SAMPLES] for place in range(0, len(written), SAMPLES)]
-        rows = [row for task, some in zip(asked, answered, strict=True) for row in pairs_of(task, some, tasks, dice)]
+        ended = own_endings(model, template, asked, ENDINGS, dice) if is_verse else [[] for _ in asked]
+        rows = [
+            row
+            for task, some, others in zip(asked, answered, ended, strict=True)
+            for row in pairs_of(task, some, others, tasks, dice)
+        ]
         made.append([row | {"run": str(run)} for row in rows])
         storage.append_line(part, storage.json_line(made[-1]))
         yield StageProgress("data", min(first + AT_ONCE, len(tasks)), len(tasks))
@@ -67,7 +75,7 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
 
 
 def pairs_of(
-    task: Task, written: Sequence[Answer], tasks: Sequence[Task], dice: random.Random
+    task: Task, written: Sequence[Answer], ended: Sequence[str], tasks: Sequence[Task], dice: random.Random
 ) -> Iterator[dict[str, Any]]:
     """The pairs that one question gives; `tasks`: questions whose poems are taken apart to spoil this one."""
     true = str(task.facts["answer"])
@@ -77,6 +85,8 @@ def pairs_of(
         alike = not is_verse or poems.form_of(poems.lines_of(answer)) == task.facts["form"]
         if alike and answer.strip() not in ("", true.strip()):
             yield row | {"rejected": answer, "kind": "samples"}
+    for answer in ended:
+        yield row | {"rejected": answer, "kind": "endings"}
     if is_verse:
         lines, other = (tuple(poems.lines_of(str(one.facts["answer"]))) for one in (task, dice.choice(tasks)))
         for name, spoiled in damages(lines, other, SPOILED, "head" in task.facts, dice).items():

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +68,15 @@ def poem_files(seed: int) -> dict[str, Sequence[dict[str, Any]]]:
     unseen = {*held_out, *judged}
     kept = [poem for poem in every if poem not in unseen]
 
-    def asked(some: Sequence[poems.Poem]) -> list[dict[str, Any]]:
+    def rows(asked: Iterable[tuple[poems.Poem, poems.Order]]) -> list[dict[str, Any]]:
         return [
             {"instruction": poems.question(order, dice), "output": poem.text, "facts": order.facts()}
-            for poem, order in poems.orders(some, dice)
+            for poem, order in asked
         ]
 
     return {
         "poems.jsonl": [{"title": poem.title, "text": f"《{poem.title}》\n{poem.text}"} for poem in kept],
-        "train.jsonl": asked(kept),
-        "judge.jsonl": asked(judged),
-        "test.jsonl": asked(held_out),
+        "train.jsonl": rows(poems.with_other_heads(poems.orders(kept, dice), kept, random.Random(f"heads {seed}"))),
+        "judge.jsonl": rows(poems.orders(judged, dice)),
+        "test.jsonl": rows(poems.orders(held_out, dice)),
     }

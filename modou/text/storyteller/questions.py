@@ -38,7 +38,7 @@ def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[
 def questions_about(
     chapter: Chapter, language: Language, rng: random.Random, most: int, passages: int = 12
 ) -> Iterator[list[Question]]:
-    """Up to `passages` passages of one chapter, of about 200 tokens, each with up to `most` different questions."""
+    """Up to `passages` passages of one chapter, of about 90 tokens, each with up to `most` different questions."""
     truth = chapter.before.copy()
     heard = [language.parse(sentence.text) or sentence.event for sentence in chapter.sentences]
     ends = set(rng.sample(range(3, len(chapter.sentences)), min(passages, len(chapter.sentences) - 3)))

@@ -1,0 +1,56 @@
+"""Real verse ended by a model: nothing but last characters of even lines changes, and those as the model would."""
+
+import random
+from itertools import chain
+
+import torch
+from torch import Tensor
+from train_helpers import model_settings, sentences, tokenizer
+
+from modou.model.gpt import GPT
+from modou.pipeline.align.endings import own_endings
+from modou.tasks.poems import is_line, spans_of, verse
+from modou.text.conversation import Message, Template
+from modou.train.rollouts import Task
+
+TOKENIZER = tokenizer()
+TEMPLATE = Template(TOKENIZER)
+CHARACTERS = sorted({one for one in sentences(60, 1) if is_line(one) and len(TOKENIZER.encode(one)) == 1})
+VERSE = verse(["".join(random.Random(place).choices(CHARACTERS, k=5)) for place in range(4)])
+TASKS = [Task(TEMPLATE.prompt([Message("user", ask)]), ask, {"answer": VERSE}) for ask in ("五绝", "请写一首五绝吧")]
+ENDS = [end - 1 for _, end in spans_of(VERSE)[1::2]]
+SHAPE = model_settings(context=96, vocabulary=TOKENIZER.vocabulary)
+
+
+class Always(GPT):
+    """Writes one token, whatever it has read."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(SHAPE)
+        self.token = TOKENIZER.encode(text)[-1]
+
+    def logits(self, x_BTD: Tensor) -> Tensor:
+        return x_BTD.new_zeros(*x_BTD.shape[:-1], SHAPE.vocabulary).index_fill(-1, torch.tensor(self.token), 50.0)
+
+
+def changed(text: str) -> list[int]:
+    assert len(text) == len(VERSE)
+    return [place for place, (mine, true) in enumerate(zip(text, VERSE, strict=True)) if mine != true]
+
+
+def test_only_the_ends_of_even_lines_change() -> None:
+    torch.manual_seed(3)
+    model = GPT(SHAPE).eval()
+    found = own_endings(model, TEMPLATE, TASKS, 60, random.Random(1))
+    assert found == own_endings(model, TEMPLATE, TASKS, 60, random.Random(1))
+    every = [changed(text) for text in chain(*found)]
+    assert every and all(places and set(places) <= set(ENDS) for places in every)
+    assert set(chain(*every)) == set(ENDS)
+    assert all(len(set(texts)) == len(texts) <= 60 for texts in found)
+
+
+def test_they_end_as_the_model_would_have_ended_them() -> None:
+    loved = CHARACTERS[0]
+    first, second = own_endings(Always(loved), TEMPLATE, TASKS, 8, random.Random(1))
+    assert {text[place] for text in (*first, *second) for place in changed(text)} == {loved}
+    assert own_endings(Always("。"), TEMPLATE, TASKS, 8, random.Random(1)) == [[], []], "a mark is no character"
