@@ -58,7 +58,8 @@ def test_what_stands_there_is_better_than_what_is_written(folder: Path, tmp_path
     list(write_pairs(folder / "sft", folder / "verse.jsonl", out, "", OPEN))
     rows = storage.read_jsonl(out)
     kinds = {row["kind"] for row in rows}
-    assert len(kinds) > 4 and all(kind.startswith("damaged/") for kind in kinds), "so small a model writes no verse"
+    assert "samples" not in kinds, "so small a model writes no verse"
+    assert "endings" in kinds and sum(kind.startswith("damaged/") for kind in kinds) > 4
     for row in rows:
         example = read(row)
         assert example.kind == "preference" and example.chosen == VERSE != example.rejected
