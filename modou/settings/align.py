@@ -35,7 +35,7 @@ class RewardSettings(Settings):
     centre: Annotated[float, Field(ge=0)] = 0.05
     """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0, of every beginning, too."""
     surprise: bool = False
-    """Charge for tokens that were next to impossible to the model it began from: sees more, but is easily deceived."""
+    """Charge for tokens next to impossible to the model it began from: sees more; pairs must hold answers cut short."""
     beginnings: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the same loss on every beginning of the two answers; 0 = whole answers only."""
 
