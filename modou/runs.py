@@ -21,7 +21,7 @@ from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.model.growth import grown
 from modou.model.lora import AdaptedGPT, Adapters
-from modou.model.scored import RewardGPT, ScoredGPT
+from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.model.step import store_for_reading
 from modou.settings.align import RewardSettings, SftSettings
 from modou.settings.base import read_toml, write_toml
@@ -162,8 +162,8 @@ def make_model(tables: dict[str, Any]) -> GPT:
     """The kind of model that a run's settings name, its weights as new."""
     shape = ModelSettings.parse(tables.get("model", {}))
     method = tables.get("run", {}).get("method")
-    if method == "reward" and RewardSettings.parse(tables.get("reward", {})).surprise:
-        return RewardGPT(shape)
+    if method == "reward" and RewardSettings.parse(tables.get("reward", {})).implicit:
+        return ImplicitGPT(shape)
     if method in ("reward", "ppo"):
         return ScoredGPT(shape)
     sft = SftSettings.parse(tables.get("sft", {}))

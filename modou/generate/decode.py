@@ -48,13 +48,19 @@ class Token(NamedTuple):
 
 
 class Decoder:
-    """Writes all requests on, side by side. `step` until no request is `open`; `finish` those that are done."""
+    """Writes all requests on, side by side. `step` until no request is `open`; `finish` those that are done.
 
-    def __init__(self, model: GPT, requests: Sequence[Request], settings: SamplingSettings) -> None:
+    `barred` ids are never drawn: the others share their probability.
+    """
+
+    def __init__(
+        self, model: GPT, requests: Sequence[Request], settings: SamplingSettings, barred: Collection[int] = ()
+    ) -> None:
         assert requests and all(request.ids for request in requests)
         self.model, self.settings = model, settings
         self.requests = requests
         self.device = model.embedding.weight.device
+        self.barred = torch.tensor(sorted(barred), dtype=torch.long, device=self.device)
         self.rows = list(range(len(requests)))  # the request that each row of the tensors writes
         self.open = set(self.rows)
         self.dice = [Dice(settings.seed, request.key) for request in requests]
@@ -74,7 +80,7 @@ class Decoder:
     def step(self) -> list[Token]:
         """One more token for every open request; none for those that are still inside their prompt."""
         self._drop_finished()
-        logits_BV = self._logits()
+        logits_BV = self._logits().index_fill(1, self.barred, -torch.inf)
         given = self._given() if self.length < self.longest else {}
         throws_B = self._throws(given) if self.settings.temperature else NO_DICE
         history_BT = self.ids_BN[:, : self.length] if self.settings.looks_back else None

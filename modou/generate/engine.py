@@ -107,7 +107,7 @@ def generate(
                 Request(encoded[text.prompt], (*(keys[text.prompt] if keys else (text.prompt,)), text.sample))
                 for text in group
             ]
-            yield from _write(Decoder(model, requests, settings), group)
+            yield from _write(Decoder(model, requests, settings, tokenizer.unseen - ends), group)
     finally:
         model.train(was_training)
 

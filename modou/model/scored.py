@@ -1,4 +1,4 @@
-"""A GPT with one number at every position beside the next token's scores: a reward model or PPO's value.
+"""GPTs that judge: by one number at every position (a reward model, PPO's value), or by what they predict.
 
 The number is read off the same hidden state as the logits, after the one last norm.
 
@@ -10,13 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modou.model.gpt import GPT
-from modou.model.loss import token_log_probabilities
+from modou.model.scoring import score_hidden
 from modou.settings.model import ModelSettings
 
-UNLIKELY = 8.0
-"""Nats of surprise at which a token is half a blunder."""
-CHEAP = -3.0
-"""The logarithm, nearly, of what a blunder costs before anything is learned: questions are full of them."""
+BETA = 0.3
+"""Reward of a token that is e times as likely here as to the writer. The more, the less the judge must part from it."""
 
 
 class ScoredGPT(GPT):
@@ -37,8 +35,8 @@ class ScoredGPT(GPT):
         with torch.autocast(x_BTD.device.type, enabled=False):
             return self.score(x_BTD.to(self.score.weight.dtype)).squeeze(-1)
 
-    def read(self, ids_BT: Tensor) -> Tensor:
-        """The score of every beginning, (B, T)."""
+    def read(self, ids_BT: Tensor, written_BT: Tensor) -> Tensor:
+        """The score of every beginning, (B, T). `written_BT` is 1 where the next token is the answer's."""
         return self.scores(self.hidden(ids_BT))
 
     def unscored(self) -> GPT:
@@ -49,38 +47,34 @@ class ScoredGPT(GPT):
         return plain.train(self.training)
 
 
-class RewardGPT(ScoredGPT):
-    """A scored GPT that charges for blunders: tokens next to impossible for the writer, a frozen GPT.
+class ImplicitGPT(GPT):
+    """A GPT whose judgement lies in its predictions (an implicit reward: Rafailov et al. 2023, Yuan et al. 2024): a
+    token of an answer adds BETA times the logarithm of how much likelier it is here than to the writer, a frozen GPT.
 
-    A wrong character is hard to see and easy to be surprised by: what a network of the writer's size would have to
-    learn anew from pairs, the writer knows. Surprise can only cost, and how much is learned by place: a judge that
-    may like it, too, teaches a policy to be strange.
+    What a network of the writer's size would have to learn anew to see in a text, it knows when it predicts: which
+    characters rhyme with those before, say. It need only learn to trust that more, or less, than the writer does.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         self.writer = GPT(settings.changed(dropout=0.0)).requires_grad_(False)
-        self.price = nn.Linear(settings.width, 1)
-        nn.init.zeros_(self.price.weight)
-        nn.init.constant_(self.price.bias, CHEAP)
 
     def twin(self) -> GPT:
         """A model of the same kind."""
-        return RewardGPT(self.settings)
+        return ImplicitGPT(self.settings)
 
-    def read(self, ids_BT: Tensor) -> Tensor:
-        """The score of every beginning less all its blunders so far, (B, T)."""
-        x_BTD = self.hidden(ids_BT)
-        return self.scores(x_BTD) - (self.blunders(ids_BT) * self.prices(x_BTD)).cumsum(1)
-
-    def prices(self, x_BTD: Tensor) -> Tensor:
-        """What a blunder costs at each place, from hidden states, (B, T)."""
-        with torch.autocast(x_BTD.device.type, enabled=False):
-            return F.softplus(self.price(x_BTD.to(self.price.weight.dtype)).squeeze(-1))
+    def read(self, ids_BT: Tensor, written_BT: Tensor) -> Tensor:
+        """What the tokens of every beginning added, (B, T). `written_BT` is 1 where the next token is the answer's."""
+        next_BT = ids_BT.roll(-1, 1)
+        log_BT = score_hidden(self, self.hidden(ids_BT), next_BT, written_BT)[0]
+        added_BT = BETA * (log_BT - self.expected(ids_BT, next_BT, written_BT))
+        return F.pad(added_BT[:, :-1], (1, 0)).cumsum(1)
 
     @torch.no_grad()
-    def blunders(self, ids_BT: Tensor) -> Tensor:
-        """How far each token is a blunder, (B, T): sigmoid(surprise - UNLIKELY), surprise = -log p(token | before). The
-        first token, which nothing foretells, is none."""
-        log_BT = token_log_probabilities(self.writer(ids_BT[:, :-1]), ids_BT[:, 1:])
-        return F.pad((-log_BT - UNLIKELY).sigmoid(), (1, 0))
+    def expected(self, ids_BT: Tensor, next_BT: Tensor, written_BT: Tensor) -> Tensor:
+        """The writer's log-probabilities of what was written, (B, T)."""
+        return score_hidden(self.writer, self.writer.hidden(ids_BT), next_BT, written_BT)[0]
+
+
+Reader = ScoredGPT | ImplicitGPT
+"""What a reward model may be."""

@@ -74,9 +74,10 @@ def train_tokenizer(folder: RunFolder, frozen: Frozen) -> Iterator[PipelineEvent
 
 
 def write_tokens(folder: RunFolder) -> Iterator[PipelineEvent]:
-    """Training chapters to corpus/tokens/: what the model reads."""
+    """Training chapters to corpus/tokens/: what the model reads; the tokenizer is told what is not among it."""
     tokenizer = Tokenizer.load(folder.tokenizer)
     shards = write_shards(Corpus(folder.corpus).texts("train"), tokenizer, folder.corpus / "tokens")
+    Tokenizer(tokenizer.model, unseen=shards.unseen()).save(folder.tokenizer)
     yield StageEnded("shards", {"tokens": shards.tokens, "documents": shards.documents})
 
 

@@ -34,8 +34,8 @@ class RewardSettings(Settings):
     """Share of the pairs that is not trained on but measured, at most 500 of them."""
     centre: Annotated[float, Field(ge=0)] = 0.05
     """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0, of every beginning, too."""
-    surprise: bool = False
-    """Charge for tokens next to impossible to the model it began from: sees more; pairs must hold answers cut short."""
+    implicit: bool = False
+    """Judge a token by how much likelier it is here than to the model it began from: learns faster, at DPO's rates."""
     beginnings: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the same loss on every beginning of the two answers; 0 = whole answers only."""
 

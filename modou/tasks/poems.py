@@ -6,7 +6,6 @@ The rules never train the reward model: they are the yardstick beside it.
 import json
 import random
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -163,13 +162,12 @@ def with_other_heads(
     """The same, half of the acrostics with other characters of the `poems` at the heads of their lines.
 
     Anybody's name may be asked for, and most characters never begin a line of verse: a model that has copied none of
-    them writes a commoner one instead. They are drawn by the root of how often they occur, so that rare ones come up.
+    them writes another rare one instead. So each is as likely as any other.
     """
-    counts = Counter(character for poem in poems for line in poem.lines for character in line)
-    characters, weights = sorted(counts), [counts[character] ** 0.5 for character in sorted(counts)]
+    characters = sorted({character for poem in poems for line in poem.lines for character in line})
     for poem, order in asked:
         if order.head is not None and dice.random() < 0.5:
-            heads = dice.choices(characters, weights, k=len(poem.lines))
+            heads = dice.choices(characters, k=len(poem.lines))
             poem = replace(poem, lines=tuple(head + line[1:] for head, line in zip(heads, poem.lines, strict=True)))
             order = replace(order, head=poem.head)
         yield poem, order

@@ -20,6 +20,8 @@ Ints = NDArray[np.int64]
 
 IGNORED = -100
 """A target that the loss does not count."""
+BLOCK = 1 << 24
+"""Tokens looked at at once."""
 
 
 def write_shards(
@@ -81,6 +83,14 @@ class Shards:
                 raise UserError("tokens.shards_damaged", path=path, reason=reason)
             # As a plain array: np.memmap itself is slow to index.
             return np.asarray(np.memmap(path, dtype, mode="r", shape=(count,)))
+
+    def unseen(self) -> list[int]:
+        """The ids of the vocabulary that stand nowhere in them."""
+        is_seen = np.zeros(self.vocabulary, dtype=bool)
+        for tokens in self._maps:
+            for start in range(0, len(tokens), BLOCK):
+                is_seen[tokens[start : start + BLOCK]] = True
+        return np.flatnonzero(~is_seen).tolist()
 
     def verify(self) -> None:
         """Compare every file with its sha256. UserError names the first that differs."""

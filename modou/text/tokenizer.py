@@ -9,12 +9,14 @@ from typing import Any, Self
 
 from modou.errors import UserError
 from modou.settings.text import TokenizerSettings
-from modou.storage import user_errors, write_bytes_atomically
+from modou.storage import read_json, user_errors, write_bytes_atomically, write_json_atomically
 from modou.text.tokenizer_model import open_model, with_marks
 from modou.text.tokenizer_stream import StreamDecoder
 from modou.text.tokenizer_training import CONTROLS, NEWLINE, SPACE, Training, train_model, without_surrogates
 
 FILE_NAME = "tokenizer.model"
+UNSEEN_NAME = "unseen.json"
+"""Beside it: the ids that no text in training held."""
 _BLOCK = 1 << 16
 """Characters handed to SentencePiece at once: its memory grows with them."""
 
@@ -27,10 +29,19 @@ class Tokenizer:
 
     unk, bos, eos, pad = 0, 1, 2, 3
 
-    def __init__(self, model: bytes, training: Training | None = None, source: str = "the model") -> None:
+    def __init__(
+        self,
+        model: bytes,
+        training: Training | None = None,
+        source: str = "the model",
+        unseen: Iterable[int] = (),
+    ) -> None:
         """`model`: a serialised SentencePiece model. UserError names `source`: damaged, or lacks a piece."""
         self.model = model
         self.training = training
+        self.unseen = frozenset(unseen)
+        """Ids that no text in training held, where it is known. A model never draws them: each is all but impossible to
+        it, but there are hundreds (most of the byte pieces), and one of them spoils a text."""
         self.sha256 = hashlib.sha256(model).hexdigest()
         self._processor = open_model(model)
         if self._processor is None:
@@ -88,17 +99,26 @@ class Tokenizer:
             model = path.read_bytes()
         except OSError:
             raise UserError("tokens.model_missing", path=path) from None
-        return cls(with_marks(model) if extend else model, source=str(path))
+        unseen = read_json(folder / UNSEEN_NAME) if (folder / UNSEEN_NAME).exists() else ()
+        return cls(with_marks(model) if extend else model, source=str(path), unseen=unseen)
 
     def save(self, folder: Path) -> None:
-        """Write `folder`/tokenizer.model, whole or not at all. UserError: disk full, no permission."""
+        """Write tokenizer.model and what is unseen, each whole or not at all. UserError: disk full, no permission."""
         with user_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(folder / FILE_NAME, self.model)
+        if self.unseen:
+            write_json_atomically(folder / UNSEEN_NAME, sorted(self.unseen))
+        else:
+            (folder / UNSEEN_NAME).unlink(missing_ok=True)
+
+    def knowing(self, ids: Iterable[int]) -> Self:
+        """The same tokenizer for a model that was taught these ids, too."""
+        return type(self)(self.model, self.training, unseen=self.unseen.difference(ids))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes get the model's bytes.
-        return type(self), (self.model, self.training)
+        return type(self), (self.model, self.training, "the model", self.unseen)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`; no bos or eos is added."""

@@ -113,7 +113,7 @@ def spread(model: GPT, world: World, precision: torch.dtype = torch.float32) -> 
     # The root group holds embedding, norm and head together. Left whole after a forward pass, as is the default, an
     # evaluation would leave stand-ins in the model, which neither the average nor a checkpoint knows.
     fully_shard(model, mesh=world.mesh, mp_policy=policy, reshard_after_forward=True)
-    for method in ("loss", "hidden", "logits", "scores", "prices", "blunders"):
+    for method in ("loss", "hidden", "logits", "scores", "expected"):
         if hasattr(model, method):
             register_fsdp_forward_method(model, method)
     for module in model.modules():

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
-from modou.model.scored import ScoredGPT
+from modou.model.scored import Reader
 from modou.settings.align import RewardSettings
 from modou.train import policy
 from modou.train.objective import DataAtHand
@@ -98,8 +98,8 @@ class RewardModel(DataAtHand):
 
 def every_score(model: GPT, batch: PairBatch) -> Tensor:
     """The reward of every beginning of each conversation, (B, T)."""
-    assert isinstance(model, ScoredGPT)
-    return model.read(batch.ids_BT)
+    assert isinstance(model, Reader)
+    return model.read(batch.ids_BT, batch.target_BT != IGNORE)
 
 
 def at_the_end(scores_BT: Tensor, batch: PairBatch) -> Tensor:

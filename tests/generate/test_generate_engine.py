@@ -162,6 +162,20 @@ def chain_model(tokenizer: Tokenizer, chain: Sequence[int]) -> GPT:
     return model
 
 
+@pytest.mark.parametrize("heat", [0.0, 1.0, 5.0])
+def test_what_was_never_seen_is_never_drawn_but_an_end_is(tokenizer: Tokenizer, model: GPT, heat: float) -> None:
+    options = SAMPLING.changed(temperature=heat, top_p=1.0, samples=20)
+    usual = {id for one in complete(model, tokenizer, ["", "小豆"], options) for id in one.ids}
+    told = Tokenizer(tokenizer.model, unseen=usual)
+    written = [id for one in complete(model, told, ["", "小豆"], options, ends=()) for id in one.ids]
+    assert written and usual.isdisjoint(written)
+    chain = [tokenizer.bos, *tokenizer.encode("豆长寸"), tokenizer.eos]
+    result = complete(
+        chain_model(tokenizer, chain), Tokenizer(tokenizer.model, unseen=[chain[-1]]), [""], SAMPLING.changed(top_k=1)
+    )
+    assert [(one.text, one.finish) for one in result] == [("豆长寸", "end")]
+
+
 def test_the_end_mark_ends_a_text_and_is_not_shown(tokenizer: Tokenizer) -> None:
     chain = [tokenizer.bos, *tokenizer.encode("豆长寸"), tokenizer.eos]
     model = chain_model(tokenizer, chain)

@@ -13,7 +13,7 @@ from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 from modou import cli, storage
 from modou.errors import UserError
 from modou.model.gpt import GPT
-from modou.model.scored import ScoredGPT
+from modou.model.scored import ImplicitGPT, Reader, ScoredGPT
 from modou.pipeline import run as pipeline
 from modou.pipeline.align.beginning import name_beginning
 from modou.pipeline.align.check import check
@@ -40,6 +40,7 @@ TINY: dict[str, dict[str, Any]] = {
 TALK = [(f"{who}{place}？", f"{does}{what}。") for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)]
 SMALL: dict[str, dict[str, Any]] = {"train": {"batch": 4, "threads": 1}}
 ALONE: dict[str, dict[str, Any]] = {"train": {"threads": 1}}
+JUDGES = ("scalar", "implicit")
 ROUNDS = {"rounds": 2, "prompts": 2, "group": 2, "tokens": 6, "held_out": 2}
 
 
@@ -65,17 +66,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(
         folder / "questions.jsonl", *({"question": q, "answer": f"#### {a}"} for q, a in TALK), {"prompt": "长" * 200}
     )
-    list(reward(folder / "sft", folder / "pairs.jsonl", RewardRun().with_values(SMALL), folder / "judge"))
+    for name in JUDGES:
+        settings = RewardRun().with_values(SMALL | {"reward": {"implicit": name == "implicit"}})
+        list(reward(folder / "sft", folder / "pairs.jsonl", settings, folder / name))
     return folder
 
 
-def test_a_reward_model_scores_and_says_how_well(folder: Path) -> None:
-    report = storage.read_json(folder / "judge" / "report.json")
+@pytest.mark.parametrize("judge", JUDGES)
+def test_a_reward_model_scores_and_says_how_well(folder: Path, judge: str) -> None:
+    report = storage.read_json(folder / judge / "report.json")
     assert report["data"]["pairs"] == len(TALK) and report["data"]["bad"] == 1
     assert report["data"]["kinds"] == {"turned": len(TALK)}
     assert 0 <= report["validation"]["accuracy"] <= 1 and "longer" in report["validation"]["kinds"]["turned"]
-    model, _, _ = load_model(RunFolder(folder / "judge"))
-    assert isinstance(model, ScoredGPT) and not answers(RunFolder(folder / "judge"))
+    model, _, _ = load_model(RunFolder(folder / judge))
+    assert isinstance(model, ImplicitGPT if judge == "implicit" else ScoredGPT) and not answers(
+        RunFolder(folder / judge)
+    )
+
+
+def test_predictions_are_trained_at_dpos_rates_unless_others_are_asked_for(folder: Path, tmp_path: Path) -> None:
+    scalar, implicit = (storage.read_json(folder / judge / "report.json")["settings"] for judge in JUDGES)
+    theirs = DpoRun().model_dump(mode="json")["optimizer"]
+    assert implicit["optimizer"] == theirs != scalar["optimizer"]
+    assert implicit["reward"]["centre"] == 0 < scalar["reward"]["centre"]
+    asked = SMALL | {"reward": {"implicit": True, "centre": 0.1}, "optimizer": {"matrix_lr": 0.004}}
+    list(reward(folder / "sft", folder / "pairs.jsonl", RewardRun().with_values(asked), tmp_path / "own"))
+    own = storage.read_json(tmp_path / "own" / "report.json")["settings"]
+    assert own["optimizer"] == theirs | {"matrix_lr": 0.004} and own["reward"]["centre"] == 0.1
 
 
 def test_dpo(folder: Path, tmp_path: Path) -> None:
@@ -86,10 +103,10 @@ def test_dpo(folder: Path, tmp_path: Path) -> None:
     assert type(load_model(RunFolder(tmp_path / "out"))[0]) is GPT
 
 
-@pytest.mark.parametrize("judge", ["exact", "model"])
+@pytest.mark.parametrize("judge", ["exact", *JUDGES])
 @pytest.mark.parametrize("method", ["ppo", "grpo"])
 def test_reinforcement_from_a_rule_and_from_a_model(folder: Path, tmp_path: Path, method: str, judge: str) -> None:
-    named = str(folder / "judge") if judge == "model" else judge
+    named = judge if judge == "exact" else str(folder / judge)
     out = tmp_path / "out"
     args = (folder / "sft", folder / "questions.jsonl")
     stops = iter([False])
@@ -112,11 +129,12 @@ def test_reinforcement_from_a_rule_and_from_a_model(folder: Path, tmp_path: Path
     assert type(load_model(RunFolder(out))[0]) is GPT and answers(RunFolder(out))
 
 
-def test_what_the_tokens_of_an_answer_earn_adds_up_to_its_score(folder: Path) -> None:
+@pytest.mark.parametrize("name", JUDGES)
+def test_what_the_tokens_of_an_answer_earn_adds_up_to_its_score(folder: Path, name: str) -> None:
     """Ended or not, beside longer ones or not; nothing is earned outside the answer."""
-    model, tokenizer, _ = load_model(RunFolder(folder / "judge"))
-    judge = make_judge(str(folder / "judge"), tokenizer, torch.device("cpu"))
-    assert isinstance(judge, ModelJudge) and isinstance(model, ScoredGPT)
+    model, tokenizer, _ = load_model(RunFolder(folder / name))
+    judge = make_judge(str(folder / name), tokenizer, torch.device("cpu"))
+    assert isinstance(judge, ModelJudge) and isinstance(model, Reader)
     template = Template(tokenizer)
     tasks = [Task(template.prompt([Message("user", question)]), question) for question, _ in TALK[:2]]
     sides = [(TALK[0][1], True), (TALK[1][1] * 2, False), ("", True)]
@@ -128,7 +146,8 @@ def test_what_the_tokens_of_an_answer_earn_adds_up_to_its_score(folder: Path) ->
     assert earned_NT.shape == mask_NT.shape and (earned_NT[mask_NT == 0] == 0).all()
     assert all(row.abs().sum() > 0 for row in earned_NT)
     with torch.no_grad():
-        bare_N = [model.read(torch.tensor([answer.task.ids]))[0, -1] for answer in written]
+        questions = [torch.tensor([answer.task.ids]) for answer in written]
+        bare_N = [model.read(ids_1T, torch.zeros(ids_1T.shape))[0, -1] for ids_1T in questions]
     torch.testing.assert_close(earned_NT.sum(1), scores_N - torch.stack(bare_N), atol=1e-5, rtol=1e-4)
 
 
@@ -157,9 +176,9 @@ def test_a_mistake_in_the_judge_may_be_mended_in_place(folder: Path, tmp_path: P
 def test_another_method_or_a_judge_as_base_is_refused(folder: Path, tmp_path: Path) -> None:
     chat = SftRun().with_values(SMALL)
     with pytest.raises(UserError, match="reward → sft"):
-        list(sft(folder / "sft", folder / "chat.jsonl", chat, folder / "judge"))
+        list(sft(folder / "sft", folder / "chat.jsonl", chat, folder / "scalar"))
     with pytest.raises(UserError, match=r"reward model|评分模型"):
-        list(sft(folder / "judge", folder / "chat.jsonl", chat, tmp_path / "out"))
+        list(sft(folder / "scalar", folder / "chat.jsonl", chat, tmp_path / "out"))
 
 
 def test_more_minibatches_than_answers_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -179,15 +198,15 @@ def test_another_judge_is_another_run(folder: Path, tmp_path: Path) -> None:
     settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS})
     list(grpo(folder / "sft", folder / "questions.jsonl", settings, "exact", tmp_path / "out"))
     with pytest.raises(UserError, match="--judge"):
-        list(grpo(folder / "sft", folder / "questions.jsonl", settings, str(folder / "judge"), tmp_path / "out"))
+        list(grpo(folder / "sft", folder / "questions.jsonl", settings, str(folder / "scalar"), tmp_path / "out"))
 
 
 def test_runs_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [str(folder / name) for name in ("sft", "base")]
-    words = ["compare", str(folder / "questions.jsonl"), *runs, "--judge", f"exact,{folder / 'judge'}", "--tokens", "6"]
+    words = ["compare", str(folder / "questions.jsonl"), *runs, "--judge", f"exact,{folder / 'scalar'}", "--tokens", "6"]
     assert cli.status_of([*words, "--out", str(tmp_path / "out"), "--lang", "en"]) == 0
     said = capsys.readouterr().out
-    assert "sft" in said and "wins (judge)" in said and "wins (rules)" in said and "±" in said
+    assert "sft" in said and "wins (scalar)" in said and "wins (rules)" in said and "±" in said
     assert "commonest answer" in said and "longest copy" in said and str(tmp_path / "out" / "compare.html") in said
     found = storage.read_json(tmp_path / "out" / "compare.json")
     assert found["reference"] == "sft" and found["questions"] == len(TALK)
@@ -208,14 +227,14 @@ def test_runs_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_comparison_knows_the_way_of_the_training_and_has_its_names_documented(folder: Path, tmp_path: Path) -> None:
     settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS})
-    list(grpo(folder / "sft", folder / "questions.jsonl", settings, str(folder / "judge"), tmp_path / "grpo"))
+    list(grpo(folder / "sft", folder / "questions.jsonl", settings, str(folder / "scalar"), tmp_path / "grpo"))
     runs, sampling = [folder / "sft", tmp_path / "grpo"], SamplingSettings(temperature=1.0, top_p=1.0, tokens=6)
-    judges = ["exact", str(folder / "judge")]
+    judges = ["exact", str(folder / "scalar")]
     ended = list(compare(runs, folder / "questions.jsonl", judges, "", 3, sampling, tmp_path / "out"))
     assert ended[-1] == StageEnded("report", {"path": str(tmp_path / "out" / "compare.html")})
     found = storage.read_json(tmp_path / "out" / "compare.json")
     training = found["runs"]["grpo"]["training"]
-    assert training["judge"] == str(folder / "judge")
+    assert training["judge"] == str(folder / "scalar")
     assert training["history"][-1].keys() == {"step", "reward", "kl", "length"}
     assert "training" not in found["runs"]["sft"], "it had no judge"
     names, patterns = set(paths(found)), {name: pattern(name) for name in documented("Comparisons")}
@@ -251,7 +270,7 @@ def test_the_page_names_what_the_reports_hold(folder: Path, tmp_path: Path) -> N
     list(dpo(folder / "sft", folder / "pairs.jsonl", DpoRun().with_values(SMALL), tmp_path / "dpo"))
     settings = PpoRun().with_values(ALONE | {"rollout": ROUNDS})
     list(ppo(folder / "sft", folder / "questions.jsonl", settings, "exact", tmp_path / "ppo"))
-    runs = (folder / "sft", folder / "judge", tmp_path / "dpo", tmp_path / "ppo")
+    runs = (folder / "sft", folder / "scalar", tmp_path / "dpo", tmp_path / "ppo")
     found = {path for run in runs for path in paths(storage.read_json(run / "report.json"))}
     patterns = {name: pattern(name) for name in documented("Aligned runs")}
     assert not [path for path in found if not any(p.match(path) for p in patterns.values())]
@@ -270,7 +289,7 @@ def test_from_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_question_leaves_room_for_its_answer_in_every_writer_and_every_judge(folder: Path, tmp_path: Path) -> None:
-    sft, judge = RunFolder(folder / "sft"), RunFolder(folder / "judge")
+    sft, judge = RunFolder(folder / "sft"), RunFolder(folder / "scalar")
     assert room_for_questions([sft], ["exact"], 6) == context_of(sft) + 1 - 6
     assert room_for_questions([sft], ["exact", str(judge.path)], 6) == context_of(judge) - 1 - 6
     longest = (context_of(judge) - 1 - 6) // 3  # three bytes a character

@@ -18,6 +18,7 @@ from modou.pipeline.events import Notice, RunEnded, StageBegan, StageEnded
 from modou.runs import RunFolder, answers, load_model, method_of
 from modou.settings.align import SftRun
 from modou.settings.run import RunSettings
+from modou.text.tokenizer import Tokenizer
 from modou.train.events import Stepped
 
 TINY: dict[str, dict[str, Any]] = {
@@ -72,6 +73,16 @@ def test_every_stage_and_an_answer(base: Path, data: Path, tmp_path: Path) -> No
     folder = RunFolder(tmp_path / "out")
     assert method_of(folder) == "sft" and answers(folder) and not answers(RunFolder(base))
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == untouched
+
+
+def test_what_an_answer_holds_may_be_written_from_then_on(base: Path, data: Path, tmp_path: Path) -> None:
+    row = json.dumps({"instruction": "\U0001f600", "output": "a\u3402"})  # none of which the base ever read
+    data.write_text(data.read_text(encoding="utf-8") + row + "\n", encoding="utf-8")
+    list(sft(base, data, settings(), tmp_path / "out"))
+    before, after = (Tokenizer.load(RunFolder(path).tokenizer) for path in (base, tmp_path / "out"))
+    asked, answer = ({*before.encode(text)} & before.unseen for text in ("\U0001f600", "a\u3402"))
+    assert answer | {before.end} <= before.unseen - after.unseen
+    assert asked - answer and asked - answer <= after.unseen < before.unseen
 
 
 def test_the_same_command_goes_on_and_ends_alike(base: Path, data: Path, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_documents_come_back(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert (shards.gather(places) == whole[places]).all()
     assert len(shards.read(3, 3)) == 0
     shards.verify()
+    assert set(shards.unseen()) == set(range(tokenizer.vocabulary)) - set(whole.tolist())
 
 
 def test_processes_write_the_same_files(tokenizer: Tokenizer, tmp_path: Path) -> None:

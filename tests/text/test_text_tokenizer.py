@@ -168,6 +168,17 @@ def test_saved_and_loaded(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert copied.model == tokenizer.model and copied.training == tokenizer.training
 
 
+def test_what_was_never_seen_is_kept_until_it_is(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    told = Tokenizer(tokenizer.model, unseen=[9, 5, 7])
+    told.save(tmp_path)
+    for copy in (Tokenizer.load(tmp_path), pickle.loads(pickle.dumps(told))):
+        assert copy.unseen == {5, 7, 9} and copy.sha256 == tokenizer.sha256
+    told.knowing([7, 8]).save(tmp_path)
+    assert Tokenizer.load(tmp_path).unseen == {5, 9}
+    told.knowing([5, 7, 9]).save(tmp_path)
+    assert not Tokenizer.load(tmp_path).unseen
+
+
 def test_a_missing_or_damaged_tokenizer_is_named(tokenizer: Tokenizer, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no tokenizer at"):
         Tokenizer.load(tmp_path)

@@ -27,7 +27,7 @@ from train_helpers import (
 
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
-from modou.model.scored import RewardGPT, ScoredGPT
+from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.settings.align import DpoSettings, RewardSettings
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
@@ -84,7 +84,7 @@ def from_reference(shape: ModelSettings) -> GPT:
 
 
 OBJECTIVES: dict[str, Callable[[Pretrain], Any]] = {"reward": reward_objective, "dpo": dpo_objective}
-MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": RewardGPT, "dpo": from_reference}
+MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": ImplicitGPT, "dpo": from_reference}
 
 
 def training(

@@ -116,7 +116,7 @@ def take_up(folder: RunFolder, asked: Beginning[G]) -> Beginning[G]:
 def write_beginning(folder: RunFolder, beginning: Beginning[Any], planned: bool) -> None:
     """settings.toml: all options once planned, before only those that were set; and the tokenizer."""
     base = RunFolder(Path(beginning.base))
-    tokenizer, shape, _ = marked(base)
+    _, shape, _ = marked(base)
     run = {name: getattr(beginning, name) for name in REMEMBERED}
     tables: dict[str, Any] = {
         "run": {**run, "planned": planned},
@@ -127,5 +127,4 @@ def write_beginning(folder: RunFolder, beginning: Beginning[Any], planned: bool)
         folder.tokenizer.mkdir(parents=True, exist_ok=True)
         for path in base.tokenizer.iterdir():
             storage.write_bytes_atomically(folder.tokenizer / path.name, path.read_bytes())
-        tokenizer.save(folder.tokenizer)
     folder.write_settings(tables)

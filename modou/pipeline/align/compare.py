@@ -72,10 +72,10 @@ def compare(
     found: dict[str, dict[str, Any]] = {}
     yield StageBegan("evaluate", 1, 1 if out is None else 2)
     for number, folder in enumerate(folders):
-        model = load_model(folder, extend=True)[0]
+        model, own, _ = load_model(folder, extend=True)
         answers: list[Answer] = []
         for start in range(0, len(tasks), AT_ONCE):
-            answers += write(model, template, tasks[start : start + AT_ONCE], 1, sampling, start, CPU)
+            answers += write(model, Template(own), tasks[start : start + AT_ONCE], 1, sampling, start, CPU)
             yield StageProgress("evaluate", number * len(tasks) + len(answers), len(folders) * len(tasks))
         name = folder.path.name if folder.path.name not in found else str(folder.path)
         found[name] = contest.measure(folder, model, answers)

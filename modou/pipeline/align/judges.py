@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from modou.errors import UserError
-from modou.model.scored import ScoredGPT
+from modou.model.scored import Reader
 from modou.model.scoring import POSITIONS_AT_ONCE
 from modou.pipeline.align.beginning import RULES
 from modou.runs import RunFolder, load_model
@@ -28,7 +28,7 @@ def make_judge(name: str, tokenizer: Tokenizer, device: torch.device) -> Judge:
     if name in rules:
         return by_rule(name, rules[name])
     model, own, _ = load_model(RunFolder(Path(name)))
-    if not isinstance(model, ScoredGPT):
+    if not isinstance(model, Reader):
         raise UserError("align.not_a_judge", path=name, rules=", ".join(RULES))
     if own.sha256 != tokenizer.sha256:
         raise UserError("storage.other_tokenizer", folder=name)
@@ -80,7 +80,7 @@ def by_rule(name: str, rule: Rule) -> Judge:
 class ModelJudge:
     """A judge that reads question and answer to the end mark, as the reward model was taught to."""
 
-    model: ScoredGPT
+    model: Reader
     tokenizer: Tokenizer
 
     def __call__(self, answers: Sequence[Answer]) -> Tensor:
@@ -90,7 +90,7 @@ class ModelJudge:
     def by_step(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
         """See rollouts.StepJudge."""
         rows = [self._row(answer) for answer in answers]
-        scores_NT = self._read(rows)
+        scores_NT = self._read(rows, [len(answer.task.ids) for answer in answers])
         width = max(len(answer.task.ids) + len(answer.ids) for answer in answers)
         earned_NT = torch.zeros(len(rows), width - 1)
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True)):
@@ -104,14 +104,17 @@ class ModelJudge:
         return [*answer.task.ids, *(answer.ids[:-1] if answer.ended else answer.ids), self.tokenizer.end]
 
     @torch.inference_mode()
-    def _read(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """The reward of every beginning, (N, T) float32 on the CPU."""
+    def _read(self, rows: Sequence[Sequence[int]], asked: Sequence[int]) -> Tensor:
+        """The reward of every beginning, (N, T) float32 on the CPU. `asked`: tokens of each question."""
         lengths_N = torch.tensor([len(row) for row in rows])
         width = int(lengths_N.max())
         assert width <= self.model.settings.context, "see room_for_questions"
         padded_NT = torch.tensor([[*row, *[self.tokenizer.pad] * (width - len(row))] for row in rows])
+        place_T = torch.arange(1, width + 1)  # of the next token
+        written_NT = (place_T >= torch.tensor(asked)[:, None]) & (place_T < lengths_N[:, None])
         scores_NT = torch.zeros(padded_NT.shape)
         for some in lengths_N.argsort().split(max(1, POSITIONS_AT_ONCE // width)):
-            ids_BT = padded_NT[some, : int(lengths_N[some].max())].to(self.model.embedding.weight.device)
-            scores_NT[some, : ids_BT.shape[1]] = self.model.read(ids_BT).float().cpu()
+            longest, device = int(lengths_N[some].max()), self.model.embedding.weight.device
+            ids_BT, written_BT = (tensor[some, :longest].to(device) for tensor in (padded_NT, written_NT))
+            scores_NT[some, :longest] = self.model.read(ids_BT, written_BT).float().cpu()
         return scores_NT

@@ -20,6 +20,7 @@ from modou.pipeline.run import Event, with_minutes
 from modou.pipeline.training import LINES, resolve_machine
 from modou.runs import RunFolder, method_of
 from modou.settings.train import Trained
+from modou.text.conversation import Template
 from modou.text.corpus import Corpus
 from modou.text.tokenizer import Tokenizer
 from modou.train.events import Ended
@@ -42,6 +43,9 @@ G_contra = TypeVar("G_contra", bound=Trained, contravariant=True)
 
 class Method(Protocol[G_contra]):
     """What differs from one alignment method to another. Made from a run's beginning; the data is read then."""
+
+    template: Template
+    """With the tokenizer as the run is to keep it."""
 
     def __init__(self, beginning: Beginning[G_contra]) -> None: ...
 
@@ -102,6 +106,7 @@ def run_method(
             raise UserError("align.same_options", path=folder.path)
         if first:
             write_beginning(folder, replace(beginning, settings=settings), planned=True)
+            method.template.tokenizer.save(folder.tokenizer)
         yield _began("train")
         reason = yield from train(folder, method, settings, beginning, should_stop)
         if not first or reason == "interrupted" or should_stop():

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from modou.model.gpt import GPT
-from modou.model.scored import RewardGPT, ScoredGPT
+from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.pipeline.align.beginning import Beginning
 from modou.pipeline.align.examples import Preferences, quick, read_preferences, split, taken
 from modou.pipeline.align.method import Method, drift, run_method
 from modou.pipeline.run import Event
 from modou.runs import RunFolder, load_model, load_weights
-from modou.settings.align import DpoRun, RewardRun
+from modou.settings.align import DpoRun, PreferenceOptimizer, RewardRun
+from modou.settings.base import merge
 from modou.settings.model import ModelSettings
 from modou.text.conversation import Message, Template
 from modou.text.tokenizer import Tokenizer
@@ -39,6 +40,10 @@ def reward(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Data, training, evaluation of a reward model; what is done is skipped. UserError: begun with other settings."""
+    if asked.reward.implicit:  # predictions are what DPO trains, and at its rates; a token is paid for itself alone
+        rates = PreferenceOptimizer().model_dump(include={"matrix_lr", "embedding_lr", "norm_lr"})
+        below = {"optimizer": rates, "reward": {"centre": 0.0}}
+        asked = RewardRun.parse(merge(below, asked.model_dump(exclude_unset=True)))
     yield from run_method("reward", base, data, asked, out, columns, should_stop, Judging)
 
 
@@ -104,13 +109,13 @@ class Judging(_Pairs, Method[RewardRun]):
         return self.steps_for(own.epochs, own.held_out, train.batch, train.seed)
 
     def build(self, settings: RewardRun, world: World) -> tuple[GPT, RewardModel]:
-        """The base's weights with a score that is 0 everywhere, and the objective."""
+        """The base's weights, which think as much of anything, and the objective."""
         seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
         torch.manual_seed(settings.train.seed)
-        model = (RewardGPT if settings.reward.surprise else ScoredGPT)(self.shape)
+        model = (ImplicitGPT if settings.reward.implicit else ScoredGPT)(self.shape)
         weights = self.load().state_dict()
         model.load_state_dict(weights, strict=False)
-        if isinstance(model, RewardGPT):
+        if isinstance(model, ImplicitGPT):
             model.writer.load_state_dict(weights)
         objective = RewardModel(
             pairs=taken(self.data.pairs, seen),

@@ -48,10 +48,11 @@ class Conversing(Method[SftRun]):
     def __init__(self, beginning: Beginning[SftRun]) -> None:
         self.base = RunFolder(Path(beginning.base))
         tokenizer, self.shape, self.added = marked(self.base)
-        self.template = Template(tokenizer)
         self.data: Conversations = read_conversations(
-            Path(beginning.data), beginning.columns, self.template, self.shape.context
+            Path(beginning.data), beginning.columns, Template(tokenizer), self.shape.context
         )
+        taught = {id for one in self.data.encoded for id, is_it in zip(one.ids, one.trained, strict=True) if is_it}
+        self.template = Template(tokenizer.knowing(taught))
 
     def stride(self, settings: Any) -> int:
         """Every step is by itself."""
