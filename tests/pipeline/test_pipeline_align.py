@@ -203,7 +203,15 @@ def test_another_judge_is_another_run(folder: Path, tmp_path: Path) -> None:
 
 def test_runs_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [str(folder / name) for name in ("sft", "base")]
-    words = ["compare", str(folder / "questions.jsonl"), *runs, "--judge", f"exact,{folder / 'scalar'}", "--tokens", "6"]
+    words = [
+        "compare",
+        str(folder / "questions.jsonl"),
+        *runs,
+        "--judge",
+        f"exact,{folder / 'scalar'}",
+        "--tokens",
+        "6",
+    ]
     assert cli.status_of([*words, "--out", str(tmp_path / "out"), "--lang", "en"]) == 0
     said = capsys.readouterr().out
     assert "sft" in said and "wins (scalar)" in said and "wins (rules)" in said and "±" in said

@@ -82,6 +82,8 @@ def test_pairs_go_on_where_they_stopped(folder: Path, tmp_path: Path, monkeypatc
     events = list(write_pairs(*args, tmp_path / "out", "", eager))
     assert of_kind(events, StageProgress)[0].done == 9
     assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+    kinds = [row["kind"] for row in storage.read_jsonl(tmp_path / "whole")]
+    assert kinds.count("samples") > kinds.count("warm") > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
 
 

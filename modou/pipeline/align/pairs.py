@@ -1,8 +1,8 @@
 """`modou pairs`: what stands in a file of conversations is preferred to what a run answers to the same questions.
 
-A verse of the right form, which counting could not tell from the real poem, becomes a pair of kind "samples", a real
-poem whose even lines the run has ended one of kind "endings", and a real poem spoiled by us (modou.tasks.damage) one of
-kind "damaged/...". Answers to other questions are all "samples".
+A verse of the right form, which counting could not tell from the real poem, becomes a pair of kind "samples" ("warm":
+written at a higher temperature), a real poem whose even lines the run has ended one of kind "endings", and a real poem
+spoiled by us (modou.tasks.damage) one of kind "damaged/...". Answers to other questions are all "samples" or "warm".
 """
 
 import random
@@ -26,8 +26,11 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SAMPLES, ENDINGS, SPOILED = 2, 4, 3
-"""Answers to each question; versions of each poem that the run has ended, and damaged ones."""
+SAMPLES, WARM, ENDINGS, SPOILED = 2, 1, 4, 3
+"""Answers to each question, and warmer ones; versions of each poem that the run has ended, and damaged ones."""
+WARMTH = 1.2
+"""Times the temperature. What people write is a little more surprising to a model than what it writes itself: a judge
+that knows nothing else likes every surprise."""
 
 
 def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[PipelineEvent]:
@@ -53,12 +56,14 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
     part = out.with_name(f"{out.name}.part")
     with storage.user_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
+    warmer = sampling.changed(temperature=WARMTH * sampling.temperature)
     made: list[list[dict[str, Any]]] = storage.read_jsonl(part)
     for first in range(len(made) * AT_ONCE, len(tasks), AT_ONCE):
         asked = tasks[first : first + AT_ONCE]
         written = write(model, template, asked, SAMPLES, sampling, first, world)
         dice = random.Random(f"pairs {sampling.seed} {first}")
-        answered = [written[place : place + SAMPLES] for place in range(0, len(written), SAMPLES)]
+        warm = write(model, template, asked, WARM, warmer, first, world)
+        answered = [(*written[n * SAMPLES :][:SAMPLES], *warm[n * WARM :][:WARM]) for n in range(len(asked))]
         ended = own_endings(model, template, asked, ENDINGS, dice) if is_verse else [[] for _ in asked]
         rows = [
             row
@@ -81,10 +86,11 @@ def pairs_of(
     true = str(task.facts["answer"])
     row = {"prompt": prompt_of(task), "chosen": true}
     is_verse = "form" in task.facts
-    for answer in dict.fromkeys(answer.text for answer in written if answer.ended):
+    kinds = {answer.text: "samples" if n < SAMPLES else "warm" for n, answer in enumerate(written) if answer.ended}
+    for answer, kind in kinds.items():
         alike = not is_verse or poems.form_of(poems.lines_of(answer)) == task.facts["form"]
         if alike and answer.strip() not in ("", true.strip()):
-            yield row | {"rejected": answer, "kind": "samples"}
+            yield row | {"rejected": answer, "kind": kind}
     for answer in ended:
         yield row | {"rejected": answer, "kind": "endings"}
     if is_verse:
