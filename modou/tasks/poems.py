@@ -159,14 +159,14 @@ def orders(poems: Sequence[Poem], dice: random.Random) -> Iterator[tuple[Poem, O
 def with_other_heads(
     asked: Iterable[tuple[Poem, Order]], poems: Sequence[Poem], dice: random.Random
 ) -> Iterator[tuple[Poem, Order]]:
-    """The same, half of the acrostics with other characters of the `poems` at the heads of their lines.
+    """The same, three quarters of the acrostics with other characters of the `poems` at the heads of their lines.
 
     Anybody's name may be asked for, and most characters never begin a line of verse: a model that has copied none of
     them writes another rare one instead. So each is as likely as any other.
     """
     characters = sorted({character for poem in poems for line in poem.lines for character in line})
     for poem, order in asked:
-        if order.head is not None and dice.random() < 0.5:
+        if order.head is not None and dice.random() < 0.75:
             heads = dice.choices(characters, k=len(poem.lines))
             poem = replace(poem, lines=tuple(head + line[1:] for head, line in zip(heads, poem.lines, strict=True)))
             order = replace(order, head=poem.head)

@@ -2,6 +2,7 @@
 
 import random
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +34,18 @@ class Always(GPT):
         return x_BTD.new_zeros(*x_BTD.shape[:-1], SHAPE.vocabulary).index_fill(-1, torch.tensor(self.token), 50.0)
 
 
+class Recording(GPT):
+    """Remembers what it has read."""
+
+    def __init__(self) -> None:
+        super().__init__(SHAPE)
+        self.read: list[str] = []
+
+    def hidden(self, ids_BT: Tensor, *more: Any, **named: Any) -> Tensor:
+        self.read += [TOKENIZER.decode(row) for row in ids_BT.tolist()]
+        return super().hidden(ids_BT, *more, **named)
+
+
 def changed(text: str) -> list[int]:
     assert len(text) == len(VERSE)
     return [place for place, (mine, true) in enumerate(zip(text, VERSE, strict=True)) if mine != true]
@@ -54,3 +67,11 @@ def test_they_end_as_the_model_would_have_ended_them() -> None:
     first, second = own_endings(Always(loved), TEMPLATE, TASKS, 8, random.Random(1))
     assert {text[place] for text in (*first, *second) for place in changed(text)} == {loved}
     assert own_endings(Always("。"), TEMPLATE, TASKS, 8, random.Random(1)) == [[], []], "a mark is no character"
+
+
+def test_it_has_read_no_other_couplet() -> None:
+    model = Recording()
+    own_endings(model, TEMPLATE, TASKS, 8, random.Random(1))
+    couplets = VERSE.split("\n")
+    assert len(model.read) == len(TASKS) * len(couplets)
+    assert all(sum(couplet[:-1] in read for couplet in couplets) == 1 for read in model.read)

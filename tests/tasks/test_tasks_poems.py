@@ -100,7 +100,7 @@ def test_orders_are_of_all_three_kinds() -> None:
     assert 80 < sum(order.head is not None for order in found) < 160
 
 
-def test_half_of_the_acrostics_get_other_heads_and_nothing_else_changes() -> None:
+def test_most_acrostics_get_other_heads_and_nothing_else_changes() -> None:
     before = list(orders([POEM] * 400, random.Random(1)))
     after = list(with_other_heads(before, [POEM], random.Random(2)))
     changed = 0
@@ -111,7 +111,7 @@ def test_half_of_the_acrostics_get_other_heads_and_nothing_else_changes() -> Non
         assert set(poem.head) <= set("".join(POEM.lines))
         changed += poem != POEM
     acrostics = sum(order.head is not None for _, order in before)
-    assert 0.35 < changed / acrostics < 0.65
+    assert 0.6 < changed / acrostics < 0.9
 
 
 @with_data
