@@ -43,6 +43,12 @@ def misshapen(lines: Lines, other: Lines, dice: random.Random) -> Lines:
     return _with(lines, place, lines[place][:cut] + more + lines[place][cut + (not more) :])
 
 
+def echoed(lines: Lines, _: Lines, dice: random.Random) -> Lines:
+    """The last character of one even line at the end of another: no rhyme, but the same word."""
+    place, again = dice.sample(range(1, len(lines), 2), 2)
+    return _with(lines, place, lines[place][:-1] + lines[again][-1])
+
+
 def beheaded(lines: Lines, other: Lines, dice: random.Random) -> Lines:
     """Another first character in a line: what an acrostic may not have."""
     place = dice.randrange(len(lines))
@@ -54,8 +60,14 @@ def unfinished(lines: Lines, _: Lines, dice: random.Random) -> Lines:
     return lines[: dice.randrange(2, len(lines), 2)]
 
 
+def overlong(lines: Lines, other: Lines, _: random.Random) -> Lines:
+    """A couplet of another poem after the last."""
+    return (*lines, *other[-2:])
+
+
 DAMAGES: dict[str, Damage] = {
-    damage.__name__: damage for damage in (shuffled, unrhymed, mixed, repeated, misshapen, unfinished, beheaded)
+    damage.__name__: damage
+    for damage in (shuffled, unrhymed, echoed, mixed, repeated, misshapen, unfinished, overlong, beheaded)
 }
 ONLY_HEADS = "beheaded"
 """Damage only where the first characters were asked for."""

@@ -30,8 +30,8 @@ def test_one_line_is_spoiled_the_others_stay(form: str, seed: int, other: int, a
     assert found == damages(lines, poem(form, other), 3, acrostic, random.Random(seed))
     assert len(found) <= 3 and (acrostic or ONLY_HEADS not in found)
     for name, spoiled in found.items():
-        assert len(changed(lines, spoiled)) == (name != "unfinished"), name
-        assert (form_of(spoiled) == form) == (name not in ("misshapen", "unfinished")), name
+        assert len(changed(lines, spoiled)) == (name not in ("unfinished", "overlong")), name
+        assert (form_of(spoiled) == form) == (name not in ("misshapen", "unfinished", "overlong")), name
         assert lines_of(verse(spoiled)) == [line for line in spoiled if line]
 
 
@@ -41,6 +41,7 @@ def test_each_way_does_what_it_is_named_for(seed: int) -> None:
     made = {name: damage(lines, other, random.Random(seed)) for name, damage in DAMAGES.items()}
     for name, spoiled in made.items():
         assert (len(spoiled) < len(lines)) == (name == "unfinished") and len(spoiled) % 2 == 0
+        assert (len(spoiled) > len(lines)) == (name == "overlong")
         for place in changed(lines, spoiled):
             before, after = lines[place], spoiled[place]
             match name:
@@ -48,6 +49,8 @@ def test_each_way_does_what_it_is_named_for(seed: int) -> None:
                     assert sorted(before) == sorted(after)
                 case "unrhymed":
                     assert before[:-1] == after[:-1] and place % 2 == 1
+                case "echoed":
+                    assert before[:-1] == after[:-1] and after[-1] in {line[-1] for line in lines[1::2]}
                 case "mixed":
                     assert after in other
                 case "repeated":

@@ -26,7 +26,7 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SAMPLES, WARM, ENDINGS, SPOILED = 2, 1, 6, 3
+SAMPLES, WARM, ENDINGS, SPOILED = 2, 1, 5, 4
 """Answers to each question, and warmer ones; versions of each poem that the run has ended, and damaged ones."""
 WARMTH = 1.2
 """Times the temperature. What people write is a little more surprising to a model than what it writes itself: a judge
@@ -88,12 +88,14 @@ def pairs_of(
     is_verse = "form" in task.facts
     kinds = {answer.text: "samples" if n < SAMPLES else "warm" for n, answer in enumerate(written) if answer.ended}
     for answer, kind in kinds.items():
-        alike = not is_verse or poems.form_of(poems.lines_of(answer)) == task.facts["form"]
-        if alike and answer.strip() not in ("", true.strip()):
+        is_alike = not is_verse or poems.form_of(poems.lines_of(answer)) == task.facts["form"]
+        if is_alike and answer.strip() not in ("", true.strip()):
             yield row | {"rejected": answer, "kind": kind}
     for answer in ended:
         yield row | {"rejected": answer, "kind": "endings"}
     if is_verse:
-        lines, other = (tuple(poems.lines_of(str(one.facts["answer"]))) for one in (task, dice.choice(tasks)))
+        # Of the same form: what a line of another poem spoils should not be seen by counting.
+        alike = next(one for one in iter(lambda: dice.choice(tasks), None) if one.facts["form"] == task.facts["form"])
+        lines, other = (tuple(poems.lines_of(str(one.facts["answer"]))) for one in (task, alike))
         for name, spoiled in damages(lines, other, SPOILED, "head" in task.facts, dice).items():
             yield row | {"rejected": poems.verse(spoiled), "kind": f"damaged/{name}"}
