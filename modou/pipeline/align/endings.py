@@ -3,7 +3,8 @@ characters is the poet's.
 
 A model's own poems differ from real ones in so many ways that a judge taught on them hardly hears the rhyme, and a
 character from elsewhere betrays itself by its sense. One that fits its own couplet, and knows of no other, leaves
-little but rhyme. (Had the model read them all, it would have rhymed two times in three.)
+little but rhyme. (Had the model read them all, it would have rhymed two times in three.) Nothing rhymes as well as a
+word with itself: sometimes an even line ends as another does, or the judge would take that for the best rhyme of all.
 """
 
 import random
@@ -15,6 +16,9 @@ from modou.model.gpt import GPT
 from modou.tasks import poems
 from modou.text.conversation import Template
 from modou.train.rollouts import Answer, Task, assemble, places_of_tokens
+
+ECHOES = 1 / 3
+"""Of the changed last characters."""
 
 
 @torch.inference_mode()
@@ -52,13 +56,16 @@ def _column(template: Template, couplet: Answer) -> int:
 
 
 def _changed(text: str, drawn: Sequence[Sequence[str]], dice: random.Random) -> list[str]:
-    """Versions of `text`; `drawn`: of each even line, what may come at its end, each time another."""
+    """Versions of `text`; `drawn`: of each even line, what may come at its end, each time another. Some get the last
+    character of another even line."""
     ends = [end - 1 for _, end in poems.spans_of(text)[1::2]]
     made = dict[str, None]()
     for characters in zip(*drawn, strict=True):
         new = text
         for place in [place for place in range(len(ends)) if dice.random() < 0.5] or [dice.randrange(len(ends))]:
-            if len(characters[place]) == 1 and poems.is_line(characters[place]):
-                new = new[: ends[place]] + characters[place] + new[ends[place] + 1 :]
+            others = [text[end] for end in ends if end != ends[place]]
+            character = dice.choice(others) if others and dice.random() < ECHOES else characters[place]
+            if len(character) == 1 and poems.is_line(character):
+                new = new[: ends[place]] + character + new[ends[place] + 1 :]
         made[new] = None
     return [new for new in made if new != text]
