@@ -74,7 +74,7 @@ def test_the_poems_files_share_no_poem(tmp_path: Path) -> None:
     learned = {line for row in rows["train.jsonl"] for line in lines_of(row["output"])}
     read_before = {line for row in rows["poems.jsonl"] for line in lines_of(row["text"])}
     assert {line[1:] for line in learned} <= {line[1:] for line in read_before}
-    assert 0.7 < len(learned & read_before) / len(learned) < 0.9, "the others begin as somebody's acrostic wants it"
+    assert 0.6 < len(learned & read_before) / len(learned) < 0.9, "the others begin as somebody's acrostic wants it"
     for file, other in (("test.jsonl", "judge.jsonl"), ("judge.jsonl", "test.jsonl")):
         unseen = {line for row in rows[file] for line in lines_of(row["output"])}
         assert not unseen & read_before and not unseen & {
