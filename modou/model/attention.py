@@ -51,6 +51,11 @@ def document_mask(start_BT: Tensor) -> Tensor:
     return ((place_T[None, None, :] >= start_BT[:, :, None]) & (place_T[None, :] <= place_T[:, None])).unsqueeze(1)
 
 
+def normalised(norm: nn.RMSNorm, x: Tensor) -> Tensor:
+    """norm(x) in x's own type: under autocast torch's fused kernel takes no scales of another type than x's."""
+    return F.rms_norm(x, norm.normalized_shape, norm.weight.to(x.dtype), norm.eps)
+
+
 class Attention(nn.Module):
     """Multi-head attention of one layer. Queries, keys and values come from one product, q | k | v."""
 
@@ -77,7 +82,7 @@ class Attention(nn.Module):
             for part, count in zip(self.qkv(x_BTD).split(sizes, dim=-1), heads, strict=True)
         )
         if self.normalised:
-            query_BHTS, key_BKTS = self.query_norm(query_BHTS), self.key_norm(key_BKTS)
+            query_BHTS, key_BKTS = normalised(self.query_norm, query_BHTS), normalised(self.key_norm, key_BKTS)
         if rotary_2TS is not None:
             query_BHTS, key_BKTS = rotate(query_BHTS, rotary_2TS), rotate(key_BKTS, rotary_2TS)
         return query_BHTS, key_BKTS, value_BKTS

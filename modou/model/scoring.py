@@ -24,6 +24,13 @@ def score_hidden(
     return log_N.new_zeros(mask_BT.shape).masked_scatter(inside_BT, log_N), logits_NV
 
 
+def divergences(from_NV: Tensor, to_NV: Tensor) -> Tensor:
+    """KL(softmax(from) || softmax(to)) in nats at each of N positions, (N,) float32 (float64 where logits are)."""
+    wide = torch.promote_types(to_NV.dtype, torch.float32)
+    log_from_NV, log_to_NV = from_NV.log_softmax(-1, dtype=wide), to_NV.log_softmax(-1, dtype=wide)
+    return (log_from_NV.exp() * (log_from_NV - log_to_NV)).sum(-1)
+
+
 def ends(mask_BT: Tensor) -> Tensor:
     """How many positions of each row go to the last 1 of its mask, (B,)."""
     return (mask_BT.bool() * torch.arange(1, mask_BT.shape[1] + 1, device=mask_BT.device)).amax(1)

@@ -8,6 +8,22 @@ from modou.settings.base import Settings
 from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings
 
 
+class ReplaySettings(Settings):
+    """The base's own text, read along so that it is not forgotten."""
+
+    rows: Annotated[int, Field(ge=0)] = 4
+    """Rows of it beside each update, as long as the context; 0 = none."""
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    """Price of a nat a token by which predictions on it leave those of the model that was begun with."""
+
+
+class Writing(Trained):
+    """The groups of everything that changes what a model writes."""
+
+    replay: ReplaySettings = ReplaySettings()
+    """Replay."""
+
+
 class SftSettings(Settings):
     """Supervised fine-tuning."""
 
@@ -36,6 +52,8 @@ class RewardSettings(Settings):
     """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0, of every beginning, too."""
     implicit: bool = False
     """Judge a token by how much likelier it is here than to the model it began from: learns faster, at DPO's rates."""
+    kl_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Implicit: price of a nat by which predictions over an answer leave the writer's, since much of that is noise."""
     beginnings: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the same loss on every beginning of the two answers; 0 = whole answers only."""
 
@@ -141,7 +159,7 @@ class AnswerTraining(TrainSettings):
     """Answers a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
 
 
-class SftRun(Trained):
+class SftRun(Writing):
     """All settings of `modou sft`."""
 
     train: BatchedSettings = BatchedSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
@@ -174,7 +192,7 @@ class PreferenceOptimizer(FineOptimizer):
     """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
 
 
-class DpoRun(Trained):
+class DpoRun(Writing):
     """All settings of `modou dpo`."""
 
     train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -194,7 +212,7 @@ class AnswerOptimizer(PreferenceOptimizer):
     """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
 
 
-class PpoRun(Trained):
+class PpoRun(Writing):
     """All settings of `modou ppo`."""
 
     train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -216,7 +234,7 @@ class GroupRollouts(RolloutSettings):
     """Answers to each question, which are compared."""
 
 
-class GrpoRun(Trained):
+class GrpoRun(Writing):
     """All settings of `modou grpo`."""
 
     train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]

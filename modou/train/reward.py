@@ -14,7 +14,7 @@ from torch import Tensor
 
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
-from modou.model.scored import Reader
+from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.settings.align import RewardSettings
 from modou.train import policy
 from modou.train.objective import DataAtHand
@@ -42,7 +42,7 @@ class RewardModel(DataAtHand):
 
     def loss(self, model: GPT, batch: PairBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum over pairs; how often the chosen one has the higher reward, and by how much."""
-        scores_BT = every_score(model, batch)
+        scores_BT, parted_B = weighed(model, batch)
         rewards_2P = at_the_end(scores_BT, batch)
         chosen_P, rejected_P = rewards_2P.split(len(rewards_2P) // 2)
         kept = float(batch.count > 0)
@@ -51,6 +51,10 @@ class RewardModel(DataAtHand):
         loss = policy.preference_loss(chosen_P, rejected_P, self.settings.centre)
         if self.settings.beginnings:
             loss = loss + self.settings.beginnings * self._beginnings(scores_BT, batch)
+        if self.settings.kl_weight and parted_B is not None:
+            parted = parted_B[batch.row_2P].sum() / 2
+            loss = loss + self.settings.kl_weight * parted
+            found["kl"] = parted.detach() * kept
         return loss * kept, found
 
     def _beginnings(self, scores_BT: Tensor, batch: PairBatch) -> Tensor:
@@ -96,10 +100,13 @@ class RewardModel(DataAtHand):
         return []
 
 
-def every_score(model: GPT, batch: PairBatch) -> Tensor:
-    """The reward of every beginning of each conversation, (B, T)."""
-    assert isinstance(model, Reader)
-    return model.read(batch.ids_BT, batch.target_BT != IGNORE)
+def weighed(model: GPT, batch: PairBatch) -> tuple[Tensor, Tensor | None]:
+    """The reward of every beginning of each conversation, (B, T); and how far an implicit judge's predictions over each
+    answer lie from the writer's, (B,)."""
+    if isinstance(model, ImplicitGPT):
+        return model.weigh(batch.ids_BT, batch.target_BT != IGNORE)
+    assert isinstance(model, ScoredGPT)
+    return model.scores(model.hidden(batch.ids_BT)), None
 
 
 def at_the_end(scores_BT: Tensor, batch: PairBatch) -> Tensor:
@@ -109,4 +116,4 @@ def at_the_end(scores_BT: Tensor, batch: PairBatch) -> Tensor:
 
 def rewards(model: GPT, batch: PairBatch) -> Tensor:
     """The same from the model."""
-    return at_the_end(every_score(model, batch), batch)
+    return at_the_end(weighed(model, batch)[0], batch)

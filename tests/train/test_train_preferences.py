@@ -36,7 +36,7 @@ from modou.train.dpo import Dpo, answer_log_probabilities
 from modou.train.loop import Trainer
 from modou.train.pairs import Pair, encode_pair, pair_at, pair_batch, step_pairs
 from modou.train.pretrain import Pretrain
-from modou.train.reward import RewardModel, every_score, rewards
+from modou.train.reward import RewardModel, rewards, weighed
 
 CONTEXT, STEPS = 96, 6
 GENTLE = 0.0003
@@ -175,12 +175,28 @@ def test_beginnings_are_compared_where_both_answers_are(centre: float) -> None:
         assert pair.rejected.trained.index(True) == first
         with torch.no_grad():
             alone = (pair_batch([Pair(side, side)], CPU) for side in (pair.chosen, pair.rejected))
-            chosen, rejected = (every_score(model, batch)[0] for batch in alone)
+            chosen, rejected = (weighed(model, batch)[0][0] for batch in alone)
         common = min(len(pair.chosen), len(pair.rejected))
         better, worse = chosen[first - 1 : common].double(), rejected[first - 1 : common].double()
         loss_T = torch.nn.functional.softplus(worse - better) + centre * (better + worse) ** 2
         expected += loss_T.mean().item()
     assert loss[1.0] - loss[0.0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_price_of_leaving_the_writer_is_of_both_answers_of_each_pair() -> None:
+    torch.manual_seed(0)
+    model = ImplicitGPT(SHAPE).eval()
+    found: list[float] = []
+    for weight in (0.0, 2.0):
+        made = replace(reward_objective(_made()), settings=RewardSettings(kl_weight=weight, centre=0.0))
+        found.append(made.loss(model, pair_batch(RIVALS, CPU))[0].item())
+    expected = 0.0
+    for pair in RIVALS:
+        with torch.no_grad():
+            _, parted_B = weighed(model, pair_batch([pair], CPU))
+        assert parted_B is not None
+        expected += parted_B.sum().item() / 2
+    assert found[1] - found[0] == pytest.approx(2.0 * expected, rel=1e-4)
 
 
 def test_the_probability_of_an_answer_by_hand() -> None:

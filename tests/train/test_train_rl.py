@@ -290,7 +290,7 @@ def test_a_distance_that_costs_is_kept_small(tmp_path: Path, name: str) -> None:
         made.objective.kl_weight = weight
         run(made)
         found.append(made.objective.evaluate(made.model)["validation"]["kl"])
-    assert found[1] < 0.5 * found[0]
+    assert found[1] < 0.8 * found[0]
 
 
 # -- stopped, and on two processes --

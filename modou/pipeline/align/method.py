@@ -17,17 +17,21 @@ from modou.pipeline.environment import environment
 from modou.pipeline.events import Notice, RunEnded, StageBegan, StageEnded, StageName
 from modou.pipeline.measure import peak_memory_mb
 from modou.pipeline.run import Event, with_minutes
+from modou.pipeline.stages import open_tokens
 from modou.pipeline.training import LINES, resolve_machine
-from modou.runs import RunFolder, method_of
+from modou.runs import RunFolder, load_weights, method_of
+from modou.settings.align import Writing
 from modou.settings.train import Trained
 from modou.text.conversation import Template
 from modou.text.corpus import Corpus
+from modou.text.shards import Batches
 from modou.text.tokenizer import Tokenizer
 from modou.train.events import Ended
 from modou.train.heap import keep_freed_memory
 from modou.train.loop import LoopSettings, Trainer
 from modou.train.objective import Objective
 from modou.train.parallel import World, choose_device, join_world, leave_world
+from modou.train.replay import Replaying
 from modou.train.saving import Keeper
 from modou.train.tracking import require, tracked
 
@@ -142,6 +146,8 @@ def train(
     reason = "interrupted"
     try:
         model, objective = method.build(settings, world)
+        if isinstance(settings, Writing) and settings.replay.rows:
+            objective = replaying(objective, RunFolder(Path(beginning.base)), settings, world)
         identity = {
             "base_sha256": beginning.base_sha256,
             "data_sha256": beginning.data_sha256,
@@ -171,6 +177,18 @@ def line_of(run: RunFolder) -> Iterator[RunFolder]:
         if method_of(run) == "pretrain":
             return
         run = RunFolder(Path(str(run.read_settings()["run"]["base"])))
+
+
+def replaying(objective: Objective, base: RunFolder, settings: Writing, world: World) -> Objective:
+    """The objective, and beside it the text that the first run in the line was pretrained on, if it is still there."""
+    *_, first = line_of(base)
+    if not (first.corpus / "tokens").exists():
+        return objective
+    shards = open_tokens(first, Tokenizer.load(first.tokenizer))
+    model, _, _ = load_weights(base, extend=True)
+    context = min(model.settings.context, shards.tokens - 1)
+    text = Batches(shards, context, settings.replay.rows, settings.train.seed)
+    return Replaying(objective, text, model.eval().requires_grad_(False).to(world.device), settings.replay, world)
 
 
 def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> dict[str, Any]:

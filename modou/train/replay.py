@@ -1,0 +1,99 @@
+"""What was learned first is held while something new is learned: beside each step's batch, rows of the base's text.
+
+    loss = the method's own + weight * mean over the tokens of KL(base || model)
+
+On that text the model is held to the base's whole prediction, not to the token that came next (distillation: Hinton et
+al. 2015): where nothing was forgotten the gradient is exactly 0, so a method whose own signal is faint is not disturbed
+by another's noise. Mixing in the text itself is PPO-ptx (Ouyang et al. 2022).
+
+Shapes: B rows, T positions, N positions that count, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modou.model.gpt import GPT
+from modou.model.loss import IGNORE
+from modou.model.scoring import divergences
+from modou.settings.align import ReplaySettings
+from modou.text.shards import Batches
+from modou.text.tokenizer import Tokenizer
+from modou.train.objective import Batch, Objective
+from modou.train.parallel import World
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    """Rows of text. `share`: units of the method's loss, in all processes, for each token of the step's text."""
+
+    ids_BT: Tensor
+    counts_BT: Tensor
+    """Whether a position's prediction counts."""
+    share: float
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Replaying:
+    """Another objective, and the base's text beside it. See train.objective for the contract."""
+
+    own: Objective
+    text: Batches
+    base: GPT
+    settings: ReplaySettings
+    world: World
+
+    @property
+    def measure(self) -> str:
+        """The method's."""
+        return self.own.measure
+
+    def prepare(self, model: GPT, step: int) -> None:
+        """As the method does."""
+        self.own.prepare(model, step)
+
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[Batch]:
+        """The method's, and one of text."""
+        batches = list(self.own.micro_batches(step, rank, world))
+        units = self.world.sum(sum(batch.count for batch in batches))
+        tokens = int((self.text.batch(step)[1] != IGNORE).sum())
+        ids_BT, targets_BT = self.text.rows(step, rank, world)
+        if not len(ids_BT):  # every process makes as many passes
+            ids_BT, targets_BT = np.full((1, 1), Tokenizer.pad, np.int64), np.full((1, 1), IGNORE, np.int64)
+        ids, counts = (torch.from_numpy(a).to(self.world.device) for a in (ids_BT, targets_BT != IGNORE))
+        return [*batches, TextBatch(ids, counts, units / max(1, tokens))]
+
+    def loss(self, model: GPT, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """The method's, or the distance from the base; both as sums over the method's units."""
+        if not isinstance(batch, TextBatch):
+            return self.own.loss(model, batch)
+        with torch.no_grad():
+            base_NV = self.base.logits(self.base.hidden(batch.ids_BT)[batch.counts_BT])
+        logits_NV = model.logits(model.hidden(batch.ids_BT)[batch.counts_BT])
+        distance = batch.share * divergences(base_NV, logits_NV).sum()
+        return self.settings.weight * distance, {"replay_kl": distance.detach()}
+
+    def evaluate(self, model: GPT) -> dict[str, Any]:
+        """As the method does."""
+        return self.own.evaluate(model)
+
+    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+        """As the method does."""
+        return self.own.sample(model)
+
+    def state(self) -> dict[str, Any]:
+        """The method's: which text is read hangs on the step alone."""
+        return self.own.state()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The method's."""
+        return self.own.tensors()
+
+    def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """As the method does."""
+        self.own.restore(state, tensors)
