@@ -75,6 +75,20 @@ def test_every_stage_and_an_answer(base: Path, data: Path, tmp_path: Path) -> No
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == untouched
 
 
+def test_the_bases_text_is_read_along_while_it_lies_there(base: Path, data: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "base"
+    shutil.copytree(base, moved)
+    events = list(sft(moved, data, settings(), tmp_path / "beside"))
+    assert not of_kind(events, Notice)
+    assert all(step.metrics["replay_kl"] > 0 for step in of_kind(events, Stepped)[1:])
+    shutil.rmtree(moved / "corpus")
+    for name, rows, said in (("gone", 4, 1), ("unwanted", 0, 0)):
+        events = list(sft(moved, data, settings(replay={"rows": rows}), tmp_path / name))
+        notices = [str(event) for event in of_kind(events, Notice)]
+        assert len(notices) == said and all(str(moved) in notice for notice in notices)
+        assert all("replay_kl" not in step.metrics for step in of_kind(events, Stepped))
+
+
 def test_what_an_answer_holds_may_be_written_from_then_on(base: Path, data: Path, tmp_path: Path) -> None:
     row = json.dumps({"instruction": "\U0001f600", "output": "a\u3402"})  # none of which the base ever read
     data.write_text(data.read_text(encoding="utf-8") + row + "\n", encoding="utf-8")

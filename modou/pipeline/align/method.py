@@ -147,7 +147,11 @@ def train(
     try:
         model, objective = method.build(settings, world)
         if isinstance(settings, Writing) and settings.replay.rows:
-            objective = replaying(objective, RunFolder(Path(beginning.base)), settings, world)
+            base = RunFolder(Path(beginning.base))
+            replay = replaying(objective, base, settings, world)
+            if replay is None and world.is_main:
+                yield Notice(text("align.nothing_to_replay", path=base.path))
+            objective = replay or objective
         identity = {
             "base_sha256": beginning.base_sha256,
             "data_sha256": beginning.data_sha256,
@@ -179,11 +183,11 @@ def line_of(run: RunFolder) -> Iterator[RunFolder]:
         run = RunFolder(Path(str(run.read_settings()["run"]["base"])))
 
 
-def replaying(objective: Objective, base: RunFolder, settings: Writing, world: World) -> Objective:
-    """The objective, and beside it the text that the first run in the line was pretrained on, if it is still there."""
+def replaying(objective: Objective, base: RunFolder, settings: Writing, world: World) -> Replaying | None:
+    """The objective, and beside it the text that the first run in the line was pretrained on; None: it is not there."""
     *_, first = line_of(base)
     if not (first.corpus / "tokens").exists():
-        return objective
+        return None
     shards = open_tokens(first, Tokenizer.load(first.tokenizer))
     model, _, _ = load_weights(base, extend=True)
     context = min(model.settings.context, shards.tokens - 1)
