@@ -1,10 +1,15 @@
-"""Real verse whose even lines end as a model would have ended them that had read no other couplet: all but those
+"""Real verse whose even lines end as a model would have ended them that could not know the rhyme: all but those
 characters is the poet's.
 
 A model's own poems differ from real ones in so many ways that a judge taught on them hardly hears the rhyme, and a
-character from elsewhere betrays itself by its sense. One that fits its own couplet, and knows of no other, leaves
-little but rhyme. (Had the model read them all, it would have rhymed two times in three.) Nothing rhymes as well as a
-word with itself: sometimes an even line ends as another does, or the judge would take that for the best rhyme of all.
+character from elsewhere betrays itself by its sense. One that the model thinks fitting leaves little but rhyme, if it
+was not told what to rhyme with. So first it ends every couplet as if that were a whole poem; then it reads the poem
+with those ends in place of the poet's, and ends each even line again, now knowing all the rest. (Had it read the poet's
+ends, it would have rhymed two times in three; had it read only the couplet, the sense of the poem would give it away.)
+
+Nothing rhymes as well as a word with itself: now and then an even line ends as another does, or the judge would take
+that for the best rhyme of all. Seldom, since all of these rhyme: the more, the less is left that tells a rhyme to be
+good.
 """
 
 import random
@@ -17,55 +22,87 @@ from modou.tasks import poems
 from modou.text.conversation import Template
 from modou.train.rollouts import Answer, Task, assemble, places_of_tokens
 
-ECHOES = 1 / 3
+ECHOES = 1 / 16
 """Of the changed last characters."""
 
 
-@torch.inference_mode()
 def own_endings(
     model: GPT, template: Template, tasks: Sequence[Task], count: int, dice: random.Random
 ) -> list[list[str]]:
     """Each task's true answer up to `count` times, some of its even lines with a last character drawn from the model,
-    which has read the question and the couplet up to there."""
-    couplets = [_couplets(template, task) for task in tasks]
-    whole = [couplet for some in couplets for couplet in some]
-    x_NTD = model.hidden(assemble(whole)["ids_NT"].to(model.embedding.weight.device))
-    columns = [_column(template, couplet) for couplet in whole]
-    chances_NV = model.logits(x_NTD[range(len(whole)), columns]).float().softmax(-1).cpu()
+    which has read the question and the poem up to there, but with ends of its own."""
     generator = torch.Generator().manual_seed(dice.getrandbits(63))
-    drawn_NK = torch.multinomial(chances_NV, count, replacement=True, generator=generator)
-    drawn = iter([[template.answer([token]) for token in row] for row in drawn_NK.tolist()])
-    return [
-        _changed(str(task.facts["answer"]), [next(drawn) for _ in some], dice)
-        for task, some in zip(tasks, couplets, strict=True)
+    trues = [str(task.facts["answer"]) for task in tasks]
+    couplets = [
+        [_answer(template, task, couplet) for couplet in _couplets(true)]
+        for task, true in zip(tasks, trues, strict=True)
     ]
+    guessed = iter(_drawn(model, template, [one for some in couplets for one in some], count, generator))
+    disguised = [
+        _answer(template, task, _ended(true, [next(guessed)[0] for _ in some]))
+        for task, true, some in zip(tasks, trues, couplets, strict=True)
+    ]
+    drawn = _drawn(model, template, disguised, count, generator)
+    return [_changed(true, some, dice) for true, some in zip(trues, drawn, strict=True)]
 
 
-def _couplets(template: Template, task: Task) -> list[Answer]:
-    """The couplets of a task's true answer, each as if it had been the first to be written."""
-    lines = poems.lines_of(str(task.facts["answer"]))
-    texts = [poems.verse(lines[place : place + 2]) for place in range(0, len(lines) - 1, 2)]
-    return [Answer(task, text, tuple(template.tokenizer.encode(text)), ended=True) for text in texts]
+def _couplets(text: str) -> list[str]:
+    lines = poems.lines_of(text)
+    return [poems.verse(lines[place : place + 2]) for place in range(0, len(lines) - 1, 2)]
 
 
-def _column(template: Template, couplet: Answer) -> int:
-    """Where the model says what comes at its last character; the end mark, if that is no token by itself."""
-    end = poems.spans_of(couplet.text)[1][1] - 1
-    places = places_of_tokens(template, couplet)
-    return len(couplet.task.ids) - 1 + (places.index(end) if end in places else len(places) - 1)
+def _answer(template: Template, task: Task, text: str) -> Answer:
+    return Answer(task, text, tuple(template.tokenizer.encode(text)), ended=True)
+
+
+def _ends(text: str) -> list[int]:
+    """Where the even lines' last characters stand."""
+    return [end - 1 for _, end in poems.spans_of(text)[1::2]]
+
+
+@torch.inference_mode()
+def _drawn(
+    model: GPT, template: Template, answers: Sequence[Answer], count: int, generator: torch.Generator
+) -> list[list[list[str]]]:
+    """Of each answer, for each of its even lines, `count` tokens that the model would have written at its end."""
+    x_NTD = model.hidden(assemble(answers)["ids_NT"].to(model.embedding.weight.device))
+    rows, columns = [], []
+    for row, answer in enumerate(answers):
+        places = places_of_tokens(template, answer)
+        for end in _ends(answer.text):  # the end mark, if the character is no token by itself
+            rows.append(row)
+            columns.append(len(answer.task.ids) - 1 + (places.index(end) if end in places else len(places) - 1))
+    chances_EV = model.logits(x_NTD[rows, columns]).float().softmax(-1).cpu()
+    drawn_EK = torch.multinomial(chances_EV, count, replacement=True, generator=generator).tolist()
+    found: list[list[list[str]]] = [[] for _ in answers]
+    for row, tokens in zip(rows, drawn_EK, strict=True):
+        found[row].append([template.answer([token]) for token in tokens])
+    return found
+
+
+def _ended(text: str, drawn: Sequence[Sequence[str]]) -> str:
+    """The text with the first of each even line's `drawn` that is a character at its end."""
+    for end, some in zip(_ends(text), drawn, strict=True):
+        character = next((one for one in some if _is_character(one)), text[end])
+        text = text[:end] + character + text[end + 1 :]
+    return text
+
+
+def _is_character(text: str) -> bool:
+    return len(text) == 1 and poems.is_line(text)
 
 
 def _changed(text: str, drawn: Sequence[Sequence[str]], dice: random.Random) -> list[str]:
     """Versions of `text`; `drawn`: of each even line, what may come at its end, each time another. Some get the last
     character of another even line."""
-    ends = [end - 1 for _, end in poems.spans_of(text)[1::2]]
+    ends = _ends(text)
     made = dict[str, None]()
     for characters in zip(*drawn, strict=True):
         new = text
         for place in [place for place in range(len(ends)) if dice.random() < 0.5] or [dice.randrange(len(ends))]:
             others = [text[end] for end in ends if end != ends[place]]
             character = dice.choice(others) if others and dice.random() < ECHOES else characters[place]
-            if len(character) == 1 and poems.is_line(character):
+            if _is_character(character):
                 new = new[: ends[place]] + character + new[ends[place] + 1 :]
         made[new] = None
     return [new for new in made if new != text]

@@ -26,7 +26,7 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SAMPLES, WARM, ENDINGS, SPOILED = 2, 1, 5, 4
+SAMPLES, WARM, ENDINGS, SPOILED = 2, 1, 5, 3
 """Answers to each question, and warmer ones; versions of each poem that the run has ended, and damaged ones."""
 WARMTH = 1.2
 """Times the temperature. What people write is a little more surprising to a model than what it writes itself: a judge
