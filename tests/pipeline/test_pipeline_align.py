@@ -72,6 +72,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_price_of_predictions_is_refused_where_none_are_judged_by(folder: Path, tmp_path: Path) -> None:
+    settings = RewardRun().with_values(SMALL | {"reward": {"kl_weight": 0.1}})
+    with pytest.raises(UserError, match=r"reward\.implicit"):
+        list(reward(folder / "sft", folder / "pairs.jsonl", settings, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("judge", JUDGES)
 def test_a_reward_model_scores_and_says_how_well(folder: Path, judge: str) -> None:
     report = storage.read_json(folder / judge / "report.json")

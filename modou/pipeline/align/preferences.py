@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.pipeline.align.beginning import Beginning
@@ -44,6 +45,8 @@ def reward(
         rates = PreferenceOptimizer().model_dump(include={"matrix_lr", "embedding_lr", "norm_lr"})
         below = {"optimizer": rates, "reward": {"centre": 0.0}}
         asked = RewardRun.parse(merge(below, asked.model_dump(exclude_unset=True)))
+    elif asked.reward.kl_weight:
+        raise UserError("align.only_implicit")
     yield from run_method("reward", base, data, asked, out, columns, should_stop, Judging)
 
 
