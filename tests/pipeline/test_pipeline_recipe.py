@@ -2,6 +2,7 @@
 
 import json
 import os
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from modou.settings.align import SftRun
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.text.examples.formats import read
+from modou.train.rollouts import Answer, Task
 
 OPEN = SamplingSettings(temperature=1.0, top_p=1.0, tokens=24)
 VERSE = "阿豆过桥东，渡船在水中。\n老猫看白日，无事睡梁同。"
@@ -59,7 +61,7 @@ def test_what_stands_there_is_better_than_what_is_written(folder: Path, tmp_path
     rows = storage.read_jsonl(out)
     kinds = {row["kind"] for row in rows}
     assert "samples" not in kinds, "so small a model writes no verse"
-    assert "endings" in kinds and sum(kind.startswith("damaged/") for kind in kinds) > 4
+    assert "endings/real" in kinds and sum(kind.startswith("damaged/") for kind in kinds) > 4
     for row in rows:
         example = read(row)
         assert example.kind == "preference" and example.chosen == VERSE != example.rejected
@@ -68,6 +70,27 @@ def test_what_stands_there_is_better_than_what_is_written(folder: Path, tmp_path
         list(write_pairs(folder / "sft", folder / "verse.jsonl", out, "", OPEN))
     with pytest.raises(UserError, match="sft"):
         list(write_pairs(folder / "base", folder / "verse.jsonl", tmp_path / "none", "", OPEN))
+
+
+def test_own_verse_is_better_than_the_same_with_other_ends(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only verse of the form that was asked for; next to each other stand the pairs in which it is preferred."""
+    mine, odd = "梁上两人坐，窗前一豆红。\n阿同忽不见，却在老桥东。", "梁上两人坐，窗前一豆红。"
+
+    def write(_: object, __: object, tasks: list[Task], group: int, *___: object) -> list[Answer]:
+        return [Answer(task, (mine, odd)[sample % 2], (5,), ended=True) for task in tasks for sample in range(group)]
+
+    monkeypatch.setattr(pairs, "write", write)
+    list(write_pairs(folder / "sft", folder / "verse.jsonl", tmp_path / "pairs.jsonl", "", OPEN))
+    rows = storage.read_jsonl(tmp_path / "pairs.jsonl")
+    assert {row["rejected"] for row in rows if row["kind"] in ("samples", "warm")} == {mine}
+    own = [row for row in rows if row["kind"] == "endings/own"]
+    assert own and {row["chosen"] for row in own} == {mine} and {row["prompt"] for row in own} == {"五绝", "藏头"}
+    for row in own:
+        changed = {place for place, one in enumerate(row["rejected"]) if one != mine[place]}
+        assert changed and changed <= {mine.index("红"), mine.index("东")}
+    assert len(list(groupby(row["chosen"] for row in rows))) == 2
 
 
 def test_pairs_go_on_where_they_stopped(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,14 @@
-"""Real verse whose even lines end as a model would have ended them that could not know the rhyme: all but those
-characters is the poet's.
+"""Verse whose even lines end as a model would have ended them that could not know the rhyme: all but those characters
+is the poet's, or the model's own.
 
 A model's own poems differ from real ones in so many ways that a judge taught on them hardly hears the rhyme, and a
 character from elsewhere betrays itself by its sense. One that the model thinks fitting leaves little but rhyme, if it
 was not told what to rhyme with. So first it ends every couplet as if that were a whole poem; then it reads the poem
 with those ends in place of the poet's, and ends each even line again, now knowing all the rest. (Had it read the poet's
 ends, it would have rhymed two times in three; had it read only the couplet, the sense of the poem would give it away.)
+
+In real verse the model knows the rhyme nearly as well as a judge can. In its own, where it will have to, it is less
+sure: so its own verse is ended anew as well, and what it wrote when it could see the rhyme is preferred.
 
 Nothing rhymes as well as a word with itself: now and then an even line ends as another does, or the judge would take
 that for the best rhyme of all. Seldom, since all of these rhyme: the more, the less is left that tells a rhyme to be
@@ -27,23 +30,19 @@ ECHOES = 1 / 16
 
 
 def own_endings(
-    model: GPT, template: Template, tasks: Sequence[Task], count: int, dice: random.Random
+    model: GPT, template: Template, verses: Sequence[tuple[Task, str]], count: int, dice: random.Random
 ) -> list[list[str]]:
-    """Each task's true answer up to `count` times, some of its even lines with a last character drawn from the model,
-    which has read the question and the poem up to there, but with ends of its own."""
+    """Each verse up to `count` times, some of its even lines with a last character drawn from the model, which has read
+    the question and the poem up to there, but with other ends."""
     generator = torch.Generator().manual_seed(dice.getrandbits(63))
-    trues = [str(task.facts["answer"]) for task in tasks]
-    couplets = [
-        [_answer(template, task, couplet) for couplet in _couplets(true)]
-        for task, true in zip(tasks, trues, strict=True)
-    ]
+    couplets = [[_answer(template, task, couplet) for couplet in _couplets(text)] for task, text in verses]
     guessed = iter(_drawn(model, template, [one for some in couplets for one in some], count, generator))
     disguised = [
-        _answer(template, task, _ended(true, [next(guessed)[0] for _ in some]))
-        for task, true, some in zip(tasks, trues, couplets, strict=True)
+        _answer(template, task, _ended(text, [next(guessed)[0] for _ in some]))
+        for (task, text), some in zip(verses, couplets, strict=True)
     ]
     drawn = _drawn(model, template, disguised, count, generator)
-    return [_changed(true, some, dice) for true, some in zip(trues, drawn, strict=True)]
+    return [_changed(text, some, dice) for (_, text), some in zip(verses, drawn, strict=True)]
 
 
 def _couplets(text: str) -> list[str]:
@@ -65,6 +64,8 @@ def _drawn(
     model: GPT, template: Template, answers: Sequence[Answer], count: int, generator: torch.Generator
 ) -> list[list[list[str]]]:
     """Of each answer, for each of its even lines, `count` tokens that the model would have written at its end."""
+    if not answers:
+        return []
     x_NTD = model.hidden(assemble(answers)["ids_NT"].to(model.embedding.weight.device))
     rows, columns = [], []
     for row, answer in enumerate(answers):

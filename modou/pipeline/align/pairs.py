@@ -1,8 +1,9 @@
 """`modou pairs`: what stands in a file of conversations is preferred to what a run answers to the same questions.
 
 A verse of the right form, which counting could not tell from the real poem, becomes a pair of kind "samples" ("warm":
-written at a higher temperature), a real poem whose even lines the run has ended one of kind "endings", and a real poem
-spoiled by us (modou.tasks.damage) one of kind "damaged/...". Answers to other questions are all "samples" or "warm".
+written at a higher temperature), a real poem whose even lines the run has ended one of kind "endings/real", and a real
+poem spoiled by us (modou.tasks.damage) one of kind "damaged/...". Answers to other questions are all "samples" or
+"warm". The run's own verse is preferred to the same with other ends ("endings/own").
 """
 
 import random
@@ -26,8 +27,9 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SAMPLES, WARM, ENDINGS, SPOILED = 2, 1, 5, 3
-"""Answers to each question, and warmer ones; versions of each poem that the run has ended, and damaged ones."""
+SAMPLES, WARM, ENDINGS, OWN_ENDINGS, SPOILED = 2, 1, 2, 1, 3
+"""Answers to each question, and warmer ones; versions of each poem, and of each answer, that the run has ended; damaged
+ones of each poem."""
 WARMTH = 1.2
 """Times the temperature. What people write is a little more surprising to a model than what it writes itself: a judge
 that knows nothing else likes every surprise."""
@@ -64,12 +66,15 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
         dice = random.Random(f"pairs {sampling.seed} {first}")
         warm = write(model, template, asked, WARM, warmer, first, world)
         answered = [(*written[n * SAMPLES :][:SAMPLES], *warm[n * WARM :][:WARM]) for n in range(len(asked))]
-        ended = own_endings(model, template, asked, ENDINGS, dice) if is_verse else [[] for _ in asked]
-        rows = [
-            row
-            for task, some, others in zip(asked, answered, ended, strict=True)
-            for row in pairs_of(task, some, others, tasks, dice)
-        ]
+        rows = [row for task, some in zip(asked, answered, strict=True) for row in pairs_of(task, some, tasks, dice)]
+        if is_verse:
+            real = [(task, str(task.facts["answer"])) for task in asked]
+            own = [(answer.task, answer.text) for answer in written if is_alike(answer)]
+            for kind, verses, count in (("real", real, ENDINGS), ("own", own, OWN_ENDINGS)):
+                for (task, text), some in zip(verses, own_endings(model, template, verses, count, dice), strict=True):
+                    row = {"prompt": prompt_of(task), "chosen": text, "kind": f"endings/{kind}"}
+                    rows += [row | {"rejected": ended} for ended in some]
+            rows.sort(key=lambda row: row["chosen"])  # side by side, it is read once a batch
         made.append([row | {"run": str(run)} for row in rows])
         storage.append_line(part, storage.json_line(made[-1]))
         yield StageProgress("data", min(first + AT_ONCE, len(tasks)), len(tasks))
@@ -79,21 +84,23 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
     yield StageEnded("data", {"folder": str(out.parent), "rows": {out.name: len(rows)}})
 
 
+def is_alike(answer: Answer) -> bool:
+    """Whether an answer is one, and no worse at first sight than the true one: verse of the form that was asked for."""
+    is_verse = "form" in answer.task.facts
+    return answer.ended and (not is_verse or poems.form_of(poems.lines_of(answer.text)) == answer.task.facts["form"])
+
+
 def pairs_of(
-    task: Task, written: Sequence[Answer], ended: Sequence[str], tasks: Sequence[Task], dice: random.Random
+    task: Task, written: Sequence[Answer], tasks: Sequence[Task], dice: random.Random
 ) -> Iterator[dict[str, Any]]:
     """The pairs that one question gives; `tasks`: questions whose poems are taken apart to spoil this one."""
     true = str(task.facts["answer"])
     row = {"prompt": prompt_of(task), "chosen": true}
-    is_verse = "form" in task.facts
-    kinds = {answer.text: "samples" if n < SAMPLES else "warm" for n, answer in enumerate(written) if answer.ended}
+    kinds = {answer.text: "samples" if n < SAMPLES else "warm" for n, answer in enumerate(written) if is_alike(answer)}
     for answer, kind in kinds.items():
-        is_alike = not is_verse or poems.form_of(poems.lines_of(answer)) == task.facts["form"]
-        if is_alike and answer.strip() not in ("", true.strip()):
+        if answer.strip() not in ("", true.strip()):
             yield row | {"rejected": answer, "kind": kind}
-    for answer in ended:
-        yield row | {"rejected": answer, "kind": "endings"}
-    if is_verse:
+    if "form" in task.facts:
         # Of the same form: what a line of another poem spoils should not be seen by counting.
         alike = next(one for one in iter(lambda: dice.choice(tasks), None) if one.facts["form"] == task.facts["form"])
         lines, other = (tuple(poems.lines_of(str(one.facts["answer"]))) for one in (task, alike))
