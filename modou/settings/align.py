@@ -114,7 +114,7 @@ class PpoSettings(Settings):
     value_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the value's loss."""
     as_it_goes: bool = True
-    """Pay each token what it added to a model's score, or the points of rules that it decided; else all at the end."""
+    """Where the judge is a reward model, pay each token what it added to the score; else all is paid at the end."""
 
 
 class GrpoSettings(Settings):

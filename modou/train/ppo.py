@@ -1,14 +1,13 @@
 """PPO: a value at every token says what was to be expected, the advantage is what came on top (Schulman et al. 2017;
 on language models Ouyang et al. 2022).
 
-    r_t = -beta * (log p - log reference)  and, at the last token, the answer's score; or, at every token, by how much
-          it raised a reward model's opinion of what stands there so far, or the points of the rules that it decided
+    r_t = -beta * (log p - log reference)  and, at the last token, the answer's score; or, where the judge is a reward
+          model, at every token by how much it raised the model's opinion of what stands there so far
     A by GAE from r and V, whitened over all tokens of the round;  R = A + V
     loss = 1/tokens * sum of  -min(ratio A, clip(ratio) A)  +  c/2 * max((V - R)^2, (clipped V - R)^2)
 
-Paid by a model as it goes, an answer earns its score less the same sum for all answers to the question, so what is best
-stays best (potential-based shaping: Ng, Harada & Russell 1999), and the value need only learn what the judge does not
-foresee.
+Paid as it goes, an answer earns its score less the same sum for all answers to the question, so what is best stays best
+(potential-based shaping: Ng, Harada & Russell 1999), and the value need only learn what the judge does not foresee.
 
 The value is one number read off the policy's own hidden state (model.scored). beta is steered: above the wanted
 distance it grows, below it shrinks (Ziegler et al. 2019).
@@ -41,7 +40,7 @@ class Ppo(PolicyObjective):
 
     settings: PpoSettings = field(default_factory=PpoSettings)
     step_judge: StepJudge | None = None
-    """The judge, where it says what each token earned; None: all is earned at the end."""
+    """The judge, where it says what each token added; None: all is earned at the end."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

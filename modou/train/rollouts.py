@@ -48,8 +48,8 @@ class Answer:
 Judge = Callable[[Sequence[Answer]], Tensor]
 """Scores (N,) float32 of answers."""
 StepJudge = Callable[[Sequence[Answer]], tuple[Tensor, Tensor]]
-"""Scores, and what each token earned, (N, T) as in a Rollout, 0 outside the answers: by how much it raised a reward
-model's opinion of what was written so far, or the points of the rules that it decided."""
+"""Scores, and by how much each token raised the judge's opinion of what was written so far, (N, T) as in a Rollout, 0
+outside the answers: over an answer it adds up to its score less what the judge thought of the bare question."""
 Pointer = Callable[[Answer], Iterable[Credit]]
 """What the parts of an answer earned."""
 
@@ -125,18 +125,3 @@ def assemble(answers: Sequence[Answer]) -> dict[str, Tensor]:
 def places_of_tokens(template: Template, answer: Answer) -> Sequence[int]:
     """Where in the answer's text each of its tokens begins; the end mark, after the last character."""
     return [len(template.answer(answer.ids[:token])) for token in range(len(answer.ids))]
-
-
-def paid_in_place(judge: Judge, pointer: Pointer, template: Template) -> StepJudge:
-    """The judge's scores; the points of each rule to the last token that it points at."""
-
-    def by_step(answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
-        earned_NT = torch.zeros_like(assemble(answers)["mask_NT"])
-        for row, answer in enumerate(answers):
-            places = places_of_tokens(template, answer)
-            for credit in pointer(answer):
-                token = max(number for number, place in enumerate(places) if place < credit.end)
-                earned_NT[row, len(answer.task.ids) - 1 + token] += credit.points
-        return judge(answers), earned_NT
-
-    return by_step

@@ -24,7 +24,7 @@ from modou.train.parallel import World
 from modou.train.policy import group_advantages
 from modou.train.ppo import Ppo
 from modou.train.rl import PolicyObjective
-from modou.train.rollouts import Answer, Pointer, Task, assemble, paid_in_place, places_of_tokens, write
+from modou.train.rollouts import Answer, Pointer, Task, assemble, places_of_tokens, write
 
 CONTEXT, STEPS = 48, 6
 CPU = World(torch.device("cpu"))
@@ -223,22 +223,6 @@ def test_credit_goes_to_the_tokens_of_its_characters_alone() -> None:
             expected[first + token] += by_length_N[row] if place == 0 else 0.0
             expected[first + token] += lacking if place == len(answer.text) and row % 2 == 0 else 0.0
         torch.testing.assert_close(found_NT[row], expected)
-
-
-def test_a_rule_pays_the_token_that_decided_it(answers: list[Answer]) -> None:
-    """A rule about the whole pays its end, one about the first character the first token, whatever else there is."""
-
-    def pointer(answer: Answer) -> list[Credit]:
-        return [Credit("all", 2.0, 0, len(answer.text) + 1), Credit("first", 3.0, 0, 1), Credit("again", 4.0, 0, 1)]
-
-    scores_N, earned_NT = paid_in_place(lambda some: torch.ones(len(some)), pointer, TEMPLATE)(answers)
-    assert scores_N.tolist() == [1.0] * len(answers) and earned_NT.shape == assemble(answers)["mask_NT"].shape
-    for row, answer in enumerate(answers):
-        first, expected = len(answer.task.ids) - 1, torch.zeros(earned_NT.shape[1])
-        places = places_of_tokens(TEMPLATE, answer)
-        expected[first + len(places) - 1] += 2
-        expected[first + sum(place == 0 for place in places) - 1] += 7
-        torch.testing.assert_close(earned_NT[row], expected)
 
 
 def test_paid_as_it_goes_the_best_answer_is_still_the_best() -> None:

@@ -23,7 +23,6 @@ from modou.train.grpo import Grpo
 from modou.train.parallel import World, spread
 from modou.train.ppo import Ppo
 from modou.train.rl import PolicyObjective
-from modou.train.rollouts import paid_in_place
 
 
 def ppo(
@@ -133,10 +132,8 @@ class Proximal(_Reinforced, Method[PpoRun]):
     def _objective(self, settings: PpoRun, world: World) -> Ppo:
         common = self.common(settings, world)
         judge = common["judge"]
-        by_step = judge.by_step if isinstance(judge, ModelJudge) else None
-        if (pointer := make_pointer(self.judge)) is not None:
-            by_step = paid_in_place(judge, pointer, self.template)
-        return Ppo(**common, settings=settings.ppo, step_judge=by_step if settings.ppo.as_it_goes else None)
+        by_step = judge.by_step if settings.ppo.as_it_goes and isinstance(judge, ModelJudge) else None
+        return Ppo(**common, settings=settings.ppo, step_judge=by_step)
 
 
 class Grouped(_Reinforced, Method[GrpoRun]):
