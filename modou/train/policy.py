@@ -1,7 +1,7 @@
 """What alignment computes from log-probabilities: estimators and losses, each with its formula, all pure functions.
 
 A response is the tokens a model wrote after a prompt; `mask` is 1 on them (end mark included) and 0 elsewhere, and
-nothing where it is 0 may change any result. Every loss is a sum with the count it is to be divided by left to the
+nothing where it is 0 may change any result. To a loss it may be another number: how many equal responses one stands for. Every loss is a sum with the count it is to be divided by left to the
 caller, because the loop divides by the count over all micro-batches and processes.
 
 Shapes: B sequences, T positions, V vocabulary, P prompts, G responses of one prompt (a group).
@@ -111,7 +111,7 @@ def clipped_policy_loss(
 
     high > low is DAPO's "clip higher" (Yu et al. 2025).
     """
-    ratio_BT = ((log_BT - old_BT) * mask_BT).exp()  # 1 outside the mask: nothing there can overflow
+    ratio_BT = (log_BT - old_BT).where(mask_BT > 0, 0).exp()  # 1 outside the mask: nothing there can overflow
     free_BT = -advantages_BT * ratio_BT
     clipped_BT = -advantages_BT * ratio_BT.clamp(1 - low, 1 + high)
     loss = (torch.maximum(free_BT, clipped_BT) * mask_BT).sum()

@@ -1,5 +1,8 @@
 """What PPO and GRPO share: rounds of answers, and the passes over each round.
 
+Where a question has one short answer, many of a group are the same. They are scored and learned from once, each token
+weighing as much as all of them: the same sums for less.
+
 Update number `step` belongs to round step // updates_a_round. A round is written when its first update is asked for and
 kept, with everything taken from it, in the checkpoint, so that a run stopped inside a round goes on to the bit.
 """
@@ -21,7 +24,7 @@ from modou.text.conversation import Template
 from modou.train import policy
 from modou.train.order import example_at
 from modou.train.parallel import World, replica
-from modou.train.rollouts import Answer, Judge, Rollout, Task, assemble, write
+from modou.train.rollouts import Answer, Judge, Rollout, Task, assemble, first_alike, write
 
 LOOK = 1 << 40
 """The key of the answers of evaluations: no round has it."""
@@ -108,15 +111,16 @@ class PolicyObjective(ABC):
     def play(self, writer: GPT, tasks: Sequence[Task], group: int, key: int) -> Rollout:
         """Answers to the tasks, judged and scored."""
         answers = write(writer, self.template, tasks, group, self.sampling, key, self.world)
-        return self.scored(writer, answers)
+        return self.scored(writer, answers, group)
 
-    def scored(self, writer: GPT, answers: Sequence[Answer]) -> Rollout:
+    def scored(self, writer: GPT, answers: Sequence[Answer], group: int) -> Rollout:
         """The judge's scores, and the log-probabilities of every token under the writer and the reference."""
         padded = assemble(answers)
-        ids_NT, target_NT, mask_NT = padded["ids_NT"], padded["target_NT"], padded["mask_NT"]
+        first_N = first_alike(answers, group)
+        read_R, row_N = first_N.unique(return_inverse=True)
+        read = [padded[name][read_R] for name in ("ids_NT", "target_NT", "mask_NT")]
         old_NT, reference_NT = (
-            score_tokens(model, ids_NT, target_NT, mask_NT, self.sampling.temperature)
-            for model in (writer, self.reference)
+            score_tokens(model, *read, self.sampling.temperature)[row_N] for model in (writer, self.reference)
         )
         scores_N, earned_NT = self.judged(answers)
         scores_N = scores_N - self.unfinished(padded["ended_N"])
@@ -124,6 +128,7 @@ class PolicyObjective(ABC):
             **padded,
             old_NT=old_NT,
             reference_NT=reference_NT,
+            times_N=first_N.bincount(minlength=len(answers)).float(),
             scores_N=scores_N,
             earned_NT=earned_NT,
             answers=answers,
@@ -155,17 +160,19 @@ class PolicyObjective(ABC):
         epoch, part = divmod(step % self.updates_a_round, self.rollout.minibatches)
         key = np.array([self.seed % (1 << 64), self.round], np.uint64)
         generator = np.random.Generator(np.random.Philox(key=key, counter=[0, epoch + 1, 0, 0]))
-        rows: list[int] = generator.permutation(self.answers_a_round)[part :: self.rollout.minibatches].tolist()
+        different = self.kept["times_N"].nonzero()[:, 0].numpy()
+        rows: list[int] = generator.permutation(different)[part :: self.rollout.minibatches].tolist()
         mine = rows[len(rows) * rank // world : len(rows) * (rank + 1) // world]
         mine.sort(key=ends(self.kept["mask_NT"]).tolist().__getitem__)  # like lengths together: little padding
-        share = -(-len(rows) // world)
+        share = max(1, -(-len(rows) // world))
         size = self.micro_batch or share
         return [self._rows(mine[first : first + size]) for first in range(0, share, size)]
 
     def _rows(self, rows: Sequence[int]) -> Rows:
-        """Those rows, cut at their last token; none at all becomes one row without loss."""
+        """Those rows, cut at their last token, each for all that are the same; none at all becomes one without loss."""
         chosen = torch.tensor(rows or [0])
         tensors = {name: tensor[chosen] for name, tensor in self.kept.items()}
+        tensors["mask_NT"] = tensors["mask_NT"] * tensors["times_N"][:, None]
         if not rows:
             tensors["mask_NT"] = torch.zeros_like(tensors["mask_NT"])
         width = max(1, int(ends(tensors["mask_NT"]).max()))
@@ -179,7 +186,8 @@ class PolicyObjective(ABC):
         """Sums over the answers' N tokens that become means: distance from the reference, entropy, share clipped; and
         the figures of the round."""
         with torch.no_grad():
-            entropy = policy.token_entropies(logits_NV, self.sampling.temperature).sum()
+            entropy_N = policy.token_entropies(logits_NV, self.sampling.temperature)
+            entropy = (entropy_N * mask_BT[mask_BT.bool()]).sum()
         facts = {name: value * mask_BT.sum() for name, value in self.facts.items()}
         return {"kl": (distance_BT * mask_BT).sum().detach(), "entropy": entropy, "clipped": clipped.detach(), **facts}
 

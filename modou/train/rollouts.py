@@ -68,6 +68,8 @@ class Rollout:
     """Log-probabilities of the targets under the policy that wrote them; 0 outside the mask, as the next."""
     reference_NT: Tensor
     """The same under the frozen reference."""
+    times_N: Tensor
+    """How many of its group are this answer; 0 for those that come after the first of them."""
     scores_N: Tensor
     """What the judge gave the whole answer."""
     ended_N: Tensor
@@ -120,6 +122,12 @@ def assemble(answers: Sequence[Answer]) -> dict[str, Tensor]:
         "mask_NT": mask_NT[:, 1:].contiguous(),
         "ended_N": torch.tensor([float(answer.ended) for answer in answers]),
     }
+
+
+def first_alike(answers: Sequence[Answer], group: int) -> Tensor:
+    """For every answer the first of its group that is the same, (N,): groups of `group` follow each other."""
+    first: dict[tuple[int, tuple[int, ...]], int] = {}
+    return torch.tensor([first.setdefault((row // group, answer.ids), row) for row, answer in enumerate(answers)])
 
 
 def places_of_tokens(template: Template, answer: Answer) -> Sequence[int]:

@@ -219,7 +219,7 @@ def test_what_stands_outside_the_answers_changes_nothing(name: str) -> None:
     dirty["mask_NT"][:, -3:] = 0
     outside = dirty["mask_NT"] == 0
     after = outside & (dirty["mask_NT"].cumsum(1) > 0)
-    for key in dirty.keys() - {"mask_NT", "scores_N", "ended_N"}:
+    for key in dirty.keys() - {"mask_NT", "scores_N", "ended_N", "times_N"}:
         clean = dirty[key]
         noise = torch.randint_like(clean, 300) if key in ("ids_NT", "target_NT") else 3 * torch.randn_like(clean)
         dirty[key] = clean.where(~(after if key == "ids_NT" else outside), noise)
@@ -262,7 +262,7 @@ def test_the_expected_gradient_of_the_price_is_that_of_a_distance(name: str) -> 
         models[seed].embedding.weight.data.mul_(20)
     model, made.reference = models
     p_V, q_V = ((one(torch.tensor([[1, 5, 6]]))[0, -1] / HEAT).log_softmax(-1) for one in models)
-    rollout = made.scored(model, [Answer(Task((1, 5, 6), ""), "", (token,), True) for token in range(8)])
+    rollout = made.scored(model, [Answer(Task((1, 5, 6), ""), "", (token,), True) for token in range(8)], 1)
     kept = rollout.tensors() | made.advise(rollout, model)
     kept |= {"returns_NT": kept["values_NT"]} if name == "ppo" else {}
     losses = [made.loss(model, rl.Rows({key: t[n : n + 1] for key, t in kept.items()}, 1))[0] for n in range(8)]

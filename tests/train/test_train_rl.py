@@ -166,6 +166,32 @@ def test_every_answer_is_learned_from_once_an_epoch(name: str) -> None:
             assert len(set(seen)) == len(set(every)), "none twice, none left out"
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_answers_that_are_the_same_are_read_once_and_count_as_often(name: str) -> None:
+    made = objective(name, rollout=ROUND.changed(tokens=2, group=12, temperature=0.4, minibatches=1))
+    made.judge = lambda answers: torch.tensor([float(sum(answer.ids) % 7) for answer in answers])
+    model = policy_model(name)(SHAPE)
+    made.prepare(model, 0)
+    for parameter in model.parameters():  # away from ratio 1 and distance 0
+        parameter.data.add_(0.02 * torch.randn_like(parameter))
+
+    def learned() -> tuple[int, int, dict[str, Tensor]]:
+        model.zero_grad()
+        (rows,) = made.micro_batches(0, 0, 1)
+        loss, found = made.loss(model, rows)
+        loss.backward()
+        gradients = {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
+        return len(rows["ids_NT"]), rows.count, found | gradients | {"loss": loss.detach()}
+
+    few, count, once = learned()
+    assert made.kept["times_N"].sum() == made.answers_a_round
+    made.kept["times_N"] = torch.ones(made.answers_a_round)
+    every, as_many, one_by_one = learned()
+    assert few < every == made.answers_a_round and count == as_many
+    assert once["clipped"] > 0 and once["kl"] > 0
+    assert_close(once, one_by_one, 1e-4)
+
+
 def test_a_group_of_equal_answers_teaches_nothing() -> None:
     made, model = objective("grpo"), policy_model("grpo")(SHAPE)
     made.judge = lambda answers: torch.ones(len(answers))
@@ -247,7 +273,7 @@ def test_paid_as_it_goes_the_best_answer_is_still_the_best() -> None:
 
 def test_an_answer_that_does_not_end_pays(answers: list[Answer]) -> None:
     made = objective("ppo")
-    found = made.scored(reference(), answers)
+    found = made.scored(reference(), answers, 3)
     expected = [-len(answer.ids) - (0.0 if answer.ended else 1.0) for answer in answers]
     assert found.scores_N.tolist() == expected
 
