@@ -1,8 +1,9 @@
 """What alignment computes from log-probabilities: estimators and losses, each with its formula, all pure functions.
 
 A response is the tokens a model wrote after a prompt; `mask` is 1 on them (end mark included) and 0 elsewhere, and
-nothing where it is 0 may change any result. To a loss it may be another number: how many equal responses one stands for. Every loss is a sum with the count it is to be divided by left to the
-caller, because the loop divides by the count over all micro-batches and processes.
+nothing where it is 0 may change any result. To a loss it may be another number: how many equal responses one stands
+for. Every loss is a sum with the count it is to be divided by left to the caller, because the loop divides by the count
+over all micro-batches and processes.
 
 Shapes: B sequences, T positions, V vocabulary, P prompts, G responses of one prompt (a group).
 """
