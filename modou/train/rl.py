@@ -118,9 +118,10 @@ class PolicyObjective(ABC):
         padded = assemble(answers)
         first_N = first_alike(answers, group)
         read_R, row_N = first_N.unique(return_inverse=True)
-        read = [padded[name][read_R] for name in ("ids_NT", "target_NT", "mask_NT")]
+        ids_RT, target_RT, mask_RT = (padded[name][read_R] for name in ("ids_NT", "target_NT", "mask_NT"))
         old_NT, reference_NT = (
-            score_tokens(model, *read, self.sampling.temperature)[row_N] for model in (writer, self.reference)
+            score_tokens(model, ids_RT, target_RT, mask_RT, self.sampling.temperature)[row_N]
+            for model in (writer, self.reference)
         )
         scores_N, earned_NT = self.judged(answers)
         scores_N = scores_N - self.unfinished(padded["ended_N"])
