@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modou.model.gpt import GPT
-from modou.model.scoring import divergences, score_hidden
+from modou.model.scoring import score_hidden
 from modou.settings.model import ModelSettings
 
 BETA = 0.3
@@ -65,22 +65,18 @@ class ImplicitGPT(GPT):
 
     def read(self, ids_BT: Tensor, written_BT: Tensor) -> Tensor:
         """What the tokens of every beginning added, (B, T). `written_BT` is 1 where the next token is the answer's."""
-        next_BT = ids_BT.roll(-1, 1)
-        log_BT, _ = score_hidden(self, self.hidden(ids_BT), next_BT, written_BT)
-        return _earned(log_BT, self.expected(ids_BT, next_BT, written_BT)[0])
+        return self.weigh(ids_BT, written_BT)[0]
 
     def weigh(self, ids_BT: Tensor, written_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """The same; and KL(writer || judge) of what may come next, summed over each answer, (B,)."""
+        """The same; and how likely the judge itself finds each answer, log p, (B,)."""
         next_BT = ids_BT.roll(-1, 1)
-        log_BT, logits_NV = score_hidden(self, self.hidden(ids_BT), next_BT, written_BT)
-        expected_BT, writer_NV = self.expected(ids_BT, next_BT, written_BT)
-        parted_BT = torch.zeros_like(log_BT).masked_scatter(written_BT.bool(), divergences(writer_NV, logits_NV))
-        return _earned(log_BT, expected_BT), parted_BT.sum(1)
+        log_BT, _ = score_hidden(self, self.hidden(ids_BT), next_BT, written_BT)
+        return _earned(log_BT, self.expected(ids_BT, next_BT, written_BT)), log_BT.sum(1)
 
     @torch.no_grad()
-    def expected(self, ids_BT: Tensor, next_BT: Tensor, written_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """The writer's log-probabilities of what was written, (B, T), and its logits there, (N, V)."""
-        return score_hidden(self.writer, self.writer.hidden(ids_BT), next_BT, written_BT)
+    def expected(self, ids_BT: Tensor, next_BT: Tensor, written_BT: Tensor) -> Tensor:
+        """The writer's log-probabilities of what was written, (B, T)."""
+        return score_hidden(self.writer, self.writer.hidden(ids_BT), next_BT, written_BT)[0]
 
 
 def _earned(log_BT: Tensor, expected_BT: Tensor) -> Tensor:

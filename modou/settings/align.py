@@ -52,8 +52,10 @@ class RewardSettings(Settings):
     """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0, of every beginning, too."""
     implicit: bool = False
     """Judge a token by how much likelier it is here than to the model it began from: learns faster, at DPO's rates."""
-    kl_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Implicit: price of a nat by which predictions over an answer leave the writer's, since much of that is noise."""
+    writer: str = ""
+    """Implicit: the run whose answers are judged; empty = the one it begins from. Better: one that has read less."""
+    sft_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Implicit: weight of the better answer's loss in nats, as in SFT, so that the judge stays one who could write."""
     beginnings: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the same loss on every beginning of the two answers; 0 = whole answers only."""
 

@@ -42,7 +42,7 @@ class RewardModel(DataAtHand):
 
     def loss(self, model: GPT, batch: PairBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum over pairs; how often the chosen one has the higher reward, and by how much."""
-        scores_BT, parted_B = weighed(model, batch)
+        scores_BT, log_B = weighed(model, batch)
         rewards_2P = at_the_end(scores_BT, batch)
         chosen_P, rejected_P = rewards_2P.split(len(rewards_2P) // 2)
         kept = float(batch.count > 0)
@@ -51,10 +51,8 @@ class RewardModel(DataAtHand):
         loss = policy.preference_loss(chosen_P, rejected_P, self.settings.centre)
         if self.settings.beginnings:
             loss = loss + self.settings.beginnings * self._beginnings(scores_BT, batch)
-        if self.settings.kl_weight and parted_B is not None:
-            parted = parted_B[batch.row_2P].sum() / 2
-            loss = loss + self.settings.kl_weight * parted
-            found["kl"] = parted.detach() * kept
+        if self.settings.sft_weight and log_B is not None:
+            loss = loss - self.settings.sft_weight * log_B[batch.row_2P].split(len(chosen_P))[0].sum()
         return loss * kept, found
 
     def _beginnings(self, scores_BT: Tensor, batch: PairBatch) -> Tensor:
@@ -101,8 +99,8 @@ class RewardModel(DataAtHand):
 
 
 def weighed(model: GPT, batch: PairBatch) -> tuple[Tensor, Tensor | None]:
-    """The reward of every beginning of each conversation, (B, T); and how far an implicit judge's predictions over each
-    answer lie from the writer's, (B,)."""
+    """The reward of every beginning of each conversation, (B, T); and how likely an implicit judge finds each answer,
+    log p, (B,)."""
     if isinstance(model, ImplicitGPT):
         return model.weigh(batch.ids_BT, batch.target_BT != IGNORE)
     assert isinstance(model, ScoredGPT)

@@ -72,11 +72,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_price_of_predictions_is_refused_where_none_are_judged_by(folder: Path, tmp_path: Path) -> None:
-    settings = RewardRun().with_values(SMALL | {"reward": {"kl_weight": 0.1}})
+@pytest.mark.parametrize("asked", [{"sft_weight": 0.1}, {"writer": "base"}])
+def test_what_compares_predictions_is_refused_where_none_are_judged_by(
+    folder: Path, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    settings = RewardRun().with_values(SMALL | {"reward": asked})
     with pytest.raises(UserError, match=r"reward\.implicit"):
         list(reward(folder / "sft", folder / "pairs.jsonl", settings, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_judge_that_has_read_on_judges_what_another_wrote(folder: Path, tmp_path: Path) -> None:
+    """What it thinks of an answer is log p of the reader less log p of the writer; the writer stays as it was."""
+    list(sft(folder / "sft", folder / "chat.jsonl", SftRun().with_values(SMALL), tmp_path / "reader"))
+    writer, reader = (load_model(RunFolder(path))[0] for path in (folder / "sft", tmp_path / "reader"))
+    asked = SMALL | {"reward": {"implicit": True, "writer": str(folder / "sft"), "sft_weight": 0.1}}
+    list(reward(tmp_path / "reader", folder / "pairs.jsonl", RewardRun().with_values(asked), tmp_path / "judge"))
+    judge = load_model(RunFolder(tmp_path / "judge"))[0]
+    assert isinstance(judge, ImplicitGPT) and not torch.equal(judge.embedding.weight, reader.embedding.weight)
+    for name, tensor in writer.state_dict().items():
+        assert torch.equal(judge.writer.state_dict()[name], tensor), name
+    wider = TINY | {"model": TINY["model"] | {"width": 32}}
+    list(pipeline.run(str(folder / "book.txt"), RunSettings.parse(wider), out=tmp_path / "other"))
+    elsewhere = RewardRun().with_values(asked | {"reward": {"implicit": True, "writer": str(tmp_path / "other")}})
+    with pytest.raises(UserError, match="other"):
+        list(reward(tmp_path / "reader", folder / "pairs.jsonl", elsewhere, tmp_path / "none"))
 
 
 @pytest.mark.parametrize("judge", JUDGES)

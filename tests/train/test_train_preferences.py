@@ -183,20 +183,16 @@ def test_beginnings_are_compared_where_both_answers_are(centre: float) -> None:
     assert loss[1.0] - loss[0.0] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_price_of_leaving_the_writer_is_of_both_answers_of_each_pair() -> None:
+def test_a_judge_learns_the_better_answer_of_each_pair_word_by_word_too() -> None:
     torch.manual_seed(0)
     model = ImplicitGPT(SHAPE).eval()
     found: list[float] = []
     for weight in (0.0, 2.0):
-        made = replace(reward_objective(_made()), settings=RewardSettings(kl_weight=weight, centre=0.0))
+        made = replace(reward_objective(_made()), settings=RewardSettings(sft_weight=weight, centre=0.0))
         found.append(made.loss(model, pair_batch(RIVALS, CPU))[0].item())
-    expected = 0.0
-    for pair in RIVALS:
-        with torch.no_grad():
-            _, parted_B = weighed(model, pair_batch([pair], CPU))
-        assert parted_B is not None
-        expected += parted_B.sum().item() / 2
-    assert found[1] - found[0] == pytest.approx(2.0 * expected, rel=1e-4)
+    with torch.no_grad():
+        alone = [answer_log_probabilities(model, pair_batch([pair], CPU))[0].item() for pair in RIVALS]
+    assert found[1] - found[0] == pytest.approx(-2.0 * sum(alone), rel=1e-4)
 
 
 def test_the_probability_of_an_answer_by_hand() -> None:

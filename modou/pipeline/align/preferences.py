@@ -45,7 +45,7 @@ def reward(
         rates = PreferenceOptimizer().model_dump(include={"matrix_lr", "embedding_lr", "norm_lr"})
         below = {"optimizer": rates, "reward": {"centre": 0.0}}
         asked = RewardRun.parse(merge(below, asked.model_dump(exclude_unset=True)))
-    elif asked.reward.kl_weight:
+    elif asked.reward.sft_weight or asked.reward.writer:
         raise UserError("align.only_implicit")
     yield from run_method("reward", base, data, asked, out, columns, should_stop, Judging)
 
@@ -106,6 +106,13 @@ class _Pairs:
 class Judging(_Pairs, Method[RewardRun]):
     """What is particular to the reward model."""
 
+    def __init__(self, beginning: Beginning[RewardRun]) -> None:
+        super().__init__(beginning)
+        self.writer = RunFolder(Path(beginning.settings.reward.writer or beginning.base))
+        shape = ModelSettings.parse(self.writer.read_settings().get("model", {})).changed(dropout=0.0)
+        if shape != self.shape or Tokenizer.load(self.writer.tokenizer).sha256 != self.template.tokenizer.sha256:
+            raise UserError("align.other_writer", writer=self.writer.path, base=self.base.path)
+
     def steps(self, settings: RewardRun) -> int:
         """Updates that read every pair so many times."""
         own, train = settings.reward, settings.train
@@ -116,10 +123,9 @@ class Judging(_Pairs, Method[RewardRun]):
         seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
         torch.manual_seed(settings.train.seed)
         model = (ImplicitGPT if settings.reward.implicit else ScoredGPT)(self.shape)
-        weights = self.load().state_dict()
-        model.load_state_dict(weights, strict=False)
+        model.load_state_dict(self.load().state_dict(), strict=False)
         if isinstance(model, ImplicitGPT):
-            model.writer.load_state_dict(weights)
+            model.writer.load_state_dict(load_weights(self.writer)[0].state_dict())
         objective = RewardModel(
             pairs=taken(self.data.pairs, seen),
             held_out=taken(self.data.pairs, quick(held_out)),

@@ -1,6 +1,7 @@
 """`modou align TASK`: from a task's data to models that can be compared, in one command.
 
-    poems         base -- sft --+-- ppo     judge: a reward model, taught on what sft writes beside real verse
+    poems         base -- sft --+-- ppo     judge: a reward model, taught on what sft writes beside real verse; it
+                                |           begins as "reader", sft that went on reading
                                 +-- dpo     the same pairs
                                 +-- grpo    judge: the rules of verse
     storyteller   base -- sft ----- grpo    judge: the whole true answer
@@ -89,9 +90,11 @@ class Recipe:
 
     def _judging(self, learned: Path) -> list[Part]:
         writing = partial(write_pairs, learned, self.data / "judge.jsonl", self.pairs, "", self.open)
-        settings = self.settings("reward", RewardRun)
-        learning = partial(reward, learned, self.pairs, settings, self.judge, should_stop=self.should_stop)
-        return [Part("pairs", writing, self.pairs), Part("reward", learning)]
+        reader, stop = self.folder / "reader", self.should_stop
+        reading = partial(sft, learned, self.train, self.settings("reader", SftRun), reader, should_stop=stop)
+        settings = self.settings("reward", RewardRun, {"reward": {"writer": str(learned)}})
+        learning = partial(reward, reader, self.pairs, settings, self.judge, should_stop=stop)
+        return [Part("pairs", writing, self.pairs), Part("reader", reading), Part("reward", learning)]
 
     def _method(self, method: str, learned: Path) -> Start:
         out, stop, judge = self.folder / method, self.should_stop, str(self.judge)
