@@ -13,7 +13,7 @@ from modou.tasks import poems, storyteller
 from modou.text.corpora import STORYTELLERS
 
 NAMES = ("poems", *STORYTELLERS)
-TRAIN, PRACTICE, TEST = 12_000, 24_000, 1_000
+TRAIN, PRACTICE, TEST = 12_000, 8_000, 1_000
 """Passages of a storyteller's task."""
 POEMS_HELD_OUT, POEMS_JUDGED = 1_000, 4_000
 """Poems of which no file but test.jsonl, and none but judge.jsonl, has a line: what a reward model calls real must not
