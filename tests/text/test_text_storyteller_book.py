@@ -53,6 +53,11 @@ def test_headings_are_couplets_of_one_length(chinese: list[str]) -> None:
     assert sum(len(first) == len(second) for first, second in halves) >= 0.98 * len(halves)
 
 
+def test_a_chapter_has_a_heading_even_if_all_its_heroes_names_begin_alike() -> None:
+    *_, chapter = itertools.islice(write_chapters("en", 1_000_001_076), 13)
+    assert re.fullmatch(r"CHAPTER 13\. Si\w+ .+; Si\w+ .+", chapter.heading)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_cleaning_finds_every_heading_and_every_sentence(language: LanguageName) -> None:
     chapters = list(itertools.islice(write_chapters(language, 9), 30))

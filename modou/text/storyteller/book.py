@@ -159,7 +159,7 @@ def _heading(language: Language, number: int, world: World) -> str:
     pairs = [(one, two) for i, one in enumerate(halves) for two in halves[i + 1 :] if one[:2] != two[:2]]
     equal = [pair for pair in pairs if len(pair[0]) == len(pair[1]) >= language.conventions["heading_least"]]
     if language.name == "en" or not equal:
-        equal = pairs
+        equal = pairs or [(halves[0], halves[-1])]  # all of them begin alike, once in some ten thousand chapters
     first, second = world.rng.choice(equal)
     shown = numerals.write_chinese(number) if language.name == "zh" else str(number)
     return language.conventions["heading"].format(number=shown, first=first, second=second)
