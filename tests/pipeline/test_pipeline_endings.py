@@ -9,7 +9,7 @@ from torch import Tensor
 from train_helpers import model_settings, sentences, tokenizer
 
 from modou.model.gpt import GPT
-from modou.pipeline.align.endings import own_endings
+from modou.pipeline.align.endings import own_endings, rhymed
 from modou.tasks.poems import is_line, spans_of, verse
 from modou.text.conversation import Message, Template
 from modou.train.rollouts import Task
@@ -17,7 +17,8 @@ from modou.train.rollouts import Task
 TOKENIZER = tokenizer()
 TEMPLATE = Template(TOKENIZER)
 CHARACTERS = sorted({one for one in sentences(60, 1) if is_line(one) and len(TOKENIZER.encode(one)) == 1})
-VERSE = verse(["".join(random.Random(place).choices(CHARACTERS, k=5)) for place in range(4)])
+CHOSEN = random.Random(1).sample(CHARACTERS, 22)
+VERSE, REST = verse(["".join(CHOSEN[place : place + 5]) for place in range(0, 20, 5)]), CHOSEN[20:]
 VERSES = [(Task(TEMPLATE.prompt([Message("user", ask)]), ask), VERSE) for ask in ("五绝", "请写一首五绝吧")]
 ENDS = [end - 1 for _, end in spans_of(VERSE)[1::2]]
 SHAPE = model_settings(context=96, vocabulary=TOKENIZER.vocabulary)
@@ -86,3 +87,33 @@ def test_it_has_read_no_end_of_an_even_line_that_is_the_poets() -> None:
     assert all(sum(couplet[:-2] in read for couplet in couplets) == 1 for read in alone)
     assert len(whole) == len(VERSES) and all(couplet[:-2] in read for couplet in couplets for read in whole)
     assert all(couplet not in read for couplet in couplets for read in whole)
+
+
+class Rhyming(GPT):
+    """Likes one character best, always; having read the end of the verse's first even line, that and another, too."""
+
+    def __init__(self, likely: str, rhyme: str) -> None:
+        super().__init__(SHAPE)
+        self.first, self.likely, self.rhyme = (TOKENIZER.encode(one)[-1] for one in (VERSE[ENDS[0]], likely, rhyme))
+
+    def hidden(self, ids_BT: Tensor, *_: Any, **__: Any) -> Tensor:
+        return (ids_BT == self.first).cumsum(1)[..., None]
+
+    def logits(self, x_BTD: Tensor) -> Tensor:
+        has_read = x_BTD[..., 0] > 0
+        chances = torch.full((*has_read.shape, SHAPE.vocabulary), 1e-9)
+        chances[..., self.likely] = 0.55
+        chances[..., self.rhyme] = torch.where(has_read, 0.4, 0.01)
+        chances[..., self.first] = torch.where(has_read, 0.05, 1e-9)
+        return chances.log()
+
+
+def test_own_verse_is_ended_for_the_sake_of_the_ends_before() -> None:
+    """Not by what is likeliest anyhow; and not by the same word, which the end before makes likelier still."""
+    likely, rhyme = REST
+    model = Rhyming(likely, rhyme)
+    found = [text for seed in range(20) for text in rhymed(model, TEMPLATE, VERSES, random.Random(seed))]
+    assert all(changed(text) == ENDS[1:] for text in found), "the first end is left: others rhyme with it"
+    assert sum(text[ENDS[1]] == rhyme for text in found) > 35 > 3 > sum(text[ENDS[1]] == likely for text in found)
+    assert found[:2] == rhymed(model, TEMPLATE, VERSES, random.Random(0))
+    assert rhymed(model, TEMPLATE, [], random.Random(1)) == []

@@ -8,25 +8,29 @@ with those ends in place of the poet's, and ends each even line again, now knowi
 ends, it would have rhymed two times in three; had it read only the couplet, the sense of the poem would give it away.)
 
 In real verse the model knows the rhyme nearly as well as a judge can. In its own, where it will have to, it is less
-sure: so its own verse is ended anew as well, and what it wrote when it could see the rhyme is preferred.
+sure, but what makes it surer can be heard: a character that it expects where it has read the ends of the lines before,
+and does not where it has read others, is there for the rhyme. So its own verse is first ended by such characters
+(`rhymed`), and is then preferred to the same with other ends.
 
-Nothing rhymes as well as a word with itself: now and then an even line ends as another does, or the judge would take
-that for the best rhyme of all. Seldom, since all of these rhyme: the more, the less is left that tells a rhyme to be
-good.
+Nothing rhymes as well as a word with itself, and one in six of the verses that such a model writes repeats an end. So
+some of the versions differ in nothing else, or a judge would take that for the best rhyme of all.
 """
 
 import random
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from modou.model.gpt import GPT
 from modou.tasks import poems
 from modou.text.conversation import Template
 from modou.train.rollouts import Answer, Task, assemble, places_of_tokens
 
-ECHOES = 1 / 16
-"""Of the changed last characters."""
+ECHOES = 1 / 3
+"""Share of the versions in which one even line ends as another does, and nothing else is changed."""
+CANDIDATES = 8
+"""Characters drawn for the end of a line that is to rhyme, of which one is taken. The more, the stranger it may be."""
 
 
 def own_endings(
@@ -35,14 +39,69 @@ def own_endings(
     """Each verse up to `count` times, some of its even lines with a last character drawn from the model, which has read
     the question and the poem up to there, but with other ends."""
     generator = torch.Generator().manual_seed(dice.getrandbits(63))
-    couplets = [[_answer(template, task, couplet) for couplet in _couplets(text)] for task, text in verses]
-    guessed = iter(_drawn(model, template, [one for some in couplets for one in some], count, generator))
-    disguised = [
-        _answer(template, task, _ended(text, [next(guessed)[0] for _ in some]))
-        for (task, text), some in zip(verses, couplets, strict=True)
-    ]
-    drawn = _drawn(model, template, disguised, count, generator)
-    return [_changed(text, some, dice) for (_, text), some in zip(verses, drawn, strict=True)]
+    made: list[list[str]] = []
+    for (_, text), logs_EV in zip(verses, _unaware(model, template, verses, generator), strict=True):
+        drawn_EK = _drawn(template, logs_EV, count, generator)
+        made.append(_changed(text, drawn_EK, dice))
+    return made
+
+
+def rhymed(model: GPT, template: Template, verses: Sequence[tuple[Task, str]], dice: random.Random) -> list[str]:
+    """Each verse, its even lines after the first ended by that of CANDIDATES characters drawn from the model which the
+    ends before it made likeliest: how likely it is after them over how likely it is after others. No end comes twice.
+    """
+    generator = torch.Generator().manual_seed(dice.getrandbits(63))
+    unaware = _unaware(model, template, verses, generator)
+    texts = [text for _, text in verses]
+    for line in range(1, max((len(_ends(text)) for text in texts), default=0)):
+        rows = [row for row, text in enumerate(texts) if line < len(_ends(text))]
+        aware = _end_logs(model, template, [_answer(template, verses[row][0], texts[row]) for row in rows])
+        for row, logs_EV in zip(rows, aware, strict=True):
+            tokens_K = torch.multinomial(logs_EV[line].exp(), CANDIDATES, replacement=True, generator=generator)
+            gains_K = (logs_EV - unaware[row])[line, tokens_K]
+            ends = _ends(texts[row])
+            best_first = [template.answer([int(token)]) for token in tokens_K[gains_K.argsort(descending=True)]]
+            before = {texts[row][end] for end in ends[:line]}
+            fitting = (one for one in best_first if _is_character(one) and one not in before)
+            texts[row] = _with_end(texts[row], ends[line], next(fitting, texts[row][ends[line]]))
+    return texts
+
+
+def _unaware(
+    model: GPT, template: Template, verses: Sequence[tuple[Task, str]], generator: torch.Generator
+) -> list[Tensor]:
+    """What the model expects at the end of each even line, (E, V) log-probabilities a verse, where all ends before are
+    such as it gives each couplet by itself."""
+    couplets = [_couplets(text) for _, text in verses]
+    alone = [_answer(template, task, one) for (task, _), some in zip(verses, couplets, strict=True) for one in some]
+    guessed = iter([_drawn(template, logs_EV, 1, generator)[0][0] for logs_EV in _end_logs(model, template, alone)])
+    disguised: list[Answer] = []
+    for (task, text), some in zip(verses, couplets, strict=True):
+        for end, character in zip(_ends(text), [next(guessed) for _ in some], strict=True):
+            text = _with_end(text, end, character)
+        disguised.append(_answer(template, task, text))
+    return _end_logs(model, template, disguised)
+
+
+@torch.inference_mode()
+def _end_logs(model: GPT, template: Template, answers: Sequence[Answer]) -> list[Tensor]:
+    """What the model expects at the end of each even line of each answer, (E, V) log-probabilities on the CPU."""
+    if not answers:
+        return []
+    x_NTD = model.hidden(assemble(answers)["ids_NT"].to(model.embedding.weight.device))
+    found: list[Tensor] = []
+    for row, answer in enumerate(answers):
+        places, first = places_of_tokens(template, answer), len(answer.task.ids) - 1
+        # the end mark's, if the character is no token by itself
+        columns = [first + (places.index(end) if end in places else len(places) - 1) for end in _ends(answer.text)]
+        found.append(model.logits(x_NTD[row, columns]).float().log_softmax(-1).cpu())
+    return found
+
+
+def _drawn(template: Template, logs_EV: Tensor, count: int, generator: torch.Generator) -> list[list[str]]:
+    """For each end `count` tokens that the model would have written there."""
+    drawn_EK = torch.multinomial(logs_EV.exp(), count, replacement=True, generator=generator)
+    return [[template.answer([token]) for token in tokens] for tokens in drawn_EK.tolist()]
 
 
 def _couplets(text: str) -> list[str]:
@@ -59,34 +118,9 @@ def _ends(text: str) -> list[int]:
     return [end - 1 for _, end in poems.spans_of(text)[1::2]]
 
 
-@torch.inference_mode()
-def _drawn(
-    model: GPT, template: Template, answers: Sequence[Answer], count: int, generator: torch.Generator
-) -> list[list[list[str]]]:
-    """Of each answer, for each of its even lines, `count` tokens that the model would have written at its end."""
-    if not answers:
-        return []
-    x_NTD = model.hidden(assemble(answers)["ids_NT"].to(model.embedding.weight.device))
-    rows, columns = [], []
-    for row, answer in enumerate(answers):
-        places = places_of_tokens(template, answer)
-        for end in _ends(answer.text):  # the end mark, if the character is no token by itself
-            rows.append(row)
-            columns.append(len(answer.task.ids) - 1 + (places.index(end) if end in places else len(places) - 1))
-    chances_EV = model.logits(x_NTD[rows, columns]).float().softmax(-1).cpu()
-    drawn_EK = torch.multinomial(chances_EV, count, replacement=True, generator=generator).tolist()
-    found: list[list[list[str]]] = [[] for _ in answers]
-    for row, tokens in zip(rows, drawn_EK, strict=True):
-        found[row].append([template.answer([token]) for token in tokens])
-    return found
-
-
-def _ended(text: str, drawn: Sequence[Sequence[str]]) -> str:
-    """The text with the first of each even line's `drawn` that is a character at its end."""
-    for end, some in zip(_ends(text), drawn, strict=True):
-        character = next((one for one in some if _is_character(one)), text[end])
-        text = text[:end] + character + text[end + 1 :]
-    return text
+def _with_end(text: str, end: int, character: str) -> str:
+    """The text with the character at that end, if it is one."""
+    return text[:end] + character + text[end + 1 :] if _is_character(character) else text
 
 
 def _is_character(text: str) -> bool:
@@ -94,16 +128,16 @@ def _is_character(text: str) -> bool:
 
 
 def _changed(text: str, drawn: Sequence[Sequence[str]], dice: random.Random) -> list[str]:
-    """Versions of `text`; `drawn`: of each even line, what may come at its end, each time another. Some get the last
-    character of another even line."""
+    """Versions of `text`; `drawn`: of each even line, what may come at its end, each time another."""
     ends = _ends(text)
     made = dict[str, None]()
     for characters in zip(*drawn, strict=True):
         new = text
-        for place in [place for place in range(len(ends)) if dice.random() < 0.5] or [dice.randrange(len(ends))]:
-            others = [text[end] for end in ends if end != ends[place]]
-            character = dice.choice(others) if others and dice.random() < ECHOES else characters[place]
-            if _is_character(character):
-                new = new[: ends[place]] + character + new[ends[place] + 1 :]
+        if len(ends) > 1 and dice.random() < ECHOES:
+            place, again = dice.sample(ends, 2)
+            new = _with_end(new, place, text[again])
+        else:
+            for place in [place for place in range(len(ends)) if dice.random() < 0.5] or [dice.randrange(len(ends))]:
+                new = _with_end(new, ends[place], characters[place])
         made[new] = None
     return [new for new in made if new != text]

@@ -3,7 +3,7 @@
 A verse of the right form, which counting could not tell from the real poem, becomes a pair of kind "samples" ("warm":
 written at a higher temperature), a real poem whose even lines the run has ended one of kind "endings/real", and a real
 poem spoiled by us (modou.tasks.damage) one of kind "damaged/...". Answers to other questions are all "samples" or
-"warm". The run's own verse is preferred to the same with other ends ("endings/own").
+"warm". The run's own verse, ended so as to rhyme, is preferred to the same with other ends ("endings/own").
 """
 
 import random
@@ -13,7 +13,7 @@ from typing import Any
 
 from modou import storage
 from modou.errors import UserError
-from modou.pipeline.align.endings import own_endings
+from modou.pipeline.align.endings import own_endings, rhymed
 from modou.pipeline.align.examples import read_questions
 from modou.pipeline.align.prefer import prompt_of
 from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded, StageProgress
@@ -27,7 +27,7 @@ from modou.train.rollouts import Answer, Task, write
 
 AT_ONCE = 64
 """Questions answered before what is written is kept."""
-SAMPLES, WARM, ENDINGS, OWN_ENDINGS, SPOILED = 2, 1, 2, 1, 3
+SAMPLES, WARM, ENDINGS, OWN_ENDINGS, SPOILED = 2, 1, 2, 2, 3
 """Answers to each question, and warmer ones; versions of each poem, and of each answer, that the run has ended; damaged
 ones of each poem."""
 WARMTH = 1.2
@@ -70,6 +70,8 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
         if is_verse:
             real = [(task, str(task.facts["answer"])) for task in asked]
             own = [(answer.task, answer.text) for answer in written if is_alike(answer)]
+            better = rhymed(model, template, own, dice)
+            own = [(task, text) for (task, _), text in zip(own, better, strict=True)]
             for kind, verses, count in (("real", real, ENDINGS), ("own", own, OWN_ENDINGS)):
                 for (task, text), some in zip(verses, own_endings(model, template, verses, count, dice), strict=True):
                     row = {"prompt": prompt_of(task), "chosen": text, "kind": f"endings/{kind}"}
