@@ -37,7 +37,7 @@ def own_endings(
     model: GPT, template: Template, verses: Sequence[tuple[Task, str]], count: int, dice: random.Random
 ) -> list[list[str]]:
     """Each verse up to `count` times, some of its even lines with a last character drawn from the model, which has read
-    the question and the poem up to there, but with other ends."""
+    the question and the poem up to there, but with other ends; or one with that of another even line."""
     generator = torch.Generator().manual_seed(dice.getrandbits(63))
     made: list[list[str]] = []
     for (_, text), logs_EV in zip(verses, _unaware(model, template, verses, generator), strict=True):
