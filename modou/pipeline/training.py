@@ -15,7 +15,7 @@ from modou.runs import RunFolder
 from modou.settings.run import RunSettings
 from modou.settings.train import Trained
 from modou.text.corpus import Corpus
-from modou.text.shards import Batches
+from modou.text.packing import make_batches
 from modou.text.tokenizer import Tokenizer
 from modou.train.events import Event
 from modou.train.heap import keep_freed_memory
@@ -60,7 +60,7 @@ def build(folder: RunFolder, settings: RunSettings, world: World) -> Trainer:
         model.training_hidden = torch.compile(model.hidden)
     characters = corpus.characters("train")
     objective = Pretrain(
-        batches=Batches(shards, model_settings.context, train.batch, train.seed),
+        batches=make_batches(shards, model_settings.context, train.batch, train.seed, train.apart),
         tokenizer=tokenizer,
         validation=excerpts(list(corpus.texts("validation")), settings.evaluate.quick_characters),
         prompts=prompts(corpus, settings),

@@ -1,16 +1,17 @@
-"""Conversations into rows of a batch: several in a row, each kept apart from its neighbours.
+"""Conversations, or whole documents, into rows of a batch: several in a row, each kept apart from its neighbours.
 
-Shapes: R rows, T positions.
+Shapes: R rows, T positions, D documents, P pieces of documents, C conversations.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modou.text.conversation import Encoded
-from modou.text.shards import IGNORED
+from modou.text.shards import IGNORED, Batches, Shards
 from modou.text.tokenizer import Tokenizer
 
 Ints = NDArray[np.int64]
@@ -25,22 +26,52 @@ class Rows:
     start_RT: Ints
 
 
-class PackedConversations:
+class Texts(Protocol):
+    """Conversations or documents by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Encoded: ...
+
+
+class Documents:
+    """The documents of token files, from bos to eos, all of them trained. One with more than `room` targets is cut into
+    pieces, each beginning with the token that the one before ended with."""
+
+    def __init__(self, shards: Shards, room: int) -> None:
+        self._shards, self._room = shards, room
+        pieces_D = -(-(shards.lengths_D - 1) // room)
+        self._document_P = np.repeat(np.arange(shards.documents), pieces_D)
+        self._place_P = np.arange(len(self._document_P)) - np.repeat(np.cumsum(pieces_D) - pieces_D, pieces_D)
+
+    def __len__(self) -> int:
+        return len(self._document_P)
+
+    def __getitem__(self, number: int, /) -> Encoded:
+        document = self._document_P[number]
+        first = int(self._shards.starts_D[document])
+        start = first + int(self._place_P[number]) * self._room
+        stop = min(start + self._room + 1, first + int(self._shards.lengths_D[document]))
+        ids: list[int] = self._shards.read(start, stop).tolist()
+        return Encoded(tuple(ids), (True,) * len(ids))
+
+
+class Packing:
     """Batches of conversations as a pure function of (seed, step): every conversation once an epoch.
 
     Which lengths share a row hangs on the lengths alone, so that every epoch has as many rows; which conversations of a
     length, and the order of the rows, is drawn anew each epoch.
     """
 
-    def __init__(self, conversations: Sequence[Encoded], room: int, batch: int, packed: bool, seed: int) -> None:
+    def __init__(self, conversations: Texts, room: int, batch: int, packed: bool, seed: int) -> None:
         """`room`: most targets of a row; no conversation may be longer. `batch`: rows of a step, over all processes."""
-        assert conversations and all(2 <= len(c) <= room + 1 for c in conversations)
-        self.conversations, self.room, self.batch, self.seed = conversations, room, batch, seed
-        lengths = [len(conversation) - 1 for conversation in conversations]
+        self.conversations, self.room, self.batch_rows, self.seed = conversations, room, batch, seed
+        lengths = [len(conversations[number]) - 1 for number in range(len(conversations))]
+        assert lengths and all(1 <= length <= room for length in lengths)
         # Places by falling length: an epoch fills them with any order of conversations of falling length.
         self._falling = sorted(lengths, reverse=True)
         self._places = place(self._falling, room) if packed else [[index] for index in range(len(lengths))]
-        self._lengths = np.array(lengths)
+        self._lengths_C = np.array(lengths)
         self._epochs: dict[int, tuple[Ints, Ints]] = {}
 
     @property
@@ -50,7 +81,7 @@ class PackedConversations:
 
     def rows(self, step: int, rank: int, world: int) -> list[list[Encoded]]:
         """The conversations in each row that `rank` of `world` takes of a step."""
-        first, last = (step * self.batch + self.batch * part // world for part in (rank, rank + 1))
+        first, last = (step * self.batch_rows + self.batch_rows * part // world for part in (rank, rank + 1))
         return [self._row(number) for number in range(first, last)]
 
     def _row(self, number: int) -> list[Encoded]:
@@ -62,11 +93,26 @@ class PackedConversations:
         if number not in self._epochs:
             key = np.array([self.seed % (1 << 64), number], np.uint64)
             generator = np.random.Generator(np.random.Philox(key=key))
-            shuffled = generator.permutation(len(self.conversations))
-            by_length = shuffled[np.argsort(-self._lengths[shuffled], kind="stable")]
+            shuffled = generator.permutation(len(self._lengths_C))
+            by_length = shuffled[np.argsort(-self._lengths_C[shuffled], kind="stable")]
             self._epochs = {key: epoch for key, epoch in self._epochs.items() if abs(key - number) == 1}
             self._epochs[number] = (by_length, generator.permutation(self.rows_per_epoch))
         return self._epochs[number]
+
+
+def make_batches(shards: Shards, context: int, rows: int, seed: int, apart: bool) -> Batches | Packing:
+    """Batches of text: stretches of one long sequence, or whole documents kept apart."""
+    if apart:
+        return Packing(Documents(shards, context), context, rows, packed=True, seed=seed)
+    return Batches(shards, context, rows, seed)
+
+
+def text_rows(text: Batches | Packing, step: int, rank: int = 0, world: int = 1) -> tuple[Ints, Ints, Ints | None]:
+    """Inputs, targets and, where documents are kept apart, starts of the rows that `rank` of `world` takes."""
+    if isinstance(text, Packing):
+        rows = fill(text.rows(step, rank, world))
+        return rows.ids_RT, rows.target_RT, rows.start_RT
+    return *text.rows(step, rank, world), None
 
 
 def place(lengths: Sequence[int], room: int) -> list[list[int]]:

@@ -2,6 +2,9 @@
 
 loss = - sum over positions of log p(token t+1 | tokens up to t)
 
+Rows are stretches of one long text, which documents follow each other in; or (apart) whole documents, none of which
+sees its neighbour: what a short one says at its end, its beginning is there to explain.
+
 A text that is read many times is learned by heart. With noise, some of the tokens that the model sees (never those it
 predicts) are replaced by tokens from elsewhere in the batch: what it then cannot rely on, it has to smooth over, as
 n-gram models do (unigram noising: Xie et al. 2017).
@@ -21,6 +24,7 @@ from modou.generate.engine import complete
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
 from modou.settings.sampling import SamplingSettings
+from modou.text.packing import Packing, text_rows
 from modou.text.shards import Batches
 from modou.text.tokenizer import Tokenizer
 from modou.train.objective import DataAtHand
@@ -28,10 +32,12 @@ from modou.train.objective import DataAtHand
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Inputs and next tokens, (B, T) ids each; `count` targets carry loss."""
+    """Inputs and next tokens, (B, T) ids each; `count` targets carry loss. Where documents are kept apart, a position
+    sees from its own `start` on."""
 
     ids_BT: Tensor
     target_BT: Tensor
+    start_BT: Tensor | None
     count: int
 
 
@@ -39,7 +45,7 @@ class TokenBatch:
 class Pretrain(DataAtHand):
     """The objective of `modou pretrain`. See train.objective for the contract."""
 
-    batches: Batches
+    batches: Batches | Packing
     tokenizer: Tokenizer
     validation: Sequence[str]
     prompts: Sequence[str]
@@ -52,24 +58,26 @@ class Pretrain(DataAtHand):
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[TokenBatch]:
         """This process's rows of the step's batch, `micro_batch` at a time."""
-        inputs_BT, targets_BT = self.batches.rows(step, rank, world)
-        missing = -(-self.batches.batch_rows // world) - len(inputs_BT)
+        ids_BT, target_BT, start_BT = text_rows(self.batches, step, rank, world)
+        missing = -(-self.batches.batch_rows // world) - len(ids_BT)
         if missing:  # rows without loss, so that every process makes the same number of passes
-            inputs_BT = np.pad(inputs_BT, ((0, missing), (0, 0)), constant_values=self.tokenizer.pad)
-            targets_BT = np.pad(targets_BT, ((0, missing), (0, 0)), constant_values=IGNORE)
-        size = self.micro_batch or len(inputs_BT)
+            below = ((0, missing), (0, 0))
+            ids_BT = np.pad(ids_BT, below, constant_values=self.tokenizer.pad)
+            target_BT = np.pad(target_BT, below, constant_values=IGNORE)
+            start_BT = None if start_BT is None else np.pad(start_BT, below)
+        size = self.micro_batch or len(ids_BT)
         batches: list[TokenBatch] = []
-        for first in range(0, len(inputs_BT), size):
-            target_BT = targets_BT[first : first + size]
-            ids = torch.from_numpy(inputs_BT[first : first + size]).to(self.device)
-            targets = torch.from_numpy(target_BT).to(self.device)
-            batches.append(TokenBatch(ids, targets, int((target_BT != IGNORE).sum())))
+        for first in range(0, len(ids_BT), size):
+            part = slice(first, first + size)
+            ids, target = (torch.from_numpy(whole[part]).to(self.device) for whole in (ids_BT, target_BT))
+            start = None if start_BT is None else torch.from_numpy(start_BT[part]).to(self.device)
+            batches.append(TokenBatch(ids, target, start, int((target != IGNORE).sum())))
         return batches
 
     def loss(self, model: GPT, batch: TokenBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of nats over the batch's targets; the same in bits per character of training text."""
         ids_BT = noisy(batch.ids_BT, self.noise) if model.training and self.noise else batch.ids_BT
-        nats = model.loss(ids_BT, batch.target_BT)
+        nats = model.loss(ids_BT, batch.target_BT, batch.start_BT)
         return nats, {"bits_per_char": nats.detach() / (math.log(2) * self.characters_per_token)}
 
     def evaluate(self, model: GPT) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
 from modou.model.scoring import divergences
 from modou.settings.align import ReplaySettings
+from modou.text.packing import Packing, text_rows
 from modou.text.shards import Batches
 from modou.text.tokenizer import Tokenizer
 from modou.train.objective import Batch, Objective
@@ -34,6 +35,8 @@ class TextBatch:
     ids_BT: Tensor
     counts_BT: Tensor
     """Whether a position's prediction counts."""
+    start_BT: Tensor | None
+    """Where the document of each position begins, if documents are kept apart."""
     share: float
     count: int = 0
 
@@ -43,7 +46,7 @@ class Replaying:
     """Another objective, and the base's text beside it. See train.objective for the contract."""
 
     own: Objective
-    text: Batches
+    text: Batches | Packing
     base: GPT
     settings: ReplaySettings
     world: World
@@ -61,20 +64,22 @@ class Replaying:
         """The method's, and one of text."""
         batches = list(self.own.micro_batches(step, rank, world))
         units = self.world.sum(sum(batch.count for batch in batches))
-        tokens = int((self.text.batch(step)[1] != IGNORE).sum())
-        ids_BT, targets_BT = self.text.rows(step, rank, world)
+        tokens = int((text_rows(self.text, step)[1] != IGNORE).sum())
+        ids_BT, targets_BT, start_BT = text_rows(self.text, step, rank, world)
         if not len(ids_BT):  # every process makes as many passes
             ids_BT, targets_BT = np.full((1, 1), Tokenizer.pad, np.int64), np.full((1, 1), IGNORE, np.int64)
+            start_BT = None
         ids, counts = (torch.from_numpy(a).to(self.world.device) for a in (ids_BT, targets_BT != IGNORE))
-        return [*batches, TextBatch(ids, counts, units / max(1, tokens))]
+        start = None if start_BT is None else torch.from_numpy(start_BT).to(self.world.device)
+        return [*batches, TextBatch(ids, counts, start, units / max(1, tokens))]
 
     def loss(self, model: GPT, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """The method's, or the distance from the base; both as sums over the method's units."""
         if not isinstance(batch, TextBatch):
             return self.own.loss(model, batch)
         with torch.no_grad():
-            base_NV = self.base.logits(self.base.hidden(batch.ids_BT)[batch.counts_BT])
-        logits_NV = model.logits(model.hidden(batch.ids_BT)[batch.counts_BT])
+            base_NV = self.base.logits(self.base.hidden(batch.ids_BT, None, batch.start_BT)[batch.counts_BT])
+        logits_NV = model.logits(model.hidden(batch.ids_BT, None, batch.start_BT)[batch.counts_BT])
         distance = batch.share * divergences(base_NV, logits_NV).sum()
         return self.settings.weight * distance, {"replay_kl": distance.detach()}
 

@@ -16,7 +16,7 @@ from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Encoded, Message, Template
-from modou.text.packing import PackedConversations, fill
+from modou.text.packing import Packing, fill
 from modou.train.objective import DataAtHand
 
 ROWS_AT_ONCE = 32
@@ -36,7 +36,7 @@ class PackedBatch:
 class Sft(DataAtHand):
     """The objective of `modou sft`. See train.objective for the contract."""
 
-    conversations: PackedConversations
+    conversations: Packing
     held_out: Sequence[Encoded]
     prompts: Sequence[Sequence[Message]]
     template: Template
@@ -48,7 +48,7 @@ class Sft(DataAtHand):
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PackedBatch]:
         """This process's rows of the step's batch, `micro_batch` at a time."""
         rows = self.conversations.rows(step, rank, world)
-        share = -(-self.conversations.batch // world)
+        share = -(-self.conversations.batch_rows // world)
         size = self.micro_batch or share
         return [packed_batch(rows[first : first + size], self.device) for first in range(0, share, size)]
 

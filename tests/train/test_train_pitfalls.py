@@ -33,7 +33,7 @@ from modou.settings import align
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Encoded, Message, Template
-from modou.text.packing import PackedConversations
+from modou.text.packing import Packing
 from modou.train import dpo, grpo, policy, ppo, reward, rl, rollouts, sft
 from modou.train.events import Stepped
 from modou.train.pairs import Pair, encode_pair, pair_batch
@@ -74,7 +74,7 @@ def short(answers: Any) -> torch.Tensor:
 def objective(name: str, micro: int = 0) -> Any:
     sampling = SamplingSettings(tokens=3, seed=2)
     if name == "sft":
-        rows = PackedConversations(ENCODED, SHAPE.context, BATCH, False, seed=4)
+        rows = Packing(ENCODED, SHAPE.context, BATCH, False, seed=4)
         return sft.Sft(rows, ENCODED[:2], [TALK[0][:1]], TEMPLATE, sampling, DEVICE, micro)
     if name == "reward":
         return reward.RewardModel(PAIRS, PAIRS[:2], align.RewardSettings(), BATCH, 4, DEVICE, micro)

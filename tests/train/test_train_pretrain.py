@@ -12,6 +12,8 @@ from train_helpers import batches, metrics, model_settings, objective, run, sent
 from modou.evaluate.likelihood import bits_per_character
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
+from modou.text.packing import Documents, Packing
+from modou.text.shards import write_shards
 from modou.train.pretrain import TokenBatch, noisy
 
 LAYOUTS = ("modern", "rope", "learned")
@@ -91,7 +93,7 @@ def test_the_loss_is_the_sum_over_targets_that_count() -> None:
     kept_BT = target_BT != IGNORE
     log_BTV = gpt(batch.ids_BT).double().log_softmax(-1)
     expected = -log_BTV.gather(-1, target_BT.where(kept_BT, 0)[..., None])[..., 0][kept_BT].sum()
-    nats, _ = made.loss(gpt, TokenBatch(batch.ids_BT, target_BT, int(kept_BT.sum())))
+    nats, _ = made.loss(gpt, TokenBatch(batch.ids_BT, target_BT, None, int(kept_BT.sum())))
     torch.testing.assert_close(nats.double(), expected, rtol=1e-6, atol=0)
 
 
@@ -112,6 +114,26 @@ def test_micro_batches_of_all_processes_are_the_batch(micro: int, world: int) ->
             targets.append(batch.target_BT[real_B].numpy())
     assert np.array_equal(np.concatenate(ids), inputs_BT)
     assert np.array_equal(np.concatenate(targets), targets_BT)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("micro", "world"), [(0, 1), (3, 1), (0, 3), (2, 6)])
+def test_documents_kept_apart_cost_what_each_costs_by_itself(
+    tmp_path: Path, layout: str, micro: int, world: int
+) -> None:
+    texts = [sentences(1, seed) for seed in range(7)] + [sentences(3, 9)]
+    context = 2 * max(len(tokenizer().encode(text)) for text in texts[:7])
+    documents = Documents(write_shards(texts, tokenizer(), tmp_path, workers=1), context)
+    rows = Packing(documents, context, batch=4, packed=True, seed=2)
+    assert rows.rows_per_epoch <= 4 < len(documents), "one step reads them all, several in a row"
+    made, gpt = replace(objective(4, micro), batches=rows), model(layout, context=context)
+    shares = [made.micro_batches(0, rank, world) for rank in range(world)]
+    assert len({len(share) for share in shares}) == 1, "every process makes as many passes"
+    found = sum(made.loss(gpt, batch)[0].item() for share in shares for batch in share)
+    read = [one.ids for row in rows.rows(0, 0, 1) for one in row]
+    expected = sum(gpt.loss(torch.tensor([ids[:-1]]), torch.tensor([ids[1:]])).item() for ids in read)
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert sum(batch.count for share in shares for batch in share) == sum(len(ids) - 1 for ids in read)
 
 
 def test_the_first_loss_and_the_tokens_are_what_the_log_says(tmp_path: Path) -> None:

@@ -1,20 +1,36 @@
 """The base's text read along: the price of leaving it by hand, on two processes as on one, and less is forgotten."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from rank_helpers import record_gradients, start_two, world_of_two
-from train_helpers import CPU, assert_close, assert_same_run, batches, model_settings, of_kind, run, tensors, trainer
+from train_helpers import (
+    CPU,
+    assert_close,
+    assert_same_run,
+    batches,
+    model_settings,
+    of_kind,
+    run,
+    sentences,
+    tensors,
+    tokenizer,
+    trainer,
+)
 
 from modou.model.gpt import GPT
 from modou.model.loss import IGNORE
+from modou.model.scoring import divergences
 from modou.settings.align import ReplaySettings
+from modou.text.packing import Documents, Packing
+from modou.text.shards import write_shards
 from modou.train.events import Stepped
 from modou.train.loop import Trainer
 from modou.train.parallel import World
-from modou.train.replay import Replaying
+from modou.train.replay import Replaying, TextBatch
 
 ROWS = 3
 """Of text beside each update: two processes cannot share them evenly."""
@@ -54,6 +70,21 @@ def test_the_price_by_hand(tmp_path: Path) -> None:
     assert step.metrics["replay_kl"] == pytest.approx(expected, rel=1e-5)
     assert step.metrics["loss"] == pytest.approx(float(sum(own)) / count + 2.5 * expected, rel=1e-5)
     assert step.tokens == count, "the method's own tokens alone"
+
+
+def test_documents_kept_apart_are_replayed_apart(tmp_path: Path) -> None:
+    """The price of a row of several documents is that of each by itself."""
+    texts = [sentences(1, seed)[:4] for seed in range(12)]
+    documents = Documents(write_shards(texts, tokenizer(), tmp_path, workers=1), 16)
+    made = replace(training(tmp_path).objective, text=Packing(documents, 16, ROWS, packed=True, seed=1))
+    (batch,) = [one for one in made.micro_batches(0, 0, 1) if isinstance(one, TextBatch)]
+    model, left = training(tmp_path / "new").model.eval(), base()
+    read = [torch.tensor([one.ids[:-1]]) for row in made.text.rows(0, 0, 1) for one in row]
+    assert len(read) > ROWS, "several in a row"
+    with torch.no_grad():
+        found = made.loss(model, batch)[0].item()
+        expected = sum(divergences(left(ids_1T)[0], model(ids_1T)[0]).sum().item() for ids_1T in read)
+    assert found == pytest.approx(batch.share * expected, rel=1e-5)
 
 
 def test_where_nothing_was_forgotten_there_is_no_gradient(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from modou.model.lora import AdaptedGPT, Adapters
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Message, Template
-from modou.text.packing import PackedConversations
+from modou.text.packing import Packing
 from modou.train.loop import Trainer
 from modou.train.pretrain import Pretrain
 from modou.train.sft import Sft, packed_batch
@@ -46,7 +46,7 @@ KINDS: dict[str, Callable[[ModelSettings], GPT]] = {
 def objective(made: Pretrain, batch: int, packed: bool = True) -> Sft:
     """A few conversations about the invented people."""
     return Sft(
-        conversations=PackedConversations(ENCODED, CONTEXT, batch, packed, seed=4),
+        conversations=Packing(ENCODED, CONTEXT, batch, packed, seed=4),
         held_out=ENCODED[:3],
         prompts=[messages[:-1] for messages in MESSAGES[:2]],
         template=TEMPLATE,
@@ -72,7 +72,7 @@ def sft(folder: Path, kind: str = "whole", dropout: float = 0.1, layout: str = "
 
 
 def test_the_conversations_are_packed() -> None:
-    rows = PackedConversations(ENCODED, CONTEXT, 4, packed=True, seed=4)
+    rows = Packing(ENCODED, CONTEXT, 4, packed=True, seed=4)
     assert rows.rows_per_epoch < len(ENCODED)
 
 
@@ -80,7 +80,7 @@ def test_the_conversations_are_packed() -> None:
 def test_packed_loss_equals_unpacked_loss(layout: str) -> None:
     torch.manual_seed(0)
     model = GPT(model_settings(layout, context=CONTEXT)).eval()
-    rows = PackedConversations(ENCODED, CONTEXT, 50, packed=True, seed=4)
+    rows = Packing(ENCODED, CONTEXT, 50, packed=True, seed=4)
     cpu = torch.device("cpu")
     packed = packed_batch(rows.rows(0, 0, 1)[: rows.rows_per_epoch], cpu)
     alone = [packed_batch([[one]], cpu) for one in ENCODED]

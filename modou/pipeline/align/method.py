@@ -24,7 +24,7 @@ from modou.settings.align import Writing
 from modou.settings.train import Trained
 from modou.text.conversation import Template
 from modou.text.corpus import Corpus
-from modou.text.shards import Batches
+from modou.text.packing import make_batches
 from modou.text.tokenizer import Tokenizer
 from modou.train.events import Ended
 from modou.train.heap import keep_freed_memory
@@ -191,7 +191,8 @@ def replaying(objective: Objective, base: RunFolder, settings: Writing, world: W
     shards = open_tokens(first, Tokenizer.load(first.tokenizer))
     model, _, _ = load_weights(base, extend=True)
     context = min(model.settings.context, shards.tokens - 1)
-    text = Batches(shards, context, settings.replay.rows, settings.train.seed)
+    apart = bool(first.read_settings().get("train", {}).get("apart", False))
+    text = make_batches(shards, context, settings.replay.rows, settings.train.seed, apart)
     return Replaying(objective, text, model.eval().requires_grad_(False).to(world.device), settings.replay, world)
 
 

@@ -17,7 +17,7 @@ from modou.pipeline.run import Event
 from modou.runs import RunFolder, load_model, load_weights, make_model
 from modou.settings.align import SftRun
 from modou.text.conversation import Template
-from modou.text.packing import PackedConversations
+from modou.text.packing import Packing
 from modou.train.parallel import World, spread
 from modou.train.sft import Sft, answers
 
@@ -97,12 +97,10 @@ class Conversing(Method[SftRun]):
             **drift(self.base, before, after, self.template.tokenizer),
         }
 
-    def _packed(self, settings: SftRun) -> PackedConversations:
+    def _packed(self, settings: SftRun) -> Packing:
         seen, _ = split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)
         encoded = taken(self.data.encoded, seen)
-        return PackedConversations(
-            encoded, self.shape.context, settings.train.batch, settings.sft.packed, settings.train.seed
-        )
+        return Packing(encoded, self.shape.context, settings.train.batch, settings.sft.packed, settings.train.seed)
 
     def _held_out(self, settings: SftRun) -> list[int]:
         return split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)[1]
