@@ -37,8 +37,8 @@ class TokenBatch:
 
     ids_BT: Tensor
     target_BT: Tensor
-    start_BT: Tensor | None
     count: int
+    start_BT: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Pretrain(DataAtHand):
             part = slice(first, first + size)
             ids, target = (torch.from_numpy(whole[part]).to(self.device) for whole in (ids_BT, target_BT))
             start = None if start_BT is None else torch.from_numpy(start_BT[part]).to(self.device)
-            batches.append(TokenBatch(ids, target, start, int((target != IGNORE).sum())))
+            batches.append(TokenBatch(ids, target, int((target != IGNORE).sum()), start))
         return batches
 
     def loss(self, model: GPT, batch: TokenBatch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -93,7 +93,7 @@ def test_the_loss_is_the_sum_over_targets_that_count() -> None:
     kept_BT = target_BT != IGNORE
     log_BTV = gpt(batch.ids_BT).double().log_softmax(-1)
     expected = -log_BTV.gather(-1, target_BT.where(kept_BT, 0)[..., None])[..., 0][kept_BT].sum()
-    nats, _ = made.loss(gpt, TokenBatch(batch.ids_BT, target_BT, None, int(kept_BT.sum())))
+    nats, _ = made.loss(gpt, TokenBatch(batch.ids_BT, target_BT, int(kept_BT.sum())))
     torch.testing.assert_close(nats.double(), expected, rtol=1e-6, atol=0)
 
 
