@@ -71,7 +71,7 @@ class Pretrain(DataAtHand):
             part = slice(first, first + size)
             ids, target = (torch.from_numpy(whole[part]).to(self.device) for whole in (ids_BT, target_BT))
             start = None if start_BT is None else torch.from_numpy(start_BT[part]).to(self.device)
-            batches.append(TokenBatch(ids, target, int((target != IGNORE).sum()), start))
+            batches.append(TokenBatch(ids, target, int((target_BT[part] != IGNORE).sum()), start))
         return batches
 
     def loss(self, model: GPT, batch: TokenBatch) -> tuple[Tensor, dict[str, Tensor]]:
