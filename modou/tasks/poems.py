@@ -6,6 +6,7 @@ The rules never train the reward model: they are the yardstick beside it.
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -162,9 +163,11 @@ def with_other_heads(
     """The same, three quarters of the acrostics with other characters of the `poems` at the heads of their lines.
 
     Anybody's name may be asked for, and most characters never begin a line of verse: a model that has copied none of
-    them writes another rare one instead. So each is as likely as any other.
+    them writes another rare one instead. So each is as likely as any other that two poems have. What stands in a single
+    one may have no token, if the tokenizer never saw that poem: its bytes cannot be copied and are drawn elsewhere.
     """
-    characters = sorted({character for poem in poems for line in poem.lines for character in line})
+    found = Counter(character for poem in poems for character in set("".join(poem.lines)))
+    characters = sorted(character for character, count in found.items() if count > 1)
     for poem, order in asked:
         if order.head is not None and dice.random() < 0.75:
             heads = dice.choices(characters, k=len(poem.lines))

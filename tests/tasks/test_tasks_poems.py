@@ -2,6 +2,7 @@
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -102,7 +103,8 @@ def test_orders_are_of_all_three_kinds() -> None:
 
 def test_most_acrostics_get_other_heads_and_nothing_else_changes() -> None:
     before = list(orders([POEM] * 400, random.Random(1)))
-    after = list(with_other_heads(before, [POEM], random.Random(2)))
+    rare = replace(POEM, lines=("罕字不可求", *POEM.lines[1:]))
+    after = list(with_other_heads(before, [POEM, POEM, rare], random.Random(2)))
     changed = 0
     for (_, old), (poem, order) in zip(before, after, strict=True):
         assert [line[1:] for line in poem.lines] == [line[1:] for line in POEM.lines]
