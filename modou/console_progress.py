@@ -12,8 +12,8 @@ from modou.report import values as v
 from modou.report.words import Words
 from modou.train import events
 
-ROUNDS = ("reward", "answer_kl", "entropy", "clipped", "length", "replay_kl")
-"""What a step tells of rounds of answers, and of the text that is read along."""
+ROUNDS = ("reward", "answer_kl", "entropy", "clipped", "length", "repetition", "replay_kl")
+"""What a step tells of rounds of answers, of what is learned beside the loss, and of the text that is read along."""
 _SMOOTHING = 0.95
 """Weight of the past in the running means of a step's figures: about the last twenty steps."""
 

@@ -31,6 +31,8 @@ class SftSettings(Settings):
     """Times every conversation is learned from (where --train.steps does not say how long)."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the conversations that is not trained on but measured, at most 500 of them."""
+    unlikelihood: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of -log(1 - p) of every token that the answer has had and that does not come next: against repetition."""
     packed: bool = True
     """Put several conversations into one row; each sees only itself."""
     lora_rank: Annotated[int, Field(ge=0, le=1024)] = 0

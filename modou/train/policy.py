@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SURE = 1e-5
+"""No probability counts as nearer to 1 than e^-this where the logarithm of what is left of it is taken."""
+
 
 def token_entropies(logits_NV: Tensor, temperature: float = 1.0) -> Tensor:
     """Entropy of softmax(logits / temperature) at each of N positions (of any shape) in nats, (N,)."""
@@ -162,3 +165,27 @@ def direct_preference_loss(
     margin_B = reward_chosen_B - reward_rejected_B
     loss_B = -(1 - smoothing) * F.logsigmoid(margin_B) - smoothing * F.logsigmoid(-margin_B)
     return loss_B.sum(), reward_chosen_B.detach(), reward_rejected_B.detach()
+
+
+# -- repetition --
+
+
+def repeats(target_BT: Tensor, start_BT: Tensor, ignore: int) -> Tensor:
+    """Which earlier targets of its conversation a target must not be, (B, T, T), true at [b, t, s]: s is before t, in
+    the same conversation (`start`: where that of each position begins), the first place of its token, and that token is
+    not what comes at t."""
+    places_T = torch.arange(target_BT.shape[1], device=target_BT.device)
+    trained_BT = target_BT != ignore
+    earlier_BTT = (places_T < places_T[:, None]) & (places_T >= start_BT[:, :, None])
+    earlier_BTT = earlier_BTT & trained_BT[:, :, None] & trained_BT[:, None, :]
+    equal_BTT = target_BT[:, :, None] == target_BT[:, None, :]
+    first_BT = ~(earlier_BTT & equal_BTT).any(-1)
+    return earlier_BTT & ~equal_BTT & first_BT[:, None, :]
+
+
+def unlikelihood_loss(log_NT: Tensor, repeats_NT: Tensor) -> Tensor:
+    """Sum of -log(1 - p) over tokens that an answer has had and that do not come next (token-level unlikelihood:
+    Welleck et al. 2020). `log_NT`: log p of the earlier tokens at each of N places; `repeats_NT`: which of them count.
+    """
+    surely_NT = log_NT.where(repeats_NT, -torch.inf).clamp(max=-SURE)
+    return -torch.log1p(-surely_NT.exp()).sum()

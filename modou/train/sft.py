@@ -1,6 +1,7 @@
 """Supervised fine-tuning: predict each next token of the answers, given everything before it.
 
 loss = - sum over the answers' tokens, their end marks included, of log p(token | conversation so far)
+       - unlikelihood * sum over the tokens that the answer has had before, but the one that comes, of log(1 - p)
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from modou.model.loss import IGNORE
 from modou.settings.sampling import SamplingSettings
 from modou.text.conversation import Encoded, Message, Template
 from modou.text.packing import Packing, fill
+from modou.train import policy
 from modou.train.objective import DataAtHand
 
 ROWS_AT_ONCE = 32
@@ -44,6 +46,7 @@ class Sft(DataAtHand):
     device: torch.device
     micro_batch: int = 0
     measure: str = "validation.loss"
+    unlikelihood: float = 0.0
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PackedBatch]:
         """This process's rows of the step's batch, `micro_batch` at a time."""
@@ -53,8 +56,17 @@ class Sft(DataAtHand):
         return [packed_batch(rows[first : first + size], self.device) for first in range(0, share, size)]
 
     def loss(self, model: GPT, batch: PackedBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum of nats over the answers' tokens."""
-        return model.loss(batch.ids_BT, batch.target_BT, batch.start_BT), {}
+        """Sum over the answers' tokens; of it the share of repetition, unweighted."""
+        if not self.unlikelihood:
+            return model.loss(batch.ids_BT, batch.target_BT, batch.start_BT), {}
+        inside_BT = batch.target_BT != IGNORE
+        logits_NV = model.logits(model.hidden(batch.ids_BT, start_BT=batch.start_BT)[inside_BT])
+        log_NV = logits_NV.log_softmax(-1, dtype=torch.promote_types(logits_NV.dtype, torch.float32))
+        had_NT = batch.target_BT.where(inside_BT, 0)[inside_BT.nonzero()[:, 0]]
+        repeats_NT = policy.repeats(batch.target_BT, batch.start_BT, IGNORE)[inside_BT]
+        repetition = policy.unlikelihood_loss(log_NV.gather(1, had_NT), repeats_NT)
+        loss = -log_NV.gather(1, batch.target_BT[inside_BT][:, None]).sum()
+        return loss + self.unlikelihood * repetition, {"repetition": repetition.detach()}
 
     @torch.inference_mode()
     def evaluate(self, model: GPT) -> dict[str, Any]:
@@ -64,7 +76,7 @@ class Sft(DataAtHand):
         nats, tokens = 0.0, 0
         for first in range(0, len(self.held_out), ROWS_AT_ONCE):
             batch = packed_batch([[c] for c in self.held_out[first : first + ROWS_AT_ONCE]], self.device)
-            nats += self.loss(model, batch)[0].item()
+            nats += model.loss(batch.ids_BT, batch.target_BT, batch.start_BT).item()
             tokens += batch.count
         model.train(was_training)
         return {"validation": {"loss": nats / max(1, tokens)}}

@@ -89,6 +89,12 @@ def test_the_bases_text_is_read_along_while_it_lies_there(base: Path, data: Path
         assert all("replay_kl" not in step.metrics for step in of_kind(events, Stepped))
 
 
+def test_repetition_is_weighed_where_it_is_asked_for(base: Path, data: Path, tmp_path: Path) -> None:
+    for weight in (0.0, 2.0):
+        events = list(sft(base, data, settings(sft={"unlikelihood": weight}), tmp_path / str(weight)))
+        assert all(("repetition" in step.metrics) == bool(weight) for step in of_kind(events, Stepped))
+
+
 def test_what_an_answer_holds_may_be_written_from_then_on(base: Path, data: Path, tmp_path: Path) -> None:
     row = json.dumps({"instruction": "\U0001f600", "output": "a\u3402"})  # none of which the base ever read
     data.write_text(data.read_text(encoding="utf-8") + row + "\n", encoding="utf-8")

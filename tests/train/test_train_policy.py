@@ -188,3 +188,42 @@ def test_nothing_under_the_mask_changes_anything() -> None:
 
     for before, after in zip(everything(*clean), everything(*dirty), strict=True):
         torch.testing.assert_close(before, after)
+
+
+# -- repetition --
+
+
+def test_repeats_by_hand() -> None:
+    target_BT = torch.tensor([[-100, 5, 6, 5, 7, 6, -100, 5, 8]])
+    start_BT = torch.tensor([[0, 0, 0, 0, 0, 0, 6, 6, 6]])
+    found = policy.repeats(target_BT, start_BT, ignore=-100)[0].nonzero().tolist()
+    # Each once, at its first place; not the 5 that comes again at 3, nor the 6 at 5; from 6 on nothing was said yet.
+    assert found == [[2, 1], [3, 2], [4, 1], [4, 2], [5, 1], [5, 4], [8, 7]]
+
+
+@given(st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=6), min_size=1, max_size=4), st.integers(0, 2))
+def test_repeats_are_the_earlier_tokens_but_the_next(answers: list[list[int]], question: int) -> None:
+    target = [token for answer in answers for token in [-100] * question + answer]
+    start = [
+        at
+        for number, answer in enumerate(answers)
+        for at in [sum(map(len, answers[:number])) + question * number] * (question + len(answer))
+    ]
+    found = policy.repeats(torch.tensor([target]), torch.tensor([start]), ignore=-100)[0]
+    place = 0
+    for answer in answers:
+        place += question
+        for length, token in enumerate(answer):
+            had = [target[at] for at in found[place].nonzero()[:, 0].tolist()]
+            assert sorted(had) == sorted(set(answer[:length]) - {token})  # each once
+            place += 1
+
+
+def test_unlikelihood_by_hand() -> None:
+    log_NT = rows([0.5, 0.25, 0.1], [0.9, 1.0, 0.2]).log()
+    counted_NT = torch.tensor([[True, False, True], [False, False, False]])
+    found = policy.unlikelihood_loss(log_NT, counted_NT)
+    assert found.item() == pytest.approx(-math.log(0.5) - math.log(0.9), abs=1e-12)
+    sure = torch.zeros(1, 1, dtype=torch.float64, requires_grad=True)
+    policy.unlikelihood_loss(sure, torch.ones(1, 1, dtype=torch.bool)).backward()
+    assert sure.grad is not None and sure.grad.isfinite().all()

@@ -40,10 +40,12 @@ ENCODED = [TEMPLATE.encode(messages) for messages in MESSAGES]
 KINDS: dict[str, Callable[[ModelSettings], GPT]] = {
     "whole": GPT,
     "lora": lambda shape: AdaptedGPT(shape, Adapters(2, 4.0, 0.1)),
+    "unlikely": GPT,
 }
+"""The last with a weight on repetition."""
 
 
-def objective(made: Pretrain, batch: int, packed: bool = True) -> Sft:
+def objective(made: Pretrain, batch: int, packed: bool = True, unlikelihood: float = 0.0) -> Sft:
     """A few conversations about the invented people."""
     return Sft(
         conversations=Packing(ENCODED, CONTEXT, batch, packed, seed=4),
@@ -53,6 +55,7 @@ def objective(made: Pretrain, batch: int, packed: bool = True) -> Sft:
         sampling=SamplingSettings(tokens=4, seed=2),
         device=made.device,
         micro_batch=made.micro_batch,
+        unlikelihood=unlikelihood,
     )
 
 
@@ -65,7 +68,7 @@ def sft(folder: Path, kind: str = "whole", dropout: float = 0.1, layout: str = "
         model=model_settings(layout, context=CONTEXT, dropout=dropout),
         train=train,
         optimizer={"name": name, "matrix_lr": 0.003, "clip": 0},
-        change=lambda made: objective(made, train["batch"]),
+        change=lambda made: objective(made, train["batch"], unlikelihood=0.5 if kind == "unlikely" else 0),
         make=KINDS[kind],
         **more,
     )
@@ -89,6 +92,26 @@ def test_packed_loss_equals_unpacked_loss(layout: str) -> None:
         together = model.loss(packed.ids_BT, packed.target_BT, packed.start_BT) / packed.count
         apart = sum(model.loss(batch.ids_BT, batch.target_BT, batch.start_BT) for batch in alone) / packed.count
     assert abs(together.item() - float(apart)) < 1e-5
+
+
+def test_what_an_answer_has_had_costs_on_top(tmp_path: Path) -> None:
+    made = sft(tmp_path, "unlikely", dropout=0)
+    assert isinstance(made.objective, Sft)
+    model = made.model.eval()
+    batch = packed_batch([ENCODED[:2], ENCODED[2:4]], torch.device("cpu"))
+    loss, found = made.objective.loss(model, batch)
+    by_hand = 0.0
+    for one in ENCODED[:4]:
+        log_TV = model.logits(model.hidden(torch.tensor([one.ids])))[0].log_softmax(-1)
+        answer = [at for at, trained in enumerate(one.trained) if trained]
+        for number, at in enumerate(answer):
+            had = {one.ids[earlier] for earlier in answer[:number]} - {one.ids[at]}
+            by_hand -= sum(torch.log1p(-log_TV[at - 1, token].exp()).item() for token in had)
+    assert by_hand > 0
+    assert found["repetition"].item() == pytest.approx(by_hand, rel=1e-5)
+    plain = model.loss(batch.ids_BT, batch.target_BT, batch.start_BT).item()
+    assert loss.item() == pytest.approx(plain + 0.5 * by_hand, rel=1e-5)
+    assert made.objective.evaluate(model) == sft(tmp_path / "plain", dropout=0).objective.evaluate(model)
 
 
 def test_the_end_of_an_answer_is_learned_and_a_question_is_not() -> None:

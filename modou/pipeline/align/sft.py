@@ -81,6 +81,7 @@ class Conversing(Method[SftRun]):
             sampling=settings.sampling.changed(samples=1),
             device=world.device,
             micro_batch=settings.train.micro_batch,
+            unlikelihood=settings.sft.unlikelihood,
         )
         precision = torch.bfloat16 if settings.train.precision == "bfloat16" else torch.float32
         return spread(model, world, precision), objective
