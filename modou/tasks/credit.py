@@ -25,14 +25,16 @@ def verse_credits(text: str, order: Order) -> Iterator[Credit]:
     """The rules of verse, line by line: its length, its first character where one was asked for, its rhyme with the
     even lines before, its being new; and that the last line is the last.
 
-    Each names the one place where it was decided: a line's length where it ends, or should have; a rhyme at the last
-    character. The first even line cannot miss a rhyme: it earns what share of the others find one to it.
+    Each names the one place where it was decided: a line's length at what is no Chinese character, or else where it
+    ends, or should have; a rhyme at the last character. The first even line cannot miss a rhyme: it earns what share
+    of the others find one to it.
     """
     count, length = FORMS[order.form]
     spans = spans_of(text)
     lines = [text[start:end] for start, end in spans[:count]]
     for place, ((start, end), line) in enumerate(zip(spans, lines, strict=False)):
-        decided = start + min(len(line), length)
+        strange = (at for at, character in enumerate(line) if not is_line(character))
+        decided = start + min(next(strange, len(line)), length)
         yield _at(f"length {place}", len(line) == length and is_line(line), decided)
         yield Credit(f"new {place}", float(line not in lines[:place]), start, end)
         if order.head is not None:

@@ -36,6 +36,9 @@ def test_each_fault_is_found_where_it_was_made() -> None:
     assert lost(TEXT.replace("老猫", "灰猫")) == {"head 2": "灰"}
     assert lost(TEXT.replace("看白日", "看日")) == {"length 2": "，"}, "it ended too early"
     assert lost(TEXT.replace("看白日", "看白日月")) == {"length 2": "月"}, "it should have ended here"
+    assert lost(TEXT.replace("看白日", "《白日")) == {"length 2": "《"}, "no character, though the count is right"
+    assert lost(TEXT.replace("看白日", "看\ufffd白日")) == {"length 2": "\ufffd"}, "the first fault, not the second"
+    assert lost(TEXT.replace("看白日", "看白日》")) == {"length 2": "》"}
     assert lost(TEXT.replace("老猫看白日", "阿豆过桥东")) == {"new 2": "阿豆过桥东", "head 2": "阿"}
     assert lost(TEXT + "\n多了一行诗。") == {"end": "多"}
     assert lost("阿豆过桥东，渡船在水中。") == {"end": ""}, "the end mark came too early"
@@ -52,7 +55,10 @@ def test_of_three_rhymes_one_may_be_missed() -> None:
 def test_it_agrees_with_the_judge_of_whole_poems(form: str, seed: int, acrostic: bool) -> None:
     dice = random.Random(seed)
     count, length = FORMS[form]
-    lines = ["".join(dice.choices("东中同风天山", k=length + (dice.random() < 0.05))) for _ in range(count)]
+    lines = [
+        "".join(dice.choices("东中同风天山《", [9, 9, 9, 9, 9, 9, 0.2], k=length + (dice.random() < 0.05)))
+        for _ in range(count)
+    ]
     head = "".join(line[0] if dice.random() < 0.9 else "豆" for line in lines) if acrostic else None
     order, text = Order(form, head=head), verse(lines)
     judged, found = judge(text, order), points(text, order)
