@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from modou.corpora.named import open_corpus
 from modou.settings.text import TokenizerSettings
-from modou.text.corpora import open_corpus
 from modou.text.corpus import SPLIT, Corpus, prepare
-from modou.text.tokenizer import FILE_NAME, Tokenizer
+from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
 
 
 def resident_mb(peak: bool = True) -> float:

@@ -19,7 +19,7 @@ from modou import storage
 from modou.errors import UserError
 from modou.model.census import describe
 from modou.report.comparison import summary, write_comparison
-from modou.runs import RunFolder
+from modou.runs.folder import RunFolder
 from modou.settings.model import ModelSettings
 
 

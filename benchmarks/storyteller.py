@@ -14,14 +14,14 @@ from typing import Any
 
 from common import parser, print_table, write_json
 
+from modou.corpora.storyteller.contradictions import contradictions
+from modou.corpora.storyteller.language import LanguageName
 from modou.errors import UserError
 from modou.evaluate.ngram import KneserNey
 from modou.generate.engine import complete
-from modou.runs import RunFolder, load_model
+from modou.runs.folder import RunFolder, load_model
 from modou.settings.sampling import SamplingSettings
 from modou.text.corpus import Corpus
-from modou.text.storyteller.contradictions import contradictions
-from modou.text.storyteller.language import LanguageName
 
 
 def whole_sentences(text: str) -> str:

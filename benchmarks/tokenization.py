@@ -17,11 +17,11 @@ from typing import Any
 
 from common import parser, print_table, write_json
 
+from modou.corpora.named import open_corpus
+from modou.data.shards import write_shards
 from modou.settings.text import TokenizerSettings
-from modou.text.corpora import open_corpus
 from modou.text.corpus import prepare
-from modou.text.shards import write_shards
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 
 KINDS = ("bpe", "unigram", "char")
 

@@ -73,7 +73,7 @@ def our_step(options: argparse.Namespace, device: torch.device) -> Callable[[tor
     from modou.model.gpt import GPT
     from modou.settings.model import ModelSettings
     from modou.settings.train import OptimizerSettings
-    from modou.train.heap import keep_freed_memory
+    from modou.train.malloc import keep_freed_memory
     from modou.train.optim import make_optimizers
 
     keep_freed_memory()

@@ -1,6 +1,6 @@
 """`python -m modou` is `modou`."""
 
-from modou.cli import main
+from modou.cli.main import main
 
 if __name__ == "__main__":
     main()

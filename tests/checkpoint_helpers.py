@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from modou import checkpoints, storage
+from modou import storage
+from modou.runs import checkpoints
 
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")

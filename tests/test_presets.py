@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from modou.corpora.storyteller.book import write_book
 from modou.model.census import describe
 from modou.pipeline.run import run
 from modou.settings.base import merge
 from modou.settings.run import RunSettings, preset_names, read_preset
-from modou.text.storyteller.book import write_book
 from modou.train.events import Ended
 
 FEW = {"train": {"steps": 3, "evaluate_every": 3, "batch": 4, "micro_batch": 2, "compile": False, "minutes": 0}}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modou.text.storyteller.book import write_book
+from modou.corpora.storyteller.book import write_book
 
 ROOT = Path(__file__).parent.parent
 READMES = {"README.md": ("novel.txt", "en"), "README.zh-CN.md": ("我的小说.txt", "zh")}

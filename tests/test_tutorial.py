@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from modou import arguments
-from modou.command_table import COMMANDS
+from modou.cli import arguments
+from modou.cli.table import COMMANDS
 from modou.pipeline.align.recipe import read_recipe
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial"

@@ -12,20 +12,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modou import checkpoints, storage
+from modou import storage
+from modou.data.shards import Batches, write_shards
 from modou.model.gpt import GPT
-from modou.runs import RunFolder
+from modou.runs import checkpoints
+from modou.runs.folder import RunFolder
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerSettings
 from modou.settings.train import OptimizerSettings, PretrainSettings, ScheduleSettings
-from modou.text.shards import Batches, write_shards
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event
 from modou.train.loop import LoopSettings, Trainer
-from modou.train.parallel import World, spread
+from modou.train.parallel import World, parallelize
 from modou.train.pretrain import Pretrain
-from modou.train.saving import Keeper
+from modou.train.saving import CheckpointWriter
 
 CPU = World(torch.device("cpu"))
 IDENTITY = {"corpus_sha256": "c" * 64, "tokenizer_sha256": "7" * 64}
@@ -102,13 +103,13 @@ def trainer(
     settings = PretrainSettings(**defaults | (train or {}))
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    gpt = spread(make(model or model_settings()), world)
+    gpt = parallelize(make(model or model_settings()), world)
     made = objective(settings.batch, settings.micro_batch, gpt.settings.context)
     return Trainer(
         gpt,
         change(replace(made, device=world.device, noise=settings.noise)),
         LoopSettings(settings, OptimizerSettings(**optimizer or {}), ScheduleSettings(**schedule or {})),
-        Keeper(RunFolder(folder), identity, settings.keep, 1, world),
+        CheckpointWriter(RunFolder(folder), identity, settings.keep, 1, world),
         world,
     )
 

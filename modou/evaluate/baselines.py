@@ -7,7 +7,7 @@ from typing import Any
 from modou.evaluate.bits import BitsPerCharacter
 from modou.evaluate.compress import Compressed, conditional_xz
 from modou.evaluate.ngram import HIGHEST_ORDER, KneserNey
-from modou.evaluate.portion import Portion, portion
+from modou.evaluate.subsample import Subsample, subsample
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Baselines:
 
     kneser_ney: dict[int, BitsPerCharacter]
     xz: Compressed
-    train: Portion
+    train: Subsample
 
     def to_json(self) -> dict[str, Any]:
         by_order = {f"kn{order}": result.to_json() for order, result in self.kneser_ney.items()}
@@ -25,6 +25,6 @@ class Baselines:
 
 def baselines(train: Sequence[str], test: Sequence[str], seed: int = 0) -> Baselines:
     """Fits on (at most 20 MB of) `train`, scores `test`. UserError: `test` holds no character."""
-    used = portion(train)
+    used = subsample(train)
     kneser_ney = KneserNey.fit(used.texts, HIGHEST_ORDER).every_order(test, seed)
     return Baselines(kneser_ney, conditional_xz(used.texts, test), used)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from modou.evaluate.bits import BitsPerCharacter, score
 from modou.model.gpt import GPT
 from modou.model.scoring import POSITIONS_AT_ONCE, score_tokens
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 
 SHORTEST = 200
 """Characters of an excerpt, at least, where its text is as long."""

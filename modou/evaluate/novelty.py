@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modou.evaluate.portion import Portion, portion
+from modou.evaluate.subsample import Subsample, subsample
 from modou.evaluate.suffixes import SuffixArray
 
 Integers = npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ class Novelty:
     coverage_length: int
     characters: int
     texts: int
-    train: Portion
+    train: Subsample
     """How much training text it was compared with."""
 
     def to_json(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class TrainText:
 
     def __init__(self, texts: Sequence[str]) -> None:
         """ValueError: no text."""
-        self.used: Portion = portion(texts)
+        self.used: Subsample = subsample(texts)
         self._suffixes = SuffixArray(self.used.texts)
 
     def match_lengths(self, text: str) -> Integers:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from modou.generate.sampling import Dice, choose
+from modou.generate.sampling import SampleRng, choose
 from modou.model.cache import KVCache
 from modou.model.gpt import GPT
 from modou.model.step import NextLogits, next_logits
@@ -63,7 +63,7 @@ class Decoder:
         self.barred = torch.tensor(sorted(barred), dtype=torch.long, device=self.device)
         self.rows = list(range(len(requests)))  # the request that each row of the tensors writes
         self.open = set(self.rows)
-        self.dice = [Dice(settings.seed, request.key) for request in requests]
+        self.rngs = [SampleRng(settings.seed, request.key) for request in requests]
         self.length = min(len(request.ids) for request in requests)
         self.longest = max(len(request.ids) for request in requests)
         self.last = self.longest + settings.tokens
@@ -82,9 +82,9 @@ class Decoder:
         self._drop_finished()
         logits_BV = self._logits().index_fill(1, self.barred, -torch.inf)
         given = self._given() if self.length < self.longest else {}
-        throws_B = self._throws(given) if self.settings.temperature else NO_DICE
+        uniforms_B = self._throws(given) if self.settings.temperature else NO_DICE
         history_BT = self.ids_BN[:, : self.length] if self.settings.looks_back else None
-        chosen = choose(logits_BV, self.settings, throws_B, history_BT)
+        chosen = choose(logits_BV, self.settings, uniforms_B, history_BT)
         for index, id in given.items():
             chosen.ids_B[index] = id
         self._append(chosen.ids_B)
@@ -97,8 +97,8 @@ class Decoder:
 
     def _throws(self, given: Collection[int]) -> Tensor:
         """A number for each row that draws its next token."""
-        throws = [0.0 if index in given else self.dice[row].throw() for index, row in enumerate(self.rows)]
-        return torch.tensor(throws, dtype=torch.float64, device=self.device)
+        uniforms = [0.0 if index in given else self.rngs[row].uniform() for index, row in enumerate(self.rows)]
+        return torch.tensor(uniforms, dtype=torch.float64, device=self.device)
 
     def _given(self) -> dict[int, int]:
         """The next token of every row that is still inside its prompt."""

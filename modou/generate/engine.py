@@ -14,7 +14,7 @@ from modou.generate.decode import Decoder, Request, Token, window_start
 from modou.generate.stops import StopStrings
 from modou.model.gpt import GPT
 from modou.settings.sampling import SamplingSettings
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 
 Finish = Literal["stop", "length", "end"]
 Prompt = str | Sequence[int]

@@ -123,27 +123,29 @@ class Choice(NamedTuple):
     log_probabilities_B: Tensor
 
 
-def choose(logits_BV: Tensor, settings: SamplingSettings, throws_B: Tensor, history_BT: Tensor | None = None) -> Choice:
-    """The next token of each row: filters, then `draw` with `throws_B`, float64 uniform in [0, 1)."""
+def choose(
+    logits_BV: Tensor, settings: SamplingSettings, uniforms_B: Tensor, history_BT: Tensor | None = None
+) -> Choice:
+    """The next token of each row: filters, then `draw` with `uniforms_B`, float64 uniform in [0, 1)."""
     logits_BV = logits_BV.float()
     scaled_BV = temperature(logits_BV, settings.temperature or 1.0)
     if settings.temperature == 0:
         ids_B = penalise(logits_BV, settings, history_BT).argmax(-1)
     elif history_BT is None:
-        ids_B = draw(truncate(scaled_BV, settings), throws_B)
+        ids_B = draw(truncate(scaled_BV, settings), uniforms_B)
     else:
-        ids_B = draw(filtered(logits_BV, settings, history_BT), throws_B)
+        ids_B = draw(filtered(logits_BV, settings, history_BT), uniforms_B)
     return Choice(ids_B, scaled_BV.log_softmax(-1).gather(1, ids_B[:, None])[:, 0])
 
 
-def draw(logits_BV: Tensor, throws_B: Tensor) -> Tensor:
+def draw(logits_BV: Tensor, uniforms_B: Tensor) -> Tensor:
     """Inverse of the cumulative distribution, in float64: the first token, by id, at which the summed probability
     exceeds the throw. A token of probability 0 is never drawn."""
     reached_BV = logits_BV.softmax(-1, dtype=torch.float64).cumsum(-1)
-    return torch.searchsorted(reached_BV, throws_B[:, None] * reached_BV[:, -1:], right=True)[:, 0]
+    return torch.searchsorted(reached_BV, uniforms_B[:, None] * reached_BV[:, -1:], right=True)[:, 0]
 
 
-class Dice:
+class SampleRng:
     """The random numbers of one text: throw number i is a pure function of (seed, key, i), so a text does not depend
     on how many are written beside it, on which machine, or in which order (Philox: Salmon et al. 2011).
 
@@ -151,10 +153,10 @@ class Dice:
     """
 
     def __init__(self, seed: int, key: Sequence[int]) -> None:
-        # The counter's lowest word counts the throws; the others hold the key, so no two texts share a number.
+        # The counter's lowest word counts the uniforms; the others hold the key, so no two texts share a number.
         counter = [0, *key, *[0] * (3 - len(key))]
         self._generator = np.random.Generator(np.random.Philox(key=[seed, 0], counter=counter))
 
-    def throw(self) -> float:
+    def uniform(self) -> float:
         """The next number, uniform in [0, 1 - 2^-50]: just below 1, so that rounding cannot pass the last token."""
         return min(self._generator.random(), 1 - 2**-50)

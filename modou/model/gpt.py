@@ -135,7 +135,7 @@ class GPT(nn.Module):
         """
         return next_token_loss(self.training_hidden(ids_BT, None, start_BT), self.head_VD, target_BT)
 
-    def twin(self) -> "GPT":
+    def fresh_copy(self) -> "GPT":
         """A model of the same kind and shape, its weights as new."""
         return GPT(self.settings)
 

@@ -8,7 +8,7 @@ from modou.model.gpt import GPT
 
 
 @torch.no_grad()
-def grown(model: GPT, spelled: Sequence[Sequence[int]]) -> GPT:
+def with_added_tokens(model: GPT, spelled: Sequence[Sequence[int]]) -> GPT:
     """A plain model on the CPU with a token more for each of `spelled`: the ids that spell the new token in words.
 
     A new row, of the embedding and of an untied head, is the mean of those ids' rows. Nothing is random, yet the rows

@@ -53,7 +53,7 @@ class AdaptedGPT(GPT):
                 if isinstance(child, nn.Linear) and not isinstance(child, LoRALinear):
                     setattr(module, name, LoRALinear(child, adapters))
 
-    def twin(self) -> GPT:
+    def fresh_copy(self) -> GPT:
         """A model of the same kind."""
         return AdaptedGPT(self.settings, self.adapters)
 

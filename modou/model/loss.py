@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-IGNORE = -100
-"""Target id of positions that carry no loss."""
+from modou.data.shards import IGNORE
+
 CHUNK = 512
 """Positions a chunk."""
 

@@ -26,7 +26,7 @@ class ScoredGPT(GPT):
         nn.init.zeros_(self.score.weight)
         nn.init.zeros_(self.score.bias)
 
-    def twin(self) -> GPT:
+    def fresh_copy(self) -> GPT:
         """A model of the same kind."""
         return ScoredGPT(self.settings)
 
@@ -59,7 +59,7 @@ class ImplicitGPT(GPT):
         super().__init__(settings)
         self.writer = GPT(settings.changed(dropout=0.0)).requires_grad_(False)
 
-    def twin(self) -> GPT:
+    def fresh_copy(self) -> GPT:
         """A model of the same kind."""
         return ImplicitGPT(self.settings)
 
@@ -85,5 +85,5 @@ def _earned(log_BT: Tensor, expected_BT: Tensor) -> Tensor:
     return F.pad(added_BT[:, :-1], (1, 0)).cumsum(1)
 
 
-Reader = ScoredGPT | ImplicitGPT
+RewardModel = ScoredGPT | ImplicitGPT
 """What a reward model may be."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from modou import storage
 from modou.errors import UserError
 from modou.pipeline import run, stages
-from modou.pipeline.events import RunEnded
+from modou.pipeline.events import Event, RunEnded
 from modou.pipeline.frozen import Frozen, default_folder, fingerprint
-from modou.pipeline.run import Event, begin
-from modou.runs import RunFolder
+from modou.pipeline.run import begin
+from modou.runs.folder import RunFolder
 from modou.settings.run import RunSettings
 from modou.train.tracking import require
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from modou.train import events as training
+
 StageName = Literal["corpus", "clean", "tokenizer", "shards", "data", "plan", "train", "evaluate", "report"]
 
 
@@ -69,3 +71,4 @@ class RunEnded:
 
 
 PipelineEvent = StageBegan | StageProgress | StageEnded | Notice | Planned | Measured | RunEnded
+Event = PipelineEvent | training.Event

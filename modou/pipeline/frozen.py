@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Self
 
 from modou import storage
+from modou.corpora import named as corpora
 from modou.errors import UserError
-from modou.runs import RunFolder
+from modou.runs.folder import RunFolder
 from modou.settings.run import RunSettings
-from modou.text import corpora
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from modou import checkpoints, storage
+from modou import storage
 from modou.errors import UserError
 from modou.messages import language, text
 from modou.model.census import describe
-from modou.pipeline import judging, stages, training
+from modou.pipeline import evaluation as judging
+from modou.pipeline import stages, training
 from modou.pipeline.advice import advice
 from modou.pipeline.environment import environment
 from modou.pipeline.events import (
+    Event,
     Measured,
     Notice,
-    PipelineEvent,
     Planned,
     RunEnded,
     StageBegan,
@@ -26,15 +27,15 @@ from modou.pipeline.events import (
 from modou.pipeline.frozen import Frozen, default_folder, fingerprint, without_budget
 from modou.pipeline.measure import matrix_rate, peak_memory_mb
 from modou.pipeline.plan import MINUTES, Budget, plan_tokenizer, plan_training
-from modou.runs import RunFolder
+from modou.runs import checkpoints
+from modou.runs.folder import RunFolder
 from modou.settings.run import RunSettings
 from modou.settings.train import Trained
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import events
 from modou.train.parallel import choose_device
 from modou.train.tracking import require
 
-Event = PipelineEvent | events.Event
 T = TypeVar("T", bound=Trained)
 STAGES: tuple[StageName, ...] = ("clean", "tokenizer", "shards", "plan", "train", "evaluate", "report")
 

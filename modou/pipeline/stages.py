@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from modou import storage
+from modou.corpora import named as corpora
+from modou.data.shards import Shards, write_shards
 from modou.pipeline.events import PipelineEvent, StageEnded
 from modou.pipeline.frozen import Frozen
 from modou.pipeline.plan import TextFacts
-from modou.runs import RunFolder
-from modou.text import corpora
+from modou.runs.folder import RunFolder
 from modou.text.corpus import Corpus, prepare
 from modou.text.overlap import find_overlap
-from modou.text.shards import Shards, write_shards
-from modou.text.tokenizer import Tokenizer
-from modou.text.tokenizer_card import make_card
+from modou.tokenizer.card import make_card
+from modou.tokenizer.tokenizer import Tokenizer
 
 LISTED = 20
 """Shared passages listed in the report."""

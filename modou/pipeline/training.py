@@ -6,23 +6,23 @@ from typing import Any, TypeVar
 
 import torch
 
+from modou.data.packing import make_batches
 from modou.errors import UserError
 from modou.evaluate.likelihood import excerpts
 from modou.model.gpt import GPT
 from modou.pipeline.measure import wait
 from modou.pipeline.stages import open_tokens
-from modou.runs import RunFolder
+from modou.runs.folder import RunFolder
 from modou.settings.run import RunSettings
 from modou.settings.train import Trained
 from modou.text.corpus import Corpus
-from modou.text.packing import make_batches
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event
-from modou.train.heap import keep_freed_memory
 from modou.train.loop import LoopSettings, Trainer
-from modou.train.parallel import World, choose_device, join_world, leave_world, spread
+from modou.train.malloc import keep_freed_memory
+from modou.train.parallel import World, choose_device, join_world, leave_world, parallelize
 from modou.train.pretrain import Pretrain
-from modou.train.saving import Keeper
+from modou.train.saving import CheckpointWriter
 from modou.train.tracking import tracked
 
 T = TypeVar("T", bound=Trained)
@@ -55,12 +55,12 @@ def build(folder: RunFolder, settings: RunSettings, world: World) -> Trainer:
     torch.manual_seed(train.seed)
     model = GPT(model_settings)
     precision = torch.bfloat16 if train.precision == "bfloat16" else torch.float32
-    model = spread(model, world, precision)
+    model = parallelize(model, world, precision)
     if train.compile:
         model.training_hidden = torch.compile(model.hidden)
     characters = corpus.characters("train")
     objective = Pretrain(
-        batches=make_batches(shards, model_settings.context, train.batch, train.seed, train.apart),
+        batches=make_batches(shards, model_settings.context, train.batch, train.seed, train.document_mask),
         tokenizer=tokenizer,
         validation=excerpts(list(corpus.texts("validation")), settings.evaluate.quick_characters),
         prompts=prompts(corpus, settings),
@@ -72,9 +72,9 @@ def build(folder: RunFolder, settings: RunSettings, world: World) -> Trainer:
     )
     identity = {"corpus_sha256": corpus.sha256, "tokenizer_sha256": tokenizer.sha256}
     log_every = max(1, train.steps // LINES)
-    keeper = Keeper(folder, identity, train.keep, log_every, world)
+    writer = CheckpointWriter(folder, identity, train.keep, log_every, world)
     loop = LoopSettings(train, settings.optimizer, settings.schedule)
-    return Trainer(model, objective, loop, keeper, world)
+    return Trainer(model, objective, loop, writer, world)
 
 
 def prompts(corpus: Corpus, settings: RunSettings, count: int = 3) -> list[str]:
@@ -107,7 +107,7 @@ def measure_pace(settings: RunSettings, seconds: float = 2.0) -> float:
     keep_freed_memory()
     device = choose_device(settings.train.device)
     generator = torch.Generator().manual_seed(0)
-    model = spread(GPT(settings.model), World(device))
+    model = parallelize(GPT(settings.model), World(device))
     if settings.train.compile:
         model.training_hidden = torch.compile(model.hidden)
     optimizers = make_optimizers(model, settings.optimizer)
@@ -136,7 +136,7 @@ def measure_pace(settings: RunSettings, seconds: float = 2.0) -> float:
 def summary(settings: RunSettings, history: list[dict[str, Any]]) -> dict[str, Any]:
     """What training did, from metrics.jsonl."""
     steps = [line for line in history if line["kind"] == "step"]
-    looks = [line for line in history if line["kind"] == "evaluation"]
+    evaluations = [line for line in history if line["kind"] == "evaluation"]
     last = steps[-1] if steps else {"step": 0, "seconds": 0.0}
     tokens = last["step"] * settings.train.batch * settings.model.context
     return {
@@ -144,11 +144,11 @@ def summary(settings: RunSettings, history: list[dict[str, Any]]) -> dict[str, A
         "tokens": tokens,
         "seconds": last["seconds"],
         "tokens_per_second": tokens / last["seconds"] if last["seconds"] else None,
-        "history": [_look(line, steps) for line in looks],
+        "history": [_evaluation(line, steps) for line in evaluations],
     }
 
 
-def _look(line: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
+def _evaluation(line: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
     """One evaluation, with the training figure of the steps just before it."""
     near = [s["metrics"]["bits_per_char"] for s in steps if s["step"] <= line["step"]][-20:]
     numbers = line["numbers"]

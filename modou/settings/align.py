@@ -99,7 +99,7 @@ class RolloutSettings(Settings):
 
 
 class PpoSettings(Settings):
-    """Proximal policy optimisation."""
+    """PpoMethod policy optimisation."""
 
     kl_weight: Annotated[float, Field(ge=0)] = 0.05
     """Price of a nat of distance from the reference, at the start."""
@@ -107,7 +107,7 @@ class PpoSettings(Settings):
     """Distance an answer may have, in nats: the price follows it; 0 = the price is fixed."""
     gamma: Share = 1.0
     """Discount of later rewards."""
-    decay: Share = 0.95
+    gae_lambda: Share = 0.95
     """lambda of GAE."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
     """Largest fall of a token's probability ratio that still counts."""
@@ -117,7 +117,7 @@ class PpoSettings(Settings):
     """How far a value may move in one round."""
     value_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the value's loss."""
-    as_it_goes: bool = True
+    dense_reward: bool = True
     """Where the judge is a reward model, pay each token what it added to the score; else all is paid at the end."""
 
 
@@ -128,7 +128,7 @@ class GrpoSettings(Settings):
     """Price of the distance from the reference, in the loss."""
     scale: bool = True
     """Divide advantages by the group's standard deviation."""
-    pointed: bool = True
+    token_credit: bool = True
     """Where the judge's rules point at characters (poem), give their tokens the credit; else the whole answer."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
     """Largest fall of a token's probability ratio that still counts."""
@@ -222,7 +222,7 @@ class PpoRun(Writing):
     train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
     ppo: PpoSettings = PpoSettings()
-    """Proximal policy optimisation."""
+    """PpoMethod policy optimisation."""
     rollout: RolloutSettings = RolloutSettings()
     """Rounds of answers."""
     optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]

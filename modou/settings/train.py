@@ -89,7 +89,7 @@ class BatchedSettings(TrainSettings):
 class PretrainSettings(BatchedSettings):
     """The loop of pretraining."""
 
-    apart: bool = False
+    document_mask: bool = False
     """Fill rows with whole documents, each seeing itself alone: for many short ones, such as poems."""
     noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the input tokens replaced by others of the batch, against learning by heart."""

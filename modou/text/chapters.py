@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from modou.text.headings import Candidate, candidate, is_chinese_title, looks_like_title
 from modou.text.report import CleaningReport
+from modou.text.rules.headings import Candidate, candidate, is_chinese_title, looks_like_title
 from modou.text.survey import Survey
 
 _AHEAD = 4

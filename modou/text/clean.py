@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from modou.settings.text import CleanSettings
 from modou.text.chapters import Heading, mark_chapters
-from modou.text.furniture import drop_furniture, frame, inside_frame
-from modou.text.paragraphs import join_wrapped, joint
-from modou.text.reading import Book, Document, TextBook
-from modou.text.repairs import count_left, repair
+from modou.text.readers.book import Book, Document, TextBook
 from modou.text.report import CleaningReport, RuleReport, visible
-from modou.text.sentences import LONGEST, split_sentences
-from modou.text.simplify import simplifier
-from modou.text.spaces import drop_unseen, tidy
+from modou.text.rules.furniture import drop_furniture, frame, inside_frame
+from modou.text.rules.paragraphs import join_wrapped, joint
+from modou.text.rules.repairs import count_left, repair
+from modou.text.rules.sentences import LONGEST, split_sentences
+from modou.text.rules.simplify import simplifier
+from modou.text.rules.spaces import drop_unseen, tidy
 from modou.text.survey import Survey, survey
 
 

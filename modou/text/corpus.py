@@ -17,7 +17,7 @@ from modou.errors import UserError
 from modou.settings.text import CleanSettings
 from modou.text.chapters import Heading
 from modou.text.clean import Finisher, clean_book, join_sentences
-from modou.text.reading import Book
+from modou.text.readers.book import Book
 from modou.text.report import CleaningReport, visible
 from modou.text.split import PARTS, Part, Splitter
 

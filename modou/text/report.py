@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from modou import messages
 
-RULES = (
+CLEANING_RULES = (
     "control",
     "spaces",
     "frame",
@@ -79,7 +79,7 @@ class CleaningReport:
     """Fills while a book is cleaned; complete when its last chapter came out."""
 
     def __init__(self) -> None:
-        self.rules = {name: RuleReport(name) for name in RULES}
+        self.rules = {name: RuleReport(name) for name in CLEANING_RULES}
         self.glyphs: dict[str, int] = {}
         """Private-use code points found ("U+E229"), with their counts."""
         self.input_characters = 0

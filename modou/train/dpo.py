@@ -12,21 +12,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modou.data.conversation import Message, Template
+from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
+from modou.data.shards import IGNORE
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
 from modou.model.scoring import score_hidden
 from modou.settings.align import DpoSettings
 from modou.settings.sampling import SamplingSettings
-from modou.text.conversation import Message, Template
 from modou.train import policy
-from modou.train.objective import DataAtHand
-from modou.train.pairs import Pair, PairBatch, pair_batch, step_pairs
+from modou.train.objective import StatelessObjective
 from modou.train.reward import PAIRS_AT_ONCE
 from modou.train.sft import answers
 
 
 @dataclass(frozen=True)
-class Dpo(DataAtHand):
+class Dpo(StatelessObjective):
     """The objective of `modou dpo`. See train.objective for the contract."""
 
     pairs: Sequence[Pair]

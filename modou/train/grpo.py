@@ -20,7 +20,7 @@ from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
 from modou.settings.align import GrpoSettings
 from modou.train import policy
-from modou.train.rl import PolicyObjective, Rows
+from modou.train.rl import PolicyObjective, RolloutBatch
 from modou.train.rollouts import Pointer, Rollout, places_of_tokens
 
 
@@ -52,12 +52,12 @@ class Grpo(PolicyObjective):
                 points_1G = torch.tensor([[credit.points if credit else 0.0 for credit in credits]])
                 advantages_G = policy.group_advantages(points_1G, self.settings.scale)[0]
                 for row, credit, advantage in zip(rows, credits, advantages_G, strict=True):
-                    for column, place in enumerate(places[row], len(rollout.answers[row].task.ids) - 1):
+                    for column, place in enumerate(places[row], len(rollout.answers[row].question.ids) - 1):
                         if credit and credit.start <= place < credit.end:
                             advantages_NT[row, column] += advantage
         return advantages_NT
 
-    def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:
+    def loss(self, model: GPT, batch: RolloutBatch) -> tuple[Tensor, dict[str, Any]]:
         """Sum over the tokens of the micro-batch."""
         mask_BT, own = batch["mask_NT"], self.settings
         x_BTD = model.hidden(batch["ids_NT"])

@@ -25,7 +25,7 @@ from modou.train.objective import Objective
 from modou.train.optim import make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
 from modou.train.progress import Progress
-from modou.train.saving import Keeper
+from modou.train.saving import CheckpointWriter
 from modou.train.schedule import learning_rate_share
 
 SPARE = 0.01
@@ -46,11 +46,13 @@ class LoopSettings:
 
 
 class Trainer:
-    """Trains `model` (already spread over `world`) for `objective`; `keeper` is where it saves and finds itself."""
+    """Trains `model` (already spread over `world`) for `objective`; `writer` is where it saves and finds itself."""
 
-    def __init__(self, model: GPT, objective: Objective, settings: LoopSettings, keeper: Keeper, world: World) -> None:
+    def __init__(
+        self, model: GPT, objective: Objective, settings: LoopSettings, writer: CheckpointWriter, world: World
+    ) -> None:
         self.model, self.objective, self.settings, self.world = model, objective, settings, world
-        self.keeper = keeper
+        self.writer = writer
         self.optimizers = make_optimizers(model, settings.optimizer)
         self.average = WeightAverage(model, settings.train.average) if settings.train.average else None
         self.progress = Progress(planned=settings.train.steps, steps=settings.train.steps)
@@ -73,7 +75,7 @@ class Trainer:
                 yield Rescheduled(progress.steps, progress.step)
                 progress.steps = progress.step
             if progress.step % every == 0 or progress.step == progress.steps:
-                yield from self._look()
+                yield from self._evaluate()
             elif progress.step == every // EARLY_SAMPLES:
                 yield self._sample(averaged=False)
             if progress.step < progress.steps and self.world.any(should_stop()):
@@ -84,7 +86,7 @@ class Trainer:
         yield Ended(progress.step, progress.seconds, reason)
 
     def _start(self) -> Started:
-        found = self.keeper.resume(self.model, self.optimizers, self.average, self.objective)
+        found = self.writer.resume(self.model, self.optimizers, self.average, self.objective)
         if found is None:
             return Started(0, self.progress.steps)
         self.progress = found.progress
@@ -126,7 +128,7 @@ class Trainer:
         progress.seconds += seconds
         metrics["learning_rate"] = share
         event = Stepped(progress.step, progress.steps, progress.seconds, seconds, int(count), metrics)
-        self.keeper.log_step(event)
+        self.writer.log_step(event)
         return event
 
     def _precision(self) -> AbstractContextManager[Any]:
@@ -156,7 +158,7 @@ class Trainer:
                 return name
         return "loss"
 
-    def _look(self) -> Iterator[Event]:
+    def _evaluate(self) -> Iterator[Event]:
         """Evaluates the weights and their average, samples, fits the run to its budget, and saves."""
         numbers = self.objective.evaluate(replica(self.model, self.world))
         weights = "model"
@@ -169,7 +171,7 @@ class Trainer:
                 weights, value = "average", _at(averaged, self.objective.measure)
         is_best = self.progress.note(value, weights)
         event = Evaluated(self.progress.step, self.progress.seconds, numbers, is_best)
-        self.keeper.log_evaluation(event)
+        self.writer.log_evaluation(event)
         yield event
         yield self._sample(averaged=weights == "average")
         before = self.progress.steps
@@ -182,7 +184,7 @@ class Trainer:
         """What the weights (or their average) write now."""
         with self.average.in_place() if self.average is not None and averaged else nullcontext():
             sampled = Sampled(self.progress.step, tuple(self.objective.sample(replica(self.model, self.world))))
-        self.keeper.log_samples(sampled)
+        self.writer.log_samples(sampled)
         return sampled
 
     def _steps_that_fit(self) -> int:
@@ -196,7 +198,7 @@ class Trainer:
         return max(progress.step, min(progress.planned, int((1 - SPARE / 2) * affordable)))
 
     def _save(self, is_best: bool) -> Iterator[Event]:
-        path = self.keeper.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
+        path = self.writer.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
         yield Saved(self.progress.step, path)
 
     def _is_out_of_time(self) -> bool:

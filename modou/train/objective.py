@@ -58,7 +58,7 @@ class Objective(Protocol):
         ...
 
 
-class DataAtHand:
+class StatelessObjective:
     """What an objective has nothing to do for whose data is there from the start."""
 
     def prepare(self, model: GPT, step: int) -> None:

@@ -102,7 +102,7 @@ def leave_world(world: World) -> None:
         dist.destroy_process_group()
 
 
-def spread(model: GPT, world: World, precision: torch.dtype = torch.float32) -> GPT:
+def parallelize(model: GPT, world: World, precision: torch.dtype = torch.float32) -> GPT:
     """The model placed on its device and, with several processes, replicated or sharded over the mesh."""
     model.to(world.device)
     if world.mesh is None:
@@ -129,7 +129,7 @@ def replica(model: GPT, world: World) -> GPT:
     if world.mesh is None:
         return model
     with torch.random.fork_rng(devices=[]):
-        copy = model.twin()
+        copy = model.fresh_copy()
     for name, parameter in model.named_parameters():
         place(copy.get_parameter(name), gather(parameter))
     return copy.to(world.device).train(model.training)

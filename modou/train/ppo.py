@@ -25,7 +25,7 @@ from modou.model.scored import ScoredGPT
 from modou.model.scoring import POSITIONS_AT_ONCE, score_hidden
 from modou.settings.align import PpoSettings
 from modou.train import policy
-from modou.train.rl import PolicyObjective, Rows
+from modou.train.rl import PolicyObjective, RolloutBatch
 from modou.train.rollouts import Answer, Rollout, StepJudge
 
 MOST_STEERING = 0.2
@@ -62,7 +62,7 @@ class Ppo(PolicyObjective):
             missing_N = -self.unfinished(rollout.ended_N)
             rewards_NT = rollout.earned_NT + policy.shaped_rewards(missing_N, kl_NT, mask_NT, self.kl_weight)
         advantages_NT, returns_NT = policy.generalised_advantages(
-            rewards_NT, values_NT, mask_NT, self.settings.gamma, self.settings.decay
+            rewards_NT, values_NT, mask_NT, self.settings.gamma, self.settings.gae_lambda
         )
         self._steer(kl_NT.sum(1).mean().item())
         return {
@@ -77,7 +77,7 @@ class Ppo(PolicyObjective):
             error = min(max(kl / self.settings.target_kl - 1, -MOST_STEERING), MOST_STEERING)
             self.kl_weight *= 1 + STEERING * error
 
-    def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:
+    def loss(self, model: GPT, batch: RolloutBatch) -> tuple[Tensor, dict[str, Any]]:
         """Sum over the tokens of the micro-batch."""
         assert isinstance(model, ScoredGPT)
         mask_BT, own = batch["mask_NT"], self.settings

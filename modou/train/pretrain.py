@@ -19,15 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modou.data.packing import Packing, text_rows
+from modou.data.shards import IGNORE, Batches
 from modou.evaluate.likelihood import bits_per_character
 from modou.generate.engine import complete
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
 from modou.settings.sampling import SamplingSettings
-from modou.text.packing import Packing, text_rows
-from modou.text.shards import Batches
-from modou.text.tokenizer import Tokenizer
-from modou.train.objective import DataAtHand
+from modou.tokenizer.tokenizer import Tokenizer
+from modou.train.objective import StatelessObjective
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class TokenBatch:
 
 
 @dataclass(frozen=True)
-class Pretrain(DataAtHand):
+class Pretrain(StatelessObjective):
     """The objective of `modou pretrain`. See train.objective for the contract."""
 
     batches: Batches | Packing

@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modou.data.packing import Packing, text_rows
+from modou.data.shards import IGNORE, Batches
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
 from modou.model.scoring import divergences
 from modou.settings.align import ReplaySettings
-from modou.text.packing import Packing, text_rows
-from modou.text.shards import Batches
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.objective import Batch, Objective
 from modou.train.parallel import World
 
@@ -42,7 +41,7 @@ class TextBatch:
 
 
 @dataclass(frozen=True)
-class Replaying:
+class BaseKLRegularizer:
     """Another objective, and the base's text beside it. See train.objective for the contract."""
 
     own: Objective

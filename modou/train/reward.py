@@ -12,19 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
+from modou.data.shards import IGNORE
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.settings.align import RewardSettings
 from modou.train import policy
-from modou.train.objective import DataAtHand
-from modou.train.pairs import Pair, PairBatch, pair_batch, step_pairs
+from modou.train.objective import StatelessObjective
 
 PAIRS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class RewardModel(DataAtHand):
+class RewardObjective(StatelessObjective):
     """The objective of `modou reward`. See train.objective for the contract."""
 
     pairs: Sequence[Pair]

@@ -16,22 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modou.data.conversation import Template
+from modou.data.examples import Question
+from modou.data.order import example_at
 from modou.model.gpt import GPT
 from modou.model.scoring import ends, score_tokens
 from modou.settings.align import RolloutSettings
 from modou.settings.sampling import SamplingSettings
-from modou.text.conversation import Template
 from modou.train import policy
-from modou.train.order import example_at
 from modou.train.parallel import World, replica
-from modou.train.rollouts import Answer, Judge, Rollout, Task, assemble, first_alike, write
+from modou.train.rollouts import Answer, Judge, Rollout, assemble, first_alike, roll_out
 
-LOOK = 1 << 40
+EVALUATION_KEY = 1 << 40
 """The key of the answers of evaluations: no round has it."""
 
 
 @dataclass(frozen=True)
-class Rows:
+class RolloutBatch:
     """A micro-batch: rows of the round; `count` tokens of answers."""
 
     tensors: dict[str, Tensor]
@@ -45,8 +46,8 @@ class Rows:
 class PolicyObjective(ABC):
     """Everything but the advantages and the loss, which a subclass has."""
 
-    tasks: Sequence[Task]
-    held_out: Sequence[Task]
+    questions: Sequence[Question]
+    held_out: Sequence[Question]
     judge: Judge
     reference: GPT
     template: Template
@@ -86,7 +87,7 @@ class PolicyObjective(ABC):
         """Advantages, and whatever else the loss needs, (N, T) each."""
 
     @abstractmethod
-    def loss(self, model: GPT, batch: Rows) -> tuple[Tensor, dict[str, Any]]:
+    def loss(self, model: GPT, batch: RolloutBatch) -> tuple[Tensor, dict[str, Any]]:
         """Sum over the tokens of the micro-batch, and sums of metrics."""
 
     # -- rounds --
@@ -101,16 +102,16 @@ class PolicyObjective(ABC):
         writer.eval()
         try:
             places = range(round * self.rollout.prompts, (round + 1) * self.rollout.prompts)
-            tasks = [self.tasks[example_at(place, len(self.tasks), self.seed)] for place in places]
-            rollout = self.play(writer, tasks, self.rollout.group, round)
+            questions = [self.questions[example_at(place, len(self.questions), self.seed)] for place in places]
+            rollout = self.play(writer, questions, self.rollout.group, round)
             self.kept = rollout.tensors() | self.advise(rollout, writer)
         finally:
             writer.train(was_training)
         self.round, self.facts = round, self._summary(rollout)
 
-    def play(self, writer: GPT, tasks: Sequence[Task], group: int, key: int) -> Rollout:
-        """Answers to the tasks, judged and scored."""
-        answers = write(writer, self.template, tasks, group, self.sampling, key, self.world)
+    def play(self, writer: GPT, questions: Sequence[Question], group: int, key: int) -> Rollout:
+        """Answers to the questions, judged and scored."""
+        answers = roll_out(writer, self.template, questions, group, self.sampling, key, self.world)
         return self.scored(writer, answers, group)
 
     def scored(self, writer: GPT, answers: Sequence[Answer], group: int) -> Rollout:
@@ -156,7 +157,7 @@ class PolicyObjective(ABC):
 
     # -- updates --
 
-    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[Rows]:
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[RolloutBatch]:
         """This process's rows of the step's minibatch; every process makes as many passes."""
         epoch, part = divmod(step % self.updates_a_round, self.rollout.minibatches)
         key = np.array([self.seed % (1 << 64), self.round], np.uint64)
@@ -169,7 +170,7 @@ class PolicyObjective(ABC):
         size = self.micro_batch or share
         return [self._rows(mine[first : first + size]) for first in range(0, share, size)]
 
-    def _rows(self, rows: Sequence[int]) -> Rows:
+    def _rows(self, rows: Sequence[int]) -> RolloutBatch:
         """Those rows, cut at their last token, each for all that are the same; none at all becomes one without loss."""
         chosen = torch.tensor(rows or [0])
         tensors = {name: tensor[chosen] for name, tensor in self.kept.items()}
@@ -179,7 +180,7 @@ class PolicyObjective(ABC):
         width = max(1, int(ends(tensors["mask_NT"]).max()))
         tensors = {name: tensor[:, :width] if name.endswith("_NT") else tensor for name, tensor in tensors.items()}
         count = int(tensors["mask_NT"].sum())
-        return Rows({name: tensor.to(self.world.device) for name, tensor in tensors.items()}, count)
+        return RolloutBatch({name: tensor.to(self.world.device) for name, tensor in tensors.items()}, count)
 
     def common_metrics(
         self, logits_NV: Tensor, distance_BT: Tensor, clipped: Tensor, mask_BT: Tensor
@@ -192,13 +193,13 @@ class PolicyObjective(ABC):
         facts = {name: value * mask_BT.sum() for name, value in self.facts.items()}
         return {"kl": (distance_BT * mask_BT).sum().detach(), "entropy": entropy, "clipped": clipped.detach(), **facts}
 
-    # -- looks --
+    # -- evaluations --
 
     def evaluate(self, model: GPT) -> dict[str, Any]:
         """Answers to held-out questions, the same random numbers each time: reward, distance, and what is maximised."""
         was_training = model.training
         model.eval()
-        found = self.play(model, self.held_out, 1, LOOK)
+        found = self.play(model, self.held_out, 1, EVALUATION_KEY)
         model.train(was_training)
         kl = policy.kl_k1(found.old_NT, found.reference_NT).sum(1).mean().item()
         reward = found.scores_N.mean().item()
@@ -208,8 +209,8 @@ class PolicyObjective(ABC):
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
         """Answers to the first of them."""
         alone = World(self.world.device)
-        answers = write(model, self.template, self.held_out[: self.shown], 1, self.sampling, LOOK, alone)
-        return [{"prompt": one.task.question, "seed": self.seed, "text": one.text} for one in answers]
+        answers = roll_out(model, self.template, self.held_out[: self.shown], 1, self.sampling, EVALUATION_KEY, alone)
+        return [{"prompt": one.question.text, "seed": self.seed, "text": one.text} for one in answers]
 
     def state(self) -> dict[str, Any]:
         """Which round is kept, its figures, and the price of distance."""

@@ -9,37 +9,36 @@ Shapes: N answers of a round, T positions (the longest question and answer, less
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from modou.data.conversation import Template
+from modou.data.examples import Question
 from modou.generate.engine import complete
 from modou.model.gpt import GPT
 from modou.settings.sampling import SamplingSettings
-from modou.tasks.credit import Credit
-from modou.text.conversation import Message, Template
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.parallel import World
 
 
-@dataclass(frozen=True)
-class Task:
-    """A question to answer: its ids, its text, and what a judge needs to know."""
+class Credit(NamedTuple):
+    """What the characters from `start` to `end` earned, 0 to 1, by the rule `name`. The place after the last character
+    is that of the end mark. Answers to one question are compared by name: one that lacks it earned nothing there."""
 
-    ids: tuple[int, ...]
-    question: str
-    facts: dict[str, Any] = field(default_factory=dict[str, Any])
-    messages: tuple[Message, ...] = ()
-    """All turns, where there are more than the question."""
+    name: str
+    points: float
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was written for a task. `ended`: the model closed it itself; else it ran into the limit."""
+    """What was written for a question. `ended`: the model closed it itself; else it ran into the limit."""
 
-    task: Task
+    question: Question
     text: str
     ids: tuple[int, ...]
     ended: bool
@@ -84,38 +83,41 @@ class Rollout:
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
 
-def write(
+def roll_out(
     policy: GPT,
     template: Template,
-    tasks: Sequence[Task],
+    questions: Sequence[Question],
     group: int,
     sampling: SamplingSettings,
     key: int,
     world: World,
 ) -> list[Answer]:
-    """`group` answers to each task, task by task, whichever process wrote them. `key` tells one round from another."""
-    share = [place for place in range(len(tasks)) if place * world.size // len(tasks) == world.rank]
+    """`group` answers to each question, question by question, whichever process wrote them.
+
+    `key` tells one round from another.
+    """
+    share = [place for place in range(len(questions)) if place * world.size // len(questions) == world.rank]
     written = complete(
         policy,
         template.tokenizer,
-        [tasks[place].ids for place in share],
+        [questions[place].ids for place in share],
         sampling.changed(samples=group),
         ends=template.ends,
         keys=[(key, place) for place in share],
     )
     mine = [(share[made.prompt], made.sample, made.ids, made.finish == "end") for made in written]
     everyone = sorted(one for part in world.gather_objects(mine) for one in part)
-    return [Answer(tasks[place], template.answer(ids), tuple(ids), ended) for place, _, ids, ended in everyone]
+    return [Answer(questions[place], template.answer(ids), tuple(ids), ended) for place, _, ids, ended in everyone]
 
 
 def assemble(answers: Sequence[Answer]) -> dict[str, Tensor]:
     """ids, target, mask and ended of answers."""
-    rows = [(*answer.task.ids, *answer.ids) for answer in answers]
+    rows = [(*answer.question.ids, *answer.ids) for answer in answers]
     whole_NT = torch.full((len(rows), max(len(row) for row in rows)), Tokenizer.pad)
     mask_NT = torch.zeros(whole_NT.shape)
     for place, (row, answer) in enumerate(zip(rows, answers, strict=True)):
         whole_NT[place, : len(row)] = torch.tensor(row)
-        mask_NT[place, len(answer.task.ids) : len(row)] = 1
+        mask_NT[place, len(answer.question.ids) : len(row)] = 1
     return {
         "ids_NT": whole_NT[:, :-1].contiguous(),
         "target_NT": whole_NT[:, 1:].contiguous(),

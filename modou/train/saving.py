@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from modou import checkpoints, storage
+from modou import storage
 from modou.errors import UserError
 from modou.model.gpt import GPT
-from modou.runs import RunFolder
+from modou.runs import checkpoints
+from modou.runs.folder import RunFolder
 from modou.train import optimizer_state
 from modou.train.average import WeightAverage
 from modou.train.events import Evaluated, Sampled, Stepped
@@ -31,7 +32,7 @@ class Resumed:
     problems: tuple[str, ...]
 
 
-class Keeper:
+class CheckpointWriter:
     """Saves and finds a training in its run folder; to resume, `identity` (hashes of corpus, tokenizer) must match."""
 
     def __init__(self, run: RunFolder, identity: dict[str, str], keep: int, log_every: int, world: World) -> None:

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modou.data.conversation import Encoded, Message, Template
+from modou.data.packing import Packing, fill
+from modou.data.shards import IGNORE
 from modou.generate.engine import complete
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
 from modou.settings.sampling import SamplingSettings
-from modou.text.conversation import Encoded, Message, Template
-from modou.text.packing import Packing, fill
 from modou.train import policy
-from modou.train.objective import DataAtHand
+from modou.train.objective import StatelessObjective
 
 ROWS_AT_ONCE = 32
 
@@ -35,7 +35,7 @@ class PackedBatch:
 
 
 @dataclass(frozen=True)
-class Sft(DataAtHand):
+class Sft(StatelessObjective):
     """The objective of `modou sft`. See train.objective for the contract."""
 
     conversations: Packing

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from modou.errors import UserError
 from modou.evaluate.baselines import baselines
 from modou.evaluate.compress import ENCODINGS, conditional_xz, xz_bytes
-from modou.evaluate.portion import portion
+from modou.evaluate.subsample import subsample
 
 
 def test_a_repeated_text_costs_the_compressor_almost_nothing() -> None:
@@ -48,17 +48,17 @@ def test_newlines_are_not_counted() -> None:
 
 @given(texts=st.lists(st.text(max_size=30), max_size=8), limit=st.integers(1, 200))
 def test_a_portion_keeps_order_and_limit(texts: list[str], limit: int) -> None:
-    part = portion(texts, limit)
+    part = subsample(texts, limit)
     assert part.total_bytes == sum(len(text.encode()) for text in texts)
     assert part.used_bytes == sum(len(text.encode()) for text in part.texts) <= limit
     assert list(part.places) == sorted(set(part.places))
     assert all(texts[at].startswith(text) for at, text in zip(part.places, part.texts, strict=True))
     assert part.whole == (part.total_bytes <= limit)
-    assert part == portion(texts, limit)
+    assert part == subsample(texts, limit)
 
 
 def test_a_single_long_text_is_cut_between_characters() -> None:
-    part = portion(["一二三四五"], 10)
+    part = subsample(["一二三四五"], 10)
     assert (part.texts, part.used_bytes, part.total_bytes) == (("一二三",), 9, 15)
     assert part.to_json() == {"used_bytes": 9, "total_bytes": 15, "whole": False}
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from modou.errors import UserError
 from modou.generate.decode import window_start
 from modou.generate.engine import Generation, Notice, Piece, complete, encode, generate
-from modou.generate.sampling import Dice, choose
+from modou.generate.sampling import SampleRng, choose
 from modou.model.gpt import GPT
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerSettings
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 
 STORY = "".join(f"第{i}天，豆子从墙角钻出来，量一量有{i % 7}寸。“慢慢长！”婆婆说。\n" for i in range(40))
 CONTEXT = 32
@@ -54,13 +54,13 @@ def by_definition(
     model: GPT, tokenizer: Tokenizer, prompt: str, options: SamplingSettings, key: Sequence[int]
 ) -> tuple[list[int], list[float]]:
     """One text without cache or batch: the whole window through the model for every token."""
-    ids, scores, dice = [tokenizer.bos, *tokenizer.encode(prompt)], [], Dice(options.seed, key)
+    ids, scores, dice = [tokenizer.bos, *tokenizer.encode(prompt)], [], SampleRng(options.seed, key)
     before = len(ids)
     while len(ids) < before + options.tokens:
         with torch.no_grad():
             logits_BV = model(torch.tensor([ids[window_start(len(ids), CONTEXT) :]]))[:, -1]
-        throw_B = torch.tensor([dice.throw()], dtype=torch.float64)
-        chosen = choose(logits_BV, options, throw_B, torch.tensor([ids]))
+        uniform_B = torch.tensor([dice.uniform()], dtype=torch.float64)
+        chosen = choose(logits_BV, options, uniform_B, torch.tensor([ids]))
         ids.append(int(chosen.ids_B))
         scores.append(float(chosen.log_probabilities_B))
         if ids[-1] == tokenizer.eos:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from modou.errors import UserError
 from modou.generate import sampling
-from modou.generate.sampling import Dice, choose, draw, filtered
+from modou.generate.sampling import SampleRng, choose, draw, filtered
 from modou.settings.sampling import SamplingSettings
 
 OFF = SamplingSettings(temperature=1.0, top_p=1.0)
@@ -127,8 +127,8 @@ def test_something_likely_always_remains_and_is_drawn(
     logits_BV, history_BT = random_logits(seed, vocabulary=50)
     kept_BV = filtered(logits_BV, options, history_BT).isfinite()
     assert kept_BV.any(-1).all()
-    throws_B = torch.tensor([0.0, 0.3, 0.9, 1 - 2**-50], dtype=torch.float64)
-    ids_B = choose(logits_BV, options, throws_B, history_BT).ids_B
+    uniforms_B = torch.tensor([0.0, 0.3, 0.9, 1 - 2**-50], dtype=torch.float64)
+    ids_B = choose(logits_BV, options, uniforms_B, history_BT).ids_B
     assert kept_BV.gather(1, ids_B[:, None]).all()
 
 
@@ -141,18 +141,18 @@ def test_when_every_token_is_banned_the_ngram_rule_gives_way() -> None:
 def test_temperature_zero_takes_the_likeliest_after_the_penalties() -> None:
     logits_BV = torch.tensor([[1.0, 4.0, 3.9, -1.0]])
     history_BT = torch.tensor([[1]])
-    throws_B = torch.tensor([0.99], dtype=torch.float64)
-    assert choose(logits_BV, OFF.changed(temperature=0.0), throws_B).ids_B.tolist() == [1]
+    uniforms_B = torch.tensor([0.99], dtype=torch.float64)
+    assert choose(logits_BV, OFF.changed(temperature=0.0), uniforms_B).ids_B.tolist() == [1]
     options = OFF.changed(temperature=0.0, repetition_penalty=1.5)
-    assert choose(logits_BV, options, throws_B, history_BT).ids_B.tolist() == [2]
+    assert choose(logits_BV, options, uniforms_B, history_BT).ids_B.tolist() == [2]
     assert filtered(logits_BV, options, history_BT).isfinite().tolist() == [[False, False, True, False]]
 
 
 def test_log_probability_is_of_the_unfiltered_tempered_distribution() -> None:
     logits_BV, history_BT = random_logits(seed=1)
     options = SamplingSettings(temperature=0.7, top_k=3, repetition_penalty=1.5)
-    throws_B = torch.full((4,), 0.5, dtype=torch.float64)
-    ids_B, log_probabilities_B = choose(logits_BV, options, throws_B, history_BT)
+    uniforms_B = torch.full((4,), 0.5, dtype=torch.float64)
+    ids_B, log_probabilities_B = choose(logits_BV, options, uniforms_B, history_BT)
     expected_BV = (logits_BV.double() / 0.7).log_softmax(-1)
     torch.testing.assert_close(log_probabilities_B, expected_BV.float().gather(1, ids_B[:, None])[:, 0])
 
@@ -160,24 +160,24 @@ def test_log_probability_is_of_the_unfiltered_tempered_distribution() -> None:
 def test_frequencies_of_draws_match_the_probabilities() -> None:
     """Chi-square with 9 degrees of freedom: above 27.9 once in a thousand seeds, and this seed is fixed."""
     probability_V = torch.tensor([0.3, 0.2, 0.15, 0.1, 0.08, 0.07, 0.05, 0.03, 0.015, 0.005], dtype=torch.float64)
-    dice = Dice(seed=11, key=(0, 0))
-    throws_B = torch.tensor([dice.throw() for _ in range(20_000)], dtype=torch.float64)
-    ids_B = draw(probability_V.log().expand(len(throws_B), -1), throws_B)
+    dice = SampleRng(seed=11, key=(0, 0))
+    uniforms_B = torch.tensor([dice.uniform() for _ in range(20_000)], dtype=torch.float64)
+    ids_B = draw(probability_V.log().expand(len(uniforms_B), -1), uniforms_B)
     counts_V = np.bincount(ids_B.numpy(), minlength=10)
-    expected_V = probability_V.numpy() * len(throws_B)
+    expected_V = probability_V.numpy() * len(uniforms_B)
     assert float(((counts_V - expected_V) ** 2 / expected_V).sum()) < 27.9
 
 
 def test_an_impossible_token_is_never_drawn() -> None:
     logits_BV = torch.tensor([[-math.inf, 0.0, -math.inf, 0.0, -math.inf]]).expand(3, -1)
-    throws_B = torch.tensor([0.0, 0.5, 1 - 2**-50], dtype=torch.float64)
-    assert draw(logits_BV, throws_B).tolist() == [1, 3, 3]
+    uniforms_B = torch.tensor([0.0, 0.5, 1 - 2**-50], dtype=torch.float64)
+    assert draw(logits_BV, uniforms_B).tolist() == [1, 3, 3]
 
 
 def test_throws_are_a_function_of_seed_key_and_number() -> None:
     def first(seed: int, *key: int) -> list[float]:
-        dice = Dice(seed, key)
-        return [dice.throw() for _ in range(5)]
+        dice = SampleRng(seed, key)
+        return [dice.uniform() for _ in range(5)]
 
     assert first(1, 2, 3) == first(1, 2, 3)
     different = [
@@ -188,7 +188,7 @@ def test_throws_are_a_function_of_seed_key_and_number() -> None:
         first(1, 2, 3, 1),
         first(1, 3, 2),
     ]
-    assert len({tuple(throws) for throws in different}) == len(different)
+    assert len({tuple(uniforms) for uniforms in different}) == len(different)
 
 
 def test_an_empty_stop_string_is_refused_in_one_line() -> None:

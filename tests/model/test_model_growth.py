@@ -4,7 +4,7 @@ import pytest
 import torch
 from model_helpers import SHAPES, VOCABULARY, random_model
 
-from modou.model.growth import grown
+from modou.model.growth import with_added_tokens
 
 SPELLED = [[3, 5, 7], [3, 5], [96]]
 
@@ -14,7 +14,7 @@ SPELLED = [[3, 5, 7], [3, 5], [96]]
 def test_old_scores_stay_and_new_ones_are_means(layout: str, tied: bool) -> None:
     model = random_model(SHAPES[layout].changed(tied=tied))
     drawn = torch.random.get_rng_state()
-    larger = grown(model, SPELLED)
+    larger = with_added_tokens(model, SPELLED)
     assert torch.equal(torch.random.get_rng_state(), drawn)
     assert larger.settings == model.settings.changed(vocabulary=VOCABULARY + 3) and not larger.training
     before, after = model.state_dict(), larger.state_dict()
@@ -31,4 +31,4 @@ def test_old_scores_stay_and_new_ones_are_means(layout: str, tied: bool) -> None
 
 def test_nothing_to_add_is_the_model_itself() -> None:
     model = random_model(SHAPES["modern"])
-    assert grown(model, []) is model
+    assert with_added_tokens(model, []) is model

@@ -71,6 +71,6 @@ def test_every_matrix_of_the_blocks_has_one_and_nothing_else() -> None:
 
 def test_a_twin_has_the_same_adapters() -> None:
     _, model = adapted("learned")
-    twin = model.twin()
+    twin = model.fresh_copy()
     assert isinstance(twin, AdaptedGPT) and twin.adapters == model.adapters
     assert {n: p.shape for n, p in twin.named_parameters()} == {n: p.shape for n, p in model.named_parameters()}

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from modou.data.shards import IGNORE
 from modou.model import loss
-from modou.model.loss import CHUNK, IGNORE, next_token_loss, token_log_probabilities
+from modou.model.loss import CHUNK, next_token_loss, token_log_probabilities
 
 WIDTH, VOCABULARY = 12, 31
 

@@ -64,7 +64,7 @@ def test_a_judgement_is_of_the_beginning_alone() -> None:
 def test_only_the_judge_learns() -> None:
     model = judge().train()
     before = copy.deepcopy(model.writer.state_dict())
-    assert isinstance(model.twin(), ImplicitGPT)
+    assert isinstance(model.fresh_copy(), ImplicitGPT)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert trained and not any(name.startswith("writer.") for name in trained)
     optimizer = torch.optim.SGD(trained.values(), lr=1.0)

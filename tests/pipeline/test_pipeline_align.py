@@ -10,26 +10,28 @@ import torch
 from page_helpers import documented, paths, pattern
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
-from modou import cli, storage
+from modou import storage
+from modou.cli import main as cli
+from modou.data.conversation import Message, Template
+from modou.data.examples import Question
 from modou.errors import UserError
 from modou.model.gpt import GPT
-from modou.model.scored import ImplicitGPT, Reader, ScoredGPT
+from modou.model.scored import ImplicitGPT, RewardModel, ScoredGPT
 from modou.pipeline import run as pipeline
 from modou.pipeline.align.beginning import name_beginning
-from modou.pipeline.align.check import check
-from modou.pipeline.align.compare import compare
 from modou.pipeline.align.judges import ModelJudge, context_of, make_judge, room_for_questions
-from modou.pipeline.align.preferences import Judging, dpo, reward
+from modou.pipeline.align.preferences import RewardMethod, dpo, reward
 from modou.pipeline.align.reinforcement import grpo, ppo
 from modou.pipeline.align.sft import sft
+from modou.pipeline.check import check
+from modou.pipeline.compare import compare
 from modou.pipeline.events import RunEnded, StageEnded
-from modou.runs import RunFolder, answers, load_model
+from modou.runs.folder import RunFolder, answers, load_model
 from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
-from modou.text.conversation import Message, Template
 from modou.train.events import Stepped
-from modou.train.rollouts import Answer, Task, assemble
+from modou.train.rollouts import Answer, assemble
 
 TINY: dict[str, dict[str, Any]] = {
     "tokenizer": {"vocabulary": 330, "threads": 1},
@@ -161,9 +163,9 @@ def test_what_the_tokens_of_an_answer_earn_adds_up_to_its_score(folder: Path, na
     """Ended or not, beside longer ones or not; nothing is earned outside the answer."""
     model, tokenizer, _ = load_model(RunFolder(folder / name))
     judge = make_judge(str(folder / name), tokenizer, torch.device("cpu"))
-    assert isinstance(judge, ModelJudge) and isinstance(model, Reader)
+    assert isinstance(judge, ModelJudge) and isinstance(model, RewardModel)
     template = Template(tokenizer)
-    tasks = [Task(template.prompt([Message("user", question)]), question) for question, _ in TALK[:2]]
+    tasks = [Question(template.prompt([Message("user", question)]), question) for question, _ in TALK[:2]]
     sides = [(TALK[0][1], True), (TALK[1][1] * 2, False), ("", True)]
     ids = [(*tokenizer.encode(text), *([tokenizer.end] if ended else [])) for text, ended in sides]
     written = [
@@ -173,7 +175,7 @@ def test_what_the_tokens_of_an_answer_earn_adds_up_to_its_score(folder: Path, na
     assert earned_NT.shape == mask_NT.shape and (earned_NT[mask_NT == 0] == 0).all()
     assert all(row.abs().sum() > 0 for row in earned_NT)
     with torch.no_grad():
-        questions = [torch.tensor([answer.task.ids]) for answer in written]
+        questions = [torch.tensor([answer.question.ids]) for answer in written]
         bare_N = [model.read(ids_1T, torch.zeros(ids_1T.shape))[0, -1] for ids_1T in questions]
     torch.testing.assert_close(earned_NT.sum(1), scores_N - torch.stack(bare_N), atol=1e-5, rtol=1e-4)
 
@@ -341,7 +343,7 @@ def test_the_pairs_of_one_question_are_all_learned_or_all_measured(folder: Path,
         {"prompt": q, "chosen": a, "rejected": a[::-1] + str(n), "kind": f"turned/{n}"} for q, a in TALK for n in (1, 2)
     ]
     pairs = write(tmp_path / "pairs.jsonl", *rows)
-    made = Judging(name_beginning("reward", folder / "sft", pairs, "", RewardRun()))
+    made = RewardMethod(name_beginning("reward", folder / "sft", pairs, "", RewardRun()))
     seen, measured = made.divided(0.4, 1)
     assert sorted(seen + measured) == list(range(len(rows))) and measured
     assert not {rows[place]["prompt"] for place in seen} & {rows[place]["prompt"] for place in measured}

@@ -8,22 +8,22 @@ import pytest
 from train_helpers import sentences
 
 from modou import storage
-from modou.pipeline.align.learned import Library, sources_of
+from modou.data.examples import Question
 from modou.pipeline.align.rules import majority, real, rules_of, truth_of
-from modou.runs import RunFolder
+from modou.pipeline.copying import Library, sources_of
+from modou.runs.folder import RunFolder
 from modou.text.corpus import Corpus, prepare
-from modou.text.reading import read_book
-from modou.train.rollouts import Task
+from modou.text.readers.book import read_book
 
 
-def asked(answer: str, kind: str = "") -> Task:
-    return Task((), "？", {"answer": answer} | ({"kind": kind} if kind else {}))
+def asked(answer: str, kind: str = "") -> Question:
+    return Question((), "？", {"answer": answer} | ({"kind": kind} if kind else {}))
 
 
 def test_a_true_answer_is_judged_whole_and_a_poem_by_its_form() -> None:
     assert rules_of(asked(" 桥 "), "桥\n") == {"exact": True} and rules_of(asked("桥"), "桥上") == {"exact": False}
-    assert rules_of(Task((), "？"), "桥") == {} and truth_of(Task((), "？")) is None
-    poem = Task((), "？", {"form": "五绝", "answer": "小豆过桥东"})
+    assert rules_of(Question((), "？"), "桥") == {} and truth_of(Question((), "？")) is None
+    poem = Question((), "？", {"form": "五绝", "answer": "小豆过桥东"})
     assert rules_of(poem, "春") == {"form": False, "rhyme": False, "no_repeat": True} and truth_of(poem) is None
     assert real([poem, asked("桥")])["form"]["count"] == 1 and real([poem])["form"]["share"] == 0
     assert real([asked("桥")]) == {}
@@ -38,10 +38,10 @@ def test_the_commonest_answer_is_that_of_the_kind_in_the_whole_file() -> None:
         asked("河", "哪"),
         asked("河", "哪"),
     ]
-    found = majority([every[0], every[2], every[3], every[4]], [*every, Task((), "没有答案")])
+    found = majority([every[0], every[2], every[3], every[4]], [*every, Question((), "没有答案")])
     assert found["exact"]["share"] == 0.5 and found["exact"]["count"] == 4
     assert majority([asked("甲"), asked("乙")], [asked("甲"), asked("乙"), asked("乙")])["exact"]["share"] == 0.5
-    assert majority([Task((), "？")], [Task((), "？", {"form": "五绝", "answer": "诗"})]) == {}
+    assert majority([Question((), "？")], [Question((), "？", {"form": "五绝", "answer": "诗"})]) == {}
 
 
 @pytest.fixture

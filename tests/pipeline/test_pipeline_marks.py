@@ -10,23 +10,25 @@ import pytest
 import torch
 from train_helpers import DOES, WHAT, WHERE, WHO, sentences
 
-from modou import checkpoints, cli, storage
+from modou import storage
+from modou.cli import main as cli
 from modou.errors import UserError
 from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.model.gpt import GPT
 from modou.pipeline.align.preferences import dpo
 from modou.pipeline.align.sft import sft
 from modou.pipeline.commands import clean
-from modou.runs import RunFolder, load_model, load_weights
+from modou.runs import checkpoints
+from modou.runs.folder import RunFolder, load_model, load_weights
 from modou.settings.align import DpoRun, SftRun
 from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
 from modou.settings.text import TokenizerSettings
-from modou.text import tokenizer_training
 from modou.text.corpus import Corpus
-from modou.text.tokenizer import Tokenizer
-from modou.text.tokenizer_model import open_model, with_marks
-from modou.text.tokenizer_training import CONTROLS, train_model
+from modou.tokenizer import training as tokenizer_training
+from modou.tokenizer.model import open_model, with_marks
+from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.training import CONTROLS, train_model
 
 TALK = [(f"{who}{place}？", f"{does}{what}。") for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)]
 

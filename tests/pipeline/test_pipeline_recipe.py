@@ -8,19 +8,22 @@ from pathlib import Path
 import pytest
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
-from modou import cli, storage
+from modou import storage
+from modou.cli import main as cli
+from modou.data.examples import Question
+from modou.data.formats.formats import read
 from modou.errors import UserError
+from modou.pipeline import pairs, task
 from modou.pipeline import run as pipeline
-from modou.pipeline.align import pairs, recipe, task
-from modou.pipeline.align.pairs import write_pairs
+from modou.pipeline.align import recipe
 from modou.pipeline.align.recipe import METHODS, Recipe, align
 from modou.pipeline.align.sft import sft
 from modou.pipeline.events import RunEnded, StageProgress
+from modou.pipeline.pairs import write_pairs
 from modou.settings.align import SftRun
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
-from modou.text.examples.formats import read
-from modou.train.rollouts import Answer, Task
+from modou.train.rollouts import Answer
 
 OPEN = SamplingSettings(temperature=1.0, top_p=1.0, tokens=24)
 VERSE = "阿豆过桥东，渡船在水中。\n老猫看白日，无事睡梁同。"
@@ -78,10 +81,10 @@ def test_own_verse_is_better_than_the_same_with_other_ends(
     """Only verse of the form that was asked for; next to each other stand the pairs in which it is preferred."""
     mine, odd = "梁上两人坐，窗前一豆红。\n阿同忽不见，却在老桥东。", "梁上两人坐，窗前一豆红。"
 
-    def write(_: object, __: object, tasks: list[Task], group: int, *___: object) -> list[Answer]:
+    def write(_: object, __: object, tasks: list[Question], group: int, *___: object) -> list[Answer]:
         return [Answer(task, (mine, odd)[sample % 2], (5,), ended=True) for task in tasks for sample in range(group)]
 
-    monkeypatch.setattr(pairs, "write", write)
+    monkeypatch.setattr(pairs, "roll_out", write)
     list(write_pairs(folder / "sft", folder / "verse.jsonl", tmp_path / "pairs.jsonl", "", OPEN))
     rows = storage.read_jsonl(tmp_path / "pairs.jsonl")
     assert {row["rejected"] for row in rows if row["kind"] in ("samples", "warm")} == {mine}

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from train_helpers import losses, metrics, of_kind, progress, sentences, tensors
 
-from modou import checkpoints, storage
+from modou import storage
 from modou.errors import UserError
 from modou.pipeline import commands
 from modou.pipeline import run as pipeline
-from modou.pipeline.events import Notice, RunEnded, StageBegan, StageEnded
-from modou.pipeline.run import Event
+from modou.pipeline.events import Event, Notice, RunEnded, StageBegan, StageEnded
+from modou.runs import checkpoints
 from modou.settings.run import RunSettings
 from modou.train.events import Ended, Rescheduled, Started, Stepped
 

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
-from modou import cli, storage
+from modou import storage
+from modou.cli import main as cli
 from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.pipeline import run as pipeline
-from modou.pipeline.align.check import check
 from modou.pipeline.align.sft import sft
+from modou.pipeline.check import check
 from modou.pipeline.events import Notice, RunEnded, StageBegan, StageEnded
-from modou.runs import RunFolder, answers, load_model, method_of
+from modou.runs.folder import RunFolder, answers, load_model, method_of
 from modou.settings.align import SftRun
 from modou.settings.run import RunSettings
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Stepped
 
 TINY: dict[str, dict[str, Any]] = {

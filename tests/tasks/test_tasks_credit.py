@@ -5,8 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modou.tasks.credit import Credit, verse_credits
-from modou.tasks.poems import FORMS, Order, judge, verse
+from modou.tasks.poems.credit import verse_credits
+from modou.tasks.poems.verse import FORMS, Order, judge, verse
+from modou.train.rollouts import Credit
 
 # Invented lines: 东, 中 and 同 rhyme.
 LINES = ("阿豆过桥东", "渡船在水中", "老猫看白日", "无事睡梁同")

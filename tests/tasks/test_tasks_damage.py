@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modou.tasks.damage import DAMAGES, ONLY_HEADS, damages
-from modou.tasks.poems import FORMS, form_of, lines_of, verse
+from modou.tasks.poems.damage import DAMAGES, ONLY_HEADS, damages
+from modou.tasks.poems.verse import FORMS, form_of, lines_of, verse
 
 seeds = st.integers(0, 10_000)
 CHARACTERS = "豆船猫桥水风山月云鸟花酒东中天年人家江海春秋"

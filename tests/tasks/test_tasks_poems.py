@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modou.tasks.poems import (
+from modou.tasks.poems.rhyme import groups, rhymes
+from modou.tasks.poems.verse import (
     FORMS,
     Order,
     Poem,
@@ -22,7 +23,6 @@ from modou.tasks.poems import (
     reward_of,
     with_other_heads,
 )
-from modou.tasks.rhyme import groups, rhymes
 
 # Invented lines: 东 and 中 rhyme, 山 and 天 do too.
 LINES = ("阿豆过桥东", "渡船在水中", "老猫看白日", "无事卧秋风")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from modou import cli
+from modou.cli import main as cli
+from modou.data.formats.formats import read
 from modou.errors import UserError
-from modou.pipeline.align import task
-from modou.tasks import storyteller
-from modou.tasks.poems import lines_of
-from modou.text.examples.formats import read
+from modou.pipeline import task
+from modou.tasks.poems.verse import lines_of
+from modou.tasks.storyteller import rows as storyteller
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -40,7 +40,7 @@ def test_conversations_ask_several_questions_about_one_passage(language: str) ->
 
 
 def test_test_worlds_are_others(tmp_path: Path) -> None:
-    list(task.write("storyteller-en", tmp_path))
+    list(task.write_task("storyteller-en", tmp_path))
     asked = {
         path.stem: [read(json.loads(line)).messages[0].content for line in path.read_text("utf-8").splitlines()]
         for path in tmp_path.iterdir()
@@ -50,9 +50,9 @@ def test_test_worlds_are_others(tmp_path: Path) -> None:
     passages = {name: {one.rpartition("\n")[0] for one in questions} for name, questions in asked.items()}
     for one, other in combinations(passages, 2):
         assert not passages[one] & passages[other]
-    list(task.write("storyteller-en", tmp_path))  # the same again: nothing to say
+    list(task.write_task("storyteller-en", tmp_path))  # the same again: nothing to say
     with pytest.raises(UserError):
-        list(task.write("storyteller-en", tmp_path, seed=2))
+        list(task.write_task("storyteller-en", tmp_path, seed=2))
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +65,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.skipif("MODOU_DATA" not in os.environ, reason="MODOU_DATA names no folder with the Tang poems")
 def test_the_poems_files_share_no_poem(tmp_path: Path) -> None:
-    list(task.write("poems", tmp_path))
+    list(task.write_task("poems", tmp_path))
     rows = {
         path.name: [json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in tmp_path.iterdir()
     }

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from modou.errors import UserError
 from modou.settings.text import CleanSettings
 from modou.text.clean import clean
-from modou.text.headings import candidate
-from modou.text.reading import read_book
+from modou.text.readers.book import read_book
 from modou.text.report import visible
-from modou.text.sentences import split_sentences
+from modou.text.rules.headings import candidate
+from modou.text.rules.sentences import split_sentences
 
 ONLY_HEADINGS = CleanSettings(
     furniture=False, spaces=False, private_use=False, duplicates=False, punctuation=False, unwrap=False

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modou.errors import UserError
-from modou.text import reading
-from modou.text.reading import Book, read_book
+from modou.text.readers import book as reading
+from modou.text.readers.book import Book, read_book
 
 SIMPLE = "魔豆落在井边，一夜长到云里。小黄摇头说不去，阿青笑着爬上了藤。\n" * 5
 TRADITIONAL = "魔豆落在井邊，一夜長到雲裡。小黃搖頭說不去，阿青笑著爬上了藤，誰也沒攔住她們兩個。\n" * 5

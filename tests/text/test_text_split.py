@@ -14,7 +14,7 @@ from modou.text import overlap
 from modou.text.clean import clean
 from modou.text.corpus import Corpus, prepare
 from modou.text.overlap import find_overlap
-from modou.text.reading import TextBook, read_book
+from modou.text.readers.book import TextBook, read_book
 from modou.text.split import PARTS, Splitter, part_of
 
 

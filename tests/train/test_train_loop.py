@@ -23,10 +23,10 @@ from train_helpers import (
     trainer,
 )
 
-from modou import checkpoints
+from modou.data.shards import IGNORE
 from modou.errors import UserError
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
+from modou.runs import checkpoints
 from modou.train import loop
 from modou.train.events import Ended, Evaluated, Rescheduled, Sampled, Started, Stepped
 from modou.train.pretrain import Pretrain, TokenBatch

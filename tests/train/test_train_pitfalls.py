@@ -24,20 +24,22 @@ import torch
 from rank_helpers import record_gradients
 from train_helpers import CPU, WHO, assert_close, model_settings, of_kind, run, tensors, tokenizer, trainer
 
-from modou import checkpoints
+from modou.data import examples
+from modou.data.conversation import Encoded, Message, Template
+from modou.data.examples import Question
+from modou.data.packing import Packing
+from modou.data.pairs import Pair, encode_pair, pair_batch
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.model.scoring import score_tokens
-from modou.pipeline.align import beginning, examples, judges, preferences, reinforcement
+from modou.pipeline.align import beginning, judges, preferences, reinforcement
+from modou.runs import checkpoints
 from modou.settings import align
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
-from modou.text.conversation import Encoded, Message, Template
-from modou.text.packing import Packing
 from modou.train import dpo, grpo, policy, ppo, reward, rl, rollouts, sft
 from modou.train.events import Stepped
-from modou.train.pairs import Pair, encode_pair, pair_batch
-from modou.train.rollouts import Answer, Task
+from modou.train.rollouts import Answer
 
 DEVICE, BATCH, HEAT, SAID = CPU.device, 5, 0.8, "数着袋里三颗豆子"
 ROUNDS, OBJECTIVES = ("ppo", "grpo"), ("sft", "reward", "dpo", "ppo", "grpo")
@@ -47,7 +49,7 @@ SHAPE = model_settings(context=64, vocabulary=tokenizer().vocabulary)
 TALK = [(Message("user", who), Message("assistant", SAID[-2 - n :])) for n, who in enumerate(WHO)]
 ENCODED = [TEMPLATE.encode(talk) for talk in TALK]
 PAIRS = [encode_pair(TEMPLATE, talk[:1], talk[1].content, talk[1].content[::2]) for talk in TALK]
-TASKS = [Task(TEMPLATE.prompt(talk[:1]), talk[0].content) for talk in TALK]
+TASKS = [Question(TEMPLATE.prompt(talk[:1]), talk[0].content) for talk in TALK]
 
 
 def base() -> GPT:
@@ -77,7 +79,7 @@ def objective(name: str, micro: int = 0) -> Any:
         rows = Packing(ENCODED, SHAPE.context, BATCH, False, seed=4)
         return sft.Sft(rows, ENCODED[:2], [TALK[0][:1]], TEMPLATE, sampling, DEVICE, micro)
     if name == "reward":
-        return reward.RewardModel(PAIRS, PAIRS[:2], align.RewardSettings(), BATCH, 4, DEVICE, micro)
+        return reward.RewardObjective(PAIRS, PAIRS[:2], align.RewardSettings(), BATCH, 4, DEVICE, micro)
     if name == "dpo":
         return dpo.Dpo(PAIRS, PAIRS[:2], [], base(), TEMPLATE, sampling, align.DpoSettings(), BATCH, 4, DEVICE, micro)
     rounds = align.RolloutSettings(prompts=3, group=4, tokens=20, temperature=HEAT, epochs=2, minibatches=1)
@@ -98,7 +100,7 @@ def training(folder: Path, name: str, micro: int = 0, steps: int = 2, rates: Any
     )
 
 
-def prepared(name: str) -> tuple[Any, GPT, rl.Rows]:
+def prepared(name: str) -> tuple[Any, GPT, rl.RolloutBatch]:
     """An objective, its model, and the whole of its first update."""
     made, model = objective(name), model_for(name)
     made.prepare(model, 0)
@@ -168,7 +170,9 @@ def test_what_is_learned_is_chosen_by_place_and_never_by_id() -> None:
     one = Encoded((tokenizer().bos, *ids), (False, True, True, True, True))
     for batch in (sft.packed_batch([[one], [ENCODED[0]]], DEVICE), pair_batch([Pair(one, ENCODED[0])], DEVICE)):
         assert batch.target_BT[0][batch.target_BT[0] >= 0].tolist() == [*ids]
-    padded = rollouts.assemble([Answer(Task((1,), ""), "", ids, False), Answer(Task((1,), ""), "", ids * 2, False)])
+    padded = rollouts.assemble(
+        [Answer(Question((1,), ""), "", ids, False), Answer(Question((1,), ""), "", ids * 2, False)]
+    )
     assert padded["target_NT"][0][padded["mask_NT"][0] > 0].tolist() == [*ids]
 
 
@@ -223,7 +227,7 @@ def test_what_stands_outside_the_answers_changes_nothing(name: str) -> None:
         clean = dirty[key]
         noise = torch.randint_like(clean, 300) if key in ("ids_NT", "target_NT") else 3 * torch.randn_like(clean)
         dirty[key] = clean.where(~(after if key == "ids_NT" else outside), noise)
-    (one, figures), (two, others) = made.loss(model, rows), made.loss(model, rl.Rows(dirty, rows.count))
+    (one, figures), (two, others) = made.loss(model, rows), made.loss(model, rl.RolloutBatch(dirty, rows.count))
     assert figures["kl"] > 0 and figures["clipped"] > 0
     assert_close(others | {"loss": two}, figures | {"loss": one}, 1e-4)
     assert_close(gradient(model, two), gradient(model, one), 1e-4)
@@ -245,7 +249,7 @@ def test_entropy_reward_and_loss_are_those_of_the_answers(name: str) -> None:
     assert figures["reward"].item() / rows.count == pytest.approx(scores_N.mean().item(), rel=1e-5)
     alike = rows.tensors | {"advantages_NT": torch.ones_like(rows["mask_NT"])}
     alike |= {"returns_NT": alike["values_NT"]} if name == "ppo" else {}  # a value with nothing to learn
-    assert made.loss(model, rl.Rows(alike, rows.count))[0].item() == pytest.approx(-rows.count, rel=1e-4)
+    assert made.loss(model, rl.RolloutBatch(alike, rows.count))[0].item() == pytest.approx(-rows.count, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ROUNDS)
@@ -262,10 +266,10 @@ def test_the_expected_gradient_of_the_price_is_that_of_a_distance(name: str) -> 
         models[seed].embedding.weight.data.mul_(20)
     model, made.reference = models
     p_V, q_V = ((one(torch.tensor([[1, 5, 6]]))[0, -1] / HEAT).log_softmax(-1) for one in models)
-    rollout = made.scored(model, [Answer(Task((1, 5, 6), ""), "", (token,), True) for token in range(8)], 1)
+    rollout = made.scored(model, [Answer(Question((1, 5, 6), ""), "", (token,), True) for token in range(8)], 1)
     kept = rollout.tensors() | made.advise(rollout, model)
     kept |= {"returns_NT": kept["values_NT"]} if name == "ppo" else {}
-    losses = [made.loss(model, rl.Rows({key: t[n : n + 1] for key, t in kept.items()}, 1))[0] for n in range(8)]
+    losses = [made.loss(model, rl.RolloutBatch({key: t[n : n + 1] for key, t in kept.items()}, 1))[0] for n in range(8)]
     distances = [p_V.exp() @ (p_V - q_V), q_V.exp() @ (q_V - p_V)]
     found, right, wrong = (
         torch.cat([part.flatten() for part in gradient(model, loss).values()])
@@ -280,7 +284,7 @@ def test_groups_are_the_answers_to_one_question_and_equal_scores_are_zero_to_the
     """Pitfalls: the batch, or every n-th answer, in place of a group; a mean's rounding over a spread of nothing."""
     made, model = objective("grpo"), model_for("grpo")
     made.rollout = made.rollout.changed(unfinished_penalty=0.0)
-    made.judge = lambda few: torch.tensor([10.0 ** WHO.index(one.task.question) * (n % 4) for n, one in enumerate(few)])
+    made.judge = lambda few: torch.tensor([10.0 ** WHO.index(one.question.text) * (n % 4) for n, one in enumerate(few)])
     made.prepare(model, 0)
     found_N = made.kept["advantages_NT"].sum(1) / made.kept["mask_NT"].sum(1)
     assert found_N.tolist() == pytest.approx([-1.1619, -0.3873, 0.3873, 1.1619] * 3, abs=1e-3)
@@ -291,7 +295,7 @@ def test_groups_are_the_answers_to_one_question_and_equal_scores_are_zero_to_the
 def test_answers_are_drawn_from_the_whole_vocabulary() -> None:
     """Pitfall: drawn with top-p or top-k, scored without: another policy than the one that wrote."""
     model, sampling = base(), objective("grpo").sampling.changed(tokens=1)
-    answers = rollouts.write(model, TEMPLATE, TASKS[:1], 2000, sampling, 0, CPU)
+    answers = rollouts.roll_out(model, TEMPLATE, TASKS[:1], 2000, sampling, 0, CPU)
     share_V, order_V = (model(torch.tensor([TASKS[0].ids]))[0, -1] / HEAT).softmax(-1).sort()
     count = int((share_V.cumsum(0) < 0.05).sum())
     found = sum(answer.ids[0] in order_V[:count] for answer in answers)
@@ -333,7 +337,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = trainer(folder, model=model_settings("learned", context=64, dropout=0.3), identity=identity)
     run(made)
     tokenizer().save(folder / "tokenizer")
-    made.keeper.run.write_settings({"model": made.model.settings.model_dump()})
+    made.writer.run.write_settings({"model": made.model.settings.model_dump()})
     for name, more in (("dpo", {"chosen": "甲", "rejected": "乙"}), ("ppo", {}), ("grpo", {})):
         write_rows(folder / f"{name}.jsonl", *({"prompt": "豆" * n} | more for n in range(1, 5)))
     return folder
@@ -341,7 +345,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def built(folder: Path, name: str, **rollout: int) -> tuple[Any, GPT, Any]:
     """What a command makes of a run: the method, the model to train, the objective."""
-    kind: Any = {"dpo": preferences.Preferring, "ppo": reinforcement.Proximal, "grpo": reinforcement.Grouped}[name]
+    kind: Any = {"dpo": preferences.DpoMethod, "ppo": reinforcement.PpoMethod, "grpo": reinforcement.GrpoMethod}[name]
     settings: Any = {"dpo": align.DpoRun(), "ppo": align.PpoRun(), "grpo": align.GrpoRun()}[name]
     settings = settings.with_values({} if name == "dpo" else {"rollout": {"rounds": 7, "tokens": 8, **rollout}})
     method = kind(beginning.Beginning(name, str(folder), "", str(folder / f"{name}.jsonl"), "", "", settings, "exact"))
@@ -367,11 +371,11 @@ def test_the_longest_question_with_the_longest_answer_fills_the_context(folder: 
     """Pitfall: room counted one short or one over."""
     tokens = 65 - len(TEMPLATE.prompt([Message("user", "豆" * 4)]))
     method, model, made = built(folder, name, tokens=tokens, prompts=4, group=2)
-    made.tasks, made.judge = method.data.tasks, lambda answers: torch.zeros(len(answers))
+    made.questions, made.judge = method.data.items, lambda answers: torch.zeros(len(answers))
     made.prepare(model, 0)  # a table of positions refuses to be read past its end
-    assert len(made.tasks) == 4 and made.kept["ids_NT"].shape[1] == 64
+    assert len(made.questions) == 4 and made.kept["ids_NT"].shape[1] == 64
     over = built(folder, name, tokens=tokens + 1)[0].data
-    assert len(over.tasks) == 3 and over.complaints[0].startswith(f"{name}.jsonl:4: ")
+    assert len(over.items) == 3 and over.complaints[0].startswith(f"{name}.jsonl:4: ")
 
 
 def test_value_and_logits_are_read_off_the_same_normed_state() -> None:

@@ -25,18 +25,18 @@ from train_helpers import (
     trainer,
 )
 
+from modou.data.conversation import Message, Template
+from modou.data.pairs import Pair, encode_pair, pair_at, pair_batch, step_pairs
+from modou.data.shards import IGNORE
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.settings.align import DpoSettings, RewardSettings
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
-from modou.text.conversation import Message, Template
 from modou.train.dpo import Dpo, answer_log_probabilities
 from modou.train.loop import Trainer
-from modou.train.pairs import Pair, encode_pair, pair_at, pair_batch, step_pairs
 from modou.train.pretrain import Pretrain
-from modou.train.reward import RewardModel, rewards, weighed
+from modou.train.reward import RewardObjective, rewards, weighed
 
 CONTEXT, STEPS = 96, 6
 GENTLE = 0.0003
@@ -57,8 +57,8 @@ def reference() -> GPT:
     return GPT(SHAPE).eval().requires_grad_(False)
 
 
-def reward_objective(made: Pretrain) -> RewardModel:
-    return RewardModel(PAIRS[:5], PAIRS[3:], RewardSettings(), 5, 4, made.device, made.micro_batch)
+def reward_objective(made: Pretrain) -> RewardObjective:
+    return RewardObjective(PAIRS[:5], PAIRS[3:], RewardSettings(), 5, 4, made.device, made.micro_batch)
 
 
 def dpo_objective(made: Pretrain) -> Dpo:

@@ -9,11 +9,10 @@ import pytest
 import torch
 from train_helpers import batches, metrics, model_settings, objective, run, sentences, tokenizer, trainer
 
+from modou.data.packing import Documents, Packing
+from modou.data.shards import IGNORE, write_shards
 from modou.evaluate.likelihood import bits_per_character
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
-from modou.text.packing import Documents, Packing
-from modou.text.shards import write_shards
 from modou.train.pretrain import TokenBatch, noisy
 
 LAYOUTS = ("modern", "rope", "learned")

@@ -22,7 +22,7 @@ from train_helpers import (
 )
 
 from modou import storage
-from modou.model.loss import IGNORE
+from modou.data.shards import IGNORE
 from modou.train.events import Started
 
 STRATEGIES = ("ddp", "fsdp")

@@ -21,16 +21,15 @@ from train_helpers import (
     trainer,
 )
 
+from modou.data.packing import Documents, Packing
+from modou.data.shards import IGNORE, write_shards
 from modou.model.gpt import GPT
-from modou.model.loss import IGNORE
 from modou.model.scoring import divergences
 from modou.settings.align import ReplaySettings
-from modou.text.packing import Documents, Packing
-from modou.text.shards import write_shards
 from modou.train.events import Stepped
 from modou.train.loop import Trainer
 from modou.train.parallel import World
-from modou.train.replay import Replaying, TextBatch
+from modou.train.replay import BaseKLRegularizer, TextBatch
 
 ROWS = 3
 """Of text beside each update: two processes cannot share them evenly."""
@@ -50,7 +49,7 @@ def training(folder: Path, weight: float = 1.0, rows: int = ROWS, world: World =
         train={"steps": 4, "batch": 5, "micro_batch": 2, "evaluate_every": 2} | train,
         optimizer={"name": "adamw", "matrix_lr": 0.003, "clip": 0},
         world=world,
-        change=lambda made: Replaying(
+        change=lambda made: BaseKLRegularizer(
             made, batches(16, rows), base().to(world.device), ReplaySettings(rows=rows, weight=weight), world
         ),
     )

@@ -20,8 +20,9 @@ from train_helpers import (
     trainer,
 )
 
-from modou import checkpoints, storage
+from modou import storage
 from modou.errors import UserError
+from modou.runs import checkpoints
 from modou.train.events import Ended, Saved, Started, Stepped
 
 STEPS = 8

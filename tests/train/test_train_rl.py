@@ -10,26 +10,25 @@ from rank_helpers import record_gradients, start_two, world_of_two
 from torch import Tensor
 from train_helpers import WHO, assert_close, assert_same_run, model_settings, run, storage, tensors, tokenizer, trainer
 
+from modou.data.conversation import Message, Template
 from modou.generate.engine import complete
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.model.scoring import score_tokens
 from modou.settings.align import GrpoSettings, PpoSettings, RolloutSettings
 from modou.settings.model import ModelSettings
-from modou.tasks.credit import Credit
-from modou.text.conversation import Message, Template
 from modou.train.grpo import Grpo
 from modou.train.loop import Trainer
 from modou.train.parallel import World
 from modou.train.policy import group_advantages
 from modou.train.ppo import Ppo
 from modou.train.rl import PolicyObjective
-from modou.train.rollouts import Answer, Pointer, Task, assemble, places_of_tokens, write
+from modou.train.rollouts import Answer, Credit, Pointer, Question, assemble, places_of_tokens, roll_out
 
 CONTEXT, STEPS = 48, 6
 CPU = World(torch.device("cpu"))
 TEMPLATE = Template(tokenizer())
-TASKS = [Task(TEMPLATE.prompt([Message("user", who)]), who) for who in WHO]
+TASKS = [Question(TEMPLATE.prompt([Message("user", who)]), who) for who in WHO]
 ROUND = RolloutSettings(prompts=3, group=2, tokens=6, temperature=0.8, epochs=2, minibatches=2)
 SHAPE = model_settings(context=CONTEXT, vocabulary=tokenizer().vocabulary)
 
@@ -49,7 +48,7 @@ def reference() -> GPT:
 
 def objective(name: str, world: World = CPU, micro_batch: int = 0, rollout: RolloutSettings = ROUND) -> PolicyObjective:
     common: dict[str, Any] = {
-        "tasks": TASKS[:4],
+        "questions": TASKS[:4],
         "held_out": TASKS[4:],
         "judge": short_answers,
         "reference": reference(),
@@ -101,7 +100,7 @@ METHODS = ("ppo", "grpo")
 @pytest.fixture(scope="module")
 def answers() -> list[Answer]:
     made = objective("grpo", rollout=ROUND.changed(tokens=20))
-    return write(reference(), TEMPLATE, TASKS, 3, made.sampling, 0, CPU)
+    return roll_out(reference(), TEMPLATE, TASKS, 3, made.sampling, 0, CPU)
 
 
 def test_some_answers_end_and_some_do_not(answers: list[Answer]) -> None:
@@ -116,7 +115,7 @@ def test_the_mask_covers_the_answer_with_its_end_and_nothing_after(answers: list
         masked = padded["target_NT"][row][padded["mask_NT"][row] > 0].tolist()
         assert tuple(masked) == answer.ids
         whole = [padded["ids_NT"][row, 0].item(), *padded["target_NT"][row].tolist()]
-        assert tuple(whole[: len(answer.task.ids)]) == answer.task.ids
+        assert tuple(whole[: len(answer.question.ids)]) == answer.question.ids
 
 
 def test_scored_is_what_was_sampled_from(answers: list[Answer]) -> None:
@@ -212,7 +211,7 @@ def test_a_token_stands_where_its_text_begins(answers: list[Answer]) -> None:
             assert answer.text.startswith(TEMPLATE.answer(answer.ids[:token])[: places[token] - 1])
 
 
-def pointed(pointer: Pointer) -> tuple[Tensor, Tensor]:
+def token_credit(pointer: Pointer) -> tuple[Tensor, Tensor]:
     """Advantages and mask of a round with credit by place."""
     made, model = objective("grpo"), policy_model("grpo")(SHAPE)
     assert isinstance(made, Grpo)
@@ -222,7 +221,7 @@ def pointed(pointer: Pointer) -> tuple[Tensor, Tensor]:
 
 
 def test_credit_for_the_whole_is_the_whole_answers_advantage() -> None:
-    found_NT, _ = pointed(lambda answer: [Credit("short", -float(len(answer.ids)), 0, len(answer.text) + 1)])
+    found_NT, _ = token_credit(lambda answer: [Credit("short", -float(len(answer.ids)), 0, len(answer.text) + 1)])
     made, model = objective("grpo", rollout=ROUND.changed(unfinished_penalty=0.0)), policy_model("grpo")(SHAPE)
     made.prepare(model, 0)
     torch.testing.assert_close(found_NT, made.kept["advantages_NT"])
@@ -238,13 +237,13 @@ def test_credit_goes_to_the_tokens_of_its_characters_alone() -> None:
         last = [Credit("long", 1.0, len(answer.text), len(answer.text) + 1)] if len(written) % 2 else []
         return [Credit("short", -float(len(answer.ids)), 0, 1), *last]
 
-    found_NT, mask_NT = pointed(pointer)
+    found_NT, mask_NT = token_credit(pointer)
     assert len(written) == len(mask_NT) and (found_NT[mask_NT == 0] == 0).all()
     scores_PG = torch.tensor([-float(len(answer.ids)) for answer in written]).view(-1, 2)
     by_length_N = group_advantages(scores_PG).flatten()
     (lacking,) = set(group_advantages(torch.tensor([[1.0, 0.0]]))[0, :1].tolist())
     for row, answer in enumerate(written):
-        expected, first = torch.zeros(found_NT.shape[1]), len(answer.task.ids) - 1
+        expected, first = torch.zeros(found_NT.shape[1]), len(answer.question.ids) - 1
         for token, place in enumerate(places_of_tokens(TEMPLATE, answer)):
             expected[first + token] += by_length_N[row] if place == 0 else 0.0
             expected[first + token] += lacking if place == len(answer.text) and row % 2 == 0 else 0.0

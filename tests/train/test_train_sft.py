@@ -20,12 +20,12 @@ from train_helpers import (
     trainer,
 )
 
+from modou.data.conversation import Message, Template
+from modou.data.packing import Packing
 from modou.model.gpt import GPT
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
-from modou.text.conversation import Message, Template
-from modou.text.packing import Packing
 from modou.train.loop import Trainer
 from modou.train.pretrain import Pretrain
 from modou.train.sft import Sft, packed_batch

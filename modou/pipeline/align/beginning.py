@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from modou import checkpoints, storage
+from modou import storage
 from modou.errors import UserError
-from modou.runs import RunFolder, find_checkpoint, method_of
+from modou.runs import checkpoints
+from modou.runs.folder import RunFolder, find_checkpoint, method_of
 from modou.settings.model import ModelSettings
 from modou.settings.train import Trained
-from modou.text.tokenizer import Tokenizer
-from modou.text.tokenizer_training import CONTROLS
+from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.training import CONTROLS
 
 G = TypeVar("G", bound=Trained)
 RULES = ("exact", "poem")

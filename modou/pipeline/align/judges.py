@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from modou.errors import UserError
-from modou.model.scored import Reader
+from modou.model.scored import RewardModel
 from modou.model.scoring import POSITIONS_AT_ONCE
 from modou.pipeline.align.beginning import RULES
-from modou.runs import RunFolder, load_model
+from modou.runs.folder import RunFolder, load_model
 from modou.settings.model import ModelSettings
-from modou.tasks.credit import verse_credits
-from modou.tasks.poems import order_of, reward_of
-from modou.text.tokenizer import Tokenizer
+from modou.tasks.poems.credit import verse_credits
+from modou.tasks.poems.verse import order_of, reward_of
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.rollouts import Answer, Judge, Pointer
 
 Rule = Callable[[str, dict[str, Any]], float]
@@ -28,7 +28,7 @@ def make_judge(name: str, tokenizer: Tokenizer, device: torch.device) -> Judge:
     if name in rules:
         return by_rule(name, rules[name])
     model, own, _ = load_model(RunFolder(Path(name)))
-    if not isinstance(model, Reader):
+    if not isinstance(model, RewardModel):
         raise UserError("align.not_a_judge", path=name, rules=", ".join(RULES))
     if own.sha256 != tokenizer.sha256:
         raise UserError("storage.other_tokenizer", folder=name)
@@ -40,7 +40,7 @@ def make_pointer(name: str) -> Pointer | None:
     """What the judge of that name says of an answer's parts; None: it only knows wholes."""
     if name != "poem":
         return None
-    return lambda answer: verse_credits(answer.text, order_of(answer.task.facts))
+    return lambda answer: verse_credits(answer.text, order_of(answer.question.facts))
 
 
 def room_for_questions(writers: Sequence[RunFolder], judges: Sequence[str], tokens: int) -> int:
@@ -67,9 +67,9 @@ def by_rule(name: str, rule: Rule) -> Judge:
         scores: list[float] = []
         for answer in answers:
             try:
-                scores.append(rule(answer.text, answer.task.facts))
+                scores.append(rule(answer.text, answer.question.facts))
             except KeyError as missing:
-                question = answer.task.question[:40]
+                question = answer.question.text[:40]
                 raise UserError("align.judge_needs", rule=name, field=missing, question=question) from None
         return torch.tensor(scores)
 
@@ -80,7 +80,7 @@ def by_rule(name: str, rule: Rule) -> Judge:
 class ModelJudge:
     """A judge that reads question and answer to the end mark, as the reward model was taught to."""
 
-    model: Reader
+    model: RewardModel
     tokenizer: Tokenizer
 
     def __call__(self, answers: Sequence[Answer]) -> Tensor:
@@ -90,18 +90,18 @@ class ModelJudge:
     def by_step(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
         """See rollouts.StepJudge."""
         rows = [self._row(answer) for answer in answers]
-        scores_NT = self._read(rows, [len(answer.task.ids) for answer in answers])
-        width = max(len(answer.task.ids) + len(answer.ids) for answer in answers)
+        scores_NT = self._read(rows, [len(answer.question.ids) for answer in answers])
+        width = max(len(answer.question.ids) + len(answer.ids) for answer in answers)
         earned_NT = torch.zeros(len(rows), width - 1)
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True)):
-            first, last = len(answer.task.ids) - 1, len(answer.task.ids) + len(answer.ids) - 1
+            first, last = len(answer.question.ids) - 1, len(answer.question.ids) + len(answer.ids) - 1
             earned_NT[number, first:last] = scores_NT[number, first + 1 : last + 1] - scores_NT[number, first:last]
             earned_NT[number, last - 1] += scores_NT[number, len(row) - 1] - scores_NT[number, last]
         return scores_NT.gather(1, torch.tensor([[len(row) - 1] for row in rows]))[:, 0], earned_NT
 
     def _row(self, answer: Answer) -> list[int]:
         """Ended by whichever mark, or not at all: it is read as the reward model was taught, to one <|end|>."""
-        return [*answer.task.ids, *(answer.ids[:-1] if answer.ended else answer.ids), self.tokenizer.end]
+        return [*answer.question.ids, *(answer.ids[:-1] if answer.ended else answer.ids), self.tokenizer.end]
 
     @torch.inference_mode()
     def _read(self, rows: Sequence[Sequence[int]], asked: Sequence[int]) -> Tensor:

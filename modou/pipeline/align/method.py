@@ -8,37 +8,37 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from modou import storage
+from modou.data.conversation import Template
+from modou.data.packing import make_batches
 from modou.errors import UserError
 from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.messages import text
 from modou.model.gpt import GPT
 from modou.pipeline.align.beginning import Beginning, name_beginning, take_up, write_beginning
 from modou.pipeline.environment import environment
-from modou.pipeline.events import Notice, RunEnded, StageBegan, StageEnded, StageName
+from modou.pipeline.events import Event, Notice, RunEnded, StageBegan, StageEnded, StageName
 from modou.pipeline.measure import peak_memory_mb
-from modou.pipeline.run import Event, with_minutes
+from modou.pipeline.run import with_minutes
 from modou.pipeline.stages import open_tokens
 from modou.pipeline.training import LINES, resolve_machine
-from modou.runs import RunFolder, load_weights, method_of
+from modou.runs.folder import RunFolder, load_weights, method_of
 from modou.settings.align import Writing
 from modou.settings.train import Trained
-from modou.text.conversation import Template
 from modou.text.corpus import Corpus
-from modou.text.packing import make_batches
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Ended
-from modou.train.heap import keep_freed_memory
 from modou.train.loop import LoopSettings, Trainer
+from modou.train.malloc import keep_freed_memory
 from modou.train.objective import Objective
 from modou.train.parallel import World, choose_device, join_world, leave_world
-from modou.train.replay import Replaying
-from modou.train.saving import Keeper
+from modou.train.replay import BaseKLRegularizer
+from modou.train.saving import CheckpointWriter
 from modou.train.tracking import require, tracked
 
 STAGES: tuple[StageName, ...] = ("data", "train", "evaluate")
 DRIFT_CHARACTERS = 20_000
 """Characters of validation text on which forgetting is measured."""
-LOOKS, BUDGETED_LOOKS = 8, 16
+EVALUATIONS, BUDGETED_EVALUATIONS = 8, 16
 """Evaluations of a run, about; more where minutes are to be kept, since only then is a run fitted to them."""
 
 G = TypeVar("G", bound=Trained)
@@ -131,8 +131,8 @@ def plan(method: Method[G], settings: G) -> G:
         chosen["steps"] = method.steps(settings)
     if not settings.is_set("train", "evaluate_every"):
         steps = int(chosen.get("steps", settings.train.steps))
-        looks = BUDGETED_LOOKS if settings.train.minutes else LOOKS
-        chosen["evaluate_every"] = -(-steps // looks // method.stride(settings)) * method.stride(settings)
+        evaluations = BUDGETED_EVALUATIONS if settings.train.minutes else EVALUATIONS
+        chosen["evaluate_every"] = -(-steps // evaluations // method.stride(settings)) * method.stride(settings)
     return resolve_machine(settings.with_values({"train": chosen}))
 
 
@@ -148,7 +148,7 @@ def train(
         model, objective = method.build(settings, world)
         if isinstance(settings, Writing) and settings.replay.rows:
             base = RunFolder(Path(beginning.base))
-            replay = replaying(objective, base, settings, world)
+            replay = base_kl_regularizer(objective, base, settings, world)
             if replay is None and world.is_main:
                 yield Notice(text("align.nothing_to_replay", path=base.path))
             objective = replay or objective
@@ -158,9 +158,9 @@ def train(
             "judge_sha256": beginning.judge_sha256,
             "tokenizer_sha256": Tokenizer.load(folder.tokenizer).sha256,
         }
-        keeper = Keeper(folder, identity, settings.train.keep, max(1, settings.train.steps // LINES), world)
+        writer = CheckpointWriter(folder, identity, settings.train.keep, max(1, settings.train.steps // LINES), world)
         loop = LoopSettings(settings.train, settings.optimizer, settings.schedule)
-        events = Trainer(model, objective, loop, keeper, world).run(should_stop)
+        events = Trainer(model, objective, loop, writer, world).run(should_stop)
         tracker = settings.train.track if world.is_main else "none"
         for event in tracked(events, tracker, folder.tracking, folder.path.name, settings.model_dump(mode="json")):
             if isinstance(event, Ended):
@@ -183,7 +183,9 @@ def line_of(run: RunFolder) -> Iterator[RunFolder]:
         run = RunFolder(Path(str(run.read_settings()["run"]["base"])))
 
 
-def replaying(objective: Objective, base: RunFolder, settings: Writing, world: World) -> Replaying | None:
+def base_kl_regularizer(
+    objective: Objective, base: RunFolder, settings: Writing, world: World
+) -> BaseKLRegularizer | None:
     """The objective, and beside it the text that the first run in the line was pretrained on; None: it is not there."""
     *_, first = line_of(base)
     if not (first.corpus / "tokens").exists():
@@ -191,9 +193,11 @@ def replaying(objective: Objective, base: RunFolder, settings: Writing, world: W
     shards = open_tokens(first, Tokenizer.load(first.tokenizer))
     model, _, _ = load_weights(base, extend=True)
     context = min(model.settings.context, shards.tokens - 1)
-    apart = bool(first.read_settings().get("train", {}).get("apart", False))
-    text = make_batches(shards, context, settings.replay.rows, settings.train.seed, apart)
-    return Replaying(objective, text, model.eval().requires_grad_(False).to(world.device), settings.replay, world)
+    document_mask = bool(first.read_settings().get("train", {}).get("document_mask", False))
+    text = make_batches(shards, context, settings.replay.rows, settings.train.seed, document_mask)
+    return BaseKLRegularizer(
+        objective, text, model.eval().requires_grad_(False).to(world.device), settings.replay, world
+    )
 
 
 def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -213,8 +217,8 @@ def collect(
     """report.json of an aligned run."""
     import modou
 
-    looks = storage.read_jsonl(folder.metrics) if folder.metrics.exists() else []
-    steps = [line for line in looks if line["kind"] == "step"]
+    evaluations = storage.read_jsonl(folder.metrics) if folder.metrics.exists() else []
+    steps = [line for line in evaluations if line["kind"] == "step"]
     return {
         "modou": modou.__version__,
         "run": {
@@ -232,7 +236,7 @@ def collect(
             "seconds": steps[-1]["seconds"] if steps else 0.0,
             "history": [
                 {"step": line["step"], "seconds": line["seconds"], **_figures(line["numbers"]["validation"])}
-                for line in looks
+                for line in evaluations
                 if line["kind"] == "evaluation"
             ],
         },

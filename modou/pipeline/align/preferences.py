@@ -10,22 +10,22 @@ from typing import Any
 
 import torch
 
+from modou.data.conversation import Message, Template
+from modou.data.examples import Preferences, quick, read_preferences, split, taken
 from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.pipeline.align.beginning import Beginning
-from modou.pipeline.align.examples import Preferences, quick, read_preferences, split, taken
 from modou.pipeline.align.method import Method, drift, run_method
-from modou.pipeline.run import Event
-from modou.runs import RunFolder, load_model, load_weights
+from modou.pipeline.events import Event
+from modou.runs.folder import RunFolder, load_model, load_weights
 from modou.settings.align import DpoRun, PreferenceOptimizer, RewardRun
 from modou.settings.base import merge
 from modou.settings.model import ModelSettings
-from modou.text.conversation import Message, Template
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.dpo import Dpo
-from modou.train.parallel import World, spread
-from modou.train.reward import RewardModel
+from modou.train.parallel import World, parallelize
+from modou.train.reward import RewardObjective
 from modou.train.sft import answers
 
 SHOWN = 3
@@ -47,7 +47,7 @@ def reward(
         asked = RewardRun.parse(merge(below, asked.model_dump(exclude_unset=True)))
     elif asked.reward.sft_weight or asked.reward.writer:
         raise UserError("align.only_implicit")
-    yield from run_method("reward", base, data, asked, out, columns, should_stop, Judging)
+    yield from run_method("reward", base, data, asked, out, columns, should_stop, RewardMethod)
 
 
 def dpo(
@@ -59,7 +59,7 @@ def dpo(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Data, training, evaluation by DPO; what is done is skipped. UserError: begun with other settings."""
-    yield from run_method("dpo", base, data, asked, out, columns, should_stop, Preferring)
+    yield from run_method("dpo", base, data, asked, out, columns, should_stop, DpoMethod)
 
 
 class _Pairs:
@@ -103,7 +103,7 @@ class _Pairs:
         return max(1, math.ceil(epochs * len(self.divided(held_out, seed)[0]) / batch))
 
 
-class Judging(_Pairs, Method[RewardRun]):
+class RewardMethod(_Pairs, Method[RewardRun]):
     """What is particular to the reward model."""
 
     def __init__(self, beginning: Beginning[RewardRun]) -> None:
@@ -118,7 +118,7 @@ class Judging(_Pairs, Method[RewardRun]):
         own, train = settings.reward, settings.train
         return self.steps_for(own.epochs, own.held_out, train.batch, train.seed)
 
-    def build(self, settings: RewardRun, world: World) -> tuple[GPT, RewardModel]:
+    def build(self, settings: RewardRun, world: World) -> tuple[GPT, RewardObjective]:
         """The base's weights, which think as much of anything, and the objective."""
         seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
         torch.manual_seed(settings.train.seed)
@@ -126,7 +126,7 @@ class Judging(_Pairs, Method[RewardRun]):
         model.load_state_dict(self.load().state_dict(), strict=False)
         if isinstance(model, ImplicitGPT):
             model.writer.load_state_dict(load_weights(self.writer)[0].state_dict())
-        objective = RewardModel(
+        objective = RewardObjective(
             pairs=taken(self.data.pairs, seen),
             held_out=taken(self.data.pairs, quick(held_out)),
             settings=settings.reward,
@@ -135,7 +135,7 @@ class Judging(_Pairs, Method[RewardRun]):
             device=world.device,
             micro_batch=settings.train.micro_batch,
         )
-        return spread(model, world), objective
+        return parallelize(model, world), objective
 
     def evaluate(self, folder: RunFolder, settings: RewardRun) -> dict[str, Any]:
         """How often the held-out pair's better answer gets the higher reward, by kind."""
@@ -144,7 +144,7 @@ class Judging(_Pairs, Method[RewardRun]):
         return replace(objective, held_out=taken(self.data.pairs, held_out)).evaluate(load_model(folder)[0])
 
 
-class Preferring(_Pairs, Method[DpoRun]):
+class DpoMethod(_Pairs, Method[DpoRun]):
     """What is particular to DPO."""
 
     def steps(self, settings: DpoRun) -> int:
@@ -168,7 +168,7 @@ class Preferring(_Pairs, Method[DpoRun]):
             device=world.device,
             micro_batch=settings.train.micro_batch,
         )
-        return spread(self.load(), world), objective
+        return parallelize(self.load(), world), objective
 
     def evaluate(self, folder: RunFolder, settings: DpoRun) -> dict[str, Any]:
         """Loss and accuracy on held-out pairs, answers, and what became of the text it was pretrained on."""

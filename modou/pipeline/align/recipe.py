@@ -18,22 +18,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modou import storage
+from modou.corpora.named import STORYTELLERS
 from modou.errors import UserError
 from modou.messages import text
-from modou.pipeline.align import task
-from modou.pipeline.align.compare import compare
-from modou.pipeline.align.pairs import write_pairs
+from modou.pipeline import task
 from modou.pipeline.align.preferences import dpo, reward
 from modou.pipeline.align.reinforcement import grpo, ppo
 from modou.pipeline.align.sft import sft
-from modou.pipeline.events import Notice, RunEnded
-from modou.pipeline.run import Event, run
+from modou.pipeline.compare import compare
+from modou.pipeline.events import Event, Notice, RunEnded
+from modou.pipeline.pairs import write_pairs
+from modou.pipeline.run import run
 from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
 from modou.settings.base import merge, read_toml
 from modou.settings.run import RunSettings, read_preset
 from modou.settings.sampling import SamplingSettings
 from modou.settings.train import Trained
-from modou.text.corpora import STORYTELLERS
 
 T = TypeVar("T", bound=Trained)
 MINUTES = 60.0
@@ -80,7 +80,7 @@ class Recipe:
         preset = read_preset("tang-poems") if self.name == "poems" else {}
         shape, teaching = self.settings("base", RunSettings, preset), self.settings("sft", SftRun)
         return [
-            Part("data", partial(task.write, self.name, self.data), self.data / "test.jsonl"),
+            Part("data", partial(task.write_task, self.name, self.data), self.data / "test.jsonl"),
             Part("base", partial(run, book, shape, base, should_stop=self.should_stop)),
             Part("sft", partial(sft, base, self.train, teaching, learned, should_stop=self.should_stop)),
             *(self._judging(learned) if self.name == "poems" else []),

@@ -6,21 +6,21 @@ from typing import Any
 
 import torch
 
+from modou.data.conversation import Template
+from modou.data.examples import read_questions, split, taken
 from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.pipeline.align.beginning import Beginning
-from modou.pipeline.align.examples import read_questions, split, taken
 from modou.pipeline.align.judges import ModelJudge, make_judge, make_pointer, room_for_questions
 from modou.pipeline.align.method import Method, drift, run_method
-from modou.pipeline.run import Event
-from modou.runs import RunFolder, load_model, load_weights
+from modou.pipeline.events import Event
+from modou.runs.folder import RunFolder, load_model, load_weights
 from modou.settings.align import GrpoRun, PpoRun
 from modou.settings.model import ModelSettings
-from modou.text.conversation import Template
-from modou.text.tokenizer import Tokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.grpo import Grpo
-from modou.train.parallel import World, spread
+from modou.train.parallel import World, parallelize
 from modou.train.ppo import Ppo
 from modou.train.rl import PolicyObjective
 
@@ -35,7 +35,7 @@ def ppo(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Data, training, evaluation by PPO; what is done is skipped. UserError: begun with other settings."""
-    yield from run_method("ppo", base, data, asked, out, columns, should_stop, Proximal, judge)
+    yield from run_method("ppo", base, data, asked, out, columns, should_stop, PpoMethod, judge)
 
 
 def grpo(
@@ -48,7 +48,7 @@ def grpo(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Data, training, evaluation by GRPO; what is done is skipped. UserError: begun with other settings."""
-    yield from run_method("grpo", base, data, asked, out, columns, should_stop, Grouped, judge)
+    yield from run_method("grpo", base, data, asked, out, columns, should_stop, GrpoMethod, judge)
 
 
 class _Reinforced:
@@ -89,12 +89,12 @@ class _Reinforced:
 
     def common(self, settings: PpoRun | GrpoRun, world: World) -> dict[str, Any]:
         """What both objectives are made of."""
-        count = len(self.data.tasks)
+        count = len(self.data.items)
         share = min(0.5, settings.rollout.held_out / count)
         seen, held_out = split(count, share, settings.train.seed, settings.rollout.held_out)
         return {
-            "tasks": taken(self.data.tasks, seen),
-            "held_out": taken(self.data.tasks, held_out),
+            "questions": taken(self.data.items, seen),
+            "held_out": taken(self.data.items, held_out),
             "judge": make_judge(self.judge, self.template.tokenizer, world.device),
             "reference": self.load().eval().requires_grad_(False).to(world.device),
             "template": self.template,
@@ -115,7 +115,7 @@ class _Reinforced:
         }
 
 
-class Proximal(_Reinforced, Method[PpoRun]):
+class PpoMethod(_Reinforced, Method[PpoRun]):
     """What is particular to PPO."""
 
     def build(self, settings: PpoRun, world: World) -> tuple[GPT, Ppo]:
@@ -123,7 +123,7 @@ class Proximal(_Reinforced, Method[PpoRun]):
         torch.manual_seed(settings.train.seed)
         model = ScoredGPT(self.shape)
         model.load_state_dict(self.load().state_dict(), strict=False)
-        return spread(model, world), self._objective(settings, world)
+        return parallelize(model, world), self._objective(settings, world)
 
     def evaluate(self, folder: RunFolder, settings: PpoRun) -> dict[str, Any]:
         """See `outcome`."""
@@ -132,21 +132,21 @@ class Proximal(_Reinforced, Method[PpoRun]):
     def _objective(self, settings: PpoRun, world: World) -> Ppo:
         common = self.common(settings, world)
         judge = common["judge"]
-        by_step = judge.by_step if settings.ppo.as_it_goes and isinstance(judge, ModelJudge) else None
+        by_step = judge.by_step if settings.ppo.dense_reward and isinstance(judge, ModelJudge) else None
         return Ppo(**common, settings=settings.ppo, step_judge=by_step)
 
 
-class Grouped(_Reinforced, Method[GrpoRun]):
+class GrpoMethod(_Reinforced, Method[GrpoRun]):
     """What is particular to GRPO."""
 
     def build(self, settings: GrpoRun, world: World) -> tuple[GPT, Grpo]:
         """The base's weights, and the objective."""
-        return spread(self.load(), world), self._objective(settings, world)
+        return parallelize(self.load(), world), self._objective(settings, world)
 
     def evaluate(self, folder: RunFolder, settings: GrpoRun) -> dict[str, Any]:
         """See `outcome`."""
         return self.outcome(folder, self._objective(settings, World(torch.device("cpu"))))
 
     def _objective(self, settings: GrpoRun, world: World) -> Grpo:
-        pointer = make_pointer(self.judge) if settings.grpo.pointed else None
+        pointer = make_pointer(self.judge) if settings.grpo.token_credit else None
         return Grpo(**self.common(settings, world), settings=settings.grpo, pointer=pointer)

@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
+from modou.data.conversation import Template
+from modou.data.examples import Conversations, quick, read_conversations, split, taken
+from modou.data.packing import Packing
 from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.pipeline.align.beginning import Beginning, marked
-from modou.pipeline.align.examples import Conversations, quick, read_conversations, split, taken
 from modou.pipeline.align.method import Method, drift, run_method
-from modou.pipeline.run import Event
-from modou.runs import RunFolder, load_model, load_weights, make_model
+from modou.pipeline.events import Event
+from modou.runs.folder import RunFolder, load_model, load_weights, make_model
 from modou.settings.align import SftRun
-from modou.text.conversation import Template
-from modou.text.packing import Packing
-from modou.train.parallel import World, spread
+from modou.train.parallel import World, parallelize
 from modou.train.sft import Sft, answers
 
 SHOWN = 3
@@ -39,10 +39,10 @@ def sft(
             raise UserError("align.adapters_want_adamw")
         rate = {} if asked.is_set("optimizer", "matrix_lr") else {"matrix_lr": asked.optimizer.embedding_lr}
         asked = asked.with_values({"optimizer": {"name": "adamw", **rate}})
-    yield from run_method("sft", base, data, asked, out, columns, should_stop, Conversing)
+    yield from run_method("sft", base, data, asked, out, columns, should_stop, SftMethod)
 
 
-class Conversing(Method[SftRun]):
+class SftMethod(Method[SftRun]):
     """What is particular to SFT."""
 
     def __init__(self, beginning: Beginning[SftRun]) -> None:
@@ -84,7 +84,7 @@ class Conversing(Method[SftRun]):
             unlikelihood=settings.sft.unlikelihood,
         )
         precision = torch.bfloat16 if settings.train.precision == "bfloat16" else torch.float32
-        return spread(model, world, precision), objective
+        return parallelize(model, world, precision), objective
 
     def evaluate(self, folder: RunFolder, settings: SftRun) -> dict[str, Any]:
         """Loss on held-out answers before and after; bits per character on the base's own text before and after."""

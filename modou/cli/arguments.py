@@ -1,0 +1,277 @@
+"""From the words of a command line to what was asked: flags told from defaults, every mistake one clear line.
+
+The commands and their options are data (command_table); argparse cuts the words, pydantic checks the settings' values,
+and all that is wrong becomes a UserError that names the option and the remedy. Nothing heavy is imported here.
+"""
+
+import argparse
+import difflib
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from modou.cli.table import COMMANDS, OWN, Command, Kind
+from modou.errors import UserError
+from modou.messages import catalogue
+from modou.settings.base import Groups
+from modou.settings.run import RunSettings, read_preset
+
+G = TypeVar("G", bound=Groups)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. Those of settings have a `group` and a `field`; the others are the command's own."""
+
+    name: str
+    """How it is remembered: "out", or "model.layers"."""
+    flags: tuple[str, ...]
+    kind: Kind
+    metavar: str
+    field: FieldInfo | None = None
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values it can have, where they are few."""
+        annotation = self.field.annotation if self.field else None
+        if get_origin(annotation) is tuple:
+            annotation = get_args(annotation)[0]
+        return tuple(str(choice) for choice in get_args(annotation)) if get_origin(annotation) is Literal else ()
+
+    @property
+    def separated(self) -> bool:
+        """Whether one word may hold several values with commas between (never where commas are text)."""
+        return self.kind == "list" and self.field is not None and get_args(self.field.annotation)[0] is not str
+
+    @property
+    def planned(self) -> bool:
+        """Whether the plan chooses it where nobody does: it has a reason for that choice."""
+        return f"plan.{self.name.replace('.', '_')}" in catalogue()
+
+
+_HIDDEN = ("model.vocabulary",)
+"""Settings that follow from others: the model's vocabulary is its tokenizer's."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command line asks for: words by name, own options by name, and the settings that were given."""
+
+    command: str
+    words: dict[str, str]
+    rest: tuple[str, ...]
+    """All words of the last name, where it ends in "..."."""
+    own: dict[str, str | bool]
+    given: dict[str, dict[str, Any]]
+
+    def __getitem__(self, name: str) -> str | None:
+        """An own option's value; None where it was not given."""
+        value = self.own.get(name)
+        return value if isinstance(value, str) else None
+
+    def switched(self, name: str) -> bool:
+        """Whether an own switch was given."""
+        return self.own.get(name) is True
+
+    def number(self, name: str, least: float = 0.0) -> float | None:
+        """An own option as a number above `least`. UserError: it is none."""
+        value = self[name]
+        if value is None:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            raise UserError("settings.no_number", option=f"--{name}", value=value[:60]) from None
+        if not least < number < 1e15:
+            raise UserError("settings.out_of_bounds", option=f"--{name}", value=value[:60], wanted=f"> {least:g}")
+        return number
+
+    def settings(self) -> RunSettings:
+        """The preset, and the flags over it; all else is left open. UserError: a value is wrong."""
+        return self.settings_of(RunSettings)
+
+    def settings_of(self, root: type[G]) -> G:
+        """The same for the settings of another command."""
+        preset = self["preset"]
+        below = root().with_values(read_preset(preset)) if preset is not None else root()
+        return below.with_values(self.given)
+
+
+@functools.cache
+def options(command: str) -> tuple[Option, ...]:
+    """Every option of a command: its own first, then those of each group."""
+    spec = COMMANDS[command]
+    own = tuple(Option(name, (f"--{name}",), *OWN[name]) for name in spec.own)
+    return own + tuple(option for group in spec.groups for option in group_options(group, spec))
+
+
+def group_options(group: str, spec: Command) -> list[Option]:
+    """The options of one group of settings, short flags first."""
+    short: dict[str, list[str]] = {}
+    for flag, target in spec.aliases.items():
+        short.setdefault(target, []).append(flag)
+    settings: Any = spec.root.model_fields[group].annotation
+    found: list[Option] = []
+    for name, info in settings.model_fields.items():
+        full = f"{group}.{name}"
+        if full in _HIDDEN:
+            continue
+        listed = get_origin(info.annotation) is tuple
+        kind: Kind = "switch" if info.annotation is bool else "list" if listed else "value"
+        found.append(Option(full, (*short.get(full, ()), f"--{full}"), kind, _metavar(info), info))
+    return found
+
+
+def _metavar(info: FieldInfo) -> str:
+    annotation: Any = info.annotation
+    if get_origin(annotation) is tuple:
+        annotation = get_args(annotation)[0]
+        annotation = (
+            getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation
+        )
+    if get_origin(annotation) is Literal:
+        return "|".join(str(choice) for choice in get_args(annotation))
+    return {int: "N", float: "X", bool: ""}.get(annotation, "TEXT")
+
+
+class _Missing:
+    """What argparse stores where an option's value is missing."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises instead of printing and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError("cli.not_understood", reason=message)
+
+
+def parse(command: str, argv: Sequence[str]) -> Asked:
+    """What `argv` (without the command's name) asks for. UserError: an unknown option, a missing value, ..."""
+    known = options(command)
+    before, after = _at_dashes(list(argv))
+    try:
+        values, rest = _parser(known).parse_known_args([_normal(word) for word in before])
+    except argparse.ArgumentError as error:
+        # The only one argparse has left to find: a value given to a switch.
+        raise UserError("cli.takes_no_value", option=(error.argument_name or "").split("/")[-1]) from None
+    words = [word for word in rest if not _is_option(word)]
+    for word in rest:
+        if _is_option(word):
+            raise _unknown(word, command)
+    own: dict[str, str | bool] = {}
+    given: dict[str, dict[str, Any]] = {}
+    for option in known:
+        value = getattr(values, option.name)
+        if value is None:
+            continue
+        checked = _checked(option, value)
+        if option.field is None:
+            own[option.name] = checked
+        else:
+            group, name = option.name.split(".")
+            given.setdefault(group, {})[name] = checked
+    asked_for_help = own.get("help") is True
+    named, rest = _named(command, [*words, *after], asked_for_help)
+    return Asked(command, named, rest, own, given)
+
+
+def _at_dashes(argv: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first `--`, and after it."""
+    if "--" not in argv:
+        return argv, []
+    place = argv.index("--")
+    return argv[:place], argv[place + 1 :]
+
+
+def _normal(word: str) -> str:
+    """`--model.kv-heads` is `--model.kv_heads`, and `-h` is `--help`."""
+    if word == "-h":
+        return "--help"
+    name, equals, value = word.partition("=")
+    if name.startswith("--") and "." in name:
+        name = (
+            f"--{name[2:].replace('-', '_')}" if not name.startswith("--no-") else f"--no-{name[5:].replace('-', '_')}"
+        )
+    return f"{name}{equals}{value}"
+
+
+def _is_option(word: str) -> bool:
+    """Whether a word that nobody claimed was meant as an option: `-` is standard input, text has spaces."""
+    return len(word) > 1 and word.startswith("-") and not any(character.isspace() for character in word)
+
+
+def _parser(known: Iterable[Option]) -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for option in known:
+        if option.kind == "switch":
+            if option.field is not None:
+                off = [f"--no-{flag[2:]}" for flag in option.flags]
+                parser.add_argument(*off, dest=option.name, action="store_false", default=None)
+            parser.add_argument(*option.flags, dest=option.name, action="store_true", default=None)
+        else:
+            parser.add_argument(*option.flags, dest=option.name, action="append", nargs="?", const=_Missing)
+    return parser
+
+
+def _checked(option: Option, value: Any) -> Any:
+    """A given value as pydantic wants it: the last word of those given, all of them for a list. UserError: no value."""
+    if option.kind == "switch":
+        return value
+    if any(item is _Missing for item in value):
+        raise UserError("cli.value_missing", option=option.flags[0], metavar=option.metavar)
+    if option.kind == "value":
+        return value[-1]
+    if option.separated:
+        return [part for item in value for part in item.replace("，", ",").split(",")]
+    return value
+
+
+def _named(command: str, words: list[str], lenient: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The words by name, and all those of a last name that takes many. UserError: one is missing, or there are too
+    many."""
+    names = COMMANDS[command].words
+    rest = tuple(words[len(names) - 1 :]) if names and names[-1].endswith("...") else ()
+    if len(words) > len(names) and not rest:
+        raise UserError("cli.too_many_words", word=words[len(names)][:60], usage=usage(command))
+    for name in names[len(words) :]:
+        if not name.startswith("[") and not lenient:
+            raise UserError("cli.word_missing", word=name, usage=usage(command))
+    return {name.strip("[]"): word for name, word in zip(names, words, strict=False)}, rest
+
+
+def usage(command: str) -> str:
+    """`modou run BOOK --option …`."""
+    return " ".join(("modou", command, *COMMANDS[command].words))
+
+
+def _unknown(word: str, command: str) -> UserError:
+    name = word.partition("=")[0]
+    flags = [flag for option in options(command) for flag in _all_flags(option)]
+    if guess := nearest(name, flags):
+        return UserError("cli.unknown_option_near", option=name[:60], nearest=guess, command=command)
+    elsewhere = [other for other in COMMANDS if any(name in option.flags for option in options(other))]
+    if elsewhere:
+        return UserError("cli.option_elsewhere", option=name[:60], command=command, others=", ".join(elsewhere))
+    return UserError("cli.unknown_option", option=name[:60], command=command)
+
+
+def _all_flags(option: Option) -> tuple[str, ...]:
+    if option.kind != "switch" or option.field is None:
+        return option.flags
+    return (*option.flags, *(f"--no-{flag[2:]}" for flag in option.flags))
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that was probably meant, by spelling or by its last part."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    if close:
+        return close[0]
+    ending = name.lstrip("-").replace("-", "_").split(".")[-1]
+    same = [flag for flag in known if flag.lstrip("-").split(".")[-1] == ending]
+    if same:
+        return same[0]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return close[0] if close else None

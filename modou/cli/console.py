@@ -1,0 +1,292 @@
+"""Everything that modou says to a person or a program passes through here (and the other console files)."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from modou.cli.plain import harmless, one_line
+from modou.messages import text
+
+if TYPE_CHECKING:
+    from modou.cli.live import Display
+    from modou.pipeline.check import Checked, Shown
+    from modou.pipeline.events import Event
+    from modou.pipeline.prefer import Offer
+
+
+_COMPLAINTS = 20
+_GROUNDS = ("black on green", "black on bright_green")
+
+
+def prepare_streams() -> None:
+    """Characters that a stream's encoding lacks are replaced instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            with contextlib.suppress(OSError, ValueError):
+                reconfigure(errors="replace")
+
+
+def say(page: str) -> None:
+    """Text on standard output."""
+    print(page, flush=True)
+
+
+def remark(line: str) -> None:
+    """One line on standard error that is no error."""
+    print(one_line(line), file=sys.stderr, flush=True)
+
+
+def fail(message: str) -> None:
+    """The one line of an error."""
+    print(f"modou: {one_line(message)}", file=sys.stderr, flush=True)
+
+
+def fail_internally() -> None:
+    """The trace of an error of ours, and where to report it."""
+    print(traceback.format_exc(), file=sys.stderr)
+    fail(text("cli.internal"))
+
+
+def print_json(values: Any) -> None:
+    """One JSON object and nothing else on standard output. NaN and infinities are null."""
+    from modou.report.values import finite
+
+    print(json.dumps(finite(values), ensure_ascii=False, indent=2, default=str), flush=True)
+
+
+def page_width() -> int:
+    """Cells a help page may take."""
+    return max(40, min(100, shutil.get_terminal_size((80, 24)).columns - 1))
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks: under torchrun only the first does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@dataclass
+class Outcome:
+    """What a stream of events came to."""
+
+    stages: dict[str, Any] = field(default_factory=dict[str, Any])
+    notices: list[str] = field(default_factory=list[str])
+    folder: Path | None = None
+    report: dict[str, Any] = field(default_factory=dict[str, Any])
+    interrupted: bool = False
+
+    def take(self, event: "Event") -> None:
+        """One event more."""
+        from modou.pipeline.events import Notice, RunEnded, StageEnded
+        from modou.train.events import Ended
+
+        match event:
+            case StageEnded():
+                self.stages[event.stage] = event.numbers
+            case Notice():
+                self.notices.append(event.text)
+            case RunEnded():
+                self.folder, self.report = event.folder, event.report
+                self.interrupted = self.interrupted or not event.finished
+            case Ended():
+                self.interrupted = event.reason == "interrupted"
+            case _:
+                pass
+
+    def to_json(self) -> dict[str, Any]:
+        """The report of a run that ended; else what its stages found."""
+        values = dict(self.report) if self.report else dict(self.stages)
+        if self.folder is not None:
+            values["run"] = {**values.get("run", {}), "folder": str(self.folder), "finished": not self.interrupted}
+        return {**values, "notices": self.notices}
+
+
+def make_display(as_json: bool) -> "Display":
+    """Live on a terminal, plain elsewhere; with `as_json` on standard error, which leaves the other to the object."""
+    from rich.console import Console
+
+    from modou.cli.live import LiveDisplay, PlainDisplay, SilentDisplay
+
+    if not is_first_process():
+        return SilentDisplay()
+    stream: TextIO = sys.stderr if as_json else sys.stdout
+    console = Console(file=stream, markup=False, highlight=False, emoji=False)
+    # A terminal without cursor movement (TERM=dumb) would show every frame of the panel as new lines.
+    return LiveDisplay(console) if console.is_terminal and not console.is_dumb_terminal else PlainDisplay(stream)
+
+
+def watch(events: Iterator["Event"], display: "Display", stop_asked: Callable[[], bool] = lambda: False) -> Outcome:
+    """Shows the events to their end. KeyboardInterrupt: a stop was asked for where no training would see it."""
+    from modou.train.events import Ended, Started
+
+    outcome = Outcome()
+    training = False
+    with display, _closing(events):
+        for event in events:
+            outcome.take(event)
+            display.show(event)
+            training = isinstance(event, Started) or (training and not isinstance(event, Ended))
+            if stop_asked() and not training and not outcome.interrupted:
+                raise KeyboardInterrupt
+    return outcome
+
+
+@contextlib.contextmanager
+def _closing(events: Iterator["Event"]) -> Generator[None]:
+    """Locks and files that the events hold are let go at once, not when memory is tidied."""
+    try:
+        yield
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
+
+
+class Pages:
+    """Streams texts to standard output as they are written: the first at once, the others one after another."""
+
+    def __init__(self, prompt: str, count: int) -> None:
+        self._prompt, self._count = prompt, count
+        self._parts: list[list[str]] = [[] for _ in range(count)]
+        self._done = [False] * count
+        self._on = 0
+
+    def begin(self) -> None:
+        """The head of the text that is on."""
+        if self._count > 1:
+            print(("\n" if self._on else "") + text("console.sample_number", number=self._on + 1))
+        print(harmless(self._prompt), end="", flush=True)
+
+    def push(self, sample: int, piece: str, done: bool) -> None:
+        """A piece of a text."""
+        self._parts[sample].append(harmless(piece))
+        self._done[sample] = done
+        while self._on < self._count:
+            print("".join(self._parts[self._on]), end="", flush=True)
+            self._parts[self._on].clear()
+            if not self._done[self._on]:
+                return
+            print(flush=True)
+            self._on += 1
+            if self._on < self._count:
+                self.begin()
+
+
+def say_facts(found: dict[str, Any]) -> None:
+    """Nested facts, one a line, and then the remarks."""
+    from modou.report.values import flattened
+
+    facts = {name: value for name, value in found.items() if name != "remarks"}
+    for name, value in flattened(facts):
+        shown = f"{float(value):.1f}" if re.fullmatch(r"\d+\.\d{2,}", value) else one_line(value)
+        print(f"  {name}: {shown}")
+    for line in found.get("remarks", []):
+        print(f"- {one_line(line)}", flush=True)
+
+
+def say_examples(found: "Checked") -> None:
+    """What a file of examples holds: counts, complaints, and the first examples with what is learned in colour."""
+    counts = [
+        text("console.examples_kind", kind=text(f"console.kind_{kind}"), count=count)
+        for kind, count in found.examples.counts.items()
+    ]
+    print(text("console.examples", file=found.path, kinds=", ".join(counts) or "0"))
+    if found.lengths is not None:
+        shortest, middle, longest = found.lengths
+        print(text("console.examples_tokens", shortest=shortest, middle=middle, longest=longest))
+        if found.too_long:
+            print(text("console.examples_too_long", count=found.too_long, context=found.context))
+    bad = found.examples.complaints
+    if bad:
+        print(text("console.examples_bad", count=len(bad)))
+        for line in bad[:_COMPLAINTS]:
+            print(f"  {one_line(line)}")
+        if len(bad) > _COMPLAINTS:
+            print(f"  … (+{len(bad) - _COMPLAINTS})")
+    if found.shown:
+        print(text("console.examples_learned"), flush=True)
+        _show_learned(found.shown)
+
+
+def _show_learned(examples: "tuple[Shown, ...]") -> None:
+    """Marks and text of each example, what is learned on a ground of its own (without colours: in brackets)."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    for shown in examples:
+        line = Text(f"{shown.place}  ", style="dim")
+        for number, piece in enumerate(shown.pieces):
+            said = f"<|{piece.mark}|>" if piece.mark else harmless(piece.text)
+            if piece.trained:  # neighbouring tokens are told apart by their ground
+                plain = console.is_terminal or piece.mark is not None
+                line.append(said if plain else f"[{said}]", style=_GROUNDS[number % 2])
+            else:
+                line.append(said, style="dim")
+        console.print(line, soft_wrap=not console.is_terminal)
+
+
+def say_offer(offer: "Offer") -> None:
+    """A question and two answers, and which keys choose."""
+    print("\n" + text("console.offer", number=offer.number, of=offer.of, question=harmless(offer.question.text)))
+    for number, answer in ((1, offer.first), (2, offer.second)):
+        print(f"\n  {number}  " + harmless(answer).strip().replace("\n", "\n     "))
+    print("\n" + text("console.offer_keys"), end="", flush=True)
+
+
+def read_key(allowed: str) -> str:
+    """One of the allowed keys, without Enter on a terminal; elsewhere the first of a line. The last of `allowed` where
+    the input ends."""
+    while True:
+        key = _key().lower()
+        if key in ("", "\x04"):
+            return allowed[-1]
+        if key == "\x03":
+            raise KeyboardInterrupt
+        if key in allowed:
+            print(key, flush=True)
+            return key
+
+
+def _key() -> str:
+    """A key; the first character of a line where keys cannot be read one by one; "" at the end of the input."""
+    if not sys.stdin.isatty() or sys.platform == "win32":
+        line = sys.stdin.readline()
+        return line.strip()[:1] or ("\n" if line else "")
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        return sys.stdin.read(1)
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def say_comparison(found: dict[str, Any]) -> None:
+    """A column a run, a row a measure, the runs' names above; last what the commonest answer, or real poems, get."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from modou.cli.words import measures
+
+    runs: dict[str, dict[str, Any]] = dict(found["runs"])
+    if found["majority"]:
+        runs[text("console.majority")] = {"rules": found["majority"]}
+    if found["real"]:
+        runs[text("console.real")] = {"rules": found["real"]}
+    values = {"count": found["questions"], "data": found["data"], "reference": found["reference"]}
+    print(text("console.compared", **values), flush=True)
+    table = Table("", *runs, box=None, pad_edge=False)
+    for name, cells in measures(runs):
+        table.add_row(name, *cells)
+    Console(markup=False, highlight=False, emoji=False).print(table)

@@ -1,0 +1,178 @@
+"""The two faces of a run: a live panel on a terminal, plain lines every few seconds elsewhere."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from modou.cli.plain import harmless
+from modou.cli.progress import TrainingState
+from modou.cli.words import Narrator
+from modou.messages import text
+from modou.pipeline.events import Event, RunEnded, StageBegan, StageEnded, StageProgress
+from modou.train.events import Stepped
+
+_SAMPLE_LINES = 6
+_SECONDS = 5.0
+
+
+class Display(Protocol):
+    """What a run is shown on."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show(self, event: Event) -> None:
+        """One event more."""
+        ...
+
+    def stopping(self) -> None:
+        """A signal asked to stop. Called inside a signal handler."""
+        ...
+
+
+class SilentDisplay:
+    """Shows nothing: the face of every process of torchrun but the first."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show(self, event: Event) -> None:
+        """Nothing."""
+
+    def stopping(self) -> None:
+        """Nothing."""
+
+
+class PlainDisplay(SilentDisplay):
+    """Lines without control codes: for files, pipes, and programs."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._narrator = Narrator()
+        self._state = TrainingState(clock)
+        self._said = -_SECONDS
+        self._stop = False
+
+    def show(self, event: Event) -> None:
+        """The event's lines; a step only when some seconds have passed since the last one shown, or at the end."""
+        self._state.take(event)
+        if self._stop:
+            self._stop = False
+            self._write(text("cli.stopping"))
+        for line in self._narrator.lines(event):
+            self._write(line)
+        if isinstance(event, Stepped):
+            now = self._clock()
+            if now - self._said >= _SECONDS or event.step == event.steps:
+                self._said = now
+                self._write(self._state.line(self._narrator.words))
+
+    def stopping(self) -> None:
+        """Said with the next event: a signal handler must not write where a write may be under way."""
+        self._stop = True
+
+    def _write(self, line: str) -> None:
+        print(harmless(line), file=self._stream, flush=True)
+
+
+class LiveDisplay:
+    """Finished things scroll by; below them a panel shows what is on."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._narrator = Narrator()
+        self._state = TrainingState()
+        self._spinner = Spinner("dots")
+        self._stage = ""
+        self._share: float | None = None
+        self._stop = False
+        self._live = Live(
+            console=console,
+            get_renderable=self.panel,
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, event: Event) -> None:
+        """Lines above, figures in the panel."""
+        self._state.take(event)
+        match event:
+            case StageBegan():
+                self._share = None
+                self._stage = f"[{event.number}/{event.of}] {text(f'console.stage_{event.stage}')}"
+            case StageProgress():
+                self._share = event.done / event.total if event.total else None
+            case StageEnded() | RunEnded():
+                self._stage = ""
+            case _:
+                pass
+        for line in self._narrator.lines(event):
+            self._live.console.print(Text(harmless(line)))
+
+    def stopping(self) -> None:
+        """The panel says so when it is next drawn."""
+        self._stop = True
+
+    def panel(self) -> RenderableType:
+        """What stands below the lines now."""
+        parts: list[RenderableType] = []
+        if self._state.running:
+            parts.append(self._training())
+        elif self._stage:
+            share = f"  {self._share:.0%}" if self._share is not None else ""
+            self._spinner.update(text=Text(f"{self._stage}{share}"))
+            parts.append(self._spinner)
+        if self._stop:
+            parts.append(Text(text("cli.stopping"), style="yellow"))
+        return Group(*parts)
+
+    def _training(self) -> RenderableType:
+        state, words = self._state, self._narrator.words
+        head = Table.grid(padding=(0, 2), expand=True)
+        head.add_column()
+        head.add_column(ratio=1)
+        head.add_column(justify="right")
+        left = f"{text('console.label_left')} {words.duration(state.seconds_left)}"
+        bar = ProgressBar(total=max(1, state.steps), completed=state.step)
+        head.add_row(Text(f"{state.step}/{state.steps}"), bar, Text(left))
+        figures = Text("   ").join(
+            Text.assemble((label, "dim"), " ", (value, "bold")) for label, value in state.figures(words)
+        )
+        parts: list[RenderableType] = [head, figures]
+        if state.sample is not None:
+            parts.append(self._sample())
+        return Group(*parts)
+
+    def _sample(self) -> RenderableType:
+        sample = self._state.sample or {}
+        shown = Text.assemble((harmless(str(sample.get("prompt", ""))), "bold"), harmless(str(sample.get("text", ""))))
+        lines = shown.wrap(self._console, max(20, self._console.width - 4))[:_SAMPLE_LINES]
+        title = Text(text("console.sample_title", step=self._state.sample_step))
+        return Panel(Text("\n").join(lines), title=title, title_align="left", border_style="dim")

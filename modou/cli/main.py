@@ -1,0 +1,135 @@
+"""The command line: picks the command, and turns whatever happens into one line and an exit status.
+
+0 done · 1 an error of ours (trace, and where to report it) · 2 a user's mistake (one line with the remedy) ·
+130 interrupted. Nothing heavy is imported before a command needs it.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from modou import __version__
+from modou.cli import console
+from modou.errors import UserError
+from modou.messages import text
+
+DONE, INTERNAL, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+_RESUMABLE = (
+    "run",
+    "plan",
+    "clean",
+    "tokenizer",
+    "pretrain",
+    "evaluate",
+    "report",
+    "sft",
+    "reward",
+    "dpo",
+    "ppo",
+    "grpo",
+    "pairs",
+    "align",
+)
+"""Commands that go on where they were interrupted; what the others do is done anew."""
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and leaves with its exit status."""
+    sys.exit(status_of(list(sys.argv[1:] if argv is None else argv)))
+
+
+def status_of(argv: list[str]) -> int:
+    """Runs a command line; the exit status. Every exception ends here."""
+    console.prepare_streams()
+    try:
+        status = dispatch(argv)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        if argv[:1] and argv[0] in _RESUMABLE:
+            console.remark(text("console.interrupted"))
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has left (`| head`). Python would complain once more when it flushes at exit.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (UserError, OSError, MemoryError, RuntimeError) as error:
+        message = mistake(error)
+        if message is None:
+            console.fail_internally()
+            return INTERNAL
+        console.fail(message)
+        return MISTAKE
+    except Exception:
+        console.fail_internally()
+        return INTERNAL
+
+
+def mistake(error: Exception) -> str | None:
+    """The line for what the user can mend; None for an error of ours."""
+    if isinstance(error, UserError):
+        return str(error)
+    # torch's own error is known by its name, so that torch need not be imported; on a CPU it has none.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error):
+        return text("cli.out_of_memory")
+    return text("cli.system", reason=error) if isinstance(error, OSError) else None
+
+
+def dispatch(argv: list[str]) -> int:
+    """Help, version, or a command."""
+    choose_language(argv)
+    if not argv or argv[0] in ("--help", "-h", "help") or argv == ["--lang", *argv[1:2]]:
+        return show_help(argv[1:2] if argv[:1] == ["help"] else [])
+    if argv[0] in ("--version", "-V"):
+        console.say(f"modou {__version__}")
+        return DONE
+    if argv[0] == "--lang" or argv[0].startswith("--lang="):  # before the command, too
+        return dispatch(argv[2 if argv[0] == "--lang" else 1 :])
+    from modou.cli import arguments
+
+    command, words = argv[0], argv[1:]
+    if command not in arguments.COMMANDS:
+        raise unknown_command(command)
+    asked = arguments.parse(command, words)
+    if asked.switched("help"):
+        return show_help([command])
+    from modou.cli.commands import COMMANDS
+
+    return COMMANDS[command](asked)
+
+
+def choose_language(argv: list[str]) -> None:
+    """Obeys --lang before anything is said. UserError: a language we do not speak."""
+    for place, word in enumerate(argv):
+        if word == "--":
+            return
+        name, equals, value = word.partition("=")
+        if name == "--lang" and (equals or place + 1 < len(argv)):
+            chosen = value if equals else argv[place + 1]
+            if chosen not in ("zh", "en"):
+                raise UserError("cli.bad_language", language=chosen[:60])
+            os.environ["MODOU_LANG"] = chosen
+
+
+def show_help(words: list[str]) -> int:
+    """The overview, or a command's page."""
+    from modou.cli import help as console_help
+
+    if words and words[0] not in console_help.STAGES:
+        raise unknown_command(words[0])
+    cells = console.page_width()
+    console.say(console_help.command_page(words[0], cells) if words else console_help.overview(cells))
+    return DONE
+
+
+def unknown_command(command: str) -> UserError:
+    """What to say of a word that is no command."""
+    from modou.cli import arguments
+
+    guess = arguments.nearest(command, list(arguments.COMMANDS))
+    if guess:
+        return UserError("cli.unknown_command_near", command=command[:60], nearest=guess)
+    return UserError("cli.unknown_command", command=command[:60], commands=", ".join(arguments.COMMANDS))

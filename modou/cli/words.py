@@ -1,0 +1,320 @@
+"""What a run tells, as sentences: each event becomes the lines a reader sees, in a live display or a log alike."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from modou.cli.plain import clip, first_sentence, harmless, one_line
+from modou.messages import language, text
+from modou.pipeline.events import Event, Notice, Planned, RunEnded, StageBegan, StageEnded
+from modou.report import values as v
+from modou.report.words import Words
+from modou.train import events as training
+
+_SAMPLE = 100
+_RULES = 5
+
+
+class Narrator:
+    """Turns events into lines. It remembers which stage is on, and the evaluation whose sample is still to come."""
+
+    def __init__(self) -> None:
+        self.words = Words(language())
+        self.joint = "；" if self.words.language == "zh" else "; "
+        self.place = ""
+        self.title = ""
+        self._looked: str | None = None
+
+    def lines(self, event: Event) -> Iterator[str]:
+        """The lines for one event; none for most steps of training."""
+        match event:
+            case StageBegan():
+                self.place = f"[{event.number}/{event.of}] "
+                self.title = text(f"console.stage_{event.stage}")
+            case StageEnded():
+                yield from self._stage(event)
+            case Notice():
+                yield f"{'! ' if event.level == 'warning' else ''}{event.text}"
+            case Planned():
+                yield from self._plan(event)
+            case RunEnded() if event.finished:
+                yield from ending(event.folder, event.report)
+            case _:
+                yield from self._training(event)
+
+    def _training(self, event: Event) -> Iterator[str]:
+        match event:
+            case training.Started():
+                for problem in event.problems:
+                    yield f"! {text('console.damaged', problem=problem)}"
+                key = "resumes" if event.step else "begins"
+                yield self._headed("train", text(f"console.{key}", step=event.step, steps=event.steps))
+            case training.Evaluated():
+                self._looked = self._evaluation(event)
+            case training.Sampled():
+                looked, self._looked = self._looked, None
+                yield f"  {looked or text('console.sample_title', step=event.step)}{self._first(event)}"
+            case training.Rescheduled():
+                yield f"! {text('console.rescheduled', before=event.before, after=event.after)}"
+            case training.Ended():
+                yield self._headed("train", self._ended(event))
+            case _:
+                pass
+
+    def _headed(self, stage: str, said: str) -> str:
+        return f"{self.place}{text(f'console.stage_{stage}')}: {said}"
+
+    def _stage(self, event: StageEnded) -> Iterator[str]:
+        if event.stage == "train":  # training's own last event has told it
+            return
+        found = self.joint.join(findings(event.stage, event.numbers, self.words))
+        if event.skipped:
+            found = " · ".join(part for part in (text("console.done_before"), found) if part)
+        if found:
+            yield self._headed(event.stage, found)
+
+    def _plan(self, event: Planned) -> Iterator[str]:
+        if not event.choices:
+            return
+        bits = event.expected_bits_per_char
+        key = "console.found_no_expectation" if bits is None else "console.found_plan"
+        if self.title == text("console.stage_plan"):  # the vocabulary is chosen before, within another stage
+            yield self._headed("plan", text(key, bits=self.words.bits(bits)))
+        yield from plan_lines(event.choices)
+
+    def _evaluation(self, event: training.Evaluated) -> str:
+        bits = v.number(event.numbers, "validation.bits_per_char")
+        average = v.number(event.numbers, "average.validation.bits_per_char")
+        loss = v.number(event.numbers, "validation.loss")
+        reward = v.number(event.numbers, "validation.reward")
+        if reward is not None:
+            kl = v.number(event.numbers, "validation.kl") or 0.0
+            said = text("console.evaluated_reward", step=event.step, reward=f"{reward:.2f}", kl=f"{kl:.2f}")
+            return said + (text("console.best") if event.is_best else "")
+        if bits is None and loss is not None:
+            said = text("console.evaluated_loss", step=event.step, loss=f"{loss:.3f}")
+            accuracy = v.number(event.numbers, "validation.accuracy")
+            said += text("console.evaluated_accuracy", share=self.words.share(accuracy)) if accuracy is not None else ""
+            return said + (text("console.best") if event.is_best else "")
+        line = text("console.evaluated", step=event.step, bits=self.words.bits(bits))
+        if average is not None:
+            line += text("console.evaluated_average", bits=self.words.bits(average))
+        return line + (text("console.best") if event.is_best else "")
+
+    def _first(self, event: training.Sampled) -> str:
+        shown = next((sample for sample in event.samples if v.words_at(sample, "text")), None)
+        if shown is None:
+            return ""
+        written = f"{shown.get('prompt', '')}{shown['text']}"
+        return f" · {clip(first_sentence(written), _SAMPLE)}"
+
+    def _ended(self, event: training.Ended) -> str:
+        parts = [
+            text("console.found_training", steps=event.step, time=self.words.duration(event.seconds)),
+            *([text(f"console.found_{event.reason}")] if event.reason != "finished" else []),
+        ]
+        return self.joint.join(parts)
+
+
+def plan_lines(choices: tuple[tuple[str, Any, str], ...]) -> list[str]:
+    """One line a choice: option, value, reason."""
+    wide = max((len(f"{name} = {value}") for name, value, _ in choices), default=0)
+    return [f"    {f'{name} = {value}':<{wide}}  {one_line(reason)}" for name, value, reason in choices]
+
+
+def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """What a stage found, in phrases; what is not known is left out."""
+    match stage:
+        case "corpus" if "path" in numbers:
+            yield text("console.found_corpus", characters=_count(numbers, words, "characters"), path=numbers["path"])
+        case "clean":
+            yield from _cleaning(numbers, words)
+        case "tokenizer":
+            yield from _tokenizer(numbers, words)
+        case "shards" if "tokens" in numbers:
+            yield text("console.found_shards", tokens=_count(numbers, words, "tokens"))
+        case "data":
+            yield from _examples(numbers, words)
+        case "evaluate" if v.number(numbers, "validation.loss") is not None:
+            yield from _aligned(numbers, words)
+        case "evaluate" if v.number(numbers, "test.bits_per_char") is not None:
+            yield text("console.found_bits", bits=words.bits(v.number(numbers, "test.bits_per_char")))
+        case "report" if "path" in numbers:
+            yield text("console.found_report", path=numbers["path"])
+        case _:
+            pass
+
+
+def _cleaning(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    yield text(
+        "console.found_text",
+        characters=_count(numbers, words, "cleaning.characters.output", "cleaning.characters.input"),
+        chapters=_count(numbers, words, "cleaning.chapters"),
+    )
+    rules = sorted(
+        (rule for rule in v.groups(numbers, "cleaning.rules") if v.number(rule, "count")),
+        key=lambda rule: -(v.number(rule, "characters") or 0),
+    )
+    shown = [
+        text(
+            "console.found_rule",
+            rule=words.named("rule", str(rule["name"])),
+            count=words.count(v.number(rule, "count")),
+        )
+        for rule in rules[:_RULES]
+    ]
+    more = [" …"] if len(rules) > _RULES else []
+    joint = "、" if words.language == "zh" else ", "
+    yield text("console.found_rules", rules=joint.join(shown + more)) if shown else text("console.found_nothing")
+    parts = {part: _count(numbers, words, f"split.characters.{part}") for part in ("train", "validation", "test")}
+    yield text("console.found_split", **parts)
+
+
+def _aligned(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    accuracy = v.number(numbers, "validation.accuracy")
+    loss, before = v.number(numbers, "validation.loss"), v.number(numbers, "base.validation.loss")
+    reward = v.number(numbers, "validation.reward")
+    if reward is not None:
+        was, kl = v.number(numbers, "base.validation.reward") or 0.0, v.number(numbers, "validation.kl") or 0.0
+        yield text("console.found_reward", reward=f"{reward:.2f}", before=f"{was:.2f}", kl=f"{kl:.2f}")
+    elif accuracy is not None:
+        yield text("console.found_accuracy", accuracy=words.share(accuracy))
+    elif before is not None:
+        yield text("console.found_loss", loss=words.bits(loss), before=words.bits(before))
+    drift = v.number(numbers, "drift.bits_per_char")
+    if drift is not None:
+        yield text("console.found_drift", change=f"{drift:+.2f}", now=words.bits(v.number(numbers, "drift.now")))
+
+
+def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    if "rows" in numbers:
+        counts = ", ".join(f"{file} {words.count(count)}" for file, count in v.group(numbers, "rows").items())
+        yield text("console.found_rows", folder=numbers["folder"], counts=counts)
+    elif "questions" in numbers:
+        yield text("console.found_questions", count=_count(numbers, words, "questions"))
+    elif "pairs" in numbers:
+        yield text("console.found_pairs", count=_count(numbers, words, "pairs"))
+    else:
+        counts = {name: _count(numbers, words, name) for name in ("conversations", "tokens", "trained_tokens")}
+        count, tokens, trained = counts.values()
+        yield text("console.found_examples", count=count, tokens=tokens, trained=trained)
+    if marks := v.texts(numbers, "marks_added"):
+        yield text("console.found_marks_added", marks=" ".join(marks))
+    if v.number(numbers, "bad"):
+        first = str(numbers["complaints"][0])
+        yield text("console.found_bad", count=_count(numbers, words, "bad"), first=first)
+
+
+def _tokenizer(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    ratio = v.number(numbers, "characters_per_token.train", "train.characters_per_token")
+    yield text("console.found_tokenizer", vocabulary=_count(numbers, words, "vocabulary"), ratio=words.bits(ratio))
+    exact = [
+        v.at(numbers, path) for path in ("round_trip.exact", "train.round_trip.exact", "held_out.round_trip.exact")
+    ]
+    known = [value for value in exact if isinstance(value, bool)]
+    if known:
+        yield text("console.found_exact" if all(known) else "console.found_inexact")
+
+
+def _count(numbers: Mapping[str, Any], words: Words, *paths: str) -> str:
+    return words.count(v.number(numbers, *paths))
+
+
+def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
+    """The five lines at the end of a run: the figure, a sample, the report, the next command, what would help."""
+    if v.words_at(report, "run.method") is not None:
+        yield from _answering(folder, report)
+        return
+    words = Words(language())
+    bits = v.number(report, "test.bits_per_char")
+    if bits is not None:
+        yield text("console.end_bits", bits=words.bits(bits), against=against_ngram(report, bits, words))
+    samples = [s for s in v.groups(report, "final_samples") if v.words_at(s, "text")]
+    prompt = ""
+    if samples:
+        prompt = v.words_at(samples[0], "prompt") or ""
+        yield text("console.end_sample", sample=clip(f"{prompt}{samples[0]['text']}", 2 * _SAMPLE))
+    if report:
+        yield text("console.end_report", path=folder / "report.html")
+    start = quoted(harmless(prompt)[:8] or ("话说" if language() == "zh" else "The"))
+    yield text("console.end_generate", command=f"modou generate {quoted(str(folder), plain=True)} {start}")
+    for advice in v.texts(report, "advice")[:1]:
+        yield text("console.end_advice", advice=advice)
+
+
+def _answering(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
+    """The end of an aligned run: a question it never saw with its answer, and how to ask."""
+    if v.words_at(report, "run.method") == "reward":
+        yield text("console.end_judge", folder=quoted(str(folder), plain=True))
+        return
+    samples = [s for s in v.groups(report, "samples") if v.words_at(s, "text")]
+    question = v.words_at(samples[0], "prompt") or "" if samples else ""
+    if samples:
+        yield text(
+            "console.end_answer", question=clip(question, _SAMPLE), answer=clip(str(samples[0]["text"]), _SAMPLE)
+        )
+    asked = quoted(clip(question, 40) or ("你好" if language() == "zh" else "Hello"))
+    yield text("console.end_ask", command=f"modou generate {quoted(str(folder), plain=True)} {asked}")
+
+
+def quoted(word: str, plain: bool = False) -> str:
+    """A word as it can be typed into a shell: in double quotes, which every system knows, where that is enough."""
+    if plain and word and not any(character.isspace() or character in "\"'$`\\!&|;<>()*?[]#~%" for character in word):
+        return word
+    return shlex.quote(word) if any(character in '"$`\\!%' for character in word) else f'"{word}"'
+
+
+def against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:
+    """How the figure stands to the n-gram's, in words."""
+    rival = v.number(report, "baselines.kn5.bits_per_char")
+    if rival is None:
+        return ""
+    gain = v.number(report, "advantage.kn5.bits_per_char")
+    gain = rival - bits if gain is None else gain
+    ends = v.interval(report, "advantage.kn5.interval")
+    undecided = ends is not None and ends[0] <= 0 <= ends[1]
+    key = "against_undecided" if undecided else "against_better" if gain > 0 else "against_worse"
+    return words(key, name=words.named("baseline", "kn5"), bits=words.bits(rival), difference=words.bits(abs(gain)))
+
+
+def measures(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+    """The rows of a comparison: a measure's name, and its value for each run."""
+    every = list(runs.values())
+
+    def row(name: str, path: str, form: Callable[[float], str]) -> tuple[str, list[str]]:
+        return name, [_with_interval(v.group(run, path), form) for run in every]
+
+    yield row(text("console.measure_ended"), "ended", _percent)
+    for rule in dict.fromkeys(rule for run in every for rule in v.group(run, "rules")):
+        yield row(text(f"console.rule_{rule}"), f"rules.{rule}", _percent)
+    for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "judges")):
+        scores = [_with_interval(v.group(run, "judges").get(judge, {}), _plain) for run in every]
+        yield text("console.measure_judge", judge=Path(judge).name), scores
+    for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "wins")):
+        short = text("console.by_rules") if judge == "rules" else Path(judge).name
+        shares = [_with_interval(v.group(run, "wins").get(judge, {}), _percent) for run in every]
+        yield text("console.measure_wins", judge=short), shares
+    yield row(text("console.measure_length"), "length", _plain)
+    yield row(text("console.measure_kl"), "kl", _plain)
+    shares = [v.number(run, "distinct.2") for run in every]
+    yield text("console.measure_distinct"), ["–" if share is None else f"{share:.3f}" for share in shares]
+    copies = [v.number(run, "copied.longest") for run in every]
+    yield text("console.measure_copied"), ["–" if copy is None else f"{copy:.0f}" for copy in copies]
+    drifts = [v.number(run, "drift.bits_per_char") for run in every]
+    yield text("console.measure_drift"), ["–" if drift is None else f"{drift:+.3f}" for drift in drifts]
+
+
+def _with_interval(found: Mapping[str, Any], form: Callable[[float], str]) -> str:
+    value, ends = v.number(found, "share", "mean"), v.interval(found, "interval")
+    if value is None:
+        return "–"
+    return form(value) + (f" ±{form((ends[1] - ends[0]) / 2)}" if ends else "")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2f}"

@@ -1,0 +1,153 @@
+"""Corpora by name: two public ones that are downloaded once, and the storyteller's invented books."""
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from modou.corpora.download import Progress, fetch, file_sha256
+from modou.corpora.storyteller.book import DEFAULT_BYTES, write_book
+from modou.corpora.storyteller.language import LanguageName
+from modou.errors import UserError
+from modou.text.readers.book import Book, TextBook, read_book
+
+HOME = "https://raw.githubusercontent.com"
+STORYTELLERS: dict[str, LanguageName] = {"storyteller": "zh", "storyteller-en": "en"}
+
+
+@dataclass(frozen=True)
+class PublicCorpus:
+    """A corpus at its public home. `sha256` is of the text that is read (unpacked, where the file is packed)."""
+
+    name: str
+    file: str
+    folder: str
+    """Repository, commit and folder below HOME."""
+    sources: tuple[str, ...]
+    sha256: str
+
+
+SHUIHU = PublicCorpus(
+    "shuihu",
+    "raw_shuihu.txt",
+    "ColinAIAPP/MoiraiLM/5aee6e2791a2fbc132f364765fd0c6a2ad09849c/data",
+    ("raw_shuihu.txt",),
+    "82799edbabc5f65d85e3ea139621930507b74275fafd6319c1351f1944610ca3",
+)
+TANG_POEMS = PublicCorpus(
+    "tang-poems",
+    "poems_tang.jsonl.gz",
+    "chinese-poetry/chinese-poetry/99ebbef7e1345c0985c44b9fd96a3f9e776f117b/全唐诗",
+    tuple(f"poet.tang.{start}.json" for start in range(0, 58_000, 1_000)),
+    "7cba48fef237fa10c5f54f2b81838e8b467e2b3f95b73183369ea792e10d14ad",
+)
+PUBLIC = {corpus.name: corpus for corpus in (SHUIHU, TANG_POEMS)}
+NAMES = (*STORYTELLERS, *PUBLIC)
+
+
+def is_named(source: str) -> bool:
+    """Whether `source` names a corpus. A file or folder of that name is given as ./NAME: what a command means must not
+    change when a run is made beside it."""
+    return source in NAMES
+
+
+def open_corpus(
+    source: str,
+    *,
+    encoding: str = "auto",
+    size: int = DEFAULT_BYTES,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> Book:
+    """The book behind a corpus name or a path. `size` (UTF-8 bytes) and `seed` are the storyteller's.
+
+    UserError: no such file, no network for a first download, or a file that is no text.
+    """
+    if not is_named(source):
+        if not Path(source).exists():
+            raise UserError("text.no_such_source", source=source, names=", ".join(NAMES))
+        return read_book(Path(source), encoding)
+    if source in STORYTELLERS:
+        language = STORYTELLERS[source]
+        return TextBook(source, lambda: write_book(language, size, seed))
+    book = read_book(public_file(PUBLIC[source], progress=progress), encoding)
+    book.name = source
+    return book
+
+
+def public_file(corpus: PublicCorpus, *, home: str = HOME, progress: Progress | None = None) -> Path:
+    """The corpus as a local file: from MODOU_DATA, else the cache folder, else downloaded into the cache folder.
+
+    UserError: offline, or what arrived differs from what is expected.
+    """
+    data = os.environ.get("MODOU_DATA")
+    for folder in (*((Path(data),) if data else ()), cache_folder()):
+        path = folder / corpus.file
+        if path.is_file() and _content_sha256(path) == corpus.sha256:
+            return path
+    target = cache_folder() / corpus.file
+    base = f"{home}/{quote(corpus.folder)}"
+    if len(corpus.sources) == 1:
+        return fetch(f"{base}/{quote(corpus.sources[0])}", target, corpus.sha256, progress)
+    return _combine(corpus, base, target, progress)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: MODOU_CACHE, else ~/.cache/modou."""
+    return Path(os.environ.get("MODOU_CACHE") or Path.home() / ".cache" / "modou")
+
+
+def _combine(corpus: PublicCorpus, base: str, target: Path, progress: Progress | None) -> Path:
+    """Many JSON arrays of poems as one packed file of rows; the pieces go once the whole is checked."""
+    pieces = target.with_name(f"{corpus.name}.pieces")
+    digest = hashlib.sha256()
+    part = target.with_name(f"{target.name}.part")
+    paths: list[Path] = []
+    for done, name in enumerate(corpus.sources):
+        path = pieces / name
+        if not path.is_file():
+            fetch(f"{base}/{quote(name)}", path)
+        paths.append(path)
+        if progress:
+            progress(done + 1, len(corpus.sources))
+    with part.open("wb") as stream, gzip.GzipFile("", "wb", 6, stream, mtime=0) as packed:
+        for path in paths:
+            for row in _poems(path):
+                line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+                digest.update(line)
+                packed.write(line)
+    if digest.hexdigest() != corpus.sha256:
+        part.unlink()
+        for path in paths:
+            path.unlink()
+        raise UserError("text.download_differs", url=base)
+    part.replace(target)
+    for path in paths:
+        path.unlink()
+    pieces.rmdir()
+    return target
+
+
+def _poems(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        for row in rows:
+            yield {name: row[name] for name in ("title", "author", "paragraphs")}
+    except (ValueError, KeyError, TypeError):
+        path.unlink()
+        raise UserError("text.download_differs", url=path.name) from None
+
+
+def _content_sha256(path: Path) -> str:
+    if not path.name.endswith(".gz"):
+        return file_sha256(path)
+    try:
+        with gzip.open(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, EOFError):
+        return ""

@@ -1,0 +1,53 @@
+"""Counting contradictions: the dead who speak, things given away twice, debts paid that nobody owes.
+
+Each sentence is parsed and compared with what the sentences before it have said. A statement counts as
+checked when something was known about it, and as a violation when it says otherwise.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modou.corpora.storyteller.language import LanguageName
+from modou.corpora.storyteller.parser import parse, sentences_of
+from modou.corpora.storyteller.state import State
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Statements compared with what was known, and those that contradict it."""
+
+    checked: int
+    violations: int
+
+
+@dataclass(frozen=True)
+class Count(Tally):
+    """The tally of a text, in all and by relation (life, place, holder, debt, bond, jail, season, …)."""
+
+    by_kind: Mapping[str, Tally]
+    sentences: int
+    parsed: int
+
+
+def contradictions(text: str, language: LanguageName = "zh") -> Count:
+    """Check one context, told in order. A sentence that opens a chapter begins a new context.
+
+    Sentences that no rule produces are counted, assert nothing and are not checked.
+    """
+    state = State()
+    checked, violated = Counter[str](), Counter[str]()
+    sentences = parsed = 0
+    for sentence in sentences_of(text):
+        sentences += 1
+        event = parse(sentence, language)
+        if event is None:
+            continue
+        parsed += 1
+        if event.kind == "open":
+            state = State()
+        for check in state.tell(event):
+            checked[check.relation] += 1
+            violated[check.relation] += not check.agrees
+    by_kind = {relation: Tally(n, violated[relation]) for relation, n in sorted(checked.items())}
+    return Count(checked.total(), violated.total(), by_kind, sentences, parsed)

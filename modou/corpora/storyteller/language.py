@@ -1,0 +1,134 @@
+"""One language of the storyteller: its grammar, its sentences by kind of event, and its conventions.
+
+The language is data (`zh/`, `en/`): TOML tables of characters, words and phrases, and sentence templates.
+"""
+
+import random
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Literal
+
+from modou.corpora.storyteller import numerals
+from modou.corpora.storyteller.events import StoryEvent, event_rules
+from modou.corpora.storyteller.grammar import Grammar, Matcher, Template, parse_template, slots_of
+from modou.corpora.storyteller.grammar import Literal as Fixed
+
+LanguageName = Literal["zh", "en"]
+AMOUNTS = range(2, 100)
+"""Sums of money the world deals in."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One sentence rule: a kind of event and a template that tells it. `anchor` is its longest fixed text."""
+
+    kind: str
+    template: Template
+    anchor: str
+    slots: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Language:
+    """Everything the storyteller needs to know about a language."""
+
+    name: LanguageName
+    grammar: Grammar
+    rules: Mapping[str, Sequence[Rule]]
+    headings: Mapping[str, Sequence[Template]]
+    conventions: Mapping[str, Any]
+
+    @property
+    def full_name_share(self) -> float:
+        """How often a person is called by the full name."""
+        return float(self.conventions["full_name_share"])
+
+    def money(self, amount: int) -> str:
+        """A sum of money in words."""
+        return str(self.conventions["money"]).format(number=numerals.spell(amount, self.name))
+
+    def forms_of(self, full_name: str, female: bool, rng: random.Random) -> dict[str, str]:
+        """What {a.…} stands for beside the attributes: forms of address in Chinese, pronouns in English."""
+        if self.name == "zh":
+            title = self.grammar.draw("female_title" if female else "male_title", rng)
+            return {"call": full_name[0] + title}
+        he, his, him = ("she", "her", "her") if female else ("he", "his", "him")
+        return {"he": he, "his": his, "him": him}
+
+    def next_season(self, season: str, rng: random.Random) -> str:
+        """The season after `season` in the year's round, any when there is none yet."""
+        seasons = self.grammar.words["season"]
+        return seasons[(seasons.index(season) + 1) % len(seasons)] if season else rng.choice(seasons)
+
+    def finish(self, sentence: str) -> str:
+        """The sentence as printed: an English one begins with a capital letter."""
+        return sentence[0].upper() + sentence[1:] if self.name == "en" else sentence
+
+    def parse(self, sentence: str) -> StoryEvent | None:
+        """The event a sentence tells, with the entities it names (canonical); None: no rule produces it."""
+        forms = [sentence]
+        if self.name == "en" and sentence[:1].isupper():
+            forms.append(sentence[0].lower() + sentence[1:])
+        for form in forms:
+            matcher = Matcher(self.grammar, form)
+            for rules in self.rules.values():
+                for rule in rules:
+                    if rule.anchor in form:
+                        bindings = matcher.match(rule.template)
+                        if bindings is not None:
+                            return StoryEvent(rule.kind, bindings)
+        return None
+
+
+def _canonical_zh(symbol: str, text: str) -> str:
+    return str(numerals.read_chinese(text.removesuffix("两"))) if symbol == "money" else text
+
+
+def _canonical_en(symbol: str, text: str) -> str:
+    if symbol == "money":
+        return str(numerals.read_english(text.rsplit(" ", 1)[0]))
+    return text.split(" ", 1)[0] if symbol == "person" else text
+
+
+@cache
+def load_language(name: LanguageName) -> Language:
+    """The language from its data folder."""
+    folder = files("modou.corpora.storyteller").joinpath(name)
+    words: dict[str, Sequence[str]] = {"number": [numerals.spell(amount, name) for amount in AMOUNTS]}
+    sayings: dict[str, Sequence[str]] = {}
+    phrases: dict[str, list[Template]] = {}
+    for file in _toml_files(folder):
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        words.update({key: list("".join(value.split())) for key, value in table.get("characters", {}).items()})
+        words.update({key: _entries(value) for key, value in table.get("words", {}).items()})
+        sayings.update({key: _entries(value) for key, value in table.get("sayings", {}).items()})
+        phrases.update({key: [parse_template(v) for v in values] for key, values in table.get("phrases", {}).items()})
+    grammar = Grammar(
+        {**words, **sayings}, phrases, frozenset(sayings), _canonical_zh if name == "zh" else _canonical_en
+    )
+    rules: dict[str, list[Rule]] = {kind: [] for kind in event_rules()}
+    for file in _toml_files(folder.joinpath("sentences")):
+        for kind, sources in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            rules[kind] += [_rule(kind, parse_template(source)) for source in sources]
+    frame = tomllib.loads(folder.joinpath("conventions.toml").read_text(encoding="utf-8"))
+    headings = {kind: [parse_template(v) for v in values] for kind, values in frame.pop("headings").items()}
+    return Language(name, grammar, rules, headings, frame)
+
+
+def _toml_files(folder: Traversable) -> list[Traversable]:
+    found = [item for item in folder.iterdir() if item.name.endswith(".toml") and item.name != "conventions.toml"]
+    return sorted(found, key=lambda item: item.name)
+
+
+def _entries(text: str) -> list[str]:
+    """Entries of a word table: between semicolons where there are any, else between spaces."""
+    return [part.strip() for part in text.split(";") if part.strip()] if ";" in text else text.split()
+
+
+def _rule(kind: str, template: Template) -> Rule:
+    anchor = max((node.text for node in template if isinstance(node, Fixed)), key=len)
+    return Rule(kind, template, anchor, frozenset(slots_of(template)))

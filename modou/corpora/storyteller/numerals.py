@@ -1,0 +1,65 @@
+"""Numbers in words, in both languages; those up to 999 are read back, too."""
+
+from functools import cache
+from typing import Literal
+
+_DIGITS = "零一二三四五六七八九"
+_TEENS = [f"{stem}teen" for stem in ("thir", "four", "fif", "six", "seven", "eigh", "nine")]
+_ONES = [
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *_TEENS,
+]
+_TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
+def spell(number: int, language: Literal["zh", "en"]) -> str:
+    """`number` in words (below 100 in English)."""
+    return write_chinese(number) if language == "zh" else write_english(number)
+
+
+def write_chinese(number: int) -> str:
+    """一, 十, 一百零五, 一千零一十, 一万二千 …, below a hundred million."""
+    if number >= 10_000:
+        high, low = divmod(number, 10_000)
+        return f"{write_chinese(high)}万" + (("零" if low < 1000 else "") + _below(low, False) if low else "")
+    return _below(number, True)
+
+
+def _below(number: int, alone: bool) -> str:
+    """A number below ten thousand; where it stands alone, ten is 十 and not 一十."""
+    text, gap = "", False
+    for value, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, number = divmod(number, value)
+        if digit:
+            bare = alone and value == 10 and digit == 1 and not text
+            text += ("零" if gap and text else "") + ("" if bare else _DIGITS[digit]) + unit
+        gap = not digit
+    return text
+
+
+def write_english(number: int) -> str:
+    """one … ninety-nine."""
+    tens, ones = divmod(number, 10)
+    if number < 20:
+        return _ONES[number]
+    return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
+
+
+@cache
+def _chinese() -> dict[str, int]:
+    return {write_chinese(number): number for number in range(1, 1000)}
+
+
+@cache
+def _english() -> dict[str, int]:
+    return {write_english(number): number for number in range(1, 100)}
+
+
+def read_chinese(text: str) -> int:
+    """The number a text writes. KeyError: not one of ours."""
+    return _chinese()[text]
+
+
+def read_english(text: str) -> int:
+    """The number a text writes. KeyError: not one of ours."""
+    return _english()[text]

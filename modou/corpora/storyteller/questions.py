@@ -1,0 +1,105 @@
+"""Questions about the world with true answers.
+
+A passage is a run of sentences; what it tells is what a reader knows who has read nothing else. A question
+is asked only about what that reader can know, and its answer is taken from the world's own state.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from modou.corpora.storyteller.book import Chapter, write_chapters
+from modou.corpora.storyteller.events import StoryEvent
+from modou.corpora.storyteller.language import Language, LanguageName, load_language
+from modou.corpora.storyteller.state import Key, State
+
+COMMON = ("life_yes", "jail_no")
+"""What is true of almost everybody: asked less often."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """`kind` is what is asked about: holder, thing_place, place, debt, killer, life, bond, nick, …"""
+
+    passage: str
+    question: str
+    answer: str
+    kind: str
+
+
+def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[list[Question]]:
+    """Passage after passage without end, each with up to `most` questions; a pure function of its arguments."""
+    rng = random.Random(f"questions {language} {seed}")
+    for chapter in write_chapters(language, seed):
+        yield from questions_about(chapter, load_language(language), rng, most)
+
+
+def questions_about(
+    chapter: Chapter, language: Language, rng: random.Random, most: int, passages: int = 12
+) -> Iterator[list[Question]]:
+    """Up to `passages` passages of one chapter, of about 90 tokens, each with up to `most` different questions."""
+    truth = chapter.before.copy()
+    heard = [language.parse(sentence.text) or sentence.event for sentence in chapter.sentences]
+    ends = set(rng.sample(range(3, len(chapter.sentences)), min(passages, len(chapter.sentences) - 3)))
+    for at, sentence in enumerate(chapter.sentences):
+        truth.tell(sentence.event)
+        if at in ends:
+            asked = list(islice(_ask(chapter, heard, at, truth, language, rng), most))
+            if asked:
+                yield asked
+
+
+def _ask(
+    chapter: Chapter, heard: list[StoryEvent], at: int, truth: State, language: Language, rng: random.Random
+) -> Iterator[Question]:
+    """All questions about the sentences that end with number `at`, in an order drawn as they are asked for."""
+    start, length = at, len(chapter.sentences[at].text)
+    while start > 0 and length < language.conventions["passage_characters"]:
+        start -= 1
+        length += len(chapter.sentences[start].text)
+    passage = [sentence.text for sentence in chapter.sentences[start : at + 1]]
+    reader = State()
+    for event in heard[start : at + 1]:
+        reader.tell(event)
+    by_kind: dict[str, list[tuple[Key, str]]] = {}
+    for key, value in reader.facts.items():
+        assert truth.get(*key) in (value, None), f"the reader believes {key} = {value}"
+        kind = _kind(key, value, truth)
+        if kind is not None:
+            by_kind.setdefault(kind, []).append((key, value))
+            hop = reader.get("place", value) if kind == "holder" else None
+            if hop not in (None, "road"):
+                by_kind.setdefault("thing_place", []).append((key, hop or ""))
+    whole = language.conventions["joint"].join(passage)
+    while by_kind:
+        kinds = sorted(by_kind)
+        drawn = rng.choices(kinds, [1 if kind in COMMON else 8 for kind in kinds])[0]
+        key, value = by_kind[drawn].pop(rng.randrange(len(by_kind[drawn])))
+        if not by_kind[drawn]:
+            del by_kind[drawn]
+        kind = drawn.split("_")[0] if drawn.startswith(("life", "jail")) else drawn
+        template = rng.choice(language.conventions["questions"][kind])
+        names = dict(zip(("first", "second"), key[1:], strict=False))
+        yield Question(whole, template.format(**names), _answer(kind, value, language), kind)
+
+
+def _kind(key: Key, value: str, truth: State) -> str | None:
+    """What kind of question a fact answers, None for none."""
+    relation = key[0]
+    if relation in ("letter", "season", "wound") or value in ("road", "none"):
+        return None
+    if relation == "debt":
+        return "debt_paid" if value == "0" else "debt"
+    if relation == "holder" and truth.get("life", value) is None:
+        return "thing_place"
+    if relation in ("life", "jail"):
+        return f"{relation}_{value}"
+    return relation
+
+
+def _answer(kind: str, value: str, language: Language) -> str:
+    if kind == "debt":
+        return language.money(int(value))
+    fixed = language.conventions["answers"].get(kind, {})
+    return fixed.get(value, value)

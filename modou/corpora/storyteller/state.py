@@ -1,0 +1,91 @@
+"""What is known about the world: facts with one value each, and how events use and change them.
+
+The world itself keeps a complete state; a reader's state holds what the sentences so far have said.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from modou.corpora.storyteller.events import Fact, StoryEvent, event_rules
+
+Key = tuple[str, ...]
+ATTRIBUTES = ("nick", "trade", "home", "weapon", "skill")
+"""What a person keeps for life."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One statement compared with what was known."""
+
+    relation: str
+    key: Key
+    known: str
+    said: str
+    agrees: bool
+
+
+@dataclass
+class State:
+    """relation + key → value. A fact that is not there is unknown."""
+
+    facts: dict[Key, str] = field(default_factory=dict[Key, str])
+
+    def get(self, *key: str) -> str | None:
+        """The value of a fact, None when unknown."""
+        if key[0] == "bond":
+            key = ("bond", *sorted(key[1:]))
+        return self.facts.get(key)
+
+    def copy(self) -> "State":
+        """An independent copy."""
+        return State(dict(self.facts))
+
+    def tell(self, event: StoryEvent) -> list[Check]:
+        """Compare the event with what is known, then believe it: every comparison that was possible."""
+        rule, checks = event_rules()[event.kind], list[Check]()
+        for slot, value in event.slots.items():
+            entity, _, attribute = slot.partition(".")
+            if attribute in ATTRIBUTES and entity in event.slots:
+                self._need(Fact(attribute, (entity,), slot), {**event.slots, slot: value}, checks)
+        for fact in rule.needs:
+            self._need(fact, event.slots, checks)
+        for fact in rule.makes:
+            if fact.slots <= event.slots.keys():
+                key, value = _bind(fact, event.slots)
+                self.facts[key] = value
+        return checks
+
+    def _need(self, fact: Fact, slots: Mapping[str, str], checks: list[Check]) -> None:
+        if not fact.slots <= slots.keys():
+            return
+        key, value = _bind(fact, slots)
+        if fact.relation == "together":
+            key, value = ("place", key[1]), self._shared_place(key[1], value)
+            if value == "":
+                return
+        if fact.relation == "sum":
+            total, part = fact.key[0], fact.key[1]
+            total, part = slots[total], slots[part]
+            added = str(int(part) + int(value))
+            checks.append(Check("sum", key, added, total, added == total))
+            return
+        known = self.facts.get(key)
+        if known is not None:
+            checks.append(Check(fact.relation, key, known, value, (known == value) != fact.denied))
+        if not fact.denied:
+            self.facts[key] = value
+
+    def _shared_place(self, one: str, other: str) -> str:
+        """Where two who meet must be: where the second is known to be, else the first; "" when unknown."""
+        there = self.facts.get(("place", other))
+        here = self.facts.get(("place", one))
+        if there is None and here is not None:
+            self.facts["place", other] = here
+        return there or here or ""
+
+
+def _bind(fact: Fact, slots: Mapping[str, str]) -> tuple[Key, str]:
+    key = [slots.get(word, word) for word in fact.key]
+    if fact.relation == "bond":
+        key.sort()
+    return (fact.relation, *key), slots.get(fact.value, fact.value)

@@ -1,0 +1,72 @@
+"""Files of examples: good rows as Examples with their places, bad ones as complaints; no row ends the reading."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modou.data.formats.columns import Columns
+from modou.data.formats.example import BadExample, Example
+from modou.data.formats.formats import read
+from modou.errors import UserError
+from modou.messages import text
+from modou.text.readers.book import open_text
+from modou.text.readers.rows import BadRow, read_values
+
+JSON = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".ndjson")
+TEXT = (".txt", ".txt.gz")
+_REPLACED = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An example and where it stands, file:line."""
+
+    place: str
+    example: Example
+
+
+@dataclass
+class Examples:
+    """All of a file: the good rows, how many of each kind, and what is wrong with the others."""
+
+    path: Path
+    placed: list[Placed] = field(default_factory=list[Placed])
+    complaints: list[str] = field(default_factory=list[str])
+    """file:line: reason, in the reader's language."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Good rows of each kind."""
+        return dict(Counter(placed.example.kind for placed in self.placed))
+
+
+def read_examples(path: Path, columns: Columns | None = None) -> Examples:
+    """Every row of a file. UserError: no such file, no text."""
+    found = Examples(path)
+    if path.is_file() and not path.name.lower().endswith((*JSON, *TEXT)):
+        raise UserError("examples.unknown_file", path=path, known=", ".join((*JSON, *TEXT)))
+    for place, row in _rows(path):
+        where = f"{path.name}:{place}"
+        try:
+            if isinstance(row, BadExample):
+                raise row
+            example = read((columns or Columns()).renamed(row))
+            if _REPLACED in repr(example):
+                raise BadExample("examples.undecodable")
+            found.placed.append(Placed(where, example))
+        except BadExample as bad:
+            found.complaints.append(f"{where}: {text(bad.key, **bad.values)}")
+    if not found.placed and not found.complaints:
+        raise UserError("text.empty", path=path)
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[int, object]]:
+    """Place and value of each row. A text file holds a question a line."""
+    with open_text(path) as stream:
+        if path.name.lower().endswith(TEXT):
+            yield from ((n, {"prompt": line.strip()}) for n, line in enumerate(stream, 1) if line.strip())
+            return
+        for found in read_values(stream):
+            yield found.place, BadExample("examples.not_json") if isinstance(found, BadRow) else found.value

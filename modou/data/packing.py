@@ -1,0 +1,151 @@
+"""Conversations, or whole documents, into rows of a batch: several in a row, each kept apart from its neighbours.
+
+Shapes: R rows, T positions, D documents, P pieces of documents, C conversations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modou.data.conversation import Encoded
+from modou.data.shards import IGNORE, Batches, Shards
+from modou.tokenizer.tokenizer import Tokenizer
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """Inputs, targets (-100 where nothing is learned), and for each position where its conversation begins, (R, T)."""
+
+    ids_RT: Ints
+    target_RT: Ints
+    start_RT: Ints
+
+
+class Texts(Protocol):
+    """Conversations or documents by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Encoded: ...
+
+
+class Documents:
+    """The documents of token files, from bos to eos, all of them trained. One with more than `room` targets is cut into
+    pieces, each beginning with the token that the one before ended with."""
+
+    def __init__(self, shards: Shards, room: int) -> None:
+        self._shards, self._room = shards, room
+        pieces_D = -(-(shards.lengths_D - 1) // room)
+        self._document_P = np.repeat(np.arange(shards.documents), pieces_D)
+        self._place_P = np.arange(len(self._document_P)) - np.repeat(np.cumsum(pieces_D) - pieces_D, pieces_D)
+
+    def __len__(self) -> int:
+        return len(self._document_P)
+
+    def __getitem__(self, number: int, /) -> Encoded:
+        document = self._document_P[number]
+        first = int(self._shards.starts_D[document])
+        start = first + int(self._place_P[number]) * self._room
+        stop = min(start + self._room + 1, first + int(self._shards.lengths_D[document]))
+        ids: list[int] = self._shards.read(start, stop).tolist()
+        return Encoded(tuple(ids), (True,) * len(ids))
+
+
+class Packing:
+    """Batches of conversations as a pure function of (seed, step): every conversation once an epoch.
+
+    Which lengths share a row hangs on the lengths alone, so that every epoch has as many rows; which conversations of a
+    length, and the order of the rows, is drawn anew each epoch.
+    """
+
+    def __init__(self, conversations: Texts, room: int, batch: int, packed: bool, seed: int) -> None:
+        """`room`: most targets of a row; no conversation may be longer. `batch`: rows of a step, over all processes."""
+        self.conversations, self.room, self.batch_rows, self.seed = conversations, room, batch, seed
+        lengths = [len(conversations[number]) - 1 for number in range(len(conversations))]
+        assert lengths and all(1 <= length <= room for length in lengths)
+        # Places by falling length: an epoch fills them with any order of conversations of falling length.
+        self._falling = sorted(lengths, reverse=True)
+        self._places = place(self._falling, room) if packed else [[index] for index in range(len(lengths))]
+        self._lengths_C = np.array(lengths)
+        self._epochs: dict[int, tuple[Ints, Ints]] = {}
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """PackedRows that hold every conversation once."""
+        return len(self._places)
+
+    def rows(self, step: int, rank: int, world: int) -> list[list[Encoded]]:
+        """The conversations in each row that `rank` of `world` takes of a step."""
+        first, last = (step * self.batch_rows + self.batch_rows * part // world for part in (rank, rank + 1))
+        return [self._row(number) for number in range(first, last)]
+
+    def _row(self, number: int) -> list[Encoded]:
+        epoch, index = divmod(number, self.rows_per_epoch)
+        by_length, order = self._epoch(epoch)
+        return [self.conversations[int(by_length[slot])] for slot in self._places[int(order[index])]]
+
+    def _epoch(self, number: int) -> tuple[Ints, Ints]:
+        if number not in self._epochs:
+            key = np.array([self.seed % (1 << 64), number], np.uint64)
+            generator = np.random.Generator(np.random.Philox(key=key))
+            shuffled = generator.permutation(len(self._lengths_C))
+            by_length = shuffled[np.argsort(-self._lengths_C[shuffled], kind="stable")]
+            self._epochs = {key: epoch for key, epoch in self._epochs.items() if abs(key - number) == 1}
+            self._epochs[number] = (by_length, generator.permutation(self.rows_per_epoch))
+        return self._epochs[number]
+
+
+def make_batches(shards: Shards, context: int, rows: int, seed: int, document_mask: bool) -> Batches | Packing:
+    """Batches of text: stretches of one long sequence, or whole documents kept apart."""
+    if document_mask:
+        return Packing(Documents(shards, context), context, rows, packed=True, seed=seed)
+    return Batches(shards, context, rows, seed)
+
+
+def text_rows(text: Batches | Packing, step: int, rank: int = 0, world: int = 1) -> tuple[Ints, Ints, Ints | None]:
+    """Inputs, targets and, where documents are kept apart, starts of the rows that `rank` of `world` takes."""
+    if isinstance(text, Packing):
+        rows = fill(text.rows(step, rank, world))
+        return rows.ids_RT, rows.target_RT, rows.start_RT
+    return *text.rows(step, rank, world), None
+
+
+def place(lengths: Sequence[int], room: int) -> list[list[int]]:
+    """Which of `lengths` (falling) share a row: each goes into the fullest row that still has room for it."""
+    rows: list[list[int]] = []
+    by_room: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        assert length <= room
+        left = next((left for left in range(length, room + 1) if by_room.get(left)), None)
+        if left is None:
+            row, left = len(rows), room
+            rows.append([])
+        else:
+            row = by_room[left].pop()
+        rows[row].append(index)
+        by_room.setdefault(left - length, []).append(row)
+    return rows
+
+
+def fill(rows: Sequence[Sequence[Encoded]]) -> PackedRows:
+    """The rows as arrays, as wide as the fullest. A conversation's last token is no input and its first no target, so
+    that none predicts its neighbour."""
+    width = max((sum(len(c) - 1 for c in row) for row in rows), default=1)
+    shape = (len(rows), width)
+    ids_RT, target_RT = np.full(shape, Tokenizer.pad, np.int64), np.full(shape, IGNORE, np.int64)
+    start_RT = np.tile(np.arange(width), (len(rows), 1))  # each position of the padding sees itself alone
+    for r, row in enumerate(rows):
+        at = 0
+        for conversation in row:
+            ids, trained = np.array(conversation.ids), np.array(conversation.trained)
+            end = at + len(ids) - 1
+            ids_RT[r, at:end] = ids[:-1]
+            target_RT[r, at:end] = np.where(trained[1:], ids[1:], IGNORE)
+            start_RT[r, at:end] = at
+            at = end
+    return PackedRows(ids_RT, target_RT, start_RT)

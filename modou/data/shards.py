@@ -1,0 +1,218 @@
+"""Token files on disk, read through memory maps, and the batches that training draws from them.
+
+Axes: B rows of a batch, T positions of a row (the context), D documents, N all tokens.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modou.data.shard_writing import MANIFEST, SHARD_CHARACTERS, token_type, write_files
+from modou.errors import UserError
+from modou.storage import read_json, sha256_file, user_errors
+from modou.tokenizer.tokenizer import Tokenizer
+
+Ints = NDArray[np.int64]
+
+IGNORE = -100
+"""A target that the loss does not count."""
+BLOCK = 1 << 24
+"""Tokens looked at at once."""
+
+
+def write_shards(
+    documents: Iterable[str],
+    tokenizer: Tokenizer,
+    folder: Path,
+    workers: int | None = None,
+    shard_characters: int = SHARD_CHARACTERS,
+) -> "Shards":
+    """Write each non-empty document as [bos] text [eos] to token files in `folder`, and open them.
+
+    Large corpora are encoded by `workers` processes (default: one a core, at most 8). Memory is bounded by
+    the longest document and a few shards. Started again after an interruption, finished shards of the same
+    text and tokenizer are kept; the manifest, written last, says that all is there.
+    UserError: no text, disk full, no permission.
+    """
+    write_files(documents, tokenizer, folder, workers, shard_characters)
+    return Shards(folder)
+
+
+class Shards:
+    """The token files of a folder as one long sequence of documents; read through memory maps."""
+
+    def __init__(self, folder: Path, tokenizer: Tokenizer | None = None) -> None:
+        """UserError: nothing there, incomplete, damaged, or not written with `tokenizer`."""
+        self.folder = folder
+        if not (folder / MANIFEST).is_file():
+            raise UserError("tokens.shards_missing", path=folder)
+        manifest = read_json(folder / MANIFEST)
+        try:
+            self.vocabulary: int = manifest["vocabulary"]
+            self.tokenizer_sha256: str = manifest["tokenizer"]
+            self._shards: list[dict[str, Any]] = manifest["shards"]
+            shard_tokens = [shard["tokens"] for shard in self._shards]
+            self.documents: int = sum(shard["documents"] for shard in self._shards)
+        except (KeyError, TypeError) as error:
+            raise UserError("tokens.shards_damaged", path=folder / MANIFEST, reason=error) from None
+        if tokenizer is not None and tokenizer.sha256 != self.tokenizer_sha256:
+            raise UserError("tokens.shards_other", path=folder)
+        self._token_type = token_type(self.vocabulary)
+        self._first: Ints = np.concatenate([[0], np.cumsum(shard_tokens, dtype=np.int64)])
+        self.tokens = int(self._first[-1])
+        """N, bos and eos included."""
+        lengths = [self._open(shard, "lengths", np.dtype("<i8"), shard["documents"]) for shard in self._shards]
+        self.lengths_D: Ints = np.concatenate(lengths).astype(np.int64)
+        """Tokens of each document, bos and eos included."""
+        if int(self.lengths_D.sum()) != self.tokens:
+            raise UserError("tokens.shards_damaged", path=folder, reason="lengths")
+        self.starts_D: Ints = np.cumsum(self.lengths_D) - self.lengths_D
+        """Where each document begins in the sequence."""
+        self._maps = [self._open(shard, "tokens", self._token_type, shard["tokens"]) for shard in self._shards]
+
+    def _open(self, shard: dict[str, Any], kind: str, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+        path = self.folder / f"{shard['name']}.{kind}"
+        with user_errors(path):
+            size = path.stat().st_size
+            if size != count * dtype.itemsize:
+                reason = f"{size} ≠ {count * dtype.itemsize} bytes"
+                raise UserError("tokens.shards_damaged", path=path, reason=reason)
+            # As a plain array: np.memmap itself is slow to index.
+            return np.asarray(np.memmap(path, dtype, mode="r", shape=(count,)))
+
+    def unseen(self) -> list[int]:
+        """The ids of the vocabulary that stand nowhere in them."""
+        is_seen = np.zeros(self.vocabulary, dtype=bool)
+        for tokens in self._maps:
+            for start in range(0, len(tokens), BLOCK):
+                is_seen[tokens[start : start + BLOCK]] = True
+        return np.flatnonzero(~is_seen).tolist()
+
+    def verify(self) -> None:
+        """Compare every file with its sha256. UserError names the first that differs."""
+        for shard in self._shards:
+            for kind, expected in shard["sha256"].items():
+                path = self.folder / f"{shard['name']}.{kind}"
+                if sha256_file(path) != expected:
+                    raise UserError("tokens.shards_damaged", path=path, reason="sha256")
+
+    def read(self, start: int, stop: int) -> Ints:
+        """Tokens start … stop - 1 of the sequence, across files."""
+        assert 0 <= start <= stop <= self.tokens
+        parts: list[NDArray[Any]] = []
+        shard = int(np.searchsorted(self._first, start, side="right")) - 1
+        while start < stop:
+            end = min(stop, int(self._first[shard + 1]))
+            parts.append(self._maps[shard][start - self._first[shard] : end - self._first[shard]])
+            start, shard = end, shard + 1
+        return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+
+    def document(self, number: int) -> Ints:
+        """All tokens of one document, from bos to eos."""
+        start = int(self.starts_D[number])
+        return self.read(start, start + int(self.lengths_D[number]))
+
+    def gather(self, positions: Ints) -> Ints:
+        """The tokens at `positions` (any shape) of the sequence."""
+        if len(self._maps) == 1:
+            return self._maps[0][positions].astype(np.int64)
+        shards = np.searchsorted(self._first, positions, side="right") - 1
+        tokens = np.empty(positions.shape, np.int64)
+        for shard in np.unique(shards):
+            here = shards == shard
+            tokens[here] = self._maps[shard][positions[here] - self._first[shard]]
+        return tokens
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """One epoch's order: the documents, where each ends in the ring, where cutting begins, the chunks."""
+
+    order_D: Ints
+    ends_D: Ints
+    offset: int
+    chunks: NDArray[np.int64]
+
+
+class Batches:
+    """Batches as a pure function of (seed, step); the state of the data is the step.
+
+    Every epoch shuffles the documents and joins them to a ring of N tokens (the first one's bos follows the
+    last one's eos, as between any two). From a random place on the ring is cut into chunks of T targets; the
+    one chunk that remains shorter is padded; the chunks are shuffled. So each token is a target exactly once
+    an epoch, behind the token before it; but for bos, which is never a target, since it follows every eos.
+    Where an epoch ends inside a batch the next begins there.
+    """
+
+    def __init__(self, shards: Shards, context: int, rows: int, seed: int) -> None:
+        """`context` T; `rows` B of the global batch, whatever the world size. UserError: N ≤ T."""
+        assert context > 0 and rows > 0
+        if shards.tokens <= context:
+            raise UserError("tokens.too_short", tokens=shards.tokens, context=context, most=shards.tokens - 1)
+        self.shards = shards
+        self.context = context
+        self.batch_rows = rows
+        self.seed = seed
+        self.chunks_per_epoch = -(-shards.tokens // context)
+        self.steps_per_epoch = self.chunks_per_epoch / rows
+        """Not a whole number where an epoch ends inside a batch."""
+        self.tokens_per_epoch = shards.tokens - shards.documents
+        """Targets that count, each seen once an epoch."""
+        self._epochs: dict[int, _Epoch] = {}
+
+    def batch(self, step: int) -> tuple[Ints, Ints]:
+        """(inputs_BT, targets_BT) of a step (from 0), all rows. Targets are -100 where ignored."""
+        return self._rows(step * self.batch_rows, (step + 1) * self.batch_rows)
+
+    def rows(self, step: int, rank: int, world: int) -> tuple[Ints, Ints]:
+        """The rows of `batch(step)` that `rank` of `world` takes: joined over ranks they are the batch."""
+        assert 0 <= rank < world
+        first = step * self.batch_rows
+        start, stop = (self.batch_rows * part // world for part in (rank, rank + 1))
+        return self._rows(first + start, first + stop)
+
+    def _rows(self, first: int, last: int) -> tuple[Ints, Ints]:
+        """Rows first … last - 1 of the endless sequence of chunks."""
+        parts: list[tuple[Ints, Ints]] = []
+        row = first
+        while row < last:
+            epoch, chunk = divmod(row, self.chunks_per_epoch)
+            count = min(last - row, self.chunks_per_epoch - chunk)
+            order = self._epoch(epoch)
+            parts.append(self._chunks(order, order.chunks[chunk : chunk + count]))
+            row += count
+        if not parts:
+            return np.zeros((0, self.context), np.int64), np.zeros((0, self.context), np.int64)
+        return np.concatenate([inputs for inputs, _ in parts]), np.concatenate([targets for _, targets in parts])
+
+    def _chunks(self, epoch: _Epoch, chunks: Ints) -> tuple[Ints, Ints]:
+        total = self.shards.tokens
+        places = chunks[:, None] * self.context + np.arange(-1, self.context)
+        padding_BT = places[:, 1:] >= total
+        ring = (places + epoch.offset) % total
+        number = np.searchsorted(epoch.ends_D, ring, side="right")
+        document = epoch.order_D[number]
+        back = epoch.ends_D[number] - ring
+        ends = self.shards.starts_D[document] + self.shards.lengths_D[document]
+        tokens = self.shards.gather(ends - back)
+        inputs_BT, targets_BT = tokens[:, :-1].copy(), tokens[:, 1:].copy()
+        inputs_BT[padding_BT] = Tokenizer.pad
+        targets_BT[padding_BT | (targets_BT == Tokenizer.bos)] = IGNORE
+        return inputs_BT, targets_BT
+
+    def _epoch(self, number: int) -> _Epoch:
+        if number not in self._epochs:
+            key = np.array([self.seed % (1 << 64), number], np.uint64)
+            generator = np.random.Generator(np.random.Philox(key=key))
+            order_D = generator.permutation(self.shards.documents)
+            ends_D = np.cumsum(self.shards.lengths_D[order_D])
+            offset = int(generator.integers(self.shards.tokens))
+            chunks = generator.permutation(self.chunks_per_epoch)
+            # A batch touches two epochs where one ends: keep the newest two.
+            self._epochs = {key: epoch for key, epoch in self._epochs.items() if abs(key - number) == 1}
+            self._epochs[number] = _Epoch(order_D, ends_D, offset, chunks)
+        return self._epochs[number]

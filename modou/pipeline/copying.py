@@ -1,0 +1,58 @@
+"""How much of what a run answers stands word for word in what it learned from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modou import storage
+from modou.data.formats.columns import Columns
+from modou.data.formats.reading import read_examples
+from modou.evaluate.novelty import TrainText
+from modou.pipeline.align.method import line_of
+from modou.runs.folder import RunFolder, method_of
+from modou.text.corpus import Corpus
+
+Source = tuple[Path, str]
+"""A file of examples and what its columns mean; or the folder of a prepared text, and nothing."""
+
+
+class Library:
+    """What runs learned from, each set of sources indexed once: runs of one line share most of it."""
+
+    def __init__(self) -> None:
+        self._indexed: dict[tuple[Source, ...], TrainText] = {}
+
+    def copied(self, run: RunFolder, texts: Sequence[str]) -> dict[str, Any]:
+        """The longest passage of `texts` that the run learned from; nothing where none of its sources is left."""
+        sources = sources_of(run)
+        if not sources:
+            return {}
+        if sources not in self._indexed:
+            self._indexed[sources] = TrainText([text for source in sources for text in _texts(*source)])
+        longest = self._indexed[sources].longest(texts)
+        found = {"longest": 0, "text": ""} if longest is None else {"longest": longest.length, "text": longest.text}
+        return {"copied": found}
+
+
+def sources_of(run: RunFolder) -> tuple[Source, ...]:
+    """What the run and those before it learned word by word, as far as it is still there unchanged: the answers of SFT,
+    the better ones of DPO, the training chapters of the pretrained run."""
+    found: list[Source] = []
+    for one in line_of(run):
+        if (one.corpus / "facts.json").exists():
+            found.append((one.corpus, ""))
+        if method_of(one) in ("sft", "dpo"):
+            about = one.read_settings()["run"]
+            file = Path(str(about["data"]))
+            if file.is_file() and storage.sha256_file(file) == about["data_sha256"]:
+                found.append((file, str(about.get("columns", ""))))
+    return tuple(found)
+
+
+def _texts(source: Path, columns: str) -> list[str]:
+    if source.is_dir():
+        return list(Corpus(source).texts("train"))
+    examples = [placed.example for placed in read_examples(source, Columns(columns)).placed]
+    turns = [turn for one in examples if one.kind == "conversation" for turn in one.messages]
+    answers = [turn.content for turn in turns if turn.role == "assistant" and turn.trained]
+    return answers + [one.chosen for one in examples if one.kind == "preference"]

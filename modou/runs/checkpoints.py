@@ -1,0 +1,294 @@
+"""Checkpoints that are whole or absent.
+
+Protocol of `save`: temporary folder -> files, each fsynced -> manifest.json (size and sha256 of each) ->
+fsync -> read back and verified -> rename to step-00001200 -> fsync of the parent -> `best`, `latest` -> only
+then are older ones purged. A reader takes the largest step whose manifest verifies, so it sees the state
+before a save or after it, whenever the saver died. Tensors are safetensors, all else JSON: nothing is ever
+unpickled.
+
+    checkpoints/step-00001200/{model.safetensors, optimizer.safetensors, state.json, manifest.json}
+    checkpoints/best, checkpoints/latest        text files that hold a folder's name
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from modou import messages, storage
+from modou.errors import UserError
+
+_FOLDER = re.compile(r"step-(\d{8,})")
+_STEM = re.compile(r"[a-z][a-z0-9_]*")
+_MANIFEST = "manifest.json"
+_STATE = "state.json"
+_SUFFIX = ".safetensors"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a checkpoint was passed over; `str` is the sentence for the reader."""
+
+    path: Path
+    key: str
+    file: str
+
+    def __str__(self) -> str:
+        return messages.text(self.key, path=self.path, file=self.file)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A verified checkpoint, and what is wrong with those that would have been preferred to it."""
+
+    path: Path
+    step: int
+    problems: tuple[Problem, ...] = ()
+
+
+def folder_name(step: int) -> str:
+    """The folder's name for a step: step-00001200."""
+    return f"step-{step:08d}"
+
+
+def step_of(path: Path) -> int | None:
+    """The step that a checkpoint folder's name tells, None where it is no such name."""
+    match = _FOLDER.fullmatch(path.name)
+    return int(match[1]) if match and folder_name(int(match[1])) == path.name else None
+
+
+def steps(folder: Path) -> list[int]:
+    """The steps that have a checkpoint folder, whole or damaged, ascending. `folder` need not exist."""
+    with storage.user_errors(folder):
+        found = [step_of(path) for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return sorted(step for step in found if step is not None)
+
+
+def verify(path: Path, contents: bool = True) -> Problem | None:
+    """What is wrong with a checkpoint, None if nothing. Sizes always, sha256 with `contents`."""
+    entries = _manifest(path)
+    if isinstance(entries, Problem):
+        return entries
+    for name, (size, sha256) in entries.items():
+        try:
+            if (path / name).stat().st_size != size:
+                return Problem(path, "storage.file_size", name)
+            if contents and storage.sha256_file(path / name) != sha256:
+                return Problem(path, "storage.file_hash", name)
+        except FileNotFoundError:
+            return Problem(path, "storage.file_missing", name)
+        except OSError:
+            return Problem(path, "storage.file_unreadable", name)
+    return None
+
+
+def _manifest(path: Path) -> dict[str, tuple[int, str]] | Problem:
+    """The manifest of a checkpoint: file name -> (size, sha256)."""
+    try:
+        manifest = json.loads((path / _MANIFEST).read_bytes())
+        files = {str(name): (int(e["size"]), str(e["sha256"])) for name, e in manifest["files"].items()}
+        if manifest["format"] == _FORMAT and _STATE in files and all(Path(name).name == name for name in files):
+            return files
+    except FileNotFoundError:
+        return Problem(path, "storage.file_missing", _MANIFEST)
+    except OSError:
+        return Problem(path, "storage.file_unreadable", _MANIFEST)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass  # not JSON, or not of this shape: the same to the reader as another format
+    return Problem(path, "storage.manifest_bad", _MANIFEST)
+
+
+def save(
+    folder: Path,
+    step: int,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    state: Mapping[str, Any],
+    keep: int = 3,
+    best: bool = False,
+) -> Path:
+    """Write one checkpoint; `folder` is created. Returns its path.
+
+    tensors: file stem ("model", "optimizer", "ema") -> name -> tensor on any device; no two of a group may
+        share memory. A group is serialised in memory before it is written.
+    state: plain JSON values. keep: newest checkpoints to retain; the one named by `best` is kept besides.
+    A step that is already there and whole is not written again; a damaged one is replaced.
+    UserError (disk full, no permission, read-only): earlier checkpoints are untouched, nothing half-written
+        stays.
+    """
+    assert keep >= 1 and step >= 0 and all(_STEM.fullmatch(stem) for stem in tensors)
+    path = folder / folder_name(step)
+    with storage.user_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        whole = path.is_dir() and verify(path) is None
+    if not whole:
+        _write(path, tensors, state)
+    point(folder, step, best)
+    _purge(folder, step, keep)
+    return path
+
+
+def point(folder: Path, step: int, best: bool) -> None:
+    """Let `latest`, and `best` where it is that, name the checkpoint of `step`: a saver may die before it does."""
+    for name in ("best", "latest") if best else ("latest",):
+        storage.write_text_atomically(folder / name, folder_name(step) + "\n")
+
+
+def _write(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
+    temporary = storage.temporary_name(path)
+    with storage.user_errors(path):
+        try:
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            temporary.mkdir()
+            entries: dict[str, dict[str, Any]] = {}
+            for stem, group in tensors.items():
+                packed = {name: tensor.detach().cpu().contiguous() for name, tensor in group.items()}
+                entries[stem + _SUFFIX] = _put(temporary / (stem + _SUFFIX), safetensors.torch.save(packed))
+            entries[_STATE] = _put(temporary / _STATE, storage.json_text(dict(state)).encode("utf-8"))
+            # No newline at the end, so that a manifest cut short by even one byte does not parse.
+            manifest = storage.json_text({"format": _FORMAT, "files": entries})
+            _put(temporary / _MANIFEST, manifest.encode("utf-8"))
+            storage.sync_folder(temporary)
+            problem = verify(temporary)
+            if problem:
+                raise UserError("storage.damaged", reason=problem)
+            if path.is_dir():
+                _remove(path)
+            temporary.rename(path)
+            storage.sync_folder(path.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def _put(path: Path, data: bytes) -> dict[str, Any]:
+    storage.write_bytes_synced(path, data)
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint. It is renamed first, so that one half removed never bears a checkpoint's name."""
+    doomed = storage.temporary_name(path.with_name(path.name + "-removed"))
+    shutil.rmtree(doomed, ignore_errors=True)
+    path.rename(doomed)
+    # What cannot be removed now costs space, not safety: clean_up tries again at the next start.
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _purge(folder: Path, saved: int, keep: int) -> None:
+    """Remove all but the newest `keep` whole ones, the best, and the one just saved, which was read back."""
+    # A purge that fails must not fail the save; the next one tries again.
+    with contextlib.suppress(OSError, UserError):
+        present = steps(folder)
+        whole = [step for step in present if verify(folder / folder_name(step), contents=False) is None]
+        kept = {saved, *whole[-keep:], _pointer(folder, "best")}
+        for step in present:
+            if step not in kept:
+                _remove(folder / folder_name(step))
+
+
+def clean_up(folder: Path) -> None:
+    """Remove what dead saves left unfinished. Only for the holder of the run's lock: others may be alive."""
+    with storage.user_errors(folder):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if storage.is_temporary(path):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def newest(folder: Path) -> Found | None:
+    """The checkpoint of the largest step that verifies, None where there is none at all.
+
+    `problems` tells which later ones are damaged, and how. UserError: there are some, and all are damaged.
+    """
+    return _first_whole(folder, prefer_best=False)
+
+
+def best(folder: Path) -> Found | None:
+    """The checkpoint that `best` names if it verifies, else the newest, with the reason in `problems`."""
+    return _first_whole(folder, prefer_best=True)
+
+
+def _first_whole(folder: Path, prefer_best: bool) -> Found | None:
+    while True:
+        token_credit = _pointer(folder, "best") if prefer_best else None
+        order = sorted(steps(folder), key=lambda step: (step == token_credit, step), reverse=True)
+        if token_credit is not None and token_credit not in order:
+            order.insert(0, token_credit)
+        damaged: dict[int, Problem] = {}
+        found: int | None = None
+        for step in order:
+            problem = verify(folder / folder_name(step))
+            if problem is None:
+                found = step
+                break
+            damaged[step] = problem
+        # A trainer may have purged some of them meanwhile: gone is not damaged.
+        present = steps(folder)
+        if prefer_best and _pointer(folder, "best") != token_credit:
+            continue
+        problems = tuple(p for step, p in damaged.items() if step in present or step == token_credit)
+        if found is not None:
+            return Found(folder / folder_name(found), found, problems)
+        if not present:
+            return None
+        if set(present) <= set(damaged):
+            reasons = "; ".join(str(problem) for problem in problems)
+            raise UserError("storage.all_damaged", folder=folder, reasons=reasons)
+
+
+def _pointer(folder: Path, name: str) -> int | None:
+    """The step that the file `best` or `latest` names; None where it is missing or names none."""
+    try:
+        return step_of(Path((folder / name).read_text(encoding="utf-8", errors="replace").strip()))
+    except FileNotFoundError:
+        return None
+
+
+def load(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """All groups of a checkpoint, on the CPU, and its state. UserError: damaged."""
+    return {group: _read_group(path, group) for group in _whole_groups(path)}, read_state(path)
+
+
+def load_group(path: Path, group: str) -> dict[str, Tensor]:
+    """One group ("model", "ema") of a checkpoint, on the CPU. UserError: damaged, no such group."""
+    groups = _whole_groups(path)
+    if group not in groups:
+        raise UserError("storage.no_such_group", path=path, group=group, groups=", ".join(groups))
+    return _read_group(path, group)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The state of a checkpoint (state.json). UserError: missing, not JSON."""
+    return storage.read_json(path / _STATE)
+
+
+def _whole_groups(path: Path) -> list[str]:
+    entries = _manifest(path)
+    problem = entries if isinstance(entries, Problem) else verify(path)
+    if isinstance(entries, Problem) or problem:
+        raise UserError("storage.damaged", reason=problem)
+    return [name.removesuffix(_SUFFIX) for name in entries if name.endswith(_SUFFIX)]
+
+
+def _read_group(path: Path, stem: str) -> dict[str, Tensor]:
+    file = path / (stem + _SUFFIX)
+    try:
+        # Cloned out of the memory map: the file may be purged while the tensors are in use.
+        with storage.user_errors(file):
+            return {name: t.clone() for name, t in safetensors.torch.load_file(file).items()}
+    except safetensors.SafetensorError:
+        raise UserError("storage.damaged", reason=Problem(path, "storage.file_unreadable", file.name)) from None

@@ -1,0 +1,1 @@
+"""Tang poems: forms, rhymes and acrostics that rules can check."""

@@ -1,0 +1,216 @@
+"""Regular Tang verse: what a poem is, how it is asked for, and rules that judge one.
+
+The rules never train the reward model: they are the yardstick beside it.
+"""
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from modou.corpora.named import TANG_POEMS, public_file
+from modou.tasks.poems.rhyme import rhymes
+from modou.text.readers.book import open_text
+from modou.text.rules.simplify import converter
+
+FORMS: Mapping[str, tuple[int, int]] = {"五绝": (4, 5), "七绝": (4, 7), "五律": (8, 5), "七律": (8, 7)}
+"""Lines and characters a line."""
+LONGEST_TITLE = 12
+"""Characters of a title that is asked for; longer ones tell a story of their own."""
+_LINE = re.compile(r"[^，。！？；、：\s]([^，。！？；、：\n]*[^，。！？；、：\s])?")
+_ONLY_CHARACTERS = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff〇]+")
+_NOTES = re.compile(r"[（(【\[].*?[）)】\]]|[\s　]+")
+
+
+@dataclass(frozen=True)
+class Poem:
+    """A poem of a known form."""
+
+    title: str
+    author: str
+    form: str
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """As it is written."""
+        return verse(self.lines)
+
+    @property
+    def head(self) -> str:
+        """The first characters of its lines."""
+        return "".join(line[0] for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for: a form, and perhaps a title or the first characters of the lines."""
+
+    form: str
+    title: str | None = None
+    head: str | None = None
+
+    def facts(self) -> dict[str, str]:
+        """As a row of data keeps it."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def order_of(facts: Mapping[str, Any]) -> Order:
+    """The order in a row of data. KeyError: no form."""
+    return Order(facts["form"], facts.get("title"), facts.get("head"))
+
+
+# -- the poems --
+
+
+def read_poems() -> list[Poem]:
+    """The regular poems of the Complete Tang Poems in simplified characters, each once, in their order there.
+
+    Poems with editors' marks (lost or doubtful characters) are left out. UserError: no corpus, or no opencc.
+    """
+    convert = converter()
+    poems: dict[tuple[str, ...], Poem] = {}
+    with open_text(public_file(TANG_POEMS)) as stream:
+        for line in stream:
+            row = json.loads(convert(line))
+            lines = tuple(lines_of("".join(row["paragraphs"])))
+            form = form_of(lines)
+            if form is not None:
+                title = _NOTES.sub("", row["title"])
+                poems.setdefault(lines, Poem(title, row["author"], form, lines))
+    return list(poems.values())
+
+
+def verse(lines: Sequence[str]) -> str:
+    """Lines as they are written: two to a row, a comma between, a full stop at the end."""
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    return "\n".join(f"{first}，{second}。" for first, second in pairs)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a poem, however it is punctuated."""
+    return [text[start:end] for start, end in spans_of(text)]
+
+
+def spans_of(text: str) -> list[tuple[int, int]]:
+    """Where they begin and end."""
+    return [found.span() for found in _LINE.finditer(text)]
+
+
+def form_of(lines: Sequence[str]) -> str | None:
+    """The form that lines have exactly; None: no regular one."""
+    for form, (count, length) in FORMS.items():
+        if len(lines) == count and all(len(line) == length for line in lines):
+            return form if all(map(is_line, lines)) else None
+    return None
+
+
+def is_line(line: str) -> bool:
+    """Whether nothing but Chinese characters stands in it."""
+    return bool(_ONLY_CHARACTERS.fullmatch(line))
+
+
+# -- how they are asked for --
+
+BY_TITLE = (
+    "写一首{form}，题目是《{title}》。",
+    "以《{title}》为题，作一首{form}。",
+    "请作{form}一首，题为“{title}”。",
+    "《{title}》，{form}。",
+    "用{form}的格式写《{title}》。",
+    "我想读一首{form}，题目叫{title}。",
+    "{title}（{form}）",
+    "就“{title}”写{form}一首",
+)
+BY_HEAD = (
+    "写一首藏头{form}，每句的第一个字连起来是“{head}”。",
+    "请用“{head}”作一首藏头诗，要{form}。",
+    "{form}，藏头：{head}",
+    "以“{head}”为每句开头，写一首{form}。",
+    "帮我写{form}，各句首字依次是：{spaced}",
+    "藏头诗一首，藏“{head}”，{form}。",
+)
+BY_FORM = ("写一首{form}。", "来一首{form}", "请作{form}一首。", "随便写首{form}吧")
+
+
+def question(order: Order, dice: random.Random) -> str:
+    """One of many ways to say what is wanted."""
+    if order.head is not None:
+        return dice.choice(BY_HEAD).format(form=order.form, head=order.head, spaced="、".join(order.head))
+    if order.title is not None:
+        return dice.choice(BY_TITLE).format(form=order.form, title=order.title)
+    return dice.choice(BY_FORM).format(form=order.form)
+
+
+def orders(poems: Sequence[Poem], dice: random.Random) -> Iterator[tuple[Poem, Order]]:
+    """What each poem may have been written for: its title (half of them), the heads of its lines, its form alone."""
+    for poem in poems:
+        drawn = dice.random()
+        if drawn < 0.5 and 0 < len(poem.title) <= LONGEST_TITLE:
+            yield poem, Order(poem.form, title=poem.title)
+        elif drawn < 0.9:
+            yield poem, Order(poem.form, head=poem.head)
+        else:
+            yield poem, Order(poem.form)
+
+
+def with_other_heads(
+    asked: Iterable[tuple[Poem, Order]], poems: Sequence[Poem], dice: random.Random
+) -> Iterator[tuple[Poem, Order]]:
+    """The same, three quarters of the acrostics with other characters of the `poems` at the heads of their lines.
+
+    Anybody's name may be asked for, and most characters never begin a line of verse: a model that has copied none of
+    them writes another rare one instead. So each is as likely as any other that two poems have. What stands in a single
+    one may have no token, if the tokenizer never saw that poem: its bytes cannot be copied and are drawn elsewhere.
+    """
+    found = Counter(character for poem in poems for character in set("".join(poem.lines)))
+    characters = sorted(character for character, count in found.items() if count > 1)
+    for poem, order in asked:
+        if order.head is not None and dice.random() < 0.75:
+            heads = dice.choices(characters, k=len(poem.lines))
+            poem = replace(poem, lines=tuple(head + line[1:] for head, line in zip(heads, poem.lines, strict=True)))
+            order = replace(order, head=poem.head)
+        yield poem, order
+
+
+# -- rules --
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the rules say of one answer."""
+
+    form: bool
+    """Lines and characters are exactly those asked for."""
+    rhymed: bool
+    """The even lines rhyme."""
+    head: bool | None
+    """The lines begin with the characters asked for; None where none were."""
+    repeated: bool
+    """A line stands there twice."""
+
+
+def judge(text: str, order: Order) -> Judgement:
+    """The rules, one by one."""
+    lines = lines_of(text)
+    head = None
+    if order.head is not None:
+        head = "".join(line[0] for line in lines) == order.head
+    return Judgement(
+        form=form_of(lines) == order.form,
+        rhymed=rhymes([line[-1] for line in lines[1::2]]),
+        head=head,
+        repeated=len(set(lines)) < len(lines),
+    )
+
+
+def reward_of(text: str, order: Order) -> float:
+    """The share of the rules that an answer keeps, 0 to 1; rhyme and head count only in the right form."""
+    found = judge(text, order)
+    if not found.form:
+        return 0.0
+    kept = [True, found.rhymed, not found.repeated, *([found.head] if found.head is not None else [])]
+    return sum(kept) / len(kept)

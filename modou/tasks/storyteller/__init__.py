@@ -1,0 +1,1 @@
+"""Questions about the storyteller's world, whose answers are known."""

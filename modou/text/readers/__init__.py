@@ -1,0 +1,1 @@
+"""A book as its owner has it becomes documents: one file a format."""

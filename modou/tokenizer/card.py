@@ -1,0 +1,84 @@
+"""The tokenizer's card: what a text costs, what the pieces are, and the proof that nothing is lost."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any, Self
+
+import numpy as np
+
+from modou.tokenizer.tokenizer import Tokenizer
+
+MOST_CHARACTERS = 20_000_000
+"""Characters of each text that are measured at most."""
+LISTED = 20
+
+
+class _Measure:
+    """Running counts over texts: one pass, memory of one text and one number a piece."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.uses = np.zeros(tokenizer.vocabulary, dtype=np.int64)
+        self.characters: Counter[str] = Counter()
+        self.length = 0
+        self.complete = True
+        self.given = hashlib.sha256()
+        self.decoded = hashlib.sha256()
+
+    def add(self, texts: Iterable[str]) -> Self:
+        for text in texts:
+            if self.length >= MOST_CHARACTERS:
+                self.complete = False
+                break
+            tokens = self.tokenizer.encode(text)
+            self.length += len(text)
+            self.characters.update(text)
+            self.uses += np.bincount(tokens, minlength=self.tokenizer.vocabulary)
+            self.given.update(text.encode(errors="surrogatepass"))
+            self.decoded.update(self.tokenizer.decode(tokens).encode())
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values; `byte_fallback` is the share of characters written as byte pieces."""
+        tokenizer = self.tokenizer
+        own = {tokenizer.piece_bytes[i].decode() for i in range(tokenizer.vocabulary) if not tokenizer.is_byte(i)}
+        spelled = sum(count for character, count in self.characters.items() if character not in own)
+        tokens = int(self.uses.sum())
+        return {
+            "characters": self.length,
+            "complete": self.complete,
+            "tokens": tokens,
+            "characters_per_token": self.length / tokens if tokens else None,
+            "distinct_characters": len(self.characters),
+            "distinct_characters_with_own_piece": sum(character in own for character in self.characters),
+            "byte_fallback": spelled / self.length if self.length else 0.0,
+            "unknown_tokens": int(self.uses[tokenizer.unk]),
+            "pieces_used": int((self.uses > 0).sum()),
+            "round_trip": {
+                "exact": self.given.digest() == self.decoded.digest(),
+                "text_sha256": self.given.hexdigest(),
+                "decoded_sha256": self.decoded.hexdigest(),
+            },
+        }
+
+
+def make_card(tokenizer: Tokenizer, train: Iterable[str], held_out: Iterable[str] = ()) -> dict[str, Any]:
+    """What a tokenizer does to its training texts and to others, as plain values.
+
+    Of texts over MOST_CHARACTERS only the beginning is measured (`complete`).
+    """
+    measured = _Measure(tokenizer).add(train)
+    pieces = [i for i in range(tokenizer.vocabulary) if tokenizer.piece_bytes[i] and not tokenizer.is_byte(i)]
+    longest = sorted(pieces, key=lambda i: (-tokenizer.characters(i), i))[:LISTED]
+    used = [int(i) for i in np.argsort(-measured.uses, kind="stable")[:LISTED] if measured.uses[i] > 0]
+    return {
+        "vocabulary": tokenizer.vocabulary,
+        "sha256": tokenizer.sha256,
+        "training": asdict(tokenizer.training) if tokenizer.training else None,
+        "train": measured.summary(),
+        "held_out": _Measure(tokenizer).add(held_out).summary(),
+        "longest_pieces": [tokenizer.piece(i) for i in longest],
+        "most_frequent_pieces": [[tokenizer.piece(i), int(measured.uses[i])] for i in used],
+    }

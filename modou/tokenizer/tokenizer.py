@@ -1,0 +1,202 @@
+"""Text to token ids and back, exactly: SentencePiece with byte fallback (Kudo & Richardson 2018)."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self
+
+from modou.errors import UserError
+from modou.settings.text import TokenizerSettings
+from modou.storage import read_json, user_errors, write_bytes_atomically, write_json_atomically
+from modou.tokenizer.model import open_model, with_marks
+from modou.tokenizer.stream import StreamDecoder
+from modou.tokenizer.training import CONTROLS, NEWLINE, SPACE, Training, train_model, without_surrogates
+
+FILE_NAME = "tokenizer.model"
+UNSEEN_NAME = "unseen.json"
+"""Beside it: the ids that no text in training held."""
+_BLOCK = 1 << 16
+"""Characters handed to SentencePiece at once: its memory grows with them."""
+
+
+class Tokenizer:
+    """decode(encode(text)) == text for every text (a lone surrogate, which is no text, becomes U+FFFD).
+
+    No text encodes to a control id: a user cannot write an end of turn.
+    """
+
+    unk, bos, eos, pad = 0, 1, 2, 3
+
+    def __init__(
+        self,
+        model: bytes,
+        training: Training | None = None,
+        source: str = "the model",
+        unseen: Iterable[int] = (),
+    ) -> None:
+        """`model`: a serialised SentencePiece model. UserError names `source`: damaged, or lacks a piece."""
+        self.model = model
+        self.training = training
+        self.unseen = frozenset(unseen)
+        """Ids that no text in training held, where it is known. A model never draws them: each is all but impossible to
+        it, but there are hundreds (most of the byte pieces), and one of them spoils a text."""
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        self._processor = open_model(model)
+        if self._processor is None:
+            raise UserError("tokens.model_damaged", path=source)
+        self.vocabulary: int = self._processor.get_piece_size()
+        self._pieces: list[str] = [self._processor.id_to_piece(i) for i in range(self.vocabulary)]
+        self._ids = {piece: i for i, piece in enumerate(self._pieces)}
+        self._require_special_pieces(source)
+        self.newline = self._ids[NEWLINE]
+        self.controls = {name.strip("<|>"): self._ids[name] for name in CONTROLS}
+        """Ids of "system", "user", "assistant", "end"."""
+        self.system, self.user, self.assistant, self.end = self.controls.values()
+        self.piece_bytes: tuple[bytes, ...] = tuple(self._bytes_of(i) for i in range(self.vocabulary))
+        """The UTF-8 bytes each id stands for (none for unk, bos, eos, pad and control symbols)."""
+        self._literal_space = [self._ids[f"<0x{byte:02X}>"] for byte in SPACE.encode()]
+
+    def _require_special_pieces(self, source: str) -> None:
+        wanted = {"<unk>": 0, "<s>": 1, "</s>": 2, "<pad>": 3}
+        for name in (*wanted, NEWLINE, SPACE, *(f"<0x{byte:02X}>" for byte in range(256))):
+            found = self._ids.get(name)
+            if found is None or found != wanted.get(name, found):
+                raise UserError("tokens.model_foreign", path=source, missing=repr(name))
+        for name in CONTROLS:
+            if name not in self._ids:
+                raise UserError("tokens.marks_missing", path=source, mark=name)
+            if not self.is_control(self._ids[name]):
+                raise UserError("tokens.mark_is_text", path=source, mark=name)
+
+    def _bytes_of(self, token: int) -> bytes:
+        processor = self._processor
+        assert processor is not None
+        if processor.is_control(token) or processor.is_unknown(token):
+            return b""
+        if processor.is_byte(token):
+            return bytes([int(self._pieces[token][3:5], 16)])
+        return self._pieces[token].replace(SPACE, " ").encode()
+
+    @classmethod
+    def train(cls, texts: Iterable[str], settings: TokenizerSettings) -> Self:
+        """A tokenizer learnt from `texts` (of a large corpus an even sample; see `training`).
+
+        UserError: no text, or SentencePiece refuses.
+        """
+        model, training = train_model(texts, settings)
+        return cls(model, training)
+
+    @classmethod
+    def load(cls, folder: Path, extend: bool = False) -> Self:
+        """The tokenizer saved in `folder`; `extend`: with the marks of a conversation, where it lacks them.
+
+        UserError: missing, damaged, or not one of ours.
+        """
+        path = folder / FILE_NAME
+        try:
+            model = path.read_bytes()
+        except OSError:
+            raise UserError("tokens.model_missing", path=path) from None
+        unseen = read_json(folder / UNSEEN_NAME) if (folder / UNSEEN_NAME).exists() else ()
+        return cls(with_marks(model) if extend else model, source=str(path), unseen=unseen)
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer.model and what is unseen, each whole or not at all. UserError: disk full, no permission."""
+        with user_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(folder / FILE_NAME, self.model)
+        if self.unseen:
+            write_json_atomically(folder / UNSEEN_NAME, sorted(self.unseen))
+        else:
+            (folder / UNSEEN_NAME).unlink(missing_ok=True)
+
+    def knowing(self, ids: Iterable[int]) -> Self:
+        """The same tokenizer for a model that was taught these ids, too."""
+        return type(self)(self.model, self.training, unseen=self.unseen.difference(ids))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes get the model's bytes.
+        return type(self), (self.model, self.training, "the model", self.unseen)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`; no bos or eos is added."""
+        return list(chain.from_iterable(self.encode_parts(text)))
+
+    def encode_parts(self, text: str) -> Iterator[list[int]]:
+        """What `encode` gives, part by part: the memory does not grow with the text."""
+        assert self._processor is not None
+        # SentencePiece cannot tell a literal U+2581 from a space: it is written as its three byte pieces.
+        for number, stretch in enumerate(without_surrogates(text).split(SPACE)):
+            if number:
+                yield self._literal_space
+            for block in self._blocks(stretch):
+                yield self._processor.encode(block, num_threads=1)
+
+    def encode_batch(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
+        """Token ids of each text; short plain texts are encoded by `threads` threads at once."""
+        assert self._processor is not None
+        plain = [i for i, text in enumerate(texts) if len(text) <= _BLOCK and SPACE not in text]
+        clean = [without_surrogates(texts[i]) for i in plain]
+        encoded = dict(zip(plain, self._processor.encode(clean, num_threads=threads) if clean else [], strict=True))
+        return [encoded[i] if i in encoded else self.encode(text) for i, text in enumerate(texts)]
+
+    def _blocks(self, text: str) -> Iterator[str]:
+        """`text` in blocks, cut only between characters that share no piece, so that the ids are the same."""
+        start = 0
+        while len(text) - start > _BLOCK:
+            cut = start + _BLOCK
+            while cut < min(start + 2 * _BLOCK, len(text)) and text[cut - 1 : cut + 1] in self._neighbours:
+                cut += 1
+            yield text[start:cut]
+            start = cut
+        yield text[start:]
+
+    @cached_property
+    def _neighbours(self) -> frozenset[str]:
+        """All pairs of characters that stand side by side inside some piece."""
+        words = (piece.decode() for i, piece in enumerate(self.piece_bytes) if not self.is_byte(i))
+        return frozenset(word[i : i + 2] for word in words for i in range(len(word) - 1))
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of `tokens`: control ids give nothing, bytes that are no UTF-8 give U+FFFD.
+
+        IndexError: no such id.
+        """
+        ids = list(tokens)
+        if ids and min(ids) < 0:
+            raise IndexError(min(ids))
+        return b"".join([self.piece_bytes[i] for i in ids]).decode(errors="replace")
+
+    def stream(self) -> StreamDecoder:
+        """A decoder that takes one id at a time."""
+        return StreamDecoder(self.piece_bytes)
+
+    def piece(self, token: int) -> str:
+        """A readable name: the text itself, with ␣ for a space and ⏎ for the newline; `<0xE4>` for a byte."""
+        return self._pieces[token].replace(SPACE, "␣").replace(NEWLINE, "⏎")
+
+    def pieces(self) -> list[str]:
+        """The raw SentencePiece names of all ids (▁ is a space)."""
+        return list(self._pieces)
+
+    def score(self, token: int) -> float:
+        """SentencePiece's score of a piece (merge order for bpe, log-probability for unigram)."""
+        assert self._processor is not None
+        return float(self._processor.get_score(token))
+
+    def is_byte(self, token: int) -> bool:
+        """Whether this id is one of the 256 byte pieces."""
+        assert self._processor is not None
+        return bool(self._processor.is_byte(token))
+
+    def is_control(self, token: int) -> bool:
+        """Whether this id is bos, eos, pad or a control symbol: never produced from text."""
+        assert self._processor is not None
+        return bool(self._processor.is_control(token))
+
+    def characters(self, token: int) -> int:
+        """Characters this id begins: a piece's length, 0 for control ids, 1 or 0 for a byte."""
+        data = self.piece_bytes[token]
+        return sum(byte & 0xC0 != 0x80 for byte in data)

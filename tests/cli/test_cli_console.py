@@ -1,0 +1,271 @@
+"""What a run looks like: harmless text, lines that fit, a live panel on a terminal and plain lines elsewhere."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from modou.cli import console
+from modou.cli.live import LiveDisplay, PlainDisplay
+from modou.cli.plain import beside, cell_len, clip, first_sentence, harmless, one_line, wrap
+from modou.cli.progress import TrainingState
+from modou.cli.signals import StopSignals
+from modou.cli.words import Event, ending, quoted
+from modou.pipeline.events import Measured, Notice, Planned, RunEnded, StageBegan, StageEnded, StageProgress
+from modou.report.words import Words
+from modou.train import events
+
+EVIL = "\x1b[31m红\x1b[0m\x1b]0;owned\x07色[bold]字[/bold]\r\x08\x9b2J\u202e倒\u2028。后面的话。"
+CARD = {"vocabulary": 512, "train": {"characters_per_token": 1.5, "round_trip": {"exact": True}}}
+FACTS = {
+    "cleaning": {
+        "characters": {"input": 1234, "output": 1200},
+        "chapters": 12,
+        "rules": {"headings": {"count": 12, "characters": 90}, "spaces": {"count": 0, "characters": 0}},
+    },
+    "split": {"characters": {"train": 1000, "validation": 100, "test": 100}},
+}
+REPORT: dict[str, Any] = {
+    "test": {"bits_per_char": 5.0},
+    "baselines": {"kn5": {"bits_per_char": 5.57}},
+    "advantage": {"kn5": {"bits_per_char": 0.57, "interval": [0.5, 0.6]}},
+    "final_samples": [{"prompt": "却说", "text": EVIL}],
+    "advice": ["more text"],
+}
+
+
+def story(folder: Path, steps: int = 4) -> Iterator[Event]:
+    """A whole run's events."""
+    yield StageBegan("clean", 1, 7)
+    yield StageProgress("clean", 1, 2)
+    yield StageEnded("clean", FACTS)
+    yield StageEnded("tokenizer", CARD, skipped=True)
+    yield StageEnded("shards", {"tokens": 800, "documents": 12})
+    yield StageBegan("plan", 4, 7)
+    yield Planned((("model.layers", 2, "as deep as\x1b[1m needed"),), 5.2)
+    yield StageBegan("train", 5, 7)
+    yield Measured(1e11, 1e6, "cpu")
+    yield events.Started(0, steps, None, ("step-00000001: size",))
+    for step in range(1, steps + 1):
+        yield events.Stepped(step, steps, 0.1 * step, 0.1, 100, {"loss": 3.0 / step, "bits_per_char": 6.0 / step})
+    numbers = {"validation": {"bits_per_char": 5.5}, "average": {"validation": {"bits_per_char": 5.4}}}
+    yield events.Evaluated(steps, 0.4, numbers, True)
+    yield events.Sampled(steps, ({"prompt": "却说", "text": EVIL},))
+    yield events.Rescheduled(9, steps)
+    yield events.Saved(steps, folder)
+    yield events.Ended(steps, 0.4, "finished")
+    yield StageEnded("train", {"stopped": "finished"})
+    yield StageEnded("evaluate", {"test": {"bits_per_char": 5.0}})
+    yield Notice("look here", "warning")
+    yield RunEnded(folder, True, REPORT)
+
+
+def plain(folder: Path) -> list[str]:
+    stream = io.StringIO()
+    console.watch(story(folder), PlainDisplay(stream))
+    return stream.getvalue().splitlines()
+
+
+def test_plain_lines_tell_everything_without_control_codes(tmp_path: Path) -> None:
+    lines = plain(tmp_path)
+    page = "\n".join(lines)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", page)
+    for said in (
+        "[1/7] clean: 1,200 characters, 12 chapters; touched: chapter headings (12); 1,000 to train on",
+        "done before · 512 pieces, 1.50 characters a token; restores the text exactly",
+        "800 tokens",
+        "[4/7] plan: 5.20 bits per character expected",
+        "model.layers = 2  as deep as needed",
+        "! passed over a damaged checkpoint: step-00000001: size",
+        "step 4/4",
+        "step 4: validation 5.50 bits/char (averaged 5.40), the best so far · 却说红色[bold]字[/bold]倒。",
+        "! at this pace the time pays for 4 steps (9 before)",
+        "! look here",
+    ):
+        assert said in page
+    assert len([line for line in lines if line.startswith("step ")]) == 2, "the first step, and the last"
+
+
+def test_the_end_is_five_lines(tmp_path: Path) -> None:
+    lines = plain(tmp_path)[-5:]
+    assert "5.00" in lines[0] and "5.57" in lines[0] and "0.57" in lines[0]
+    assert lines[1].startswith("It writes: 却说红")
+    assert lines[2] == f"Report: {tmp_path / 'report.html'}"
+    assert lines[3] == f'Let it write on: modou generate {tmp_path} "却说"'
+    assert lines[4] == "What would help most: more text"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_event_shows_a_raw_key(language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODOU_LANG", language)
+    page = "\n".join(plain(tmp_path))
+    assert "console." not in page and "{" not in page
+    assert ("清洗" in page) == (language == "zh")
+
+
+def test_an_end_without_numbers_still_says_where_and_what_next(tmp_path: Path) -> None:
+    assert [line.split(":")[0] for line in ending(tmp_path, {})] == ["Let it write on"]
+    assert len(list(ending(tmp_path, {"test": {"bits_per_char": None}, "advice": []}))) == 2
+
+
+def test_undecided_and_worse_are_said_as_such(tmp_path: Path) -> None:
+    for gain, ends, says in ((0.1, [-0.1, 0.3], "too small"), (-0.5, [-0.6, -0.4], "learned less")):
+        report = {**REPORT, "advantage": {"kn5": {"bits_per_char": gain, "interval": ends}}}
+        assert says in next(ending(tmp_path, report))
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_live_panel_fits_its_terminal(width: int, tmp_path: Path) -> None:
+    stream = io.StringIO()
+    face = Console(file=stream, force_terminal=True, width=width, height=30, markup=False, highlight=False)
+    display = LiveDisplay(face)
+    panels: list[str] = []
+    with display:
+        for event in story(tmp_path):
+            display.show(event)
+            if isinstance(event, events.Sampled):
+                display.stopping()
+            page = io.StringIO()
+            Console(file=page, width=width, markup=False, highlight=False).print(display.panel())
+            panels.append(page.getvalue())
+    shown = [line for panel in panels for line in panel.splitlines()]
+    assert all(cell_len(line) <= width for line in shown)
+    page = "\n".join(shown)
+    assert "4/4" in page and "written at step 4" in page and "[bold]" in page and "owned" not in page
+    assert "saved, then modou stops" in " ".join(page.split()) or width == 40
+    assert "\x1b[?25h" in stream.getvalue(), "the cursor comes back"
+
+
+def test_the_state_smooths_and_foresees() -> None:
+    now = [0.0]
+    state = TrainingState(clock=lambda: now[0])
+    assert state.seconds_left is None and state.share_of_peak is None and state.memory_mb is None
+    state.take(events.Started(10, 110))
+    state.take(Measured(1e9, 1e5, "cpu"))
+    for step in range(11, 61):
+        now[0] += 2.0
+        state.take(events.Stepped(step, 110, 0.0, 1.0, 1000, {"loss": 2.0, "bits_per_char": 4.0}))
+    assert state.seconds_left == pytest.approx(100.0)
+    assert state.tokens_per_second == pytest.approx(1000.0)
+    assert state.share_of_peak == pytest.approx(0.1)
+    assert (state.loss, state.train_bits) == (pytest.approx(2.0), pytest.approx(4.0))
+    assert "10.0% of peak" in state.line(Words("en"))
+    state.take(events.Stepped(61, 110, 0.0, 1.0, 1000, {"loss": 22.0}))
+    assert state.loss == pytest.approx(3.0), "one step moves the mean by a twentieth"
+
+
+def test_one_training_may_follow_another() -> None:
+    state = TrainingState()
+    state.take(Measured(1e9, 1e5, "cpu"))
+    state.take(events.Started(0, 2))
+    state.take(events.Stepped(1, 2, 0.0, 1.0, 1000, {"loss": 2.0, "bits_per_char": 4.0, "reward": 1.0}))
+    state.take(events.Started(0, 5))
+    state.take(events.Stepped(1, 5, 0.0, 1.0, 10, {"loss": 0.5}))
+    line = state.line(Words("en"))
+    assert "loss 0.500" in line and "10 tokens/s" in line
+    assert "bits" not in line and "peak" not in line and "reward" not in line
+
+
+def test_the_outcome_is_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = console.watch(story(tmp_path), PlainDisplay(io.StringIO()))
+    console.print_json({**outcome.to_json(), "odd": float("nan")})
+    values = json.loads(capsys.readouterr().out)
+    assert values["run"] == {"folder": str(tmp_path), "finished": True}
+    assert values["test"]["bits_per_char"] == 5.0 and values["notices"] == ["look here"] and values["odd"] is None
+
+
+def test_a_stop_outside_training_ends_the_run_and_closes_it(tmp_path: Path) -> None:
+    closed: list[bool] = []
+
+    def endless() -> Iterator[Event]:
+        try:
+            while True:
+                yield StageProgress("tokenizer", 1, 2)
+        finally:
+            closed.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        console.watch(endless(), PlainDisplay(io.StringIO()), lambda: True)
+    assert closed == [True]
+
+
+def test_a_stop_in_training_is_left_to_the_loop(tmp_path: Path) -> None:
+    stopped = [events.Started(0, 9), events.Stepped(1, 9, 1.0, 1.0, 5, {}), events.Ended(1, 1.0, "interrupted")]
+    outcome = console.watch(iter([*stopped, RunEnded(tmp_path, False)]), PlainDisplay(io.StringIO()), lambda: True)
+    assert outcome.interrupted
+
+
+def test_the_second_signal_interrupts() -> None:
+    import signal
+
+    said: list[bool] = []
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignals(lambda: said.append(True)) as signals:
+        assert not signals.requested()
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.requested() and said == [True]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_texts_stream_one_after_another(capsys: pytest.CaptureFixture[str]) -> None:
+    pages = console.Pages("从前", 2)
+    pages.begin()
+    for sample, piece, done in ((1, "乙", False), (0, "甲\x1b", False), (1, "。", True), (0, "！", True)):
+        pages.push(sample, piece, done)
+    assert capsys.readouterr().out == "── text 1 ──\n从前甲！\n\n── text 2 ──\n从前乙。\n"
+
+
+def test_words_for_a_shell() -> None:
+    assert quoted("runs/小说", plain=True) == "runs/小说"
+    assert quoted("my run", plain=True) == '"my run"'
+    assert quoted("a$b") == "'a$b'"
+
+
+@given(st.text())
+def test_nothing_that_a_model_writes_can_touch_the_terminal(text: str) -> None:
+    shown = harmless(text + EVIL)
+    assert not any((ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in shown)
+    assert "\n" not in one_line(text)
+
+
+@given(st.text(), st.integers(2, 60))
+def test_a_clipped_text_fits(text: str, cells: int) -> None:
+    line = clip(text, cells)
+    assert cell_len(line) <= cells and "\n" not in line
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Mn", "Me", "Mc"])), st.integers(20, 60))
+def test_wrapping_loses_nothing_and_fits(text: str, cells: int) -> None:
+    lines = wrap(text, cells)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(cell_len(line) <= cells for line in lines)
+
+
+def test_chinese_wraps_between_characters_but_no_line_begins_with_a_stop() -> None:
+    lines = wrap("山高路远，水长天阔，走到天黑，也没有看见一个人。" * 3, 24)
+    assert all(cell_len(line) <= 24 and line[0] not in "，。" for line in lines)
+    assert beside("--x", "说明", 2, 10, 40) == ["  --x     说明"]
+    assert beside("--longer-than-that", "说明", 2, 10, 40) == ["  --longer-than-that", "          说明"]
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("他走了。她来了。", "他走了。"),
+        ("“你来了！”她说。", "“你来了！”"),
+        ("He left. She came.", "He left."),
+        ("没有句号", "没有句号"),
+        ("", ""),
+    ],
+)
+def test_the_first_sentence(text: str, first: str) -> None:
+    assert first_sentence(text) == first

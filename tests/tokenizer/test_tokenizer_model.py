@@ -1,0 +1,100 @@
+"""Marks given to a SentencePiece model that was trained without them: control symbols behind what stays as it was."""
+
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modou.errors import UserError
+from modou.settings.text import TokenizerKind, TokenizerSettings
+from modou.tokenizer import model as tokenizer_model
+from modou.tokenizer import training as tokenizer_training
+from modou.tokenizer.model import open_model, with_marks
+from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.training import CONTROLS, train_model
+
+STORY = "\n".join(
+    f"第{i}日，小魔豆长高了{i * 7 % 13}寸。The user said <|user|> and that was the end." for i in range(60)
+)
+
+
+def trained(kind: TokenizerKind = "bpe", marks: tuple[str, ...] = ()) -> bytes:
+    """A model that reserves `marks` only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizer_training, "CONTROLS", marks)
+        return train_model([STORY], TokenizerSettings(kind=kind, vocabulary=360, threads=1))[0]
+
+
+def opened(model: bytes) -> sentencepiece.SentencePieceProcessor:
+    processor = open_model(model)
+    assert processor is not None
+    return processor
+
+
+def pieces(model: bytes) -> list[tuple[str, float, bool, bool]]:
+    """Name, score, whether control, whether a byte, of every id."""
+    one = opened(model)
+    return [
+        (one.id_to_piece(i), one.get_score(i), one.is_control(i), one.is_byte(i)) for i in range(one.get_piece_size())
+    ]
+
+
+@pytest.fixture(scope="module", params=["bpe", "unigram", "char"])
+def markless(request: pytest.FixtureRequest) -> bytes:
+    return trained(request.param)
+
+
+def test_the_marks_come_last_and_all_else_stays(markless: bytes) -> None:
+    before, after = pieces(markless), pieces(with_marks(markless))
+    assert after[: len(before)] == before
+    assert after[len(before) :] == [(name, 0.0, True, False) for name in CONTROLS]
+    tokenizer = Tokenizer(with_marks(markless))
+    assert list(tokenizer.controls.values()) == [len(before) + i for i in range(4)]
+    assert tokenizer.decode(tokenizer.controls.values()) == ""
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text() | st.text(alphabet="▁ \n\t\0豆魔<|>suer/endasitym") | st.sampled_from((*CONTROLS, STORY)))
+def test_every_text_is_encoded_as_before(markless: bytes, text: str) -> None:
+    extended = with_marks(markless)
+    tokens = opened(extended).encode(text)
+    assert tokens == opened(markless).encode(text)
+    tokenizer = Tokenizer(extended)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert not any(tokenizer.is_control(token) for token in (*tokens, *tokenizer.encode(text)))
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "char"])
+def test_it_is_what_the_trainer_writes(kind: TokenizerKind) -> None:
+    reserved = {piece[0]: piece for piece in pieces(trained(kind, CONTROLS))}
+    assert [reserved[name] for name in CONTROLS] == pieces(with_marks(trained(kind)))[-4:]
+
+
+def test_only_what_is_lacking_is_added() -> None:
+    some = trained(marks=("<|user|>", "<|end|>"))
+    assert [name for name, *_ in pieces(with_marks(some))[-2:]] == ["<|system|>", "<|assistant|>"]
+    assert len(pieces(with_marks(some))) == len(pieces(some)) + 2
+    for whole in (trained(marks=CONTROLS), with_marks(some), b"", b"no model"):
+        assert with_marks(whole) == whole
+
+
+def test_a_tokenizer_without_marks_is_refused_unless_they_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(trained())
+    with pytest.raises(UserError, match=r"<\|system\|>.*modou sft"):
+        Tokenizer.load(tmp_path)
+    assert Tokenizer.load(tmp_path, extend=True).model == with_marks(trained())
+    assert path.read_bytes() == trained()
+    path.write_bytes(b"no model")
+    with pytest.raises(UserError, match="not an intact tokenizer"):
+        Tokenizer.load(tmp_path, extend=True)
+
+
+def test_a_mark_that_text_can_write_is_refused() -> None:
+    control = tokenizer_model._control_piece("<|user|>")
+    written_by_text = trained() + control[:-1] + b"\x04"  # user defined
+    assert opened(written_by_text).encode("<|user|>")[-1] == len(pieces(written_by_text)) - 1
+    with pytest.raises(UserError, match=r"<\|user\|> is a piece that a text can write"):
+        Tokenizer(with_marks(written_by_text))
