@@ -30,7 +30,7 @@ from modou.pipeline.plan import MINUTES, Budget, plan_tokenizer, plan_training
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
 from modou.settings.run import RunSettings
-from modou.settings.train import Trained
+from modou.settings.train import Trained, budget_cap
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import events
 from modou.train.parallel import choose_device
@@ -91,7 +91,7 @@ def begin(folder: RunFolder, book: str | None, asked: RunSettings, extend: bool 
 
 def with_minutes(asked: T, minutes: float | None) -> T:
     """`--minutes` laid over the settings. MODOU_MAX_MINUTES caps every budget (for tests and demonstrations)."""
-    cap = float(os.environ.get("MODOU_MAX_MINUTES") or "inf")
+    cap = budget_cap()
     if minutes is None and asked.is_set("train", "minutes"):
         minutes = asked.train.minutes
     if minutes is None:

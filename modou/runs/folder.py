@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+from torch import Tensor
 
-from modou.runs import checkpoints
-from modou import storage
-from modou.errors import UserError
+from modou import messages, storage
+from modou.errors import UserError, tell
 from modou.model.gpt import GPT
 from modou.model.growth import with_added_tokens
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.model.step import store_for_reading
+from modou.runs import checkpoints
+from modou.runs.state import CheckpointState
 from modou.settings.align import RewardSettings, SftSettings
 from modou.settings.base import read_toml, write_toml
 from modou.settings.model import ModelSettings
@@ -129,6 +131,7 @@ def _describe_owner(path: Path) -> str:
 def find_checkpoint(run: RunFolder, which: str | int = "best") -> checkpoints.Found:
     """A whole checkpoint of a run: "best" (else the newest), "latest", or that of a step.
 
+    Where a damaged one would have been taken, the user is told so, and which is used instead.
     UserError: no run, no checkpoint, no such step, damaged.
     """
     run.require()
@@ -146,6 +149,8 @@ def find_checkpoint(run: RunFolder, which: str | int = "best") -> checkpoints.Fo
     found = checkpoints.best(run.checkpoints) if which == "best" else checkpoints.newest(run.checkpoints)
     if found is None:
         raise UserError("storage.no_checkpoint", folder=run.checkpoints)
+    for problem in found.problems:
+        tell(messages.text("storage.used_instead", problem=problem, step=found.step))
     return found
 
 
@@ -189,24 +194,24 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     """As `load_model`, with the matrices as training wants them.
 
     extend: a tokenizer that lacks the marks of a conversation gets them, and the model a token for each. Files stay.
-    state.json tells the group of weights as "weights" (default "model") and the tokenizer's hash as "tokenizer_sha256".
-    UserError: not a run, damaged, weights of another shape, another tokenizer than in training.
+    UserError: not a run, damaged, weights of another shape or that are no numbers, another tokenizer than in training.
     """
     while True:
         found = find_checkpoint(run, which)
         try:
-            state = checkpoints.read_state(found.path)
-            tensors = checkpoints.load_group(found.path, str(state.get("weights", "model")))
+            state = CheckpointState.read(found.path)
+            tensors = checkpoints.load_group(found.path, state.weights)
             break
         except UserError:
             # Purged by a running trainer since it was found: look again. Damaged and still there: say so.
             if found.path.is_dir() or isinstance(which, int):
                 raise
     tokenizer = Tokenizer.load(run.tokenizer, extend)
-    if state.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
+    if state.hashes.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
         raise UserError("storage.other_tokenizer", folder=run.tokenizer)
     model = make_model(run.read_settings())
     _require_same(model.state_dict(), tensors, found.path)
+    _require_finite(tensors, found)
     model.load_state_dict(tensors)
     if isinstance(model, AdaptedGPT):
         model = model.merged()
@@ -215,6 +220,13 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     if extend:
         model = with_added_tokens(model, [tokenizer.encode(name) for name in tokenizer.pieces()[model.settings.vocabulary :]])
     return model, tokenizer, found.step
+
+
+def _require_finite(tensors: dict[str, Tensor], found: checkpoints.Found) -> None:
+    """UserError where a weight is no number: all that the model computes would be none."""
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise UserError("storage.not_finite", step=found.step, tensor=name, path=found.path)
 
 
 def _require_same(expected: dict[str, Any], tensors: dict[str, Any], path: Path) -> None:

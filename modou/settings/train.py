@@ -1,9 +1,11 @@
 """How a model is trained."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from modou.errors import UserError
 from modou.settings.base import Groups, Settings
 from modou.settings.sampling import SamplingSettings
 
@@ -108,3 +110,18 @@ class Trained(Groups):
     """Learning-rate schedule."""
     sampling: SamplingSettings = SamplingSettings()
     """Generation."""
+
+
+def budget_cap() -> float:
+    """Minutes that no budget may exceed, from MODOU_MAX_MINUTES (for tests and demonstrations); without it, infinity.
+
+    UserError: it is no number above 0.
+    """
+    given = os.environ.get("MODOU_MAX_MINUTES", "").strip()
+    try:
+        cap = float(given or "inf")
+    except ValueError:
+        cap = 0.0
+    if not cap > 0:  # NaN, too, is not
+        raise UserError("settings.bad_cap", value=given[:60])
+    return cap

@@ -9,10 +9,16 @@ from typing import Any, Self
 
 from modou.errors import UserError
 from modou.settings.text import TokenizerSettings
-from modou.storage import read_json, user_errors, write_bytes_atomically, write_json_atomically
+from modou.storage import (
+    read_json,
+    user_errors,
+    without_surrogates,
+    write_bytes_atomically,
+    write_json_atomically,
+)
 from modou.tokenizer.model import open_model, with_marks
 from modou.tokenizer.stream import StreamDecoder
-from modou.tokenizer.training import CONTROLS, NEWLINE, SPACE, Training, train_model, without_surrogates
+from modou.tokenizer.training import CONTROLS, NEWLINE, SPACE, Training, train_model
 
 FILE_NAME = "tokenizer.model"
 UNSEEN_NAME = "unseen.json"

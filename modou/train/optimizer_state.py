@@ -20,7 +20,10 @@ def collect(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> di
 
 
 def restore(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Puts what `collect` gave back, placed like the parameters of this process."""
+    """Puts what `collect` gave back, placed like the parameters of this process.
+
+    KeyError, ValueError: the tensors are those of other parameters.
+    """
     by_name: dict[str, dict[str, Tensor]] = {}
     for path, tensor in tensors.items():
         name, key = path.rsplit("/", 1)
@@ -37,6 +40,8 @@ def restore(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tenso
 def _placed(value: Tensor, parameter: nn.Parameter) -> Tensor:
     if value.ndim == 0:  # a step count
         return value.to(parameter.device)
+    if value.shape != parameter.shape:
+        raise ValueError(f"a state of shape {tuple(value.shape)}")
     tensor = torch.zeros_like(parameter)
     place(tensor, value)
     return tensor

@@ -83,7 +83,7 @@ def test_plain_lines_tell_everything_without_control_codes(tmp_path: Path) -> No
         "800 tokens",
         "[4/7] plan: 5.20 bits per character expected",
         "model.layers = 2  as deep as needed",
-        "! passed over a damaged checkpoint: step-00000001: size",
+        "! damaged: step-00000001: size",
         "step 4/4",
         "step 4: validation 5.50 bits/char (averaged 5.40), the best so far · 却说红色[bold]字[/bold]倒。",
         "! at this pace the time pays for 4 steps (9 before)",

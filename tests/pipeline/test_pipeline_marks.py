@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from checkpoint_helpers import state
 from train_helpers import DOES, WHAT, WHERE, WHO, sentences
 
 from modou import storage
@@ -64,8 +65,8 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     )
     run.write_settings({"model": shape.model_dump()})
     torch.manual_seed(1)
-    state = {"tokenizer_sha256": hashlib.sha256(model).hexdigest()}
-    checkpoints.save(run.checkpoints, 1, {"model": dict(GPT(shape).named_parameters())}, state, best=True)
+    said = state(1, tokenizer_sha256=hashlib.sha256(model).hexdigest())
+    checkpoints.save(run.checkpoints, 1, {"model": dict(GPT(shape).named_parameters())}, said, best=True)
     return run.path
 
 

@@ -2,29 +2,39 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import ConfigDict, Field, Strict
+
+from modou import storage
+
+Count = Annotated[int, Strict(), Field(ge=0, lt=2**53)]
+Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Word = Annotated[str, Strict(), Field(max_length=100)]
 
 
 @dataclass
 class Progress:
     """Counters of a run over all its sittings."""
 
-    planned: int
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    planned: Count
     """Updates in all as the settings say; they say another number once the run is extended."""
-    steps: int
+    steps: Count
     """Updates in all: as planned, or fewer where the time does not pay for them."""
-    step: int = 0
+    step: Count = 0
     """Updates done."""
-    tokens: int = 0
+    tokens: Count = 0
     """Loss units seen (tokens, for pretraining)."""
-    seconds: float = 0.0
+    seconds: Finite = 0.0
     """Seconds spent in training steps."""
-    best: float | None = None
+    best: Finite | None = None
     """Best value of the objective's measure so far."""
-    best_step: int = 0
-    weights: str = "model"
+    best_step: Count = 0
+    weights: Word = "model"
     """Which weights gave the newest evaluation's better value: "model" or "average"."""
-    worse_in_a_row: int = 0
+    worse_in_a_row: Count = 0
 
     def note(self, value: float, weights: str) -> bool:
         """Takes in an evaluation; True where it is the best so far."""
@@ -45,6 +55,9 @@ class Progress:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """Back from plain values."""
-        return cls(**values)
+    def from_json(cls, values: Any) -> Self:
+        """Back from plain values. ValueError: they are not these counters, or contradict one another."""
+        progress = storage.parse_form(cls, values)
+        if not progress.best_step <= progress.step or not progress.steps <= progress.planned:
+            raise ValueError("counters that contradict one another")
+        return progress
