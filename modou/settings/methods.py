@@ -102,7 +102,7 @@ class RolloutSettings(Settings):
 
 
 class PpoSettings(Settings):
-    """PpoMethod policy optimisation."""
+    """Proximal policy optimisation."""
 
     kl_weight: Annotated[float, Field(ge=0)] = 0.05
     """Price of a nat of distance from the reference, at the start."""
@@ -225,7 +225,7 @@ class PpoRun(Writing):
     train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
     ppo: PpoSettings = PpoSettings()
-    """PpoMethod policy optimisation."""
+    """Proximal policy optimisation."""
     rollout: RolloutSettings = RolloutSettings()
     """Rounds of answers."""
     optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]

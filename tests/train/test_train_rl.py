@@ -263,7 +263,7 @@ def test_paid_as_it_goes_the_best_answer_is_still_the_best() -> None:
     made, model = objective("ppo"), policy_model("ppo")(SHAPE)
     assert isinstance(made, Ppo)
     made.rollout, made.step_judge = ROUND.changed(unfinished_penalty=0.0), by_step
-    made.settings = made.settings.changed(decay=1.0)
+    made.settings = made.settings.changed(gae_lambda=1.0)
     made.prepare(model, 0)
     returns_NT, mask_NT = made.kept["returns_NT"], made.kept["mask_NT"]
     first_N1 = mask_NT.argmax(1, keepdim=True)
