@@ -94,6 +94,8 @@ def run(request: Request[Any], should_stop: Callable[[], bool] = never) -> Itera
         and not (folder.exists() and Record.read(folder).planned)
     ):
         raise UserError("pipeline.plan_first", path=folder.path)
+    if any(name not in request.inputs for name in METHODS[request.method].inputs):
+        folder.require()  # what is not named must be known to the folder
     if first:
         folder.create()
     with folder.lock() if first else nullcontext():
@@ -157,7 +159,7 @@ def begin(folder: RunFolder, request: Request[G]) -> Record[G]:
 
 def joined(folder: RunFolder, request: Request[G]) -> Record[G]:
     """The record for a process that only helps to train: the plan where it is made, else what the command says."""
-    if folder.exists() and (here := Record[G].read(folder)).planned:
+    if is_begun(folder) and (here := Record[G].read(folder)).planned:
         return here
     return Record(request.method, request.inputs, request.settings)
 

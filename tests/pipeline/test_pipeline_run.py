@@ -247,8 +247,8 @@ def test_minutes_alone_plan_and_keep_to_the_time(finished: tuple[str, Path, list
 @pytest.mark.parametrize(
     ("command", "key"),
     [
-        (lambda out: pretrain(None, RunSettings(), out, until="shards"), "modou clean BOOK"),
-        (lambda out: pretrain(None, RunSettings(), out, until="train"), "modou clean BOOK"),
+        (lambda out: pretrain(None, RunSettings(), out, until="shards"), "not a run folder"),
+        (lambda out: pretrain(None, RunSettings(), out, until="train"), "not a run folder"),
         (lambda out: once_more(RunFolder(out), "evaluate", {}), "run"),
         (lambda out: once_more(RunFolder(out), "report", {}), "run"),
     ],
