@@ -38,7 +38,7 @@ ROW = 1 << 24
 LOG = 1 << 30
 """Bytes of a file of JSON lines, at most."""
 _DEEPEST = 100
-"""Lists and objects inside one another: what is nested deeper was not written by us, and ends Python's stack."""
+"""Lists and objects inside one another."""
 
 T = TypeVar("T")
 
@@ -119,13 +119,14 @@ def _utf8(text: str) -> bytes:
 
 
 def json_text(value: Any) -> str:
-    """`value` as indented JSON, Chinese kept readable. Tuples become lists."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    """`value` as indented JSON, Chinese kept readable. Tuples become lists; half a character, as names of files may
+    hold it, becomes U+FFFD."""
+    return without_surrogates(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def json_line(value: Any) -> str:
-    """`value` as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    """`value` as one line of JSON, halves of characters as in `json_text`."""
+    return without_surrogates(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def write_json_atomically(path: Path, value: Any) -> None:
@@ -159,12 +160,19 @@ def parse_json(data: bytes | str) -> Any:
         value = json.loads(data)
     except RecursionError:
         raise ValueError("nested too deep") from None
+    if is_deep(value):
+        raise ValueError("nested too deep")
+    return value
+
+
+def is_deep(value: Any) -> bool:
+    """Whether lists and objects lie inside one another deeper than any that somebody wrote: they end Python's stack."""
     level = [value]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
-            return value
-    raise ValueError("nested too deep")
+            return False
+    return True
 
 
 def _inside(value: Any) -> list[Any]:

@@ -53,7 +53,7 @@ def test_an_entry_has_both_languages_with_the_same_placeholders(key: str) -> Non
 @pytest.mark.parametrize("area", sorted({key.split(".")[0] for key in catalogue()}))
 def test_no_entry_is_unused(area: str) -> None:
     """Used = the code holds "area.key", or, in the area's own folder, "key"; f-strings count with any filling."""
-    inside = f"/modou/{area}/"
+    inside = f"/modou/{'cli' if area == 'console' else area}/"
     patterns = {
         found.removeprefix(f"{area}\\.")
         for path, found in literals()

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from method_helpers import pretrain
 
 from modou.corpora.storyteller.book import write_book
 from modou.model.census import describe
-from modou.pipeline.run import run
 from modou.settings.base import merge
 from modou.settings.run import RunSettings, preset_names, read_preset
 from modou.train.events import Ended
@@ -31,7 +31,9 @@ def test_a_preset_trains_for_a_few_steps(name: str, book: Path, tmp_path: Path) 
     if name in LARGE:
         values = merge(values, SMALL | {"model": SMALL["model"] | ({"kv_heads": 2} if name == "1b" else {})})
     values = merge(values, {"evaluate": {"quick_characters": 200, "written_characters": 500}})
-    ended = [event for event in run(str(book), RunSettings.parse(values), tmp_path / name) if isinstance(event, Ended)]
+    ended = [
+        event for event in pretrain(str(book), RunSettings.parse(values), tmp_path / name) if isinstance(event, Ended)
+    ]
     assert [event.step for event in ended] == [3]
     assert (tmp_path / name / "report.html").stat().st_size > 10_000
 

@@ -1,7 +1,7 @@
 """Dropout (Srivastava et al. 2014) whose random numbers cost little on a CPU.
 
 torch draws one random number an activation there, one after another: a seventh of a training step of our small models
-(docs/experiments.md). A byte each is enough: eight come from one draw, and the share is kept to 1/256.
+(docs/experiments/). A byte each is enough: eight come from one draw, and the share is kept to 1/256.
 """
 
 import torch

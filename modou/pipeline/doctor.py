@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from modou.messages import text
-from modou.pipeline.environment import environment, memory_gb
-from modou.pipeline.measure import matrix_rate
+from modou.train.environment import environment, memory_gb
+from modou.train.measure import matrix_rate
 from modou.train.parallel import choose_device
 
 SLOW_GFLOPS = 20

@@ -112,6 +112,11 @@ def verify(path: Path, contents: bool = True) -> Problem | None:
     return None
 
 
+def manifest_file(path: Path) -> Path:
+    """The manifest of the checkpoint at `path`: it names every other file by its hash."""
+    return path / _MANIFEST
+
+
 def _verify_file(path: Path, name: str, entry: _Entry, contents: bool) -> Problem | None:
     try:
         found = (path / name).stat()
@@ -172,7 +177,7 @@ def save(
 
 
 def point(folder: Path, latest: int, best: int | None) -> None:
-    """Let `latest`, and `best` where it is known, name the checkpoints of these steps: a saver may die before it does."""
+    """Let `latest`, and `best` where it is known, name the checkpoints of these steps: a saver may die before that."""
     for name, step in (("best", best), ("latest", latest)):
         if step is not None:
             storage.write_text_atomically(folder / name, folder_name(step) + "\n")
@@ -323,7 +328,7 @@ def _first_whole(folder: Path, prefer_best: bool) -> Found | None:
 
 
 def _pointer(folder: Path, name: str) -> int | None:
-    """The step that the file `best` or `latest` names; None where it is missing or names none. UserError: unreadable."""
+    """The step that the file `best` or `latest` names; None: it is missing or names none. UserError: unreadable."""
     try:
         data = storage.read_bytes(folder / name, _POINTER)
     except UserError as error:

@@ -1,15 +1,16 @@
 """metrics.jsonl and samples.jsonl: lines that training appends, and that a checkpoint's state vouches for.
 
-Every checkpoint keeps the size and sha256 of each log as it was then. So whoever reads a log can tell whether what was
-written before the newest checkpoint is still what it was.
+Every checkpoint keeps size and checksums of each log as it was then. So whoever reads a log can tell whether what was
+written before the newest checkpoint is still what it was, and which lines are.
 """
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import Any, cast
 
 from modou import storage
-from modou.errors import UserError
+from modou.errors import UserError, tell
 from modou.runs import checkpoints
 from modou.runs.checkpoints import Problem
 from modou.runs.folder import RunFolder
@@ -25,6 +26,7 @@ class Log:
         self.path = path
         self._size = 0
         self._hash = hashlib.sha256()
+        self._lines: list[int] = []
         self._known = False
         """Whether size and hash are those of the file. Then each line is added to them: a log is not read again."""
 
@@ -33,15 +35,16 @@ class Log:
         line = storage.without_surrogates(line)
         storage.append_line(self.path, line)
         if self._known:
-            data = line.encode("utf-8") + b"\n"
-            self._size += len(data)
-            self._hash.update(data)
+            data = line.encode("utf-8")
+            self._lines.append(zlib.crc32(data))
+            self._size += len(data) + 1
+            self._hash.update(data + b"\n")
 
     def mark(self) -> LogMark:
         """What the file holds now."""
         if not self._known:
             self._know(_content(self.path))
-        return LogMark(self._size, self._hash.hexdigest())
+        return LogMark(self._size, self._hash.hexdigest(), list(self._lines))
 
     def cut(self, mark: LogMark | None, step: int) -> Problem | None:
         """Drops the lines that were written after the checkpoint of `step` (they would be written twice).
@@ -50,28 +53,34 @@ class Log:
         can be read stay.
         """
         data = _content(self.path)
-        whole = data[: mark.size] if mark is not None and _fits(data, mark) else b""
-        lines, unread = _lines(data[len(whole) :])
-        kept = whole + b"".join(raw + b"\n" for raw, values in lines if values["step"] <= step)
+        lines, is_damaged = _whole_lines(data, mark)
+        kept = b"".join(raw + b"\n" for raw, values in lines if values["step"] <= step)
         if kept != data:
             storage.write_bytes_atomically(self.path, kept)
         self._know(kept)
-        return _problem(self.path, unread or (mark is not None and not _fits(data, mark)))
+        return _problem(self.path, is_damaged)
 
     def _know(self, data: bytes) -> None:
         self._size, self._hash, self._known = len(data), hashlib.sha256(data), True
+        self._lines = [zlib.crc32(raw) for raw in data.split(b"\n")[:-1]]
 
 
 def read_log(run: RunFolder, name: str) -> tuple[list[dict[str, Any]], Problem | None]:
-    """The lines of a log of a run, as far as they can be read, and what is wrong with the file.
+    """The lines of a log of a run that are whole, and what is wrong with the file.
 
     UserError: it cannot be read at all.
     """
     path = run.path / name
-    data = _content(path)
-    lines, unread = _lines(data)
-    mark = _mark(run, name)
-    return [values for _, values in lines], _problem(path, unread or (mark is not None and not _fits(data, mark)))
+    lines, is_damaged = _whole_lines(_content(path), _mark(run, name))
+    return [values for _, values in lines], _problem(path, is_damaged)
+
+
+def lines_of(run: RunFolder, name: str) -> list[dict[str, Any]]:
+    """The lines of a log of a run; where it is damaged, the user is told, and they are those that can still be read."""
+    lines, problem = read_log(run, name)
+    if problem is not None:
+        tell(str(problem))
+    return lines
 
 
 def _mark(run: RunFolder, name: str) -> LogMark | None:
@@ -90,6 +99,15 @@ def _content(path: Path) -> bytes:
         if storage.is_missing(error):
             return b""
         raise
+
+
+def _whole_lines(data: bytes, mark: LogMark | None) -> tuple[list[tuple[bytes, dict[str, Any]]], bool]:
+    """Each line with its values, and whether the log is damaged. Then the lines are those that `mark` knows."""
+    lines, unread = _lines(data)
+    if mark is None or (len(data) >= mark.size and hashlib.sha256(data[: mark.size]).hexdigest() == mark.sha256):
+        return lines, unread
+    known = set(mark.lines)
+    return [(raw, values) for raw, values in lines if zlib.crc32(raw) in known], True
 
 
 def _lines(data: bytes) -> tuple[list[tuple[bytes, dict[str, Any]]], bool]:
@@ -112,11 +130,6 @@ def _values(raw: bytes) -> dict[str, Any] | None:
     line = cast(dict[str, Any], values)
     step = line.get("step")
     return line if isinstance(step, int) and not isinstance(step, bool) else None
-
-
-def _fits(data: bytes, mark: LogMark) -> bool:
-    """Whether the log begins with what it held then."""
-    return len(data) >= mark.size and hashlib.sha256(data[: mark.size]).hexdigest() == mark.sha256
 
 
 def _problem(path: Path, damaged: bool) -> Problem | None:

@@ -8,7 +8,7 @@ Whatever ends in _sha256 names what the run was trained on and with.
 
 import contextlib
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, cast
 
@@ -25,12 +25,14 @@ _HASH = "_sha256"
 
 @dataclass(frozen=True)
 class LogMark:
-    """How long a log was, in bytes, when the checkpoint was saved, and the sha256 of those bytes."""
+    """What a log was when the checkpoint was saved: its size in bytes, their sha256, and the CRC-32 of each line, which
+    tells the lines that are still whole from those that are not."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     size: Count
     sha256: Word
+    lines: list[Count]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class CheckpointState:
             "weights": self.weights,
             "progress": self.progress.to_json(),
             "objective": self.objective,
-            "logs": {name: {"size": mark.size, "sha256": mark.sha256} for name, mark in self.logs.items()},
+            "logs": {name: asdict(mark) for name, mark in self.logs.items()},
             "world": self.world,
             "threads": self.threads,
             "torch": self.torch,

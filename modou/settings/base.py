@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modou.errors import UserError
-from modou.storage import SMALL, is_missing, read_bytes
+from modou.storage import SMALL, is_missing, read_bytes, without_surrogates
 
 
 class Settings(BaseModel):
@@ -111,7 +111,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def write_toml(values: dict[str, Any]) -> str:
-    """Nested tables of plain values as TOML text (strings, numbers, booleans, lists of them; None is left out)."""
+    """Nested tables of plain values as TOML text (strings, numbers, booleans, lists of them; None is left out).
+
+    Half a character, as names of files may hold it and TOML may not, becomes U+FFFD.
+    """
 
     def literal(value: Any) -> str:
         match value:
@@ -137,4 +140,4 @@ def write_toml(values: dict[str, Any]) -> str:
                 lines += table(f"{name}.{key}" if name else key, value)
         return lines
 
-    return "\n".join(table("", values))
+    return without_surrogates("\n".join(table("", values)))

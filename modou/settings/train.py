@@ -1,7 +1,8 @@
 """How a model is trained."""
 
+import math
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
@@ -112,16 +113,18 @@ class Trained(Groups):
     """Generation."""
 
 
-def budget_cap() -> float:
-    """Minutes that no budget may exceed, from MODOU_MAX_MINUTES (for tests and demonstrations); without it, infinity.
+T = TypeVar("T", bound=Trained)
 
-    UserError: it is no number above 0.
-    """
-    given = os.environ.get("MODOU_MAX_MINUTES", "").strip()
+
+def with_minutes(asked: T, minutes: float | None) -> T:
+    """`--minutes` laid over the settings. MODOU_MAX_MINUTES caps every budget (for tests and demonstrations)."""
+    word = os.environ.get("MODOU_MAX_MINUTES") or "inf"
     try:
-        cap = float(given or "inf")
+        cap = float(word)
     except ValueError:
-        cap = 0.0
-    if not cap > 0:  # NaN, too, is not
-        raise UserError("settings.bad_cap", value=given[:60])
-    return cap
+        cap = math.nan
+    if not cap > 0:
+        raise UserError("settings.no_number", option="MODOU_MAX_MINUTES", value=word[:60])
+    if minutes is None and asked.is_set("train", "minutes"):
+        minutes = asked.train.minutes
+    return asked if minutes is None else asked.with_values({"train": {"minutes": min(minutes, cap)}})

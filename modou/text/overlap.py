@@ -1,8 +1,8 @@
 """Passages that held-out text shares with training text: what a model may know by heart.
 
-Every stretch of `least` characters of the held-out texts is hashed. Where one of them is met in a training text for the
-first time, the passage around it is extended as far as both agree. Stretches inside a passage that was found need not be
-met again, so that the work grows with the length of the texts, however often they repeat themselves.
+Every stretch of `least` characters of the held-out texts is hashed. Where one of them is met in a training text for
+the first time, the passage around it is extended as far as both agree. Stretches inside a passage that was found need
+not be met again, so that the work grows with the length of the texts, however often they repeat themselves.
 """
 
 from collections.abc import Iterable

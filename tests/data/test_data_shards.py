@@ -66,8 +66,8 @@ def test_writing_goes_on_when_processes_cannot_start(tokenizer: Tokenizer, tmp_p
     # Python cannot start its processes again from a program on standard input: each dies at once.
     program = f"""
 from pathlib import Path
-from modou.text.shards import write_shards
-from modou.text.tokenizer import Tokenizer
+from modou.data.shards import write_shards
+from modou.tokenizer.tokenizer import Tokenizer
 folder = Path({str(tmp_path)!r})
 documents = ["豆子发芽了。" * 9] * 20
 print(write_shards(documents, Tokenizer.load(folder / "tokenizer"), folder / "shards", 2, 100).documents)

@@ -161,7 +161,7 @@ def test_odd_values_anywhere_do_no_harm(data: st.DataObject) -> None:
         try:
             for key in place[:-1]:
                 here = here[key]
-            here[place[-1]] = data.draw(ODD)
+            here[place[-1]] = copy.deepcopy(data.draw(ODD))
         except (KeyError, IndexError, TypeError):
             continue
     reader = Reader(compared_page(finite(odd), "zh"))

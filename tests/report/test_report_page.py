@@ -151,7 +151,7 @@ def test_odd_values_anywhere_do_no_harm(report: dict[str, Any], data: st.DataObj
         try:
             for key in place[:-1]:
                 here = here[key]
-            here[place[-1]] = data.draw(ODD)
+            here[place[-1]] = copy.deepcopy(data.draw(ODD))
         except (KeyError, IndexError, TypeError):
             continue
     reader = Reader(report_page(finite(odd), "zh"))

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import resource, torch
-from modou.train.heap import keep_freed_memory
+from modou.train.malloc import keep_freed_memory
 kept = keep_freed_memory()
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,6 +1,6 @@
 """One dial: from the text and the minutes to the whole recipe, each choice with its reason.
 
-A plan fills only what nobody set. The rules are fits to our own runs (docs/experiments.md), not laws: they were
+A plan fills only what nobody set. The rules are fits to our own runs (docs/experiments/), not laws: they were
 measured on books of about a million characters and budgets of 5 to 45 minutes on two cores; elsewhere they extrapolate.
 """
 
@@ -165,7 +165,7 @@ def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget
 
 def expected_bits(flops: float, facts: TextFacts) -> float | None:
     """Bits per character to expect on held-out text after so many training FLOPs: the line through our runs on one
-    Chinese novel (docs/experiments.md, 2026-11-23). None where they say nothing: other budgets, other texts, such as
+    Chinese novel (docs/experiments/novel.md). None where they say nothing: other budgets, other texts, such as
     a generated one, which has fewer different characters."""
     like_ours = facts.chinese and 400_000 <= facts.characters <= 1_600_000 and facts.distinct >= 3000
     if not like_ours or not 1e13 <= flops <= 7e13:
