@@ -206,33 +206,43 @@ def append_line(path: Path, text: str) -> None:
     """
     assert "\n" not in text, "one line at a time"
     with user_errors(path), path.open("ab+", buffering=0) as file:
-        data = _mend_last_line(file, path) + _utf8(text) + b"\n"
+        before, kept = _ending(file, path)
+        if kept < file.seek(0, os.SEEK_END):
+            file.truncate(kept)
+        data = before + _utf8(text) + b"\n"
         while data:
             data = data[file.write(data) :]
 
 
-def _mend_last_line(file: FileIO, path: Path) -> bytes:
-    """Drop an unfinished last line. Returns what must precede the next one (a newline after a whole line).
+def require_log(path: Path) -> None:
+    """UserError unless `append_line` would append to `path`: there is no such file yet, or it holds JSON lines."""
+    with user_errors(path):
+        if path.exists():
+            with path.open("rb", buffering=0) as file:
+                _ending(file, path)
+
+
+def _ending(file: FileIO, path: Path) -> tuple[bytes, int]:
+    """What must precede the next line (a newline after a whole one), and how many bytes stay: all but a torn last line.
 
     UserError: the first line is not JSON, or the last one does not look like the beginning of one of ours.
     """
     size = file.seek(0, os.SEEK_END)
     if size == 0:
-        return b""
+        return b"", 0
     first = _first_line(file)
     if first.endswith(b"\n") and first.strip() and not _is_row(first):
         raise UserError("storage.not_a_log", path=path)
     file.seek(size - 1)
     if file.read(1) == b"\n":
-        return b""
+        return b"", size
     file.seek(max(0, size - ROW))
     tail = file.readall().rpartition(b"\n")[2]
     if _is_row(tail):
-        return b"\n"
+        return b"\n", size
     if not _TORN.fullmatch(tail):
         raise UserError("storage.not_a_log", path=path)
-    file.truncate(size - len(tail))
-    return b""
+    return b"", size - len(tail)
 
 
 def _first_line(file: FileIO) -> bytes:

@@ -38,11 +38,11 @@ def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSet
     folder = RunFolder(run)
     if not answers(folder):
         raise UserError("align.no_answers", path=run)
+    done = {storage.json_text(row.get("prompt")) for row in _chosen(out)}
     model, tokenizer, _ = load_model(folder)
     template = Template(tokenizer)
     questions = read_questions(data, columns, template, model.settings.context).items
-    done = {storage.json_line(row.get("prompt")) for row in storage.read_jsonl(out)} if out.exists() else set[str]()
-    left = [question for question in questions if storage.json_line(prompt_of(question)) not in done]
+    left = [question for question in questions if storage.json_text(prompt_of(question)) not in done]
     for number, question in enumerate(left, len(questions) - len(left) + 1):
         room = max(1, model.settings.context + 1 - len(question.ids))
         tries = sampling.changed(samples=TRIES, tokens=min(sampling.tokens, room))
@@ -50,6 +50,15 @@ def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSet
         different = list(dict.fromkeys(text for text in written if text.strip()))
         if len(different) > 1:
             yield Offer(question, different[0], different[1], number, len(questions))
+
+
+def _chosen(out: Path) -> list[dict[str, Any]]:
+    """The rows that are there already. UserError: a file of something else, which nothing may be appended to."""
+    storage.require_log(out)
+    rows = storage.read_jsonl(out)
+    if not all(isinstance(row, dict) for row in rows):
+        raise UserError("storage.not_a_log", path=out)
+    return rows
 
 
 def prompt_of(question: Question) -> Any:
