@@ -178,7 +178,8 @@ def test_the_outcome_is_one_json_object(tmp_path: Path, capsys: pytest.CaptureFi
     console.print_json({**outcome.to_json(), "odd": float("nan")})
     values = json.loads(capsys.readouterr().out)
     assert values["run"] == {"folder": str(tmp_path), "finished": True}
-    assert values["test"]["bits_per_char"] == 5.0 and values["notices"] == ["look here"] and values["odd"] is None
+    assert values["test"]["bits_per_char"] == 5.0 and values["odd"] is None
+    assert values["notices"] == ["damaged: step-00000001: size", "look here"]
 
 
 def test_a_stop_outside_training_ends_the_run_and_closes_it(tmp_path: Path) -> None:
