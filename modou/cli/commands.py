@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from modou.generate.engine import Piece
     from modou.settings.sampling import SamplingSettings
 
-DONE = 0
+DONE, MISTAKE = 0, 2
 _QUESTION_END = re.compile(r"[？?][”’」』\"')\]]*$|[吗呢]$")
 _QUESTION_BEGIN = re.compile(
     r"(谁|什么|为什么|为何|怎么|怎样|如何|哪|几时|多少|请问|是否)"
@@ -36,20 +36,16 @@ def corpus(asked: Asked) -> int:
 
 
 def doctor(asked: Asked) -> int:
-    """modou doctor."""
-    given = asked.words.get("RUN") or asked["out"]
-    if given is not None:
-        from modou.runs.folder import RunFolder
-
-        RunFolder(Path(given)).require()
+    """modou doctor. Exit status 2: the run is damaged."""
+    given = console.path(asked.words.get("RUN") or asked["out"])
     from modou.pipeline.doctor import diagnose
 
-    found = diagnose(console.path(given))
+    found = diagnose(given)
     if asked.switched("json"):
         console.print_json(found)
     else:
         console.say_facts(found)
-    return DONE
+    return MISTAKE if given is not None and not found["run"]["whole"] else DONE
 
 
 def generate(asked: Asked) -> int:
