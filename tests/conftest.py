@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+# One thread a process, subprocesses included, unless asked otherwise: on few cores more of them wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -14,6 +15,16 @@ def _english_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Messages are English unless a test says otherwise."""
     monkeypatch.setenv("MODOU_LANG", "en")
     yield
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """New tensors and models are float64: what equals another sum of the same does so on any CPU."""
+    import torch  # not by the process that only hands out tests
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")
