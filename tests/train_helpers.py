@@ -143,10 +143,10 @@ def assert_same_bits(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
 
 
 def assert_close(left: dict[str, Tensor], right: dict[str, Tensor], tolerance: float) -> None:
-    """No element is off by more than `tolerance`, or that share of its tensor's largest where this is above 1."""
+    """No element is off by more than `tolerance` and that share of its tensor's largest."""
     assert left.keys() == right.keys()
     for name in left:
-        atol = tolerance * max(1.0, right[name].abs().max().item())
+        atol = tolerance * (1 + right[name].abs().max().item())
         torch.testing.assert_close(left[name], right[name], rtol=0, atol=atol, msg=lambda m, n=name: n + m)
 
 

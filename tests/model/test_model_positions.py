@@ -73,7 +73,7 @@ def test_scores_of_a_rope_model_are_the_same_wherever_a_text_begins() -> None:
     x_BTD = model.embedding(ids_BT)
     for block in model.blocks:
         x_BTD = block(x_BTD, rotary_2TS, None)
-    assert torch.allclose(model.logits(model.norm(x_BTD)), model(ids_BT), atol=1e-5)  # so does what is computed with it
+    assert_close_sums(model.logits(model.norm(x_BTD)), model(ids_BT))  # other rows of the float32 table
 
 
 @torch.no_grad()

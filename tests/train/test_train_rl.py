@@ -145,7 +145,8 @@ def test_scored_is_what_was_sampled_from(answers: list[Answer]) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_round_begins_at_ratio_one_and_distance_zero(name: str) -> None:
-    made, model = objective(name), policy_model(name)(SHAPE)
+    made, model = objective(name), policy_model(name)(SHAPE).double()
+    made.reference.double()
     made.prepare(model, 0)
     for rows in made.micro_batches(0, 0, 1):
         _, found = made.loss(model, rows)
