@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # One thread a process, subprocesses included, unless asked otherwise: on few cores more of them wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No example fails because a machine is slow or busy.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
