@@ -4,13 +4,14 @@ import copy
 
 import pytest
 import torch
+from closeness import EXACT
 
 from modou.model.scored import BETA, ImplicitGPT
 from modou.settings.model import ModelSettings
 
 SHAPE = ModelSettings(vocabulary=40, layers=2, width=16, heads=2, context=24, dropout=0.2)
 IDS = torch.randint(0, 40, (3, 12), generator=torch.Generator().manual_seed(1))
-WRITTEN = torch.zeros(3, 12)
+WRITTEN = torch.zeros(3, 12, dtype=torch.float64)
 WRITTEN[:, 4:11] = 1
 WRITTEN[2, 8:] = 0
 
@@ -20,20 +21,20 @@ def judge() -> ImplicitGPT:
     model = ImplicitGPT(SHAPE)
     with torch.no_grad():
         model.writer.embedding.weight.mul_(9)
-    return model.eval()
+    return model.double().eval()
 
 
 def test_what_each_token_adds_by_hand() -> None:
     model = judge()
     with torch.no_grad():
         read_BT = model.read(IDS, WRITTEN)
-        here_BTV, there_BTV = (gpt(IDS).double().log_softmax(-1) for gpt in (model, model.writer))
+        here_BTV, there_BTV = (gpt(IDS).log_softmax(-1) for gpt in (model, model.writer))
     for row, ids in enumerate(IDS.tolist()):
         gained = 0.0
         for place, token in enumerate(ids):
             if place and WRITTEN[row, place - 1]:
                 gained += (here_BTV[row, place - 1, token] - there_BTV[row, place - 1, token]).item()
-            assert read_BT[row, place].item() == pytest.approx(BETA * gained, abs=1e-4)
+            assert read_BT[row, place].item() == pytest.approx(BETA * gained, abs=EXACT)
         assert abs(gained) > 0.5, "as good as nothing was judged"
 
 
@@ -41,19 +42,19 @@ def test_how_likely_an_answer_is_to_the_judge_itself_by_hand() -> None:
     model = judge()
     with torch.no_grad():
         earned_BT, log_B = model.weigh(IDS, WRITTEN)
-        here_BTV = model(IDS).double().log_softmax(-1)
+        here_BTV = model(IDS).log_softmax(-1)
         assert torch.equal(earned_BT, model.read(IDS, WRITTEN))
     for row, ids in enumerate(IDS.tolist()):
         written = [place for place in range(1, len(ids)) if WRITTEN[row, place - 1]]
         expected = sum(here_BTV[row, place - 1, ids[place]].item() for place in written)
-        assert log_B[row].item() == pytest.approx(expected, abs=1e-4) and expected < -0.5
+        assert log_B[row].item() == pytest.approx(expected, abs=EXACT) and expected < -0.5
 
 
 def test_a_new_judge_thinks_nothing_of_anything() -> None:
     torch.manual_seed(0)
-    model = ImplicitGPT(SHAPE).eval()
+    model = ImplicitGPT(SHAPE).double().eval()
     model.writer.load_state_dict(model.state_dict(), strict=False)
-    assert model.read(IDS, WRITTEN).abs().max() < 1e-6
+    assert model.read(IDS, WRITTEN).abs().max() < EXACT
 
 
 def test_a_judgement_is_of_the_beginning_alone() -> None:

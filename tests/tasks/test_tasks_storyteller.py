@@ -39,7 +39,27 @@ def test_conversations_ask_several_questions_about_one_passage(language: str) ->
     assert max(len(row["messages"]) for row in rows) == 2 * storyteller.MOST
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter files, of two worlds each."""
+    for name in ("TRAIN", "PRACTICE", "TEST"):
+        monkeypatch.setattr(task, name, 2 * storyteller.ASKED)
+
+
+@pytest.mark.slow
+def test_test_worlds_are_others_in_files_as_long_as_they_are(tmp_path: Path) -> None:
+    check_worlds(tmp_path)
+
+
+@pytest.mark.usefixtures("few")
 def test_test_worlds_are_others(tmp_path: Path) -> None:
+    check_worlds(tmp_path)
+    list(task.write_task("storyteller-en", tmp_path))  # the same again: nothing to say
+    with pytest.raises(UserError):
+        list(task.write_task("storyteller-en", tmp_path, seed=2))
+
+
+def check_worlds(tmp_path: Path) -> None:
     list(task.write_task("storyteller-en", tmp_path))
     asked = {
         path.stem: [read(json.loads(line)).messages[0].content for line in path.read_text("utf-8").splitlines()]
@@ -50,11 +70,9 @@ def test_test_worlds_are_others(tmp_path: Path) -> None:
     passages = {name: {one.rpartition("\n")[0] for one in questions} for name, questions in asked.items()}
     for one, other in combinations(passages, 2):
         assert not passages[one] & passages[other]
-    list(task.write_task("storyteller-en", tmp_path))  # the same again: nothing to say
-    with pytest.raises(UserError):
-        list(task.write_task("storyteller-en", tmp_path, seed=2))
 
 
+@pytest.mark.usefixtures("few")
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.status_of(["task", "ferry", str(tmp_path)]) == 2
     assert "storyteller-en" in capsys.readouterr().err
@@ -63,6 +81,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(first) == next(storyteller.conversations("zh", 1, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("MODOU_DATA" not in os.environ, reason="MODOU_DATA names no folder with the Tang poems")
 def test_the_poems_files_share_no_poem(tmp_path: Path) -> None:
     list(task.write_task("poems", tmp_path))

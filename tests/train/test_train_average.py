@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from closeness import assert_close_sums
 from hypothesis import given
 from hypothesis import strategies as st
 from model_helpers import SHAPES, random_model
@@ -36,7 +37,7 @@ def test_the_average_is_the_weighted_sum_its_formula_says(share: float) -> None:
     weights = [1 / windows[s] * math.prod(1 - 1 / w for w in windows[s + 1 :]) for s in range(30)]
     assert sum(weights) == pytest.approx(1), "the first weights, drawn at random, are forgotten"
     expected = torch.stack([weight * tensor for weight, tensor in zip(weights, seen, strict=True)]).sum(0)
-    torch.testing.assert_close(average.tensors["embedding.weight"].double(), expected, rtol=1e-5, atol=1e-6)
+    assert_close_sums(average.tensors["embedding.weight"].double(), expected)
 
 
 def test_in_place_lends_the_average_and_gives_the_weights_back_exactly() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from closeness import EXACT, ROUNDING
 from train_helpers import batches, metrics, model_settings, objective, run, sentences, tokenizer, trainer
 
 from modou.data.packing import Documents, Packing
@@ -25,7 +26,7 @@ def model(layout: str = "modern", context: int = 16, seed: int = 0) -> GPT:
         for parameter in gpt.parameters():
             if parameter.ndim == 2:
                 parameter.mul_(3)
-    return gpt.eval()
+    return gpt.double().eval()
 
 
 def uniform() -> GPT:
@@ -45,7 +46,7 @@ def by_hand(gpt: GPT, text: str, context: int) -> list[float]:
         start = 0 if target <= context else math.ceil((target - context) / half) * half
         seen = torch.tensor([ids[start:target]])
         with torch.no_grad():
-            log_probabilities = gpt(seen)[0, -1].double().log_softmax(-1)
+            log_probabilities = gpt(seen)[0, -1].log_softmax(-1)
         bits.append(-float(log_probabilities[ids[target]]) / math.log(2))
     return bits
 
@@ -90,10 +91,10 @@ def test_the_loss_is_the_sum_over_targets_that_count() -> None:
     target_BT[1] = IGNORE
     target_BT[2, ::2] = IGNORE
     kept_BT = target_BT != IGNORE
-    log_BTV = gpt(batch.ids_BT).double().log_softmax(-1)
+    log_BTV = gpt(batch.ids_BT).log_softmax(-1)
     expected = -log_BTV.gather(-1, target_BT.where(kept_BT, 0)[..., None])[..., 0][kept_BT].sum()
     nats, _ = made.loss(gpt, TokenBatch(batch.ids_BT, target_BT, int(kept_BT.sum())))
-    torch.testing.assert_close(nats.double(), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(nats, expected, rtol=EXACT, atol=0)
 
 
 @pytest.mark.parametrize("micro", [0, 1, 3, 4, 9])
@@ -142,9 +143,9 @@ def test_the_first_loss_and_the_tokens_are_what_the_log_says(tmp_path: Path) -> 
         expected = float(made.model.loss(batch.ids_BT, batch.target_BT)) / batch.count
     run(made)
     line = metrics(tmp_path)[0]
-    assert line["metrics"]["loss"] == pytest.approx(expected, rel=1e-6)
+    assert line["metrics"]["loss"] == pytest.approx(expected, rel=ROUNDING)
     assert line["tokens"] == batch.count
-    assert line["metrics"]["bits_per_char"] == pytest.approx(expected / math.log(2) / 1.7, rel=1e-6)
+    assert line["metrics"]["bits_per_char"] == pytest.approx(expected / math.log(2) / 1.7, rel=ROUNDING)
 
 
 def test_noise_replaces_its_share_by_ids_of_the_batch() -> None:
