@@ -43,7 +43,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Alignment:
+class TaskStages:
     """The stages of a task below one folder."""
 
     task: Task
@@ -144,7 +144,7 @@ def align(
     for method in methods:
         if method not in known:
             raise UserError("align.no_such_method", method=method, task=name, methods=", ".join(known))
-    parts = Alignment(task, folder, minutes or task.recipe.minutes, should_stop).parts(methods or known)
+    parts = TaskStages(task, folder, minutes or task.recipe.minutes, should_stop).parts(methods or known)
     for number, part in enumerate(parts, 1):
         yield Notice(text("align.part", number=number, of=len(parts), name=named("align.part", part.name)))
         if part.made is not None and part.made.exists():

@@ -16,7 +16,7 @@ from modou.data.examples import Question
 from modou.data.formats.formats import read
 from modou.errors import UserError
 from modou.pipeline import pairs
-from modou.pipeline.align import Alignment, align
+from modou.pipeline.align import TaskStages, align
 from modou.pipeline.pairs import write_pairs
 from modou.settings.methods import SftRun
 from modou.settings.run import RunSettings
@@ -119,10 +119,10 @@ def test_pairs_go_on_where_they_stopped(folder: Path, tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("name", METHODS)
 def test_the_settings_of_every_part_are_valid_and_minutes_are_shared_out(name: str, tmp_path: Path) -> None:
     for minutes in (6.0, 60.0):
-        made = Alignment(TASKS[name], tmp_path, minutes, lambda: False)
+        made = TaskStages(TASKS[name], tmp_path, minutes, lambda: False)
         parts = [part.name for part in made.parts(METHODS[name])]
         assert parts[:3] == ["data", "base", "sft"] and parts[-1] == "compare"
-        whole = Alignment(TASKS[name], tmp_path, 60.0, lambda: False).settings("sft", SftRun).train.minutes
+        whole = TaskStages(TASKS[name], tmp_path, 60.0, lambda: False).settings("sft", SftRun).train.minutes
         assert made.settings("sft", SftRun).train.minutes == pytest.approx(minutes / 60 * whole)
 
 
@@ -146,7 +146,7 @@ def test_questions_of_several_tasks_make_no_pairs(folder: Path, tmp_path: Path) 
 
 def test_a_method_added_later_is_compared_too(tmp_path: Path) -> None:
     storage.write_json_atomically(tmp_path / "compare.json", {"runs": {"sft": {}, "base": {}, "ppo": {}}})
-    made = Alignment(TASKS["poems"], tmp_path, 60.0, lambda: False)
+    made = TaskStages(TASKS["poems"], tmp_path, 60.0, lambda: False)
     assert made.parts(("ppo",))[-1].made == tmp_path / "compare.json"
     assert made.parts(METHODS["poems"])[-1].made is None
 
