@@ -14,7 +14,8 @@ import pytest
 
 from modou.cli import arguments
 from modou.cli.table import COMMANDS
-from modou.pipeline.align.recipe import read_recipe
+from modou.pipeline.align import part_settings
+from modou.tasks.registry import TASKS
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial"
 CHAPTERS = sorted(path.name for path in (TUTORIAL / "en").glob("[1-9]*.md"))
@@ -89,14 +90,17 @@ def test_commands_options_and_files_exist(language: str, chapter: str) -> None:
 
 def test_the_steps_have_the_settings_of_the_recipe() -> None:
     """Chapter by chapter, with less time and without the price of distance in the last one."""
-    recipe = read_recipe("poems")
+    task = TASKS["poems"]
+    methods = {stage.kind for stage in task.recipe.stages} - {"task", "pretrain", "pairs", "compare"}
     lines = [line for chapter in CHAPTERS for line in commands(read("en", chapter))]
-    steps = [(words[1], words[2:]) for line in lines if (words := shlex.split(line))[1] in recipe]
+    steps = [(words[1], words[2:]) for line in lines if (words := shlex.split(line))[1] in methods]
     assert [name for name, _ in steps] == ["sft", "sft", "reward", "ppo", "dpo", "ppo"]
     for name, words in steps:
         root = COMMANDS[name].root
         ours = arguments.parse(name, words).settings_of(root).model_dump()
-        theirs = root().with_values(recipe["reader" if words[-1].endswith("/reader") else name]).model_dump()
+        theirs = (
+            root().with_values(part_settings(task, "reader" if words[-1].endswith("/reader") else name)).model_dump()
+        )
         if name == "reward":
             assert ours["reward"].pop("writer") == "runs/poems/sft" and not theirs["reward"].pop("writer")
         for settings in (ours, theirs):

@@ -115,7 +115,7 @@ def align(asked: Asked) -> int:
     """modou align."""
     name, minutes = asked.words["TASK"], asked.number("minutes")
     methods = tuple(part for part in (asked["methods"] or "").split(",") if part)
-    from modou.pipeline.align.recipe import align as pipeline
+    from modou.pipeline.align import align as pipeline
 
     folder = console.path(asked["out"]) or Path("runs") / name
     return console.trained(asked, lambda stop: pipeline(name, folder, minutes, methods, stop))

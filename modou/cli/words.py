@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modou.cli.plain import clip, first_sentence, harmless, one_line
-from modou.messages import language, text
+from modou.messages import language, named, text
 from modou.report import values as v
 from modou.report.words import Words
 from modou.train import events as training
@@ -287,7 +287,7 @@ def measures(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[
 
     yield row(text("console.measure_ended"), "ended", _percent)
     for rule in dict.fromkeys(rule for run in every for rule in v.group(run, "rules")):
-        yield row(text(f"console.rule_{rule}"), f"rules.{rule}", _percent)
+        yield row(named("tasks.rule", rule), f"rules.{rule}", _percent)
     for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "judges")):
         scores = [_with_interval(v.group(run, "judges").get(judge, {}), _plain) for run in every]
         yield text("console.measure_judge", judge=Path(judge).name), scores

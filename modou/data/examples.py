@@ -116,6 +116,12 @@ class Question:
     messages: tuple[Message, ...] = ()
     """All turns, where there are more than the question."""
 
+    @property
+    def prompt(self) -> Any:
+        """As a row of data keeps it: its text, or all turns where there are more."""
+        turns = [{"role": message.role, "content": message.content} for message in self.messages]
+        return turns if len(turns) > 1 else self.text
+
 
 @dataclass
 class Questions:

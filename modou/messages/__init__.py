@@ -35,6 +35,12 @@ def catalogue() -> dict[str, dict[str, str]]:
     return entries
 
 
+def named(prefix: str, name: str, reader: Language | None = None) -> str:
+    """The message "prefix_name" in the reader's language, or the name itself where the catalogue has none."""
+    entry = catalogue().get(f"{prefix}_{name}")
+    return name if entry is None else entry[reader or language()]
+
+
 def text(key: str, **values: object) -> str:
     """The message `key` in the reader's language with `values` filled in. KeyError: no such message."""
     return catalogue()[key][language()].format(**values)

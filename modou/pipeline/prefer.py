@@ -7,7 +7,6 @@ and `modou dpo` read it as it is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from modou import storage
 from modou.data.conversation import Template
@@ -42,7 +41,7 @@ def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSet
     template = Template(tokenizer)
     questions = read_questions(data, columns, template, model.settings.context).items
     done = {storage.json_line(row.get("prompt")) for row in storage.read_jsonl(out)} if out.exists() else set[str]()
-    left = [question for question in questions if storage.json_line(prompt_of(question)) not in done]
+    left = [question for question in questions if storage.json_line(question.prompt) not in done]
     for number, question in enumerate(left, len(questions) - len(left) + 1):
         room = max(1, model.settings.context + 1 - len(question.ids))
         tries = sampling.changed(samples=TRIES, tokens=min(sampling.tokens, room))
@@ -52,16 +51,10 @@ def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSet
             yield Offer(question, different[0], different[1], number, len(questions))
 
 
-def prompt_of(question: Question) -> Any:
-    """The question as a row keeps it: its text, or all turns where there are more."""
-    turns = [{"role": message.role, "content": message.content} for message in question.messages]
-    return question.text if len(turns) == 1 else turns
-
-
 def keep(out: Path, offer: Offer, first_is_better: bool, run: Path) -> None:
     """Appends the choice."""
     better, worse = (offer.first, offer.second) if first_is_better else (offer.second, offer.first)
-    row = {"prompt": prompt_of(offer.question), "chosen": better, "rejected": worse, "kind": "human", "run": str(run)}
+    row = {"prompt": offer.question.prompt, "chosen": better, "rejected": worse, "kind": "human", "run": str(run)}
     with storage.user_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     storage.append_line(out, storage.json_line(row))

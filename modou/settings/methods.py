@@ -132,7 +132,8 @@ class GrpoSettings(Settings):
     scale: bool = True
     """Divide advantages by the group's standard deviation."""
     token_credit: bool = True
-    """Where the judge's rules point at characters (poem), give their tokens the credit; else the whole answer."""
+    """Where the judge's rules name the characters that keep or break them, give those tokens the credit; else the whole
+    answer."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
     """Largest fall of a token's probability ratio that still counts."""
     clip_high: Annotated[float, Field(gt=0)] = 0.28

@@ -194,7 +194,7 @@ def test_a_judge_that_is_none_or_lacks_its_answer(folder: Path, tmp_path: Path) 
 def test_a_mistake_in_the_judge_may_be_mended_in_place(folder: Path, tmp_path: Path) -> None:
     settings = GrpoRun().with_values(ALONE | {"rollout": ROUNDS})
     args = (folder / "sft", folder / "questions.jsonl", settings)
-    with pytest.raises(UserError, match="exact, poem"):
+    with pytest.raises(UserError, match="exact, poems"):
         list(grpo(*args, "exakt", tmp_path / "out"))
     with pytest.raises(UserError):
         list(grpo(*args, str(folder / "sft"), tmp_path / "out"))

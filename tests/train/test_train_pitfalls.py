@@ -43,7 +43,7 @@ from modou.settings import methods as align
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tasks import judges
-from modou.tasks.judges import RULES
+from modou.tasks.registry import EXACT
 from modou.train import policy, rollouts
 from modou.train.events import Stepped
 from modou.train.rollouts import Answer
@@ -368,7 +368,7 @@ def built(folder: Path, name: str, **rollout: int) -> tuple[Any, GPT, Any]:
     settings: Any = {"dpo": align.DpoRun(), "ppo": align.PpoRun(), "grpo": align.GrpoRun()}[name]
     settings = settings.with_values({} if name == "dpo" else {"rollout": {"rounds": 7, "tokens": 8, **rollout}})
     inputs = {"base": run_source(folder), "data": examples_source(folder / f"{name}.jsonl")}
-    inputs["judge"] = judge_source("exact", RULES)
+    inputs["judge"] = judge_source("exact", ("exact",))
     method: Any = method_class(name)(RunFolder(folder / name), Record(name, inputs, settings))
     model, made = method.build(settings, CPU)
     assert name == "dpo" or method.steps(settings) == 7 * made.updates_a_round, "the schedule's length"
@@ -410,7 +410,7 @@ def test_value_and_logits_are_read_off_the_same_normed_state() -> None:
 def test_a_true_answer_inside_another_is_not_the_answer() -> None:
     """Pitfall: a rule that looks for the truth anywhere in the text."""
     for answer, right in (("59", 1), (" 59\n", 1), ("1594", 0), ("59 or 60", 0), ("5", 0), ("", 0)):
-        assert judges.exact(answer, {"answer": "59"}) == right
+        assert EXACT.score(answer, {"answer": "59"}) == right
 
 
 def test_default_rates_are_a_nudge_and_move_something(tmp_path: Path) -> None:

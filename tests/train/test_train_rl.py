@@ -24,7 +24,7 @@ from modou.settings.model import ModelSettings
 from modou.train.loop import Trainer
 from modou.train.parallel import World
 from modou.train.policy import group_advantages
-from modou.train.rollouts import Answer, Credit, Pointer, Question, assemble, places_of_tokens, roll_out
+from modou.train.rollouts import Answer, Credit, Question, TokenCredits, assemble, places_of_tokens, roll_out
 
 CONTEXT, STEPS = 48, 6
 CPU = World(torch.device("cpu"))
@@ -216,11 +216,11 @@ def test_a_token_stands_where_its_text_begins(answers: list[Answer]) -> None:
             assert answer.text.startswith(TEMPLATE.answer(answer.ids[:token])[: places[token] - 1])
 
 
-def token_credit(pointer: Pointer) -> tuple[Tensor, Tensor]:
+def token_credit(credits: TokenCredits) -> tuple[Tensor, Tensor]:
     """Advantages and mask of a round with credit by place."""
     made, model = objective("grpo"), policy_model("grpo")(SHAPE)
     assert isinstance(made, Grpo)
-    made.pointer = pointer
+    made.credits = credits
     made.prepare(model, 0)
     return made.kept["advantages_NT"], made.kept["mask_NT"]
 
@@ -237,12 +237,12 @@ def test_credit_goes_to_the_tokens_of_its_characters_alone() -> None:
     """The first token of each answer, by its length; and a rule that one answer of a group lacks: it earned nothing."""
     written: list[Answer] = []
 
-    def pointer(answer: Answer) -> list[Credit]:
+    def credits(answer: Answer) -> list[Credit]:
         written.append(answer)
         last = [Credit("long", 1.0, len(answer.text), len(answer.text) + 1)] if len(written) % 2 else []
         return [Credit("short", -float(len(answer.ids)), 0, 1), *last]
 
-    found_NT, mask_NT = token_credit(pointer)
+    found_NT, mask_NT = token_credit(credits)
     assert len(written) == len(mask_NT) and (found_NT[mask_NT == 0] == 0).all()
     scores_PG = torch.tensor([-float(len(answer.ids)) for answer in written]).view(-1, 2)
     by_length_N = group_advantages(scores_PG).flatten()

@@ -43,7 +43,7 @@ def _outcome(page: Compared, run: Run) -> Html:
 def _first(page: Compared, run: Run) -> Html:
     """What it does, in the figures that come nearest to what was asked for."""
     words = page.words
-    found = [(words.named("kept", rule), run.value(words.share, "rules", rule)) for rule in run.group("rules")]
+    found = [(words.rule(rule), run.value(words.share, "rules", rule)) for rule in run.group("rules")]
     found += [
         (words("mean_score", judge=page.named(judge)), run.value(words.decimal, "judges", judge))
         for judge in page.judges
