@@ -68,7 +68,6 @@ def build(folder: RunFolder, settings: RunSettings, world: World) -> Trainer:
         characters_per_token=characters / max(1, shards.tokens - shards.documents),
         device=world.device,
         micro_batch=train.micro_batch,
-        noise=train.noise,
     )
     identity = {"corpus_sha256": corpus.sha256, "tokenizer_sha256": tokenizer.sha256}
     log_every = max(1, train.steps // LINES)

@@ -19,8 +19,7 @@ import filelock
 from modou.runs import checkpoints
 from modou import storage
 from modou.errors import UserError
-from modou.model.gpt import GPT
-from modou.model.growth import with_added_tokens
+from modou.model.gpt import GPT, with_added_tokens
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.model.step import store_for_reading

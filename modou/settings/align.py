@@ -71,8 +71,6 @@ class DpoSettings(Settings):
     """Share of the pairs that is not trained on but measured, at most 500 of them."""
     beta: Annotated[float, Field(gt=0)] = 0.1
     """How firmly the model is held to the one it began as."""
-    smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """Share of the labels believed wrong."""
 
 
 class RolloutSettings(Settings):

@@ -35,8 +35,6 @@ class ModelSettings(Settings):
     """Tokens the model is trained to see at once."""
     tied: bool = True
     """Share one table between token embedding and output head."""
-    rope_base: Annotated[float, Field(gt=1)] = 10_000.0
-    """Base of the rotary frequencies."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of activations dropped in training (embedding and each layer's output)."""
 

@@ -31,8 +31,6 @@ class OptimizerSettings(Settings):
     """AdamW's decay of the mean squared gradient."""
     weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.1
     """Decay of the block matrices: each step takes off this share x the current rate."""
-    embedding_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """The same for embeddings and head."""
     clip: Annotated[float, Field(ge=0)] = 1.0
     """Largest gradient norm; 0 = no clipping."""
 
@@ -44,8 +42,6 @@ class ScheduleSettings(Settings):
     """Share of the steps in which the rate rises from 0."""
     cooldown: Share = 0.6
     """Share of the steps, at the end, in which the rate falls."""
-    floor: Share = 0.0
-    """Share of the peak rate that is left at the last step."""
 
 
 class TrainSettings(Settings):
@@ -63,8 +59,6 @@ class TrainSettings(Settings):
     """Time constant of the running average of the weights, as a share of the steps; 0 = no average."""
     evaluate_every: Annotated[int, Field(ge=1)] = 100
     """Steps from one evaluation, sample and checkpoint to the next."""
-    patience: Annotated[int, Field(ge=0)] = 0
-    """Stop after this many evaluations in a row without a better one; 0 = never."""
     keep: Annotated[int, Field(ge=1)] = 2
     """Newest checkpoints to keep, besides the best."""
     threads: Annotated[int, Field(ge=0)] = 0
@@ -91,8 +85,6 @@ class PretrainSettings(BatchedSettings):
 
     document_mask: bool = False
     """Fill rows with whole documents, each seeing itself alone: for many short ones, such as poems."""
-    noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the input tokens replaced by others of the batch, against learning by heart."""
     compile: bool = False
     """Compile the blocks with torch.compile (about a minute at the start)."""
 

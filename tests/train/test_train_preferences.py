@@ -69,7 +69,7 @@ def dpo_objective(made: Pretrain) -> Dpo:
         reference=reference(),
         template=TEMPLATE,
         sampling=SamplingSettings(tokens=4, seed=2),
-        settings=DpoSettings(beta=0.3, smoothing=0.1),
+        settings=DpoSettings(beta=0.3),
         batch=5,
         seed=4,
         device=made.device,
