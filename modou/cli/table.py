@@ -24,6 +24,11 @@ class Command:
     root: type[Groups] = RunSettings
     """Where the groups stand."""
 
+    @property
+    def method(self) -> str:
+        """The method whose settings it has."""
+        return "pretrain" if self.root is RunSettings else self.name
+
 
 OWN: dict[str, tuple[Kind, str]] = {
     "minutes": ("value", "M"),
@@ -100,7 +105,7 @@ COMMANDS = {
         Command(
             "sft",
             ("RUN", "DATA"),
-            ("out", "columns", *COMMON),
+            ("preset", "out", "columns", *COMMON),
             ("sft", "replay", "train", "optimizer", "schedule", "sampling"),
             {"--epochs": "sft.epochs", "--minutes": "train.minutes", "--seed": "train.seed", **_SAMPLING},
             SftRun,
@@ -122,7 +127,7 @@ COMMANDS = {
         Command(
             "reward",
             ("RUN", "DATA"),
-            ("out", "columns", *COMMON),
+            ("preset", "out", "columns", *COMMON),
             ("reward", "train", "optimizer", "schedule"),
             {"--epochs": "reward.epochs", "--minutes": "train.minutes", "--seed": "train.seed"},
             RewardRun,
@@ -130,7 +135,7 @@ COMMANDS = {
         Command(
             "dpo",
             ("RUN", "DATA"),
-            ("out", "columns", *COMMON),
+            ("preset", "out", "columns", *COMMON),
             ("dpo", "replay", "train", "optimizer", "schedule", "sampling"),
             {"--epochs": "dpo.epochs", "--minutes": "train.minutes", "--seed": "train.seed", **_SAMPLING},
             DpoRun,
@@ -138,7 +143,7 @@ COMMANDS = {
         Command(
             "ppo",
             ("RUN", "DATA"),
-            ("judge", "out", "columns", *COMMON),
+            ("judge", "preset", "out", "columns", *COMMON),
             ("ppo", "rollout", "replay", "train", "optimizer", "schedule"),
             {"--rounds": "rollout.rounds", "--minutes": "train.minutes", "--seed": "train.seed"},
             PpoRun,
@@ -146,7 +151,7 @@ COMMANDS = {
         Command(
             "grpo",
             ("RUN", "DATA"),
-            ("judge", "out", "columns", *COMMON),
+            ("judge", "preset", "out", "columns", *COMMON),
             ("grpo", "rollout", "replay", "train", "optimizer", "schedule"),
             {"--rounds": "rollout.rounds", "--minutes": "train.minutes", "--seed": "train.seed"},
             GrpoRun,

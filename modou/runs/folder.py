@@ -16,13 +16,13 @@ from typing import Any
 
 import filelock
 
-from modou.runs import checkpoints
 from modou import storage
 from modou.errors import UserError
 from modou.model.gpt import GPT, with_added_tokens
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.model.step import store_for_reading
+from modou.runs import checkpoints
 from modou.settings.align import RewardSettings, SftSettings
 from modou.settings.base import read_toml, write_toml
 from modou.settings.model import ModelSettings
@@ -162,8 +162,9 @@ def make_model(tables: dict[str, Any]) -> GPT:
     """The kind of model that a run's settings name, its weights as new."""
     shape = ModelSettings.parse(tables.get("model", {}))
     method = tables.get("run", {}).get("method")
-    if method == "reward" and RewardSettings.parse(tables.get("reward", {})).implicit:
-        return ImplicitGPT(shape)
+    reward = RewardSettings.parse(tables.get("reward", {}))
+    if method == "reward" and reward.kind == "implicit":
+        return ImplicitGPT(shape, reward.beta)
     if method in ("reward", "ppo"):
         return ScoredGPT(shape)
     sft = SftSettings.parse(tables.get("sft", {}))
@@ -212,7 +213,9 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     elif isinstance(model, ScoredGPT) and method_of(run) != "reward":
         model = model.unscored()
     if extend:
-        model = with_added_tokens(model, [tokenizer.encode(name) for name in tokenizer.pieces()[model.settings.vocabulary :]])
+        model = with_added_tokens(
+            model, [tokenizer.encode(name) for name in tokenizer.pieces()[model.settings.vocabulary :]]
+        )
     return model, tokenizer, found.step
 
 

@@ -99,8 +99,8 @@ class RewardObjective(StatelessObjective):
 
 
 def weighed(model: GPT, batch: PairBatch) -> tuple[Tensor, Tensor | None]:
-    """The reward of every beginning of each conversation, (B, T); and how likely an implicit judge finds each answer,
-    log p, (B,)."""
+    """The reward of every prefix of each conversation, (B, T); and log p of each answer under an implicit reward
+    model, (B,)."""
     if isinstance(model, ImplicitGPT):
         return model.weigh(batch.ids_BT, batch.target_BT != IGNORE)
     assert isinstance(model, ScoredGPT)

@@ -77,6 +77,10 @@ def dpo_objective(made: Pretrain) -> Dpo:
     )
 
 
+def implicit(shape: ModelSettings) -> ImplicitGPT:
+    return ImplicitGPT(shape, RewardSettings().beta)
+
+
 def from_reference(shape: ModelSettings) -> GPT:
     model = GPT(shape)
     model.load_state_dict(reference().state_dict())
@@ -84,7 +88,7 @@ def from_reference(shape: ModelSettings) -> GPT:
 
 
 OBJECTIVES: dict[str, Callable[[Pretrain], Any]] = {"reward": reward_objective, "dpo": dpo_objective}
-MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": ImplicitGPT, "dpo": from_reference}
+MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": implicit, "dpo": from_reference}
 
 
 def training(
@@ -185,10 +189,12 @@ def test_beginnings_are_compared_where_both_answers_are(centre: float) -> None:
 
 def test_a_judge_learns_the_better_answer_of_each_pair_word_by_word_too() -> None:
     torch.manual_seed(0)
-    model = ImplicitGPT(SHAPE).eval()
+    model = implicit(SHAPE).eval()
     found: list[float] = []
     for weight in (0.0, 2.0):
-        made = replace(reward_objective(_made()), settings=RewardSettings(sft_weight=weight, centre=0.0))
+        made = replace(
+            reward_objective(_made()), settings=RewardSettings(kind="implicit", sft_weight=weight, centre=0.0)
+        )
         found.append(made.loss(model, pair_batch(RIVALS, CPU))[0].item())
     with torch.no_grad():
         alone = [answer_log_probabilities(model, pair_batch([pair], CPU))[0].item() for pair in RIVALS]

@@ -41,12 +41,10 @@ def reward(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Data, training, evaluation of a reward model; what is done is skipped. UserError: begun with other settings."""
-    if asked.reward.implicit:  # predictions are what DPO trains, and at its rates; a token is paid for itself alone
+    if asked.reward.kind == "implicit":  # trained as in DPO, at its rates; a token is rewarded for itself alone
         rates = PreferenceOptimizer().model_dump(include={"matrix_lr", "embedding_lr", "norm_lr"})
         below = {"optimizer": rates, "reward": {"centre": 0.0}}
         asked = RewardRun.parse(merge(below, asked.model_dump(exclude_unset=True)))
-    elif asked.reward.sft_weight or asked.reward.writer:
-        raise UserError("align.only_implicit")
     yield from run_method("reward", base, data, asked, out, columns, should_stop, RewardMethod)
 
 
@@ -108,10 +106,10 @@ class RewardMethod(_Pairs, Method[RewardRun]):
 
     def __init__(self, beginning: Beginning[RewardRun]) -> None:
         super().__init__(beginning)
-        self.writer = RunFolder(Path(beginning.settings.reward.writer or beginning.base))
-        shape = ModelSettings.parse(self.writer.read_settings().get("model", {})).changed(dropout=0.0)
-        if shape != self.shape or Tokenizer.load(self.writer.tokenizer).sha256 != self.template.tokenizer.sha256:
-            raise UserError("align.other_writer", writer=self.writer.path, base=self.base.path)
+        self.reference = RunFolder(Path(beginning.settings.reward.reference or beginning.base))
+        shape = ModelSettings.parse(self.reference.read_settings().get("model", {})).changed(dropout=0.0)
+        if shape != self.shape or Tokenizer.load(self.reference.tokenizer).sha256 != self.template.tokenizer.sha256:
+            raise UserError("align.other_reference", reference=self.reference.path, base=self.base.path)
 
     def steps(self, settings: RewardRun) -> int:
         """Updates that read every pair so many times."""
@@ -122,10 +120,11 @@ class RewardMethod(_Pairs, Method[RewardRun]):
         """The base's weights, which think as much of anything, and the objective."""
         seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
         torch.manual_seed(settings.train.seed)
-        model = (ImplicitGPT if settings.reward.implicit else ScoredGPT)(self.shape)
+        own = settings.reward
+        model = ImplicitGPT(self.shape, own.beta) if own.kind == "implicit" else ScoredGPT(self.shape)
         model.load_state_dict(self.load().state_dict(), strict=False)
         if isinstance(model, ImplicitGPT):
-            model.writer.load_state_dict(load_weights(self.writer)[0].state_dict())
+            model.reference.load_state_dict(load_weights(self.reference)[0].state_dict())
         objective = RewardObjective(
             pairs=taken(self.data.pairs, seen),
             held_out=taken(self.data.pairs, quick(held_out)),

@@ -7,13 +7,12 @@
     storyteller   base -- sft ----- grpo    judge: the whole true answer
 
 Every part is a run folder of its own below one folder, made by the same functions as the single commands. The same
-command goes on where it stopped. The settings of each part stand in modou/recipes.
+command goes on where it stopped. The settings of each part are the presets poems.* and storyteller.* (modou/presets).
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,14 +29,15 @@ from modou.pipeline.events import Event, Notice, RunEnded
 from modou.pipeline.pairs import write_pairs
 from modou.pipeline.run import run
 from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
-from modou.settings.base import merge, read_toml
-from modou.settings.run import RunSettings, read_preset
+from modou.settings.base import merge
+from modou.settings.presets import read_preset
+from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.train import Trained
 
 T = TypeVar("T", bound=Trained)
 MINUTES = 60.0
-"""Of training steps, where nobody says how many; what the recipes are written for."""
+"""Of training steps, where nobody says how many; what the presets are written for."""
 QUESTIONS = 1000
 """Asked of every run at the end, at most."""
 METHODS = {"poems": ("ppo", "dpo", "grpo"), **dict.fromkeys(STORYTELLERS, ("grpo",))}
@@ -64,21 +64,20 @@ class Recipe:
         self.train, self.pairs = self.data / "train.jsonl", self.data / "preferences.jsonl"
         self.practice = self.train if name == "poems" else self.data / "practice.jsonl"
         self.rule = "poem" if name == "poems" else "exact"
-        self.tables = read_recipe("poems" if name == "poems" else "storyteller")
+        self.presets = "poems" if name == "poems" else "storyteller"
         tokens = self.settings("sft", SftRun).sampling.tokens
         self.open = SamplingSettings(temperature=1.0, top_p=1.0, tokens=tokens)
 
     def settings(self, part: str, root: type[T], below: dict[str, Any] | None = None) -> T:
         """A part's settings, over those `below`, its minutes scaled."""
-        tables = merge(below or {}, self.tables.get(part, {}))
+        tables = merge(below or {}, read_preset(f"{self.presets}.{part}"))
         return root.parse(merge(tables, {"train": {"minutes": self.share * tables["train"]["minutes"]}}))
 
     def parts(self, methods: tuple[str, ...]) -> list[Part]:
         """All of them in order."""
         base, learned = self.folder / "base", self.folder / "sft"
         book = str(self.data / "poems.jsonl") if self.name == "poems" else self.name
-        preset = read_preset("tang-poems") if self.name == "poems" else {}
-        shape, teaching = self.settings("base", RunSettings, preset), self.settings("sft", SftRun)
+        shape, teaching = self.settings("base", RunSettings), self.settings("sft", SftRun)
         return [
             Part("data", partial(task.write_task, self.name, self.data), self.data / "test.jsonl"),
             Part("base", partial(run, book, shape, base, should_stop=self.should_stop)),
@@ -92,7 +91,7 @@ class Recipe:
         writing = partial(write_pairs, learned, self.data / "judge.jsonl", self.pairs, "", self.open)
         reader, stop = self.folder / "reader", self.should_stop
         reading = partial(sft, learned, self.train, self.settings("reader", SftRun), reader, should_stop=stop)
-        settings = self.settings("reward", RewardRun, {"reward": {"writer": str(learned)}})
+        settings = self.settings("reward", RewardRun, {"reward": {"reference": str(learned)}})
         learning = partial(reward, reader, self.pairs, settings, self.judge, should_stop=stop)
         return [Part("pairs", writing, self.pairs), Part("reader", reading), Part("reward", learning)]
 
@@ -143,8 +142,3 @@ def align(
         if should_stop():
             yield RunEnded(folder, False)
             return
-
-
-def read_recipe(name: str) -> dict[str, Any]:
-    """The tables of a recipe that ships."""
-    return read_toml(Path(str(files("modou.recipes").joinpath(f"{name}.toml"))))
