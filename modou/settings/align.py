@@ -142,7 +142,7 @@ class GrpoSettings(Settings):
     scale: bool = True
     """Divide advantages by the group's standard deviation; off = Dr. GRPO."""
     token_credit: bool = True
-    """Judge poem: the advantage of a rule goes to the characters that keep or break it; off = to the whole answer."""
+    """Rules of verse as judge: a rule's advantage goes to the characters that keep or break it; off = to the answer."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
     """The probability ratio is clipped below 1 - this."""
     clip_high: Annotated[float, Field(gt=0)] = 0.28
