@@ -103,4 +103,4 @@ def test_flags_go_over_the_preset_of_a_method() -> None:
 def test_help_names_the_presets_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODOU_LANG", "en")
     page = " ".join(command_page("sft", 100).split())
-    assert ": poems.reader, poems.sft, storyteller.sft" in page and "poems.ppo" not in page
+    assert "(poems.reader, poems.sft, storyteller.sft)" in page and "poems.ppo" not in page

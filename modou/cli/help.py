@@ -82,7 +82,7 @@ def _option(option: "Option", flag: str, cells: int, presets: str = "") -> list[
     shown = f"--[no-]{flag[2:]}" if switch else f"{flag} {option.metavar}".rstrip()
     said = describe(option)
     if option.name == "preset" and presets:
-        said += f": {presets}"
+        said += f" ({presets})"
     if flag != option.flags[0]:
         said += f" ({text('help.also', flag=option.flags[0])})"
     if option.field is not None:
@@ -122,7 +122,7 @@ def _facts(option: "Option", info: "FieldInfo") -> Iterator[str]:
         yield text("help.planned")
     elif default is True or default is False:
         yield text("help.default", value=text("help.on" if default else "help.off"))
-    elif default == ():
+    elif default in ((), ""):
         yield text("help.default_none")
     else:
         yield text("help.default", value=default)

@@ -54,7 +54,7 @@ class RewardSettings(Settings):
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the pairs held out for evaluation, at most 500."""
     beginnings: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the same loss averaged over all prefixes of the two answers; 0 = whole answers only."""
+    """Weight of the pair loss averaged over all prefixes of the two answers; 0 = whole answers only."""
     centre: Annotated[float, Field(ge=0)] = 0.05
     """Weight of (r_chosen + r_rejected)^2, which keeps rewards near 0; 0 where kind is implicit, unless given."""
     beta: Annotated[float, Field(gt=0)] = 0.3
