@@ -29,7 +29,7 @@ from common import parser, prepared, print_table, write_json
 
 from modou.evaluate.likelihood import bits_per_character
 from modou.model.gpt import GPT
-from modou.pipeline.measure import wait
+from modou.train.measure import wait
 
 BATCH, VOCABULARY, RATE = 16, 8000, 3e-4
 

@@ -76,7 +76,7 @@ def comparison_page(reports: Sequence[Values]) -> str:
 
 
 def _name(report: Values) -> str:
-    return v.words_at(report, "run.name", "run.corpus") or "—"
+    return v.words_at(report, "run.name", "run.book") or "—"
 
 
 def _parameters(report: Values) -> float | None:

@@ -20,15 +20,16 @@ from modou import storage
 from modou.errors import UserError
 from modou.model.census import describe
 from modou.runs.folder import RunFolder
-from modou.settings.model import ModelSettings
+from modou.runs.record import Record
+from modou.settings.run import RunSettings
 
 
 def curve(folder: RunFolder) -> list[dict[str, Any]]:
     """The evaluations of a run. UserError: no run there."""
-    settings = folder.read_settings()
-    flops = describe(ModelSettings.parse(settings["model"]))["flops_per_token"]
+    settings = Record[RunSettings].read(folder).settings
+    flops = describe(settings.model)["flops_per_token"]
     lines = storage.read_jsonl(folder.metrics) if folder.metrics.exists() else []
-    tokens_each = settings["train"]["batch"] * settings["model"]["context"]
+    tokens_each = settings.train.batch * settings.model.context
     points: list[dict[str, Any]] = []
     for line in lines:
         if line["kind"] == "evaluation":

@@ -19,7 +19,8 @@ from modou.corpora.storyteller.language import LanguageName
 from modou.errors import UserError
 from modou.evaluate.ngram import KneserNey
 from modou.generate.engine import complete
-from modou.runs.folder import RunFolder, load_model
+from modou.runs.folder import RunFolder
+from modou.runs.weights import load_model
 from modou.settings.sampling import SamplingSettings
 from modou.text.corpus import Corpus
 

@@ -125,8 +125,8 @@ def work(options: argparse.Namespace) -> None:
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """All variants in turn."""
     from modou.model.census import describe
-    from modou.pipeline.measure import matrix_rate
     from modou.settings.model import ModelSettings
+    from modou.train.measure import matrix_rate
 
     device, dtype = torch.device(options.device), TORCH_TYPES[options.device]
     census = describe(ModelSettings.parse(shape(options)))

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from method_helpers import pretrain
 from train_helpers import assert_same_run, batches, model_settings, sentences, trainer
 
 from modou import storage
-from modou.pipeline import run as pipeline
 from modou.report import page
 from modou.settings.run import RunSettings
 
@@ -49,7 +49,7 @@ def book(folder: Path) -> Path:
 
 def whole_run(folder: Path) -> Iterable[object]:
     """From the book to the report."""
-    return pipeline.run(str(book(folder)), RunSettings.parse(TINY), out=folder)
+    return pretrain(str(book(folder)), RunSettings.parse(TINY), out=folder)
 
 
 class Counter:

@@ -27,7 +27,7 @@ SENTENCE = "铁匠把刀放进水里，河上升起一团白雾。"
 
 REPORT: dict[str, Any] = {
     "modou": "0.1.0",
-    "run": {"name": "bridge", "corpus": "石桥故事", "language": "zh", "finished": False},
+    "run": {"name": "bridge", "book": "石桥故事", "language": "zh", "finished": False},
     "settings": {"model": {"layers": 4, "width": 96, "heads": 4, "context": 128, "vocabulary": 2000}},
     "environment": {"cpu": "a machine", "matrix_gflops": {"before": 100.0, "after": 60.0}, "date": "2026-01-02"},
     "cleaning": {

@@ -13,7 +13,11 @@ import pytest
 import torch
 from comparison import comparison_page, write_comparison
 from html_helpers import Reader
+from method_helpers import begun
 from report_data import REPORT
+
+from modou.runs.folder import RunFolder
+from modou.settings.model import ModelSettings
 
 ROOT = Path(__file__).parents[1]
 SMALL = ("--layers", "1", "--width", "16", "--heads", "2", "--context", "8", "--vocabulary", "64", "--batch", "2")
@@ -81,8 +85,7 @@ def finished(tmp_path: Path) -> Path:
     """A run folder with what `learning.py` reads."""
     folder = tmp_path / "run"
     folder.mkdir()
-    settings = '[model]\nstyle = "classic"\nposition = "learned"\ncontext = 16\n[train]\nbatch = 4\n'
-    (folder / "settings.toml").write_text(settings, encoding="utf-8")
+    begun(RunFolder(folder), ModelSettings(style="classic", position="learned", context=16))
     lines = [
         {"kind": "step", "step": 5, "seconds": 1.0, "metrics": {"bits_per_char": 7.0}},
         {"kind": "evaluation", "step": 10, "seconds": 2.0, "numbers": {"validation": {"bits_per_char": 6.5}}},
@@ -101,7 +104,7 @@ def finished(tmp_path: Path) -> Path:
 
 def test_learning_curve(tmp_path: Path, finished: Path) -> None:
     (point,) = run(tmp_path, "learning.py", str(finished))["learning"]["run"]
-    assert point["tokens"] == 10 * 4 * 16
+    assert point["tokens"] == 10 * 16 * 16
     assert point["flops"] > 6 * point["tokens"]
     assert point["validation"]["bits_per_char"] == 6.5
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from method_helpers import pretrain
 
 from modou.cli.arguments import parse
 from modou.cli.help import command_page
@@ -12,9 +13,8 @@ from modou.cli.table import COMMANDS
 from modou.corpora.storyteller.book import write_book
 from modou.errors import UserError
 from modou.model.census import describe
-from modou.pipeline.run import run
-from modou.settings.align import PpoRun
 from modou.settings.base import merge
+from modou.settings.methods import PpoRun
 from modou.settings.presets import preset_names, presets, read_preset
 from modou.settings.run import RunSettings
 from modou.train.events import Ended
@@ -38,7 +38,9 @@ def test_a_preset_trains_for_a_few_steps(name: str, book: Path, tmp_path: Path) 
     if name in LARGE:
         values = merge(values, SMALL | {"model": SMALL["model"] | ({"kv_heads": 2} if name == "1b" else {})})
     values = merge(values, {"evaluate": {"quick_characters": 200, "written_characters": 500}})
-    ended = [event for event in run(str(book), RunSettings.parse(values), tmp_path / name) if isinstance(event, Ended)]
+    ended = [
+        event for event in pretrain(str(book), RunSettings.parse(values), tmp_path / name) if isinstance(event, Ended)
+    ]
     assert [event.step for event in ended] == [3]
     assert (tmp_path / name / "report.html").stat().st_size > 10_000
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from modou import storage
 from modou.data.shards import Batches, write_shards
+from modou.methods.pretrain import Pretrain
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
@@ -25,7 +26,6 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event
 from modou.train.loop import LoopSettings, Trainer
 from modou.train.parallel import World, parallelize
-from modou.train.pretrain import Pretrain
 from modou.train.saving import CheckpointWriter
 
 CPU = World(torch.device("cpu"))

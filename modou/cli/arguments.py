@@ -123,7 +123,8 @@ def group_options(group: str, spec: Command) -> list[Option]:
             continue
         listed = get_origin(info.annotation) is tuple
         kind: Kind = "switch" if info.annotation is bool else "list" if listed else "value"
-        found.append(Option(full, (*short.get(full, ()), f"--{full}"), kind, _metavar(info), info))
+        metavar = "M" if name == "minutes" else _metavar(info)
+        found.append(Option(full, (*short.get(full, ()), f"--{full}"), kind, metavar, info))
     return found
 
 

@@ -2,91 +2,26 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modou.cli import console
-from modou.cli.arguments import Asked, usage
-from modou.cli.signals import StopSignals
+from modou.cli import console, training
+from modou.cli.arguments import Asked
 from modou.errors import UserError
 from modou.messages import text
 
 if TYPE_CHECKING:
     from modou.generate.engine import Piece
-    from modou.pipeline.events import Event
     from modou.settings.sampling import SamplingSettings
 
-DONE, INTERRUPTED = 0, 130
+DONE, MISTAKE = 0, 2
 _QUESTION_END = re.compile(r"[？?][”’」』\"')\]]*$|[吗呢]$")
 _QUESTION_BEGIN = re.compile(
     r"(谁|什么|为什么|为何|怎么|怎样|如何|哪|几时|多少|请问|是否)"
     r"|(what|who|whom|whose|why|how|where|when|which|(can|could|would|do|did|are) you)\b",
     re.IGNORECASE,
 )
-
-
-def run(asked: Asked) -> int:
-    """modou run."""
-    book, out = asked.words.get("BOOK"), _path(asked["out"])
-    settings, minutes = asked.settings(), asked.number("minutes")
-    if book is None and out is None:
-        raise UserError("cli.no_book")
-    from modou.pipeline import run as pipeline
-    from modou.pipeline.frozen import Frozen
-    from modou.runs.folder import RunFolder
-
-    source = book if book is not None else Frozen.read(RunFolder(out or Path())).source
-    extend = asked.switched("extend")
-    return _trained(asked, lambda stop: pipeline.run(source, settings, out, minutes, extend, stop))
-
-
-def pretrain(asked: Asked) -> int:
-    """modou pretrain."""
-    folder, settings, minutes = _run_folder(asked), asked.settings(), asked.number("minutes")
-    from modou.pipeline import commands
-
-    return _trained(asked, lambda stop: commands.pretrain(folder, settings, minutes, stop))
-
-
-def plan(asked: Asked) -> int:
-    """modou plan."""
-    book, settings, minutes = asked.words["BOOK"], asked.settings(), asked.number("minutes")
-    from modou.pipeline import commands
-
-    return _shown(asked, commands.plan(book, settings, minutes, _path(asked["out"])))
-
-
-def clean(asked: Asked) -> int:
-    """modou clean."""
-    book, settings = asked.words["BOOK"], asked.settings()
-    from modou.pipeline import commands
-
-    return _shown(asked, commands.clean(book, settings, _path(asked["out"])))
-
-
-def tokenizer(asked: Asked) -> int:
-    """modou tokenizer."""
-    folder, settings = _run_folder(asked), asked.settings()
-    from modou.pipeline import commands
-
-    return _shown(asked, commands.tokenizer(folder, settings))
-
-
-def evaluate(asked: Asked) -> int:
-    """modou evaluate."""
-    folder, settings, which = _run_folder(asked), asked.settings(), _checkpoint(asked)
-    from modou.pipeline import commands
-
-    return _shown(asked, commands.evaluate(folder, settings, which))
-
-
-def report(asked: Asked) -> int:
-    """modou report."""
-    folder = _run_folder(asked)
-    from modou.pipeline import commands
-
-    return _shown(asked, commands.report(folder))
 
 
 def corpus(asked: Asked) -> int:
@@ -97,36 +32,33 @@ def corpus(asked: Asked) -> int:
         raise UserError("cli.file_exists", path=path)
     from modou.pipeline import corpus as pipeline
 
-    return _shown(asked, pipeline.write_corpus(asked.words["NAME"], path, **given))
+    return console.shown(asked, pipeline.write_corpus(asked.words["NAME"], path, **given))
 
 
 def doctor(asked: Asked) -> int:
-    """modou doctor."""
-    given = asked.words.get("RUN") or asked["out"]
-    if given is not None:
-        from modou.runs.folder import RunFolder
-
-        RunFolder(Path(given)).require()
+    """modou doctor. Exit status 2: the run is damaged."""
+    given = console.path(asked.words.get("RUN") or asked["out"])
     from modou.pipeline.doctor import diagnose
 
-    found = diagnose(_path(given))
+    found = diagnose(given)
     if asked.switched("json"):
         console.print_json(found)
     else:
         console.say_facts(found)
-    return DONE
+    return MISTAKE if given is not None and not found["run"]["whole"] else DONE
 
 
 def generate(asked: Asked) -> int:
     """modou generate."""
-    settings, which = asked.settings().sampling, _checkpoint(asked)
+    settings, which = asked.settings().sampling, training.checkpoint(asked)
     device = asked["device"] or "auto"
     if device not in ("auto", "cpu", "cuda", "mps"):
         raise UserError("settings.not_a_choice", option="--device", value=device[:60], wanted="auto, cpu, cuda, mps")
     prompt = _prompt(asked.words.get("PROMPT", ""))
     from modou.data.conversation import Message, Template
     from modou.generate import engine
-    from modou.runs.folder import RunFolder, answers, load_model
+    from modou.runs.folder import RunFolder
+    from modou.runs.weights import answers, load_model
     from modou.train.parallel import choose_device
 
     folder = RunFolder(Path(asked.words["RUN"]))
@@ -165,7 +97,7 @@ def task(asked: Asked) -> int:
     from modou.pipeline import task as pipeline
 
     folder = Path(asked.words["DIR"])
-    return _shown(
+    return console.shown(
         asked, pipeline.write_task(asked.words["TASK"], folder, **({} if seed is None else {"seed": int(seed)}))
     )
 
@@ -176,7 +108,7 @@ def pairs(asked: Asked) -> int:
     settings = _open(asked)
     from modou.pipeline.pairs import write_pairs
 
-    return _shown(asked, write_pairs(run, file, out, asked["columns"] or "", settings))
+    return console.shown(asked, write_pairs(run, file, out, asked["columns"] or "", settings))
 
 
 def align(asked: Asked) -> int:
@@ -185,8 +117,8 @@ def align(asked: Asked) -> int:
     methods = tuple(part for part in (asked["methods"] or "").split(",") if part)
     from modou.pipeline.align.recipe import align as pipeline
 
-    folder = _path(asked["out"]) or Path("runs") / name
-    return _trained(asked, lambda stop: pipeline(name, folder, minutes, methods, stop))
+    folder = console.path(asked["out"]) or Path("runs") / name
+    return console.trained(asked, lambda stop: pipeline(name, folder, minutes, methods, stop))
 
 
 def data(asked: Asked) -> int:
@@ -202,17 +134,6 @@ def data(asked: Asked) -> int:
     else:
         console.say_examples(found)
     return DONE
-
-
-def sft(asked: Asked) -> int:
-    """modou sft."""
-    from modou.settings.align import SftRun
-
-    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(SftRun)
-    from modou.pipeline.align.sft import sft as pipeline
-
-    out, columns = _path(asked["out"]), asked["columns"] or ""
-    return _trained(asked, lambda stop: pipeline(base, file, settings, out, columns, stop))
 
 
 def prefer(asked: Asked) -> int:
@@ -244,63 +165,15 @@ def compare(asked: Asked) -> int:
     from modou.pipeline.compare import compare as pipeline
 
     judges = [part for part in (asked["judge"] or "").split(",") if part]
-    events = pipeline(runs, file, judges, asked["columns"] or "", count, settings, _path(asked["out"]))
+    events = pipeline(runs, file, judges, asked["columns"] or "", count, settings, console.path(asked["out"]))
     outcome = console.watch(events, console.make_display(asked.switched("json")))
     if not asked.switched("json"):
         console.say_comparison(outcome.stages["evaluate"])
-    return _finished(asked, outcome)
+    return console.finished(asked, outcome)
 
 
-def reward(asked: Asked) -> int:
-    """modou reward."""
-    from modou.settings.align import RewardRun
-
-    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(RewardRun)
-    from modou.pipeline.align.preferences import reward as pipeline
-
-    out, columns = _path(asked["out"]), asked["columns"] or ""
-    return _trained(asked, lambda stop: pipeline(base, file, settings, out, columns, stop))
-
-
-def dpo(asked: Asked) -> int:
-    """modou dpo."""
-    from modou.settings.align import DpoRun
-
-    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(DpoRun)
-    from modou.pipeline.align.preferences import dpo as pipeline
-
-    out, columns = _path(asked["out"]), asked["columns"] or ""
-    return _trained(asked, lambda stop: pipeline(base, file, settings, out, columns, stop))
-
-
-def ppo(asked: Asked) -> int:
-    """modou ppo."""
-    from modou.settings.align import PpoRun
-
-    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(PpoRun)
-    judge, out, columns = _judge(asked), _path(asked["out"]), asked["columns"] or ""
-    from modou.pipeline.align.reinforcement import ppo as pipeline
-
-    return _trained(asked, lambda stop: pipeline(base, file, settings, judge, out, columns, stop))
-
-
-def grpo(asked: Asked) -> int:
-    """modou grpo."""
-    from modou.settings.align import GrpoRun
-
-    base, file, settings = Path(asked.words["RUN"]), Path(asked.words["DATA"]), asked.settings_of(GrpoRun)
-    judge, out, columns = _judge(asked), _path(asked["out"]), asked["columns"] or ""
-    from modou.pipeline.align.reinforcement import grpo as pipeline
-
-    return _trained(asked, lambda stop: pipeline(base, file, settings, judge, out, columns, stop))
-
-
-COMMANDS: dict[str, Callable[[Asked], int]] = {
-    function.__name__: function
-    for function in (
-        *(run, plan, doctor, corpus, clean, tokenizer, pretrain, evaluate, report, generate),
-        *(task, data, pairs, sft, reward, dpo, ppo, grpo, compare, prefer, align),
-    )
+COMMANDS: dict[str, Callable[[Asked], int]] = training.COMMANDS | {
+    function.__name__: function for function in (doctor, corpus, generate, task, data, pairs, compare, prefer, align)
 }
 
 
@@ -310,63 +183,11 @@ def is_question(prompt: str) -> bool:
     return bool(_QUESTION_END.search(line) or _QUESTION_BEGIN.match(line))
 
 
-def _trained(asked: Asked, start: Callable[[Callable[[], bool]], "Iterator[Event]"]) -> int:
-    """Shows a command that trains; the first signal stops it with all saved."""
-    display = console.make_display(asked.switched("json"))
-    with StopSignals(display.stopping) as signals:
-        outcome = console.watch(start(signals.requested), display, signals.requested)
-    return _finished(asked, outcome)
-
-
-def _shown(asked: Asked, events: "Iterator[Event]") -> int:
-    return _finished(asked, console.watch(events, console.make_display(asked.switched("json"))))
-
-
-def _finished(asked: Asked, outcome: console.Outcome) -> int:
-    if asked.switched("json") and console.is_first_process():
-        console.print_json(outcome.to_json())
-    if outcome.interrupted:
-        if console.is_first_process():
-            console.remark(text("console.interrupted"))
-        return INTERRUPTED
-    return DONE
-
-
-def _judge(asked: Asked) -> str:
-    judge = asked["judge"]
-    if judge is None:
-        raise UserError("cli.no_judge", usage=usage(asked.command))
-    return judge
-
-
 def _open(asked: Asked) -> "SamplingSettings":
     """Sampling as the model believes, nothing cut off, but for what was asked otherwise."""
     settings = asked.settings().sampling
     usual = {"temperature": 1.0, "top_p": 1.0, "tokens": 96}
     return settings.changed(**{name: usual[name] for name in usual.keys() - settings.model_fields_set})
-
-
-def _path(value: str | None) -> Path | None:
-    return Path(value) if value is not None else None
-
-
-def _run_folder(asked: Asked) -> Path:
-    """RUN or --out. UserError: neither, or two that differ."""
-    word, out = asked.words.get("RUN"), asked["out"]
-    if word is None and out is None:
-        raise UserError("cli.no_run", usage=usage(asked.command))
-    if word is not None and out is not None and Path(word) != Path(out):
-        raise UserError("cli.two_runs", first=word, second=out)
-    return Path(word if word is not None else out or "")
-
-
-def _checkpoint(asked: Asked) -> str | int:
-    which = asked["checkpoint"] or "best"
-    if which in ("best", "latest"):
-        return which
-    if which.isascii() and which.isdecimal() and len(which) < 16:
-        return int(which)
-    raise UserError("cli.bad_checkpoint", which=which[:60])
 
 
 def _prompt(word: str) -> str:

@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from modou.cli.plain import harmless, one_line
+from modou.cli.signals import StopSignals
 from modou.messages import text
 
 if TYPE_CHECKING:
+    from modou.cli.arguments import Asked
     from modou.cli.live import Display
     from modou.pipeline.check import Checked, Shown
-    from modou.pipeline.events import Event
     from modou.pipeline.prefer import Offer
+    from modou.train.events import Event
 
 
+DONE, INTERRUPTED = 0, 130
 _COMPLAINTS = 20
 _GROUNDS = ("black on green", "black on bright_green")
 
@@ -85,8 +88,7 @@ class Outcome:
 
     def take(self, event: "Event") -> None:
         """One event more."""
-        from modou.pipeline.events import Notice, RunEnded, StageEnded
-        from modou.train.events import Ended
+        from modou.train.events import Ended, Notice, RunEnded, StageEnded
 
         match event:
             case StageEnded():
@@ -137,6 +139,35 @@ def watch(events: Iterator["Event"], display: "Display", stop_asked: Callable[[]
             if stop_asked() and not training and not outcome.interrupted:
                 raise KeyboardInterrupt
     return outcome
+
+
+def trained(asked: "Asked", start: Callable[[Callable[[], bool]], Iterator["Event"]]) -> int:
+    """Shows a command that trains; the first signal stops it with all saved. The exit status."""
+    display = make_display(asked.switched("json"))
+    with StopSignals(display.stopping) as signals:
+        outcome = watch(start(signals.requested), display, signals.requested)
+    return finished(asked, outcome)
+
+
+def shown(asked: "Asked", events: Iterator["Event"]) -> int:
+    """Shows a command that does not train. The exit status."""
+    return finished(asked, watch(events, make_display(asked.switched("json"))))
+
+
+def finished(asked: "Asked", outcome: Outcome) -> int:
+    """The JSON object, where one was asked for, and the exit status."""
+    if asked.switched("json") and is_first_process():
+        print_json(outcome.to_json())
+    if outcome.interrupted:
+        if is_first_process():
+            remark(text("console.interrupted"))
+        return INTERRUPTED
+    return DONE
+
+
+def path(value: str | None) -> Path | None:
+    """An option's value as a path; None where it was not given."""
+    return Path(value) if value is not None else None
 
 
 @contextlib.contextmanager

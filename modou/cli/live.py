@@ -17,8 +17,7 @@ from modou.cli.plain import harmless
 from modou.cli.progress import TrainingState
 from modou.cli.words import Narrator
 from modou.messages import text
-from modou.pipeline.events import Event, RunEnded, StageBegan, StageEnded, StageProgress
-from modou.train.events import Stepped
+from modou.train.events import Event, RunEnded, StageBegan, StageEnded, StageProgress, Stepped
 
 _SAMPLE_LINES = 6
 _SECONDS = 5.0

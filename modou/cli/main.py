@@ -16,23 +16,6 @@ from modou.errors import UserError
 from modou.messages import text
 
 DONE, INTERNAL, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-_RESUMABLE = (
-    "run",
-    "plan",
-    "clean",
-    "tokenizer",
-    "pretrain",
-    "evaluate",
-    "report",
-    "sft",
-    "reward",
-    "dpo",
-    "ppo",
-    "grpo",
-    "pairs",
-    "align",
-)
-"""Commands that go on where they were interrupted; what the others do is done anew."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -48,7 +31,7 @@ def status_of(argv: list[str]) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        if argv[:1] and argv[0] in _RESUMABLE:
+        if argv[:1] and goes_on(argv[0]):
             console.remark(text("console.interrupted"))
         return INTERRUPTED
     except BrokenPipeError:
@@ -66,6 +49,13 @@ def status_of(argv: list[str]) -> int:
     except Exception:
         console.fail_internally()
         return INTERNAL
+
+
+def goes_on(command: str) -> bool:
+    """Whether a command goes on where it was interrupted; what the others do is done anew."""
+    from modou.cli.training import COMMANDS
+
+    return command in (*COMMANDS, "pairs", "align")
 
 
 def mistake(error: Exception) -> str | None:

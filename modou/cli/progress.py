@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modou.messages import text
-from modou.pipeline.events import Measured
 from modou.report import values as v
 from modou.report.words import Words
 from modou.train import events
+from modou.train.events import Measured
 
 ROUNDS = ("reward", "answer_kl", "entropy", "clipped", "length", "repetition", "replay_kl")
 """What a step tells of rounds of answers, of what is learned beside the loss, and of the text that is read along."""
@@ -102,7 +102,7 @@ class TrainingState:
             return None
         import torch
 
-        from modou.pipeline.measure import peak_memory_mb
+        from modou.train.measure import peak_memory_mb
 
         return peak_memory_mb(torch.device(self.measured.device)) or None
 

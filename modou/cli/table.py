@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
 from modou.settings.base import Groups
+from modou.settings.methods import METHODS, MethodInfo
 from modou.settings.run import RunSettings
 
 Kind = Literal["value", "switch", "list"]
@@ -53,7 +53,19 @@ _SHAPE = {f"--{name}": f"model.{name}" for name in ("style", "position", "layers
 _SAMPLING = {
     f"--{name.replace('_', '-')}": f"sampling.{name}" for name in ("tokens", "temperature", "top_k", "top_p", "samples")
 }
-_TRAINED = ("clean", "tokenizer", "model", "train", "optimizer", "schedule", "sampling", "evaluate")
+_TIMED = {"--minutes": "train.minutes", "--seed": "train.seed"}
+
+
+def method_command(method: MethodInfo) -> Command:
+    """The command of a method that begins from a run and a file of examples."""
+    judge = ("judge",) if "judge" in method.inputs else ()
+    duration = {f"--{method.duration.rpartition('.')[2]}": method.duration}
+    sampling = _SAMPLING if "sampling" in method.groups else {}
+    own = (*judge, "preset", "out", "columns", *COMMON)
+    return Command(
+        method.name, ("RUN", "DATA"), own, method.groups, {**duration, **_TIMED, **sampling}, method.settings
+    )
+
 
 COMMANDS = {
     command.name: command
@@ -61,16 +73,16 @@ COMMANDS = {
         Command(
             "run",
             ("[BOOK]",),
-            ("minutes", "preset", "out", "extend", *COMMON),
-            _TRAINED,
-            {**_SHAPE, "--seed": "train.seed", **_SAMPLING},
+            ("preset", "out", "extend", *COMMON),
+            METHODS["pretrain"].groups,
+            {**_TIMED, **_SHAPE, **_SAMPLING},
         ),
         Command(
             "plan",
             ("BOOK",),
-            ("minutes", "preset", "out", *COMMON),
+            ("preset", "out", *COMMON),
             ("clean", "tokenizer", "model", "train", "optimizer", "schedule"),
-            {**_SHAPE, "--seed": "train.seed"},
+            {**_TIMED, **_SHAPE},
         ),
         Command("doctor", ("[RUN]",), ("out", *COMMON)),
         Command("corpus", ("NAME", "FILE"), ("size", "seed", *COMMON)),
@@ -79,9 +91,9 @@ COMMANDS = {
         Command(
             "pretrain",
             ("[RUN]",),
-            ("minutes", "preset", "out", *COMMON),
+            ("preset", "out", *COMMON),
             ("model", "train", "optimizer", "schedule", "sampling", "evaluate"),
-            {**_SHAPE, "--seed": "train.seed", **_SAMPLING},
+            {**_TIMED, **_SHAPE, **_SAMPLING},
         ),
         Command("evaluate", ("[RUN]",), ("out", "checkpoint", *COMMON), ("evaluate", "sampling"), _SAMPLING),
         Command("report", ("[RUN]",), ("out", *COMMON)),
@@ -103,14 +115,6 @@ COMMANDS = {
         ),
         Command("align", ("TASK",), ("minutes", "methods", "out", *COMMON)),
         Command(
-            "sft",
-            ("RUN", "DATA"),
-            ("preset", "out", "columns", *COMMON),
-            ("sft", "replay", "train", "optimizer", "schedule", "sampling"),
-            {"--epochs": "sft.epochs", "--minutes": "train.minutes", "--seed": "train.seed", **_SAMPLING},
-            SftRun,
-        ),
-        Command(
             "compare",
             ("DATA", "RUN..."),
             ("judge", "count", "out", "columns", *COMMON),
@@ -124,37 +128,6 @@ COMMANDS = {
             ("sampling",),
             {**_SAMPLING, "--seed": "sampling.seed"},
         ),
-        Command(
-            "reward",
-            ("RUN", "DATA"),
-            ("preset", "out", "columns", *COMMON),
-            ("reward", "train", "optimizer", "schedule"),
-            {"--epochs": "reward.epochs", "--minutes": "train.minutes", "--seed": "train.seed"},
-            RewardRun,
-        ),
-        Command(
-            "dpo",
-            ("RUN", "DATA"),
-            ("preset", "out", "columns", *COMMON),
-            ("dpo", "replay", "train", "optimizer", "schedule", "sampling"),
-            {"--epochs": "dpo.epochs", "--minutes": "train.minutes", "--seed": "train.seed", **_SAMPLING},
-            DpoRun,
-        ),
-        Command(
-            "ppo",
-            ("RUN", "DATA"),
-            ("judge", "preset", "out", "columns", *COMMON),
-            ("ppo", "rollout", "replay", "train", "optimizer", "schedule"),
-            {"--rounds": "rollout.rounds", "--minutes": "train.minutes", "--seed": "train.seed"},
-            PpoRun,
-        ),
-        Command(
-            "grpo",
-            ("RUN", "DATA"),
-            ("judge", "preset", "out", "columns", *COMMON),
-            ("grpo", "rollout", "replay", "train", "optimizer", "schedule"),
-            {"--rounds": "rollout.rounds", "--minutes": "train.minutes", "--seed": "train.seed"},
-            GrpoRun,
-        ),
+        *(method_command(method) for method in METHODS.values() if "base" in method.inputs),
     )
 }

@@ -7,10 +7,10 @@ from typing import Any
 
 from modou.cli.plain import clip, first_sentence, harmless, one_line
 from modou.messages import language, text
-from modou.pipeline.events import Event, Notice, Planned, RunEnded, StageBegan, StageEnded
 from modou.report import values as v
 from modou.report.words import Words
 from modou.train import events as training
+from modou.train.events import Event, Notice, Planned, RunEnded, StageBegan, StageEnded
 
 _SAMPLE = 100
 _RULES = 5

@@ -9,7 +9,7 @@ from modou.data.conversation import Message, Segment, Template, segments
 from modou.data.formats.columns import Columns
 from modou.data.formats.example import Example
 from modou.data.formats.reading import Examples, read_examples
-from modou.pipeline.align.beginning import marked
+from modou.methods.sft import marked
 from modou.runs.folder import RunFolder
 
 SHOWN = 2

@@ -15,17 +15,18 @@ from modou.data.order import example_at
 from modou.errors import UserError
 from modou.evaluate.answers import distinct, mean, share, wins
 from modou.messages import language
+from modou.methods.base import drift
 from modou.model.gpt import GPT
 from modou.model.scoring import score_tokens
-from modou.pipeline.align.beginning import RULES, weights_sha256
-from modou.pipeline.align.judges import make_judge, room_for_questions
-from modou.pipeline.align.method import drift
 from modou.pipeline.align.rules import majority, real, rules_of, shares, truth_of
 from modou.pipeline.copying import Library
-from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded, StageProgress
-from modou.runs.folder import RunFolder, load_model, method_of
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record, weights_sha256
+from modou.runs.weights import load_model
 from modou.settings.sampling import SamplingSettings
+from modou.tasks.judges import RULES, make_judge, room_for_questions
 from modou.tokenizer.tokenizer import Tokenizer
+from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World
 from modou.train.policy import kl_k1
 from modou.train.rollouts import Answer, Judge, assemble, roll_out
@@ -49,7 +50,7 @@ def compare(
     count: int = 500,
     sampling: SamplingSettings | None = None,
     out: Path | None = None,
-) -> Iterator[PipelineEvent]:
+) -> Iterator[StageEvent]:
     """Asks every run `count` of the file's questions, at temperature 1 over the whole vocabulary unless `sampling` says
     otherwise. The first run is what the others are set against. `out`: the folder for compare.json and compare.html.
 
@@ -115,7 +116,7 @@ class Contest:
 
     def __post_init__(self) -> None:
         self.judges = {name: make_judge(name, self.template.tokenizer, CPU.device) for name in self.names}
-        self.known = {name if name in RULES else weights_sha256(Path(name)): name for name in self.names}
+        self.known = {name if name in RULES else weights_sha256(RunFolder(Path(name))): name for name in self.names}
 
     def measure(self, folder: RunFolder, model: GPT, answers: Sequence[Answer]) -> dict[str, Any]:
         """Every figure of a run."""
@@ -129,7 +130,7 @@ class Contest:
         self.against = self.against or points
         temperature = self.sampling.temperature or 1.0
         return {
-            "method": method_of(folder),
+            "method": Record[Any].read(folder).method,
             **measures(answers, model, self.reference, temperature),
             "rules": shares(marks),
             "judges": judged,
@@ -147,9 +148,9 @@ class Contest:
     def _training(self, folder: RunFolder) -> dict[str, Any]:
         """Reward and distance at every evaluation of its training, where they mean the same as here: it began from the
         first run and learned from one of these judges."""
-        run = folder.read_settings().get("run", {})
-        judge = self.known.get(str(run.get("judge_sha256")))
-        if judge is None or run["base_sha256"] != weights_sha256(self.first.path) or not folder.metrics.exists():
+        inputs = Record[Any].read(folder).inputs
+        judge = self.known.get(inputs["judge"].sha256) if "judge" in inputs else None
+        if judge is None or inputs["base"].sha256 != weights_sha256(self.first) or not folder.metrics.exists():
             return {}
         evaluations = [line for line in storage.read_jsonl(folder.metrics) if line["kind"] == "evaluation"]
         history = [

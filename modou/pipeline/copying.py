@@ -8,11 +8,13 @@ from modou import storage
 from modou.data.formats.columns import Columns
 from modou.data.formats.reading import read_examples
 from modou.evaluate.novelty import TrainText
-from modou.pipeline.align.method import line_of
-from modou.runs.folder import RunFolder, method_of
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record, line_of
+from modou.runs.stages import read_stage, require_stage
+from modou.settings.methods import METHODS
 from modou.text.corpus import Corpus
 
-Source = tuple[Path, str]
+Learned = tuple[Path, str]
 """A file of examples and what its columns mean; or the folder of a prepared text, and nothing."""
 
 
@@ -20,7 +22,7 @@ class Library:
     """What runs learned from, each set of sources indexed once: runs of one line share most of it."""
 
     def __init__(self) -> None:
-        self._indexed: dict[tuple[Source, ...], TrainText] = {}
+        self._indexed: dict[tuple[Learned, ...], TrainText] = {}
 
     def copied(self, run: RunFolder, texts: Sequence[str]) -> dict[str, Any]:
         """The longest passage of `texts` that the run learned from; nothing where none of its sources is left."""
@@ -34,18 +36,24 @@ class Library:
         return {"copied": found}
 
 
-def sources_of(run: RunFolder) -> tuple[Source, ...]:
+def sources_of(run: RunFolder) -> tuple[Learned, ...]:
     """What the run and those before it learned word by word, as far as it is still there unchanged: the answers of SFT,
     the better ones of DPO, the training chapters of the pretrained run."""
-    found: list[Source] = []
+    found: list[Learned] = []
     for one in line_of(run):
-        if (one.corpus / "facts.json").exists():
-            found.append((one.corpus, ""))
-        if method_of(one) in ("sft", "dpo"):
-            about = one.read_settings()["run"]
-            file = Path(str(about["data"]))
-            if file.is_file() and storage.sha256_file(file) == about["data_sha256"]:
-                found.append((file, str(about.get("columns", ""))))
+        record = Record[Any].read(one)
+        match METHODS[record.method].copies:
+            case "book":
+                if read_stage(one, "clean") is not None:
+                    require_stage(one, "clean")
+                    found.append((one.corpus, ""))
+            case "answers" | "chosen":
+                data = record.inputs["data"]
+                file = Path(data.path)
+                if file.is_file() and storage.sha256_file(file) == data.sha256:
+                    found.append((file, data.columns))
+            case "":
+                pass
     return tuple(found)
 
 

@@ -7,10 +7,10 @@ from modou import storage
 from modou.corpora import named as corpora
 from modou.corpora.storyteller.book import DEFAULT_BYTES
 from modou.errors import UserError
-from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded
+from modou.train.events import StageBegan, StageEnded, StageEvent
 
 
-def write_corpus(name: str, path: Path, size: int = DEFAULT_BYTES, seed: int = 1) -> Iterator[PipelineEvent]:
+def write_corpus(name: str, path: Path, size: int = DEFAULT_BYTES, seed: int = 1) -> Iterator[StageEvent]:
     """Writes the corpus `name` to `path` as UTF-8 text. UserError: no such name, no network, cannot write."""
     if name not in corpora.NAMES:
         raise UserError("pipeline.no_such_corpus", name=name, names=", ".join(corpora.NAMES))

@@ -15,13 +15,14 @@ from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.errors import UserError
-from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded, StageProgress
 from modou.pipeline.prefer import prompt_of
-from modou.runs.folder import RunFolder, answers, load_model
+from modou.runs.folder import RunFolder
+from modou.runs.weights import answers, load_model
 from modou.settings.sampling import SamplingSettings
 from modou.tasks.poems import verse as poems
 from modou.tasks.poems.damage import damages
 from modou.tasks.poems.endings import own_endings, rhymed
+from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World, choose_device
 from modou.train.rollouts import Answer, roll_out
 
@@ -35,7 +36,7 @@ WARMTH = 1.2
 that knows nothing else likes every surprise."""
 
 
-def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[PipelineEvent]:
+def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[StageEvent]:
     """Writes `out`, a preference pair a row. The same call goes on where one was interrupted.
 
     UserError: a base model, no conversations, `out` is there.

@@ -13,9 +13,10 @@ from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.errors import UserError
-from modou.runs.folder import RunFolder, answers, load_model
+from modou.methods.sft import write_answers
+from modou.runs.folder import RunFolder
+from modou.runs.weights import answers, load_model
 from modou.settings.sampling import SamplingSettings
-from modou.train.sft import write_answers
 
 TRIES = 4
 """Answers written to find two that differ."""

@@ -9,9 +9,9 @@ from typing import Any
 from modou import storage
 from modou.corpora.named import STORYTELLERS
 from modou.errors import UserError
-from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded
 from modou.tasks.poems import verse as poems
 from modou.tasks.storyteller import rows as storyteller
+from modou.train.events import StageBegan, StageEnded, StageEvent
 
 NAMES = ("poems", *STORYTELLERS)
 TRAIN, PRACTICE, TEST = 12_000, 8_000, 1_000
@@ -21,7 +21,7 @@ POEMS_HELD_OUT, POEMS_JUDGED = 1_000, 4_000
 be what the writer knows by heart."""
 
 
-def write_task(name: str, folder: Path, seed: int = 1) -> Iterator[PipelineEvent]:
+def write_task(name: str, folder: Path, seed: int = 1) -> Iterator[StageEvent]:
     """Writes train.jsonl, test.jsonl and what a task has beside them into `folder`; files that say the same already
     stay. UserError: no such task, no corpus, a file that says something else."""
     if name not in NAMES:

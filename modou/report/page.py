@@ -52,7 +52,7 @@ def report_page(report: Mapping[str, Any], language: Language) -> str:
     """The page as HTML text; the same dictionary gives the same bytes."""
     page = Page(report, Words(language))
     sections = [section for build in SECTIONS if (section := build(page))]
-    name = v.words_at(report, "run.corpus", "run.name") or "modou"
+    name = v.words_at(report, "run.book", "run.name") or "modou"
     return numbered(page.words, page.words("page_title", name=name), headline(page), sections)
 
 

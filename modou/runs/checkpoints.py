@@ -92,6 +92,11 @@ def verify(path: Path, contents: bool = True) -> Problem | None:
     return None
 
 
+def manifest_file(path: Path) -> Path:
+    """The manifest of the checkpoint at `path`: it names every other file by its hash."""
+    return path / _MANIFEST
+
+
 def _manifest(path: Path) -> dict[str, tuple[int, str]] | Problem:
     """The manifest of a checkpoint: file name -> (size, sha256)."""
     try:

@@ -1,7 +1,8 @@
 """The run folder: where everything of one run lies, and all that a later command needs.
 
-settings.toml      every resolved setting          environment.json   versions, threads, machine, corpus hash
-tokenizer/         tokenizer.model + card          corpus/            cleaned text, split, cleaning report
+settings.toml      how it was begun, every option  environment.json   versions, threads, machine
+tokenizer/         tokenizer.model + card          corpus/            cleaned text, split, cleaning report, tokens
+stages/            what each stage found and left  (modou.runs.stages)
 metrics.jsonl      one line per log or evaluation  samples.jsonl      samples of every evaluation
 checkpoints/       see modou.runs.checkpoints           report.html        report.json
 tracking/          only with --train.track
@@ -18,18 +19,11 @@ import filelock
 
 from modou import storage
 from modou.errors import UserError
-from modou.model.gpt import GPT, with_added_tokens
-from modou.model.lora import AdaptedGPT, Adapters
-from modou.model.scored import ImplicitGPT, ScoredGPT
-from modou.model.step import store_for_reading
 from modou.runs import checkpoints
-from modou.settings.align import RewardSettings, SftSettings
-from modou.settings.base import read_toml, write_toml
-from modou.settings.model import ModelSettings
-from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
+from modou.runs.seal import read_sealed_toml, write_sealed_toml
 
 _FILES = ("settings.toml", "environment.json", "metrics.jsonl", "samples.jsonl", "report.html", "report.json")
-_FOLDERS = ("tokenizer", "corpus", "checkpoints", "tracking")
+_FOLDERS = ("tokenizer", "corpus", "stages", "checkpoints", "tracking")
 _LOCK = ".lock"
 _OWNER = ".owner.json"
 _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -43,7 +37,10 @@ class RunFolder:
         self.settings = path / "settings.toml"
         self.environment = path / "environment.json"
         self.tokenizer = path / "tokenizer"
+        self.card = self.tokenizer / "card.json"
         self.corpus = path / "corpus"
+        self.tokens = self.corpus / "tokens"
+        self.stages = path / "stages"
         self.metrics = path / "metrics.jsonl"
         self.samples = path / "samples.jsonl"
         self.checkpoints = path / "checkpoints"
@@ -103,13 +100,13 @@ class RunFolder:
             held.release()
 
     def read_settings(self) -> dict[str, Any]:
-        """The tables of settings.toml. UserError: not a run folder, not TOML."""
+        """The tables of settings.toml. UserError: not a run folder, not TOML, not as it was written."""
         self.require()
-        return read_toml(self.settings)
+        return read_sealed_toml(self.settings)
 
     def write_settings(self, values: dict[str, Any]) -> None:
         """Replace settings.toml by nested tables of plain values."""
-        storage.write_text_atomically(self.settings, write_toml(values))
+        write_sealed_toml(self.settings, values)
 
 
 def _is_foreign(path: Path) -> bool:
@@ -146,90 +143,3 @@ def find_checkpoint(run: RunFolder, which: str | int = "best") -> checkpoints.Fo
     if found is None:
         raise UserError("storage.no_checkpoint", folder=run.checkpoints)
     return found
-
-
-def method_of(run: RunFolder) -> str:
-    """How a run was trained: "pretrain", or the method that aligned it ("sft" ...)."""
-    return str(run.read_settings().get("run", {}).get("method", "pretrain"))
-
-
-def answers(run: RunFolder) -> bool:
-    """Whether its model answers a question instead of writing on."""
-    return method_of(run) in ("sft", "dpo", "ppo", "grpo")
-
-
-def make_model(tables: dict[str, Any]) -> GPT:
-    """The kind of model that a run's settings name, its weights as new."""
-    shape = ModelSettings.parse(tables.get("model", {}))
-    method = tables.get("run", {}).get("method")
-    reward = RewardSettings.parse(tables.get("reward", {}))
-    if method == "reward" and reward.kind == "implicit":
-        return ImplicitGPT(shape, reward.beta)
-    if method in ("reward", "ppo"):
-        return ScoredGPT(shape)
-    sft = SftSettings.parse(tables.get("sft", {}))
-    if sft.lora_rank:
-        return AdaptedGPT(shape, Adapters(sft.lora_rank, sft.lora_alpha, sft.lora_dropout))
-    return GPT(shape)
-
-
-def load_model(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
-    """The model (on the CPU, in eval mode, laid out for reading), its tokenizer, and the step it was saved at.
-
-    `which`: see `find_checkpoint`. Adapters are merged; only a reward model keeps its score. `extend`, UserError: see
-    `load_weights`.
-    """
-    model, tokenizer, step = load_weights(run, which, extend)
-    model.eval()
-    store_for_reading(model)
-    return model, tokenizer, step
-
-
-def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
-    """As `load_model`, with the matrices as training wants them.
-
-    extend: a tokenizer that lacks the marks of a conversation gets them, and the model a token for each. Files stay.
-    state.json tells the group of weights as "weights" (default "model") and the tokenizer's hash as "tokenizer_sha256".
-    UserError: not a run, damaged, weights of another shape, another tokenizer than in training.
-    """
-    while True:
-        found = find_checkpoint(run, which)
-        try:
-            state = checkpoints.read_state(found.path)
-            tensors = checkpoints.load_group(found.path, str(state.get("weights", "model")))
-            break
-        except UserError:
-            # Purged by a running trainer since it was found: look again. Damaged and still there: say so.
-            if found.path.is_dir() or isinstance(which, int):
-                raise
-    tokenizer = Tokenizer.load(run.tokenizer, extend)
-    if state.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
-        raise UserError("storage.other_tokenizer", folder=run.tokenizer)
-    model = make_model(run.read_settings())
-    _require_same(model.state_dict(), tensors, found.path)
-    model.load_state_dict(tensors)
-    if isinstance(model, AdaptedGPT):
-        model = model.merged()
-    elif isinstance(model, ScoredGPT) and method_of(run) != "reward":
-        model = model.unscored()
-    if extend:
-        model = with_added_tokens(
-            model, [tokenizer.encode(name) for name in tokenizer.pieces()[model.settings.vocabulary :]]
-        )
-    return model, tokenizer, found.step
-
-
-def _require_same(expected: dict[str, Any], tensors: dict[str, Any], path: Path) -> None:
-    """UserError unless both have the same names and shapes."""
-    differences = [
-        *(f"- {name}" for name in expected if name not in tensors),
-        *(f"+ {name}" for name in tensors if name not in expected),
-        *(
-            f"{name}: {tuple(tensors[name].shape)} ≠ {tuple(expected[name].shape)}"
-            for name in expected
-            if name in tensors and tensors[name].shape != expected[name].shape
-        ),
-    ]
-    if differences:
-        shown = ", ".join(differences[:4]) + (f" … ({len(differences)})" if len(differences) > 4 else "")
-        raise UserError("storage.tensors_differ", path=path, differences=shown)

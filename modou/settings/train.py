@@ -1,9 +1,12 @@
 """How a model is trained: optimizer, schedule, loop."""
 
-from typing import Annotated, Literal
+import math
+import os
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
+from modou.errors import UserError
 from modou.settings.base import Groups, Settings
 from modou.settings.sampling import SamplingSettings
 
@@ -100,3 +103,20 @@ class Trained(Groups):
     """Learning-rate schedule."""
     sampling: SamplingSettings = SamplingSettings()
     """Generation."""
+
+
+T = TypeVar("T", bound=Trained)
+
+
+def with_minutes(asked: T, minutes: float | None) -> T:
+    """`--minutes` laid over the settings. MODOU_MAX_MINUTES caps every budget (for tests and demonstrations)."""
+    word = os.environ.get("MODOU_MAX_MINUTES") or "inf"
+    try:
+        cap = float(word)
+    except ValueError:
+        cap = math.nan
+    if not cap > 0:
+        raise UserError("settings.no_number", option="MODOU_MAX_MINUTES", value=word[:60])
+    if minutes is None and asked.is_set("train", "minutes"):
+        minutes = asked.train.minutes
+    return asked if minutes is None else asked.with_values({"train": {"minutes": min(minutes, cap)}})

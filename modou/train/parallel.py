@@ -19,8 +19,10 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from modou.errors import UserError
 from modou.model.gpt import GPT
+from modou.settings.train import Trained
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Trained)
 TIMEOUT = timedelta(minutes=30)
 
 
@@ -154,3 +156,15 @@ def place(tensor: Tensor, whole: Tensor) -> None:
         whole = whole.to(tensor.device, tensor.dtype)
         whole = distribute_tensor(whole, tensor.device_mesh, tensor.placements, src_data_rank=None)
     tensor.copy_(whole)
+
+
+def resolve_machine(settings: S) -> S:
+    """Device, precision and threads, chosen where they are left to the machine; sets torch's threads."""
+    device = choose_device(settings.train.device)
+    precision = settings.train.precision
+    if precision == "auto":
+        precision = "bfloat16" if device.type == "cuda" else "float32"
+    if settings.train.threads:
+        torch.set_num_threads(settings.train.threads)
+    chosen = {"device": device.type, "precision": precision, "threads": torch.get_num_threads()}
+    return settings.with_values({"train": chosen})

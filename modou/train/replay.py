@@ -21,7 +21,7 @@ from modou.data.packing import Packing, text_rows
 from modou.data.shards import IGNORE, Batches
 from modou.model.gpt import GPT
 from modou.model.scoring import divergences
-from modou.settings.align import ReplaySettings
+from modou.settings.methods import ReplaySettings
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.objective import Batch, Objective
 from modou.train.parallel import World

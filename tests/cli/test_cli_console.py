@@ -18,9 +18,9 @@ from modou.cli.plain import beside, cell_len, clip, first_sentence, harmless, on
 from modou.cli.progress import TrainingState
 from modou.cli.signals import StopSignals
 from modou.cli.words import Event, ending, quoted
-from modou.pipeline.events import Measured, Notice, Planned, RunEnded, StageBegan, StageEnded, StageProgress
 from modou.report.words import Words
 from modou.train import events
+from modou.train.events import Measured, Notice, Planned, RunEnded, StageBegan, StageEnded, StageProgress
 
 EVIL = "\x1b[31m红\x1b[0m\x1b]0;owned\x07色[bold]字[/bold]\r\x08\x9b2J\u202e倒\u2028。后面的话。"
 CARD = {"vocabulary": 512, "train": {"characters_per_token": 1.5, "round_trip": {"exact": True}}}

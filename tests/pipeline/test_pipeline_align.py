@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from method_helpers import dpo, grpo, ppo, pretrain, reward, sft
 from page_helpers import documented, paths, pattern
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
@@ -15,22 +16,19 @@ from modou.cli import main as cli
 from modou.data.conversation import Message, Template
 from modou.data.examples import Question
 from modou.errors import UserError
+from modou.methods.reward import RewardMethod
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, RewardModel, ScoredGPT
-from modou.pipeline import run as pipeline
-from modou.pipeline.align.beginning import name_beginning
-from modou.pipeline.align.judges import ModelJudge, context_of, make_judge, room_for_questions
-from modou.pipeline.align.preferences import RewardMethod, dpo, reward
-from modou.pipeline.align.reinforcement import grpo, ppo
-from modou.pipeline.align.sft import sft
 from modou.pipeline.check import check
 from modou.pipeline.compare import compare
-from modou.pipeline.events import RunEnded, StageEnded
-from modou.runs.folder import RunFolder, answers, load_model
-from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record, examples_source, run_source
+from modou.runs.weights import answers, load_model
+from modou.settings.methods import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
-from modou.train.events import Stepped
+from modou.tasks.judges import ModelJudge, context_of, make_judge, room_for_questions
+from modou.train.events import RunEnded, StageEnded, Stepped
 from modou.train.rollouts import Answer, assemble
 
 TINY: dict[str, dict[str, Any]] = {
@@ -57,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("align")
     book = folder / "book.txt"
     book.write_text(sentences(110, 1), encoding="utf-8")
-    list(pipeline.run(str(book), RunSettings.parse(TINY), out=folder / "base"))
+    list(pretrain(str(book), RunSettings.parse(TINY), out=folder / "base"))
     chat = write(folder / "chat.jsonl", *({"instruction": q, "output": a} for q, a in TALK * 2))
     list(sft(folder / "base", chat, SftRun().with_values(SMALL), folder / "sft"))
     write(
@@ -93,7 +91,7 @@ def test_a_judge_that_has_read_on_judges_what_another_wrote(folder: Path, tmp_pa
     for name, tensor in writer.state_dict().items():
         assert torch.equal(judge.reference.state_dict()[name], tensor), name
     wider = TINY | {"model": TINY["model"] | {"width": 32}}
-    list(pipeline.run(str(folder / "book.txt"), RunSettings.parse(wider), out=tmp_path / "other"))
+    list(pretrain(str(folder / "book.txt"), RunSettings.parse(wider), out=tmp_path / "other"))
     elsewhere = RewardRun().with_values(asked | {"reward": {"kind": "implicit", "reference": str(tmp_path / "other")}})
     with pytest.raises(UserError, match="other"):
         list(reward(tmp_path / "reader", folder / "pairs.jsonl", elsewhere, tmp_path / "none"))
@@ -341,7 +339,8 @@ def test_the_pairs_of_one_question_are_all_learned_or_all_measured(folder: Path,
         {"prompt": q, "chosen": a, "rejected": a[::-1] + str(n), "kind": f"turned/{n}"} for q, a in TALK for n in (1, 2)
     ]
     pairs = write(tmp_path / "pairs.jsonl", *rows)
-    made = RewardMethod(name_beginning("reward", folder / "sft", pairs, "", RewardRun()))
+    inputs = {"base": run_source(folder / "sft"), "data": examples_source(pairs)}
+    made = RewardMethod(RunFolder(tmp_path / "none"), Record("reward", inputs, RewardRun()))
     seen, measured = made.divided(0.4, 1)
     assert sorted(seen + measured) == list(range(len(rows))) and measured
     assert not {rows[place]["prompt"] for place in seen} & {rows[place]["prompt"] for place in measured}

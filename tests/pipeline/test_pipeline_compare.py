@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from method_helpers import begun
 from train_helpers import sentences
 
-from modou import storage
 from modou.data.examples import Question
 from modou.pipeline.align.rules import majority, real, rules_of, truth_of
 from modou.pipeline.copying import Library, sources_of
 from modou.runs.folder import RunFolder
+from modou.runs.record import Source, examples_source
+from modou.runs.stages import write_stage
 from modou.text.corpus import Corpus, prepare
 from modou.text.readers.book import read_book
 
@@ -53,8 +55,8 @@ def line(tmp_path: Path) -> dict[str, RunFolder]:
     for run in runs.values():
         run.path.mkdir()
     prepare(read_book(book), runs["base"].corpus)
-    storage.write_json_atomically(runs["base"].corpus / "facts.json", {})
-    runs["base"].write_settings({"model": {}})
+    write_stage(runs["base"], "clean", {}, sorted(runs["base"].corpus.iterdir()))
+    begun(runs["base"])
     rows: dict[str, list[dict[str, Any]]] = {
         "sft": [{"instruction": "问月亮", "output": "月亮从桥的那一边升起来"}],
         "dpo": [{"prompt": "问星星", "chosen": "星星落在深深的井里", "rejected": "不知道这样的事情"}],
@@ -62,8 +64,8 @@ def line(tmp_path: Path) -> dict[str, RunFolder]:
     for name, before in (("sft", "base"), ("dpo", "sft")):
         file = tmp_path / f"{name}.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows[name]), encoding="utf-8")
-        begun = {"method": name, "base": str(runs[before].path), "data": str(file), "columns": ""}
-        runs[name].write_settings({"run": {**begun, "data_sha256": storage.sha256_file(file)}})
+        source = Source(kind="run", path=str(runs[before].path), sha256="0" * 64)
+        begun(runs[name], None, name, base=source, data=examples_source(file))
     return runs
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from method_helpers import begun, dpo, pretrain, sft
 from train_helpers import DOES, WHAT, WHERE, WHO, sentences
 
 from modou import storage
@@ -15,12 +16,11 @@ from modou.cli import main as cli
 from modou.errors import UserError
 from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.model.gpt import GPT
-from modou.pipeline.align.preferences import dpo
-from modou.pipeline.align.sft import sft
-from modou.pipeline.commands import clean
 from modou.runs import checkpoints
-from modou.runs.folder import RunFolder, load_model, load_weights
-from modou.settings.align import DpoRun, SftRun
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record
+from modou.runs.weights import load_model, load_weights
+from modou.settings.methods import DpoRun, SftRun
 from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
 from modou.settings.text import TokenizerSettings
@@ -45,7 +45,7 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     book = folder / "book.txt"
     book.write_text(sentences(110, 1), encoding="utf-8")
     run = RunFolder(folder / "base")
-    list(clean(str(book), RunSettings(), run.path))
+    list(pretrain(str(book), RunSettings(), run.path, until="clean"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokenizer_training, "CONTROLS", ())
         model = train_model([sentences(110, 1)], TokenizerSettings(vocabulary=330, threads=1))[0]
@@ -62,7 +62,7 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         dropout=0.1,
         tied=request.param == "tied",
     )
-    run.write_settings({"model": shape.model_dump()})
+    begun(run, shape)
     torch.manual_seed(1)
     state = {"tokenizer_sha256": hashlib.sha256(model).hexdigest()}
     checkpoints.save(run.checkpoints, 1, {"model": dict(GPT(shape).named_parameters())}, state, best=True)
@@ -81,7 +81,7 @@ def original(base: Path) -> GPT:
     """The model as it was trained."""
     found = checkpoints.newest(base / "checkpoints")
     assert found is not None
-    model = GPT(ModelSettings.parse(RunFolder(base).read_settings()["model"])).eval()
+    model = GPT(Record[Any].read(RunFolder(base)).model).eval()
     model.load_state_dict(checkpoints.load_group(found.path, "model"))
     return model
 
@@ -160,7 +160,6 @@ def test_other_commands_name_the_way(base: Path, capsys: pytest.CaptureFixture[s
 def test_a_tokenizer_of_another_model_is_refused(base: Path, data: Path, tmp_path: Path) -> None:
     other = RunFolder(shutil.copytree(base, tmp_path / "other"))
     for vocabulary in (320, 400):
-        tables = other.read_settings()
-        other.write_settings({"model": tables["model"] | {"vocabulary": vocabulary}})
+        begun(other, Record[Any].read(other).model.changed(vocabulary=vocabulary))
         with pytest.raises(UserError, match=f"model has {vocabulary} tokens"):
             list(sft(other.path, data, settings(), tmp_path / "out"))

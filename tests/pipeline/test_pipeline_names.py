@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
+from method_helpers import pretrain
 from page_helpers import documented, paths, pattern
 from train_helpers import sentences
 
-from modou.pipeline.events import RunEnded
-from modou.pipeline.run import run
 from modou.settings.run import RunSettings
+from modou.train.events import RunEnded
 
 SOMETIMES = re.compile(r"lengths|cleaning\.private_use\.|cleaning\.notes|variety|.*\.longest_copy|training\.history$")
 TINY = {
@@ -22,7 +22,7 @@ TINY = {
 def test_the_page_names_what_a_report_holds(tmp_path: Path) -> None:
     book = tmp_path / "book.txt"
     book.write_text(sentences(150, 1), encoding="utf-8")
-    ended = list(run(str(book), RunSettings.parse(TINY), tmp_path / "run"))[-1]
+    ended = list(pretrain(str(book), RunSettings.parse(TINY), tmp_path / "run"))[-1]
     assert isinstance(ended, RunEnded)
     found = set(paths(ended.report))
     patterns = {name: pattern(name) for name in documented()}

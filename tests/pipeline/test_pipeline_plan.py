@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modou.model.census import describe
-from modou.pipeline.plan import (
+from modou.methods.planning import (
     LADDER,
     Budget,
     Plan,
@@ -15,6 +14,7 @@ from modou.pipeline.plan import (
     expected_bits,
     plan_training,
 )
+from modou.model.census import describe
 from modou.settings.run import RunSettings
 
 NOVEL = TextFacts(characters=900_000, distinct=4100, chinese=True)

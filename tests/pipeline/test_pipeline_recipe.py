@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from method_helpers import pretrain, sft
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
 from modou import storage
@@ -14,15 +15,13 @@ from modou.data.examples import Question
 from modou.data.formats.formats import read
 from modou.errors import UserError
 from modou.pipeline import pairs, task
-from modou.pipeline import run as pipeline
 from modou.pipeline.align import recipe
 from modou.pipeline.align.recipe import METHODS, Recipe, align
-from modou.pipeline.align.sft import sft
-from modou.pipeline.events import RunEnded, StageProgress
 from modou.pipeline.pairs import write_pairs
-from modou.settings.align import SftRun
+from modou.settings.methods import SftRun
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
+from modou.train.events import RunEnded, StageProgress
 from modou.train.rollouts import Answer
 
 OPEN = SamplingSettings(temperature=1.0, top_p=1.0, tokens=24)
@@ -41,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "train": {"steps": 4, "batch": 4, "evaluate_every": 4, "threads": 1},
         "evaluate": {"quick_characters": 200, "written_characters": 500},
     }
-    list(pipeline.run(str(book), RunSettings.parse(shape), out=folder / "base"))
+    list(pretrain(str(book), RunSettings.parse(shape), out=folder / "base"))
     talk = [
         {"instruction": f"{who}{place}？", "output": f"{does}{what}。"}
         for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)

@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from method_helpers import pretrain, sft
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
 from modou import storage
 from modou.cli import main as cli
 from modou.errors import UserError
 from modou.model.gpt import GPT
-from modou.pipeline import run as pipeline
-from modou.pipeline.align.sft import sft
 from modou.pipeline.check import check
-from modou.pipeline.events import Notice, RunEnded, StageBegan, StageEnded
-from modou.runs.folder import RunFolder, answers, load_model, method_of
-from modou.settings.align import SftRun
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record
+from modou.runs.weights import answers, load_model
+from modou.settings.methods import SftRun
 from modou.settings.run import RunSettings
 from modou.tokenizer.tokenizer import Tokenizer
-from modou.train.events import Stepped
+from modou.train.events import Notice, RunEnded, StageBegan, StageEnded, Stepped
 
 TINY: dict[str, dict[str, Any]] = {
     "tokenizer": {"vocabulary": 330, "threads": 1},
@@ -47,7 +47,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
     book = folder / "book.txt"
     book.write_text(sentences(110, 1), encoding="utf-8")
-    list(pipeline.run(str(book), RunSettings.parse(TINY), out=folder / "base"))
+    list(pretrain(str(book), RunSettings.parse(TINY), out=folder / "base"))
     return folder / "base"
 
 
@@ -62,7 +62,7 @@ def data(tmp_path: Path) -> Path:
 def test_every_stage_and_an_answer(base: Path, data: Path, tmp_path: Path) -> None:
     untouched = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
     events = list(sft(base, data, settings(), tmp_path / "out"))
-    assert [event.stage for event in of_kind(events, StageBegan)] == ["data", "train", "evaluate"]
+    assert [event.stage for event in of_kind(events, StageBegan)] == ["data", "plan", "train", "evaluate", "report"]
     end = events[-1]
     assert isinstance(end, RunEnded) and end.finished
     report = storage.read_json(tmp_path / "out" / "report.json")
@@ -72,7 +72,7 @@ def test_every_stage_and_an_answer(base: Path, data: Path, tmp_path: Path) -> No
     assert report["validation"]["loss"] < report["base"]["validation"]["loss"]
     assert report["drift"]["now"] == pytest.approx(report["drift"]["before"] + report["drift"]["bits_per_char"])
     folder = RunFolder(tmp_path / "out")
-    assert method_of(folder) == "sft" and answers(folder) and not answers(RunFolder(base))
+    assert Record[Any].read(folder).method == "sft" and answers(folder) and not answers(RunFolder(base))
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == untouched
 
 

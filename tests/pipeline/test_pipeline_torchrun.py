@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from method_helpers import pretrain
 from train_helpers import assert_close, metrics, progress, sentences, tensors
 
-from modou.pipeline import commands
 from modou.settings.run import RunSettings
 
 LIMIT = 240
@@ -45,9 +45,9 @@ def test_two_processes_from_the_command_line_train_what_one_does(tmp_path: Path,
     book.write_text(sentences(110, 1), encoding="utf-8")
     settings = RunSettings.parse(SMALL).with_values({"train": {"parallel": strategy}})
     for name in ("one", "two"):
-        list(commands.plan(str(book), settings, None, tmp_path / name))
+        list(pretrain(str(book), settings, tmp_path / name, until="plan"))
     torchrun(tmp_path / "two")
-    list(commands.pretrain(tmp_path / "one", RunSettings(), None))
+    list(pretrain(None, RunSettings(), tmp_path / "one", until="train"))
     assert_close(tensors(tmp_path / "two"), tensors(tmp_path / "one"), 1e-5)
     assert len(metrics(tmp_path / "two")) == len(metrics(tmp_path / "one"))
     assert (tmp_path / "two" / "samples.jsonl").read_bytes() == (tmp_path / "one" / "samples.jsonl").read_bytes()

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from crash_helpers import Child
+from method_helpers import begun
 
 from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
-from modou.runs.folder import RunFolder, find_checkpoint, load_model
-from modou.settings.base import write_toml
+from modou.runs.folder import RunFolder, find_checkpoint
+from modou.runs.weights import load_model
 from modou.settings.model import ModelSettings
 from modou.settings.text import TokenizerSettings
 from modou.tokenizer.tokenizer import Tokenizer
@@ -23,7 +24,7 @@ SHAPE = ModelSettings(vocabulary=300, layers=1, width=16, heads=2, context=8)
 def begin(path: Path, shape: ModelSettings = SHAPE) -> RunFolder:
     run = RunFolder(path)
     run.create()
-    run.write_settings({"model": shape.model_dump(), "train": {"seed": 1}})
+    begun(run, shape)
     return run
 
 
@@ -147,7 +148,7 @@ def test_load_model_refuses_another_shape(tmp_path: Path, tokenizer: Tokenizer) 
         ({"width": 32}, "≠"),
         ({"tied": False}, "- head.weight"),
     ):
-        run.settings.write_text(write_toml({"model": shape.changed(**change).model_dump()}), encoding="utf-8")
+        begun(run, shape.changed(**change))
         with pytest.raises(UserError) as error:
             load_model(run)
         assert word in str(error.value)

@@ -25,11 +25,11 @@ from train_helpers import (
 
 from modou.data.shards import IGNORE
 from modou.errors import UserError
+from modou.methods.pretrain import Pretrain, TokenBatch
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.train import loop
 from modou.train.events import Ended, Evaluated, Rescheduled, Sampled, Started, Stepped
-from modou.train.pretrain import Pretrain, TokenBatch
 
 
 class Changed:

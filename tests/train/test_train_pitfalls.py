@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 import torch
+from method_helpers import begun
 from rank_helpers import record_gradients
 from train_helpers import CPU, WHO, assert_close, model_settings, of_kind, run, tensors, tokenizer, trainer
 
@@ -29,15 +30,20 @@ from modou.data.conversation import Encoded, Message, Template
 from modou.data.examples import Question
 from modou.data.packing import Packing
 from modou.data.pairs import Pair, encode_pair, pair_batch
+from modou.methods import dpo, grpo, method_class, ppo, reward, sft
+from modou.methods import policy as rl
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.model.scoring import score_tokens
-from modou.pipeline.align import beginning, judges, preferences, reinforcement
 from modou.runs import checkpoints
-from modou.settings import align
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record, examples_source, judge_source, run_source
+from modou.settings import methods as align
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
-from modou.train import dpo, grpo, policy, ppo, reward, rl, rollouts, sft
+from modou.tasks import judges
+from modou.tasks.judges import RULES
+from modou.train import policy, rollouts
 from modou.train.events import Stepped
 from modou.train.rollouts import Answer
 
@@ -337,7 +343,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = trainer(folder, model=model_settings("learned", context=64, dropout=0.3), identity=identity)
     run(made)
     tokenizer().save(folder / "tokenizer")
-    made.writer.run.write_settings({"model": made.model.settings.model_dump()})
+    begun(made.writer.run, made.model.settings)
     for name, more in (("dpo", {"chosen": "甲", "rejected": "乙"}), ("ppo", {}), ("grpo", {})):
         write_rows(folder / f"{name}.jsonl", *({"prompt": "豆" * n} | more for n in range(1, 5)))
     return folder
@@ -345,10 +351,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def built(folder: Path, name: str, **rollout: int) -> tuple[Any, GPT, Any]:
     """What a command makes of a run: the method, the model to train, the objective."""
-    kind: Any = {"dpo": preferences.DpoMethod, "ppo": reinforcement.PpoMethod, "grpo": reinforcement.GrpoMethod}[name]
     settings: Any = {"dpo": align.DpoRun(), "ppo": align.PpoRun(), "grpo": align.GrpoRun()}[name]
     settings = settings.with_values({} if name == "dpo" else {"rollout": {"rounds": 7, "tokens": 8, **rollout}})
-    method = kind(beginning.Beginning(name, str(folder), "", str(folder / f"{name}.jsonl"), "", "", settings, "exact"))
+    inputs = {"base": run_source(folder), "data": examples_source(folder / f"{name}.jsonl")}
+    inputs["judge"] = judge_source("exact", RULES)
+    method: Any = method_class(name)(RunFolder(folder / name), Record(name, inputs, settings))
     model, made = method.build(settings, CPU)
     assert name == "dpo" or method.steps(settings) == 7 * made.updates_a_round, "the schedule's length"
     return method, model, made

@@ -28,15 +28,15 @@ from train_helpers import (
 from modou.data.conversation import Message, Template
 from modou.data.pairs import Pair, encode_pair, pair_at, pair_batch, step_pairs
 from modou.data.shards import IGNORE
+from modou.methods.dpo import Dpo, answer_log_probabilities
+from modou.methods.pretrain import Pretrain
+from modou.methods.reward import RewardObjective, rewards, weighed
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, ScoredGPT
-from modou.settings.align import DpoSettings, RewardSettings
+from modou.settings.methods import DpoSettings, RewardSettings
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
-from modou.train.dpo import Dpo, answer_log_probabilities
 from modou.train.loop import Trainer
-from modou.train.pretrain import Pretrain
-from modou.train.reward import RewardObjective, rewards, weighed
 
 CONTEXT, STEPS = 96, 6
 GENTLE = 0.0003

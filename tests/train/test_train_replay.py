@@ -25,7 +25,7 @@ from modou.data.packing import Documents, Packing
 from modou.data.shards import IGNORE, write_shards
 from modou.model.gpt import GPT
 from modou.model.scoring import divergences
-from modou.settings.align import ReplaySettings
+from modou.settings.methods import ReplaySettings
 from modou.train.events import Stepped
 from modou.train.loop import Trainer
 from modou.train.parallel import World

@@ -12,17 +12,17 @@ from train_helpers import WHO, assert_close, assert_same_run, model_settings, ru
 
 from modou.data.conversation import Message, Template
 from modou.generate.engine import complete
+from modou.methods.grpo import Grpo
+from modou.methods.policy import PolicyObjective
+from modou.methods.ppo import Ppo
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.model.scoring import score_tokens
-from modou.settings.align import GrpoSettings, PpoSettings, RolloutSettings
+from modou.settings.methods import GrpoSettings, PpoSettings, RolloutSettings
 from modou.settings.model import ModelSettings
-from modou.train.grpo import Grpo
 from modou.train.loop import Trainer
 from modou.train.parallel import World
 from modou.train.policy import group_advantages
-from modou.train.ppo import Ppo
-from modou.train.rl import PolicyObjective
 from modou.train.rollouts import Answer, Credit, Pointer, Question, assemble, places_of_tokens, roll_out
 
 CONTEXT, STEPS = 48, 6

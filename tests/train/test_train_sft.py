@@ -22,13 +22,13 @@ from train_helpers import (
 
 from modou.data.conversation import Message, Template
 from modou.data.packing import Packing
+from modou.methods.pretrain import Pretrain
+from modou.methods.sft import Sft, packed_batch
 from modou.model.gpt import GPT
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.train.loop import Trainer
-from modou.train.pretrain import Pretrain
-from modou.train.sft import Sft, packed_batch
 
 CONTEXT, STEPS = 96, 6
 TEMPLATE = Template(tokenizer())

@@ -21,19 +21,19 @@ from modou.corpora.named import STORYTELLERS
 from modou.errors import UserError
 from modou.messages import text
 from modou.pipeline import task
-from modou.pipeline.align.preferences import dpo, reward
-from modou.pipeline.align.reinforcement import grpo, ppo
-from modou.pipeline.align.sft import sft
 from modou.pipeline.compare import compare
-from modou.pipeline.events import Event, Notice, RunEnded
 from modou.pipeline.pairs import write_pairs
-from modou.pipeline.run import run
-from modou.settings.align import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
+from modou.pipeline.runner import Request, run
+from modou.runs.record import book_source, examples_source, judge_source, run_source
 from modou.settings.base import merge
+from modou.settings.methods import METHODS as METHODS_OF_TRAINING
+from modou.settings.methods import RewardRun, SftRun
 from modou.settings.presets import read_preset
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.train import Trained
+from modou.tasks.judges import RULES
+from modou.train.events import Event, Notice, RunEnded
 
 T = TypeVar("T", bound=Trained)
 MINUTES = 60.0
@@ -80,31 +80,37 @@ class Recipe:
         shape, teaching = self.settings("base", RunSettings), self.settings("sft", SftRun)
         return [
             Part("data", partial(task.write_task, self.name, self.data), self.data / "test.jsonl"),
-            Part("base", partial(run, book, shape, base, should_stop=self.should_stop)),
-            Part("sft", partial(sft, base, self.train, teaching, learned, should_stop=self.should_stop)),
+            Part("base", partial(self._pretrain, book, shape, base)),
+            Part("sft", partial(self._train, "sft", base, self.train, teaching, learned)),
             *(self._judging(learned) if self.name == "poems" else []),
             *(Part(method, self._method(method, learned)) for method in methods),
             self._comparison(["sft", "base", *methods]),
         ]
 
+    def _pretrain(self, book: str, settings: RunSettings, out: Path) -> Iterator[Event]:
+        return run(Request("pretrain", {"book": book_source(book)}, settings, out), self.should_stop)
+
+    def _train(
+        self, method: str, base: Path, data: Path, settings: Trained, out: Path, judge: str = ""
+    ) -> Iterator[Event]:
+        inputs = {"base": run_source(base), "data": examples_source(data)}
+        if judge:
+            inputs["judge"] = judge_source(judge, RULES)
+        return run(Request(method, inputs, settings, out), self.should_stop)
+
     def _judging(self, learned: Path) -> list[Part]:
         writing = partial(write_pairs, learned, self.data / "judge.jsonl", self.pairs, "", self.open)
-        reader, stop = self.folder / "reader", self.should_stop
-        reading = partial(sft, learned, self.train, self.settings("reader", SftRun), reader, should_stop=stop)
+        reader = self.folder / "reader"
+        reading = partial(self._train, "sft", learned, self.train, self.settings("reader", SftRun), reader)
         settings = self.settings("reward", RewardRun, {"reward": {"reference": str(learned)}})
-        learning = partial(reward, reader, self.pairs, settings, self.judge, should_stop=stop)
+        learning = partial(self._train, "reward", reader, self.pairs, settings, self.judge)
         return [Part("pairs", writing, self.pairs), Part("reader", reading), Part("reward", learning)]
 
     def _method(self, method: str, learned: Path) -> Start:
-        out, stop, judge = self.folder / method, self.should_stop, str(self.judge)
-        match method:
-            case "dpo":
-                return partial(dpo, learned, self.pairs, self.settings("dpo", DpoRun), out, should_stop=stop)
-            case "ppo":
-                return partial(ppo, learned, self.train, self.settings("ppo", PpoRun), judge, out, should_stop=stop)
-            case _:
-                settings = self.settings("grpo", GrpoRun)
-                return partial(grpo, learned, self.practice, settings, self.rule, out, should_stop=stop)
+        data = {"dpo": self.pairs, "ppo": self.train}.get(method, self.practice)
+        judge = {"dpo": "", "ppo": str(self.judge)}.get(method, self.rule)
+        settings = self.settings(method, METHODS_OF_TRAINING[method].settings)
+        return partial(self._train, method, learned, data, settings, self.folder / method, judge)
 
     def _comparison(self, names: list[str]) -> Part:
         runs, test = [self.folder / name for name in names], self.data / "test.jsonl"

@@ -11,7 +11,7 @@ _PLAIN = {"zh": ("UTF-16", 16.0), "en": ("ASCII", 8.0)}
 
 def headline(page: Page) -> Html:
     """Name, facts, the number in words, the ladder of baselines, one sample."""
-    name = v.words_at(page.values, "run.corpus", "run.name") or "modou"
+    name = v.words_at(page.values, "run.book", "run.name") or "modou"
     return element(
         "header",
         element("p", page.words("kicker"), class_="kicker"),

@@ -20,12 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modou.methods.policy import PolicyMethod, PolicyObjective, RolloutBatch
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.model.scoring import POSITIONS_AT_ONCE, score_hidden
-from modou.settings.align import PpoSettings
+from modou.settings.methods import PpoRun, PpoSettings
+from modou.tasks.judges import ModelJudge
 from modou.train import policy
-from modou.train.rl import PolicyObjective, RolloutBatch
+from modou.train.parallel import World, parallelize
 from modou.train.rollouts import Answer, Rollout, StepJudge
 
 MOST_STEERING = 0.2
@@ -101,3 +103,24 @@ def token_values(model: ScoredGPT, ids_NT: Tensor) -> Tensor:
     device = model.embedding.weight.device
     rows = max(1, POSITIONS_AT_ONCE // ids_NT.shape[1])
     return torch.cat([model.scores(model.hidden(ids_BT.to(device))).cpu() for ids_BT in ids_NT.split(rows)])
+
+
+class PpoMethod(PolicyMethod[PpoRun]):
+    """What is particular to PPO."""
+
+    def make(self, settings: PpoRun, world: World) -> tuple[GPT, Ppo]:
+        """The base's weights with a value that is 0 everywhere, and the objective."""
+        torch.manual_seed(settings.train.seed)
+        model = ScoredGPT(self.shape)
+        model.load_state_dict(self.load().state_dict(), strict=False)
+        return parallelize(model, world), self.objective(settings, world)
+
+    def objective(self, settings: PpoRun, world: World) -> Ppo:
+        """See PolicyMethod."""
+        common = self.common(settings, world)
+        judge = common["judge"]
+        by_step = judge.by_step if settings.ppo.dense_reward and isinstance(judge, ModelJudge) else None
+        return Ppo(**common, settings=settings.ppo, step_judge=by_step)
+
+
+METHOD = PpoMethod

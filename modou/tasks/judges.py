@@ -11,14 +11,16 @@ from torch import Tensor
 from modou.errors import UserError
 from modou.model.scored import RewardModel
 from modou.model.scoring import POSITIONS_AT_ONCE
-from modou.pipeline.align.beginning import RULES
-from modou.runs.folder import RunFolder, load_model
-from modou.settings.model import ModelSettings
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record
+from modou.runs.weights import load_model
 from modou.tasks.poems.credit import verse_credits
 from modou.tasks.poems.verse import order_of, reward_of
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.rollouts import Answer, Judge, Pointer
 
+RULES = ("exact", "poem")
+"""Judges that are rules, not models."""
 Rule = Callable[[str, dict[str, Any]], float]
 
 
@@ -52,7 +54,7 @@ def room_for_questions(writers: Sequence[RunFolder], judges: Sequence[str], toke
 
 def context_of(run: RunFolder) -> int:
     """Tokens that a run's model sees at once. UserError: no run."""
-    return ModelSettings.parse(run.read_settings().get("model", {})).context
+    return Record[Any].read(run).model.context
 
 
 def exact(text: str, facts: dict[str, Any]) -> float:

@@ -4,21 +4,33 @@ loss = - sum over pairs of log sigmoid(r_chosen - r_rejected)   (Bradley & Terry
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from modou.data.examples import quick, taken
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
+from modou.errors import UserError
+from modou.methods.base import CPU
+from modou.methods.preferences import PairMethod
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, ScoredGPT
-from modou.settings.align import RewardSettings
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record
+from modou.runs.weights import load_model, load_weights
+from modou.settings.base import merge
+from modou.settings.methods import PreferenceOptimizer, RewardRun, RewardSettings
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import policy
+from modou.train.events import Event
 from modou.train.objective import StatelessObjective
+from modou.train.parallel import World, parallelize
 
 PAIRS_AT_ONCE = 32
 
@@ -115,3 +127,58 @@ def at_the_end(scores_BT: Tensor, batch: PairBatch) -> Tensor:
 def rewards(model: GPT, batch: PairBatch) -> Tensor:
     """The same from the model."""
     return at_the_end(weighed(model, batch)[0], batch)
+
+
+class RewardMethod(PairMethod[RewardRun]):
+    """What is particular to the reward model."""
+
+    def read(self, data: Path, columns: str) -> None:
+        """See Alignment. UserError also: the reference is no run of this shape."""
+        super().read(data, columns)
+        reference = self.record.settings.reward.reference
+        self.reference = RunFolder(Path(reference)) if reference else self.base
+        shape = Record[Any].read(self.reference).model.changed(dropout=0.0)
+        if shape != self.shape or Tokenizer.load(self.reference.tokenizer).sha256 != self.template.tokenizer.sha256:
+            raise UserError("align.other_reference", reference=self.reference.path, base=self.base.path)
+
+    def plan(self, settings: RewardRun) -> Generator[Event, None, tuple[RewardRun, dict[str, Any]]]:
+        """An implicit reward is trained as in DPO, at its rates; a token is rewarded for itself alone."""
+        if settings.reward.kind == "implicit":
+            rates = PreferenceOptimizer().model_dump(include={"matrix_lr", "embedding_lr", "norm_lr"})
+            below = {"optimizer": rates, "reward": {"centre": 0.0}}
+            settings = RewardRun.parse(merge(below, settings.model_dump(exclude_unset=True)))
+        return (yield from super().plan(settings))
+
+    def steps(self, settings: RewardRun) -> int:
+        """Updates that read every pair so many times."""
+        own, train = settings.reward, settings.train
+        return self.steps_for(own.epochs, own.held_out, train.batch, train.seed)
+
+    def make(self, settings: RewardRun, world: World) -> tuple[GPT, RewardObjective]:
+        """The base's weights, which think as much of anything, and the objective."""
+        seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
+        torch.manual_seed(settings.train.seed)
+        own = settings.reward
+        model = ImplicitGPT(self.shape, own.beta) if own.kind == "implicit" else ScoredGPT(self.shape)
+        model.load_state_dict(self.load().state_dict(), strict=False)
+        if isinstance(model, ImplicitGPT):
+            model.reference.load_state_dict(load_weights(self.reference)[0].state_dict())
+        objective = RewardObjective(
+            pairs=taken(self.data.pairs, seen),
+            held_out=taken(self.data.pairs, quick(held_out)),
+            settings=settings.reward,
+            batch=settings.train.batch,
+            seed=settings.train.seed,
+            device=world.device,
+            micro_batch=settings.train.micro_batch,
+        )
+        return parallelize(model, world), objective
+
+    def measure(self, settings: RewardRun, which: str | int) -> dict[str, Any]:
+        """How often the held-out pair's better answer gets the higher reward, by kind."""
+        _, objective = self.make(settings, CPU)
+        _, held_out = self.divided(settings.reward.held_out, settings.train.seed)
+        return replace(objective, held_out=taken(self.data.pairs, held_out)).evaluate(load_model(self.run, which)[0])
+
+
+METHOD = RewardMethod

@@ -1,11 +1,14 @@
-"""How a trained model is aligned: one root of settings a method."""
+"""Every method of training: its options, and what the rest of the project must know of it."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from modou.errors import UserError
 from modou.settings.base import Settings
+from modou.settings.run import RunSettings
 from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings
 
 
@@ -265,3 +268,72 @@ class GrpoRun(Writing):
     """Rounds of answers."""
     optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
+
+
+# -- the registry: what the rest of the project asks of a method, without importing torch --
+
+Network = Literal["plain", "adapted", "scored", "implicit"]
+"""What a run's checkpoints hold: a GPT; one with adapters (LoRA); one with a score at every position; one whose score
+lies in its predictions (see modou.model.scored)."""
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """A method of training. Its code is modou.methods.NAME; everything else that must be known of it stands here."""
+
+    name: str
+    settings: type[Trained]
+    """All its options."""
+    inputs: tuple[str, ...] = ("base", "data")
+    """What it is given, in the order of the command's words; a judge is given with --judge."""
+    answers: bool = True
+    """Whether its model answers a question; else it continues a text, or only scores."""
+    copies: Literal["", "book", "answers", "chosen"] = ""
+    """What of its data is learned word by word, so that a copy of it in an answer is no invention."""
+    duration: str = ""
+    """The option of its own that says how long, beside --minutes: "sft.epochs"."""
+    network: Callable[[Any], Network] = lambda settings: "plain"
+    """The kind of network, by its settings."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Its groups of options, its own first."""
+        order = ("clean", "tokenizer", "model", "train", "optimizer", "schedule", "sampling", "evaluate")
+        own = [name for name in self.settings.model_fields if name not in order]
+        return (*own, *(name for name in order if name in self.settings.model_fields and name not in self.unused))
+
+    unused: tuple[str, ...] = ()
+    """Groups without effect on it."""
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        MethodInfo("pretrain", RunSettings, ("book",), answers=False, copies="book"),
+        MethodInfo(
+            "sft",
+            SftRun,
+            copies="answers",
+            duration="sft.epochs",
+            network=lambda settings: "adapted" if settings.sft.lora_rank else "plain",
+        ),
+        MethodInfo(
+            "reward",
+            RewardRun,
+            answers=False,
+            duration="reward.epochs",
+            network=lambda settings: "implicit" if settings.reward.kind == "implicit" else "scored",
+            unused=("sampling",),
+        ),
+        MethodInfo("dpo", DpoRun, copies="chosen", duration="dpo.epochs"),
+        MethodInfo(
+            "ppo",
+            PpoRun,
+            ("base", "data", "judge"),
+            duration="rollout.rounds",
+            network=lambda settings: "scored",
+            unused=("sampling",),
+        ),
+        MethodInfo("grpo", GrpoRun, ("base", "data", "judge"), duration="rollout.rounds", unused=("sampling",)),
+    )
+}

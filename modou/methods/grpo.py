@@ -16,11 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modou.methods.policy import PolicyMethod, PolicyObjective, RolloutBatch
 from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
-from modou.settings.align import GrpoSettings
+from modou.settings.methods import GrpoRun, GrpoSettings
+from modou.tasks.judges import make_pointer
 from modou.train import policy
-from modou.train.rl import PolicyObjective, RolloutBatch
+from modou.train.parallel import World, parallelize
 from modou.train.rollouts import Pointer, Rollout, places_of_tokens
 
 
@@ -69,3 +71,19 @@ class Grpo(PolicyObjective):
         if own.kl_weight:
             loss = loss + own.kl_weight * (distance_BT * mask_BT).sum()
         return loss, self.common_metrics(logits_NV, distance_BT, clipped, mask_BT)
+
+
+class GrpoMethod(PolicyMethod[GrpoRun]):
+    """What is particular to GRPO."""
+
+    def make(self, settings: GrpoRun, world: World) -> tuple[GPT, Grpo]:
+        """The base's weights, and the objective."""
+        return parallelize(self.load(), world), self.objective(settings, world)
+
+    def objective(self, settings: GrpoRun, world: World) -> Grpo:
+        """See PolicyMethod."""
+        pointer = make_pointer(self.judge) if settings.grpo.token_credit else None
+        return Grpo(**self.common(settings, world), settings=settings.grpo, pointer=pointer)
+
+
+METHOD = GrpoMethod

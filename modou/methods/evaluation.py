@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from modou import storage
 from modou.evaluate.baselines import baselines
 from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.evaluate.ngram import KneserNey
@@ -11,23 +10,24 @@ from modou.evaluate.novelty import TrainText
 from modou.evaluate.subsample import subsample
 from modou.evaluate.variety import human_slices, variety
 from modou.generate.engine import complete
+from modou.methods.preparation import open_corpus, prompts
 from modou.model.gpt import GPT
-from modou.pipeline.events import PipelineEvent, StageEnded, StageProgress
-from modou.pipeline.training import prompts
-from modou.runs.folder import RunFolder, load_model
+from modou.runs.folder import RunFolder
+from modou.runs.weights import load_model
 from modou.settings.run import RunSettings
 from modou.text.corpus import Corpus
 from modou.tokenizer.tokenizer import Tokenizer
+from modou.train.events import Event, StageEnded, StageProgress
 
 WRITTEN = 300
 """Characters of each text that is judged."""
 PARTS = 7
 
 
-def judge(folder: RunFolder, settings: RunSettings, which: str | int = "best") -> Iterator[PipelineEvent]:
+def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) -> Iterator[Event]:
     """Measures a checkpoint on held-out chapters and on what it writes; ends in StageEnded with all numbers."""
     model, tokenizer, step = load_model(folder, which)
-    corpus = Corpus(folder.corpus)
+    corpus = open_corpus(folder)
     train, test = list(corpus.texts("train")), list(corpus.texts("test"))
     numbers: dict[str, Any] = {"checkpoint": {"step": step}}
     tests = bits_per_character(model, tokenizer, test)
@@ -97,13 +97,3 @@ def memory_and_variety(train: Sequence[str], test: Sequence[str], written: Seque
             if (found := variety(texts, length)) is not None
         },
     }
-
-
-def history(folder: RunFolder) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl."""
-    return storage.read_jsonl(folder.metrics) if folder.metrics.exists() else []
-
-
-def samples(folder: RunFolder) -> list[dict[str, Any]]:
-    """The lines of samples.jsonl."""
-    return storage.read_jsonl(folder.samples) if folder.samples.exists() else []

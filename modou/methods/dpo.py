@@ -6,23 +6,28 @@ p is the policy's probability of a whole answer, q the frozen reference's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from modou.data.conversation import Message, Template
+from modou.data.examples import quick, taken
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
+from modou.methods.base import CPU, drift
+from modou.methods.preferences import SHOWN, PairMethod
+from modou.methods.reward import PAIRS_AT_ONCE
+from modou.methods.sft import answers
 from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
-from modou.settings.align import DpoSettings
+from modou.runs.weights import load_model
+from modou.settings.methods import DpoRun, DpoSettings
 from modou.settings.sampling import SamplingSettings
 from modou.train import policy
 from modou.train.objective import StatelessObjective
-from modou.train.reward import PAIRS_AT_ONCE
-from modou.train.sft import answers
+from modou.train.parallel import World, parallelize
 
 
 @dataclass(frozen=True)
@@ -88,3 +93,45 @@ def answer_log_probabilities(model: GPT, batch: PairBatch) -> Tensor:
     """log p of the chosen answers, then of the rejected, each the sum over its tokens, (2P,)."""
     log_BT, _ = score_hidden(model, model.hidden(batch.ids_BT), batch.target_BT, batch.target_BT != IGNORE)
     return log_BT.sum(1)[batch.row_2P]
+
+
+class DpoMethod(PairMethod[DpoRun]):
+    """What is particular to DPO."""
+
+    def steps(self, settings: DpoRun) -> int:
+        """Updates that read every pair so many times."""
+        own, train = settings.dpo, settings.train
+        return self.steps_for(own.epochs, own.held_out, train.batch, train.seed)
+
+    def make(self, settings: DpoRun, world: World) -> tuple[GPT, Dpo]:
+        """The base's weights twice, to train and as the reference, and the objective."""
+        seen, held_out = self.divided(settings.dpo.held_out, settings.train.seed)
+        objective = Dpo(
+            pairs=taken(self.data.pairs, seen),
+            held_out=taken(self.data.pairs, quick(held_out)),
+            prompts=taken(self.data.questions, held_out[:SHOWN]),
+            reference=self.load().eval().requires_grad_(False).to(world.device),
+            template=self.template,
+            sampling=settings.sampling.changed(samples=1),
+            settings=settings.dpo,
+            batch=settings.train.batch,
+            seed=settings.train.seed,
+            device=world.device,
+            micro_batch=settings.train.micro_batch,
+        )
+        return parallelize(self.load(), world), objective
+
+    def measure(self, settings: DpoRun, which: str | int) -> dict[str, Any]:
+        """Loss and accuracy on held-out pairs, answers, and what became of the text it was pretrained on."""
+        _, objective = self.make(settings, CPU)
+        _, held_out = self.divided(settings.dpo.held_out, settings.train.seed)
+        objective = replace(objective, held_out=taken(self.data.pairs, held_out))
+        before, after = load_model(self.base)[0], load_model(self.run, which)[0]
+        return {
+            **objective.evaluate(after),
+            "samples": answers(after, self.template, objective.prompts, objective.sampling),
+            **drift(self.base, before, after, self.template.tokenizer),
+        }
+
+
+METHOD = DpoMethod

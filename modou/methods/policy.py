@@ -10,23 +10,31 @@ kept, with everything taken from it, in the checkpoint, so that a run stopped in
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from modou.data.conversation import Template
-from modou.data.examples import Question
+from modou.data.examples import Question, Questions, read_questions, split, taken
 from modou.data.order import example_at
+from modou.errors import UserError
+from modou.methods.base import CPU, Alignment, drift
 from modou.model.gpt import GPT
 from modou.model.scoring import ends, score_tokens
-from modou.settings.align import RolloutSettings
+from modou.runs.record import Record
+from modou.runs.weights import load_model
+from modou.settings.methods import GrpoRun, PpoRun, RolloutSettings
 from modou.settings.sampling import SamplingSettings
+from modou.tasks.judges import make_judge, room_for_questions
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import policy
 from modou.train.parallel import World, replica
 from modou.train.rollouts import Answer, Judge, Rollout, assemble, first_alike, roll_out
 
+P = TypeVar("P", PpoRun, GrpoRun)
 EVALUATION_KEY = 1 << 40
 """The key of the answers of evaluations: no round has it."""
 
@@ -224,3 +232,61 @@ class PolicyObjective(ABC):
         """Takes them back."""
         self.round, self.facts = int(state["round"]), dict(state["facts"])
         self.kl_weight, self.kept = float(state["kl_weight"]), dict(tensors)
+
+
+class PolicyMethod(Alignment[P, Questions]):
+    """A method that learns from scored answers of its own."""
+
+    def read(self, data: Path, columns: str) -> None:
+        """See Alignment. UserError also: more minibatches than answers, no room for an answer."""
+        self.judge = self.record.inputs["judge"].path
+        self.template = Template(Tokenizer.load(self.base.tokenizer))
+        self.shape = Record[Any].read(self.base).model.changed(dropout=0.0)
+        rounds = self.record.settings.rollout
+        room = room_for_questions([self.base], [self.judge], rounds.tokens)
+        if rounds.minibatches > rounds.prompts * rounds.group:
+            answers = rounds.prompts * rounds.group
+            raise UserError("align.too_many_minibatches", minibatches=rounds.minibatches, answers=answers)
+        if room < 1:
+            raise UserError("align.answer_fills_context", tokens=rounds.tokens, context=self.shape.context)
+        self.data = read_questions(data, columns, self.template, room)
+
+    def stride(self, settings: P) -> int:
+        """A round's updates."""
+        return settings.rollout.epochs * settings.rollout.minibatches
+
+    def steps(self, settings: P) -> int:
+        """Updates of the rounds asked for."""
+        return settings.rollout.rounds * self.stride(settings)
+
+    def common(self, settings: P, world: World) -> dict[str, Any]:
+        """What both objectives are made of."""
+        count = len(self.data.items)
+        share = min(0.5, settings.rollout.held_out / count)
+        seen, held_out = split(count, share, settings.train.seed, settings.rollout.held_out)
+        return {
+            "questions": taken(self.data.items, seen),
+            "held_out": taken(self.data.items, held_out),
+            "judge": make_judge(self.judge, self.template.tokenizer, world.device),
+            "reference": self.load().eval().requires_grad_(False).to(world.device),
+            "template": self.template,
+            "rollout": settings.rollout,
+            "seed": settings.train.seed,
+            "world": world,
+            "micro_batch": settings.train.micro_batch,
+        }
+
+    @abstractmethod
+    def objective(self, settings: P, world: World) -> PolicyObjective:
+        """The objective."""
+
+    def measure(self, settings: P, which: str | int) -> dict[str, Any]:
+        """Reward and distance on held-out questions, before and after, and what became of what was pretrained."""
+        objective = self.objective(settings, CPU)
+        before, after = load_model(self.base)[0], load_model(self.run, which)[0]
+        return {
+            **objective.evaluate(after),
+            "base": objective.evaluate(before),
+            "samples": objective.sample(after),
+            **drift(self.base, before, after, self.template.tokenizer),
+        }

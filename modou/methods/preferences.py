@@ -1,0 +1,42 @@
+"""What the reward model, DPO and KTO share: pairs of answers, of which a person or a rule preferred one."""
+
+import math
+from collections import defaultdict
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+from modou.data.conversation import Message, Template
+from modou.data.examples import Preferences, read_preferences, split, taken
+from modou.methods.base import Alignment
+from modou.runs.record import Record
+from modou.settings.train import Trained
+from modou.tokenizer.tokenizer import Tokenizer
+
+G = TypeVar("G", bound=Trained)
+SHOWN = 3
+"""Held-out questions that are answered at every evaluation."""
+
+
+class PairMethod(Alignment[G, Preferences]):
+    """A method that learns from pairs of answers to one question, of which one is preferred."""
+
+    def read(self, data: Path, columns: str) -> None:
+        """See Alignment."""
+        self.template = Template(Tokenizer.load(self.base.tokenizer))
+        self.shape = Record[Any].read(self.base).model.changed(dropout=0.0)
+        self.data = read_preferences(data, columns, self.template, self.shape.context)
+
+    def divided(self, held_out: float, seed: int) -> tuple[list[int], list[int]]:
+        """Indices of pairs to train on and to measure. Those of one question stay together: a good answer that was
+        learned from is no test."""
+        places = defaultdict[tuple[Message, ...], list[int]](list)
+        for place, question in enumerate(self.data.questions):
+            places[question].append(place)
+        every = list(places.values())
+        seen, measured = split(len(every), held_out, seed)
+        return sorted(chain(*taken(every, seen))), sorted(chain(*taken(every, measured)))
+
+    def steps_for(self, epochs: float, held_out: float, batch: int, seed: int) -> int:
+        """Updates that read every pair so many times."""
+        return max(1, math.ceil(epochs * len(self.divided(held_out, seed)[0]) / batch))

@@ -1,0 +1,245 @@
+"""Pretraining: predict each next token of the text.
+
+loss = - sum over positions of log p(token t+1 | tokens up to t)
+
+Rows are stretches of one long text, which documents follow each other in; or (apart) whole documents, none of which
+sees its neighbour: what a short one says at its end, its beginning is there to explain.
+"""
+
+import math
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modou import storage
+from modou.data.packing import Packing, make_batches, text_rows
+from modou.data.shards import IGNORE, Batches
+from modou.errors import UserError
+from modou.evaluate.likelihood import bits_per_character, excerpts
+from modou.generate.engine import complete
+from modou.methods import preparation
+from modou.methods.advice import advice
+from modou.methods.base import Method
+from modou.methods.evaluation import evaluate_text
+from modou.methods.planning import MINUTES, Budget, plan_tokenizer, plan_training
+from modou.model.census import describe
+from modou.model.gpt import GPT
+from modou.runs.stages import StageRecord, read_stage, require_stage
+from modou.settings.run import RunSettings
+from modou.settings.sampling import SamplingSettings
+from modou.settings.train import with_minutes
+from modou.text.corpus import Corpus
+from modou.tokenizer.tokenizer import Tokenizer
+from modou.train.events import Event, Planned, StageEnded, StageName
+from modou.train.measure import matrix_rate, measure_pace
+from modou.train.objective import StatelessObjective
+from modou.train.parallel import World, choose_device, parallelize
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Inputs and next tokens, (B, T) ids each; `count` targets carry loss. Where documents are kept apart, a position
+    sees from its own `start` on."""
+
+    ids_BT: Tensor
+    target_BT: Tensor
+    count: int
+    start_BT: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Pretrain(StatelessObjective):
+    """The objective of `modou pretrain`. See train.objective for the contract."""
+
+    batches: Batches | Packing
+    tokenizer: Tokenizer
+    validation: Sequence[str]
+    prompts: Sequence[str]
+    sampling: SamplingSettings
+    characters_per_token: float
+    device: torch.device
+    micro_batch: int = 0
+    measure: str = "validation.bits_per_char"
+
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[TokenBatch]:
+        """This process's rows of the step's batch, `micro_batch` at a time."""
+        ids_BT, target_BT, start_BT = text_rows(self.batches, step, rank, world)
+        missing = -(-self.batches.batch_rows // world) - len(ids_BT)
+        if missing:  # rows without loss, so that every process makes the same number of passes
+            below = ((0, missing), (0, 0))
+            ids_BT = np.pad(ids_BT, below, constant_values=self.tokenizer.pad)
+            target_BT = np.pad(target_BT, below, constant_values=IGNORE)
+            start_BT = None if start_BT is None else np.pad(start_BT, below)
+        size = self.micro_batch or len(ids_BT)
+        batches: list[TokenBatch] = []
+        for first in range(0, len(ids_BT), size):
+            part = slice(first, first + size)
+            ids, target = (torch.from_numpy(whole[part]).to(self.device) for whole in (ids_BT, target_BT))
+            start = None if start_BT is None else torch.from_numpy(start_BT[part]).to(self.device)
+            batches.append(TokenBatch(ids, target, int((target_BT[part] != IGNORE).sum()), start))
+        return batches
+
+    def loss(self, model: GPT, batch: TokenBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum of nats over the batch's targets; the same in bits per character of training text."""
+        nats = model.loss(batch.ids_BT, batch.target_BT, batch.start_BT)
+        return nats, {"bits_per_char": nats.detach() / (math.log(2) * self.characters_per_token)}
+
+    def evaluate(self, model: GPT) -> dict[str, Any]:
+        """Bits per character on the validation excerpts."""
+        return {"validation": {"bits_per_char": bits_per_character(model, self.tokenizer, self.validation).value}}
+
+    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+        """A text for each prompt."""
+        written = complete(model, self.tokenizer, self.prompts, self.sampling)
+        return [
+            {"prompt": prompt, "seed": self.sampling.seed, "text": text.text}
+            for prompt, text in zip(self.prompts, written, strict=True)
+        ]
+
+
+class PretrainMethod(Method[RunSettings]):
+    """What is particular to pretraining: the stages from a book to token files, a plan, and the report on a text."""
+
+    preparations = ("clean", "tokenizer", "shards")
+    has_page = True
+
+    def prepare(self, stage: StageName, done: StageRecord | None) -> Iterator[Event]:
+        """See Method. The vocabulary is planned as soon as the text is known: it depends on nothing else."""
+        if stage == "tokenizer" and not self.record.planned:
+            settings, choices = plan_tokenizer(preparation.text_facts(self.run), self.record.settings)
+            self.record = self.record.with_settings(settings)
+            yield Planned(tuple((c.name, c.value, c.reason) for c in choices), None)
+        if done is not None:
+            yield StageEnded(stage, done.numbers, skipped=True)
+            return
+        match stage:
+            case "clean":
+                yield from preparation.clean(self.run, self.record)
+            case "tokenizer":
+                yield from preparation.train_tokenizer(self.run, self.record.settings)
+            case _:
+                yield from preparation.write_tokens(self.run)
+
+    def plan(self, settings: RunSettings) -> Generator[Event, None, tuple[RunSettings, dict[str, Any]]]:
+        """From the text and the minutes to shape, steps and regularisation (modou.methods.planning)."""
+        tokenizer = Tokenizer.load(self.run.tokenizer)
+        tokens = preparation.open_tokens(self.run, tokenizer).tokens
+        rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
+        budget = Budget(settings.train.minutes, rate, measure_pace)
+        plan = plan_training(preparation.text_facts(self.run), tokens, tokenizer.vocabulary, budget, settings)
+        yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected)
+        return plan.settings, plan.to_json()
+
+    def build(self, settings: RunSettings, world: World) -> tuple[GPT, Pretrain]:
+        """A new model, and the objective. UserError: the text, the tokenizer or the tokens are not as they were."""
+        tokenizer = Tokenizer.load(self.run.tokenizer)
+        corpus = preparation.open_corpus(self.run)
+        shards = preparation.open_tokens(self.run, tokenizer)
+        train, shape = settings.train, settings.model
+        if shape.vocabulary != tokenizer.vocabulary:
+            raise UserError("pipeline.other_vocabulary", path=self.run.tokenizer)
+        torch.manual_seed(train.seed)
+        precision = torch.bfloat16 if train.precision == "bfloat16" else torch.float32
+        model = parallelize(GPT(shape), world, precision)
+        if train.compile:
+            model.training_hidden = torch.compile(model.hidden)
+        objective = Pretrain(
+            batches=make_batches(shards, shape.context, train.batch, train.seed, train.document_mask),
+            tokenizer=tokenizer,
+            validation=excerpts(list(corpus.texts("validation")), settings.evaluate.quick_characters),
+            prompts=preparation.prompts(corpus, settings),
+            sampling=settings.sampling.changed(tokens=80, samples=1),
+            characters_per_token=corpus.characters("train") / max(1, shards.tokens - shards.documents),
+            device=world.device,
+            micro_batch=train.micro_batch,
+        )
+        return model, objective
+
+    def identity(self) -> dict[str, str]:
+        """The cleaned text with its split, and the tokenizer."""
+        tokenizer = Tokenizer.load(self.run.tokenizer)
+        return {"corpus_sha256": Corpus(self.run.corpus).sha256, "tokenizer_sha256": tokenizer.sha256}
+
+    def flops_per_token(self, settings: RunSettings) -> float:
+        """See Method."""
+        return describe(settings.model)["flops_per_token"]
+
+    def evaluate(self, settings: RunSettings, which: str | int = "best") -> Iterator[Event]:
+        """See modou.methods.evaluation."""
+        yield from evaluate_text(self.run, settings, which)
+
+    def report(self, common: dict[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The book, the tokenizer, the model, the plan, the curve of training, and what would help most."""
+        facts, plan = require_stage(self.run, "clean").numbers, read_stage(self.run, "plan")
+        settings, machine = self.record.settings, common["environment"]
+        report: dict[str, Any] = {
+            **common,
+            "run": {**common["run"], "language": facts["language"]},
+            "cleaning": facts["cleaning"],
+            "split": facts["split"],
+            "tokenizer": require_stage(self.run, "tokenizer").numbers,
+            "model": describe(settings.model),
+            "plan": plan.numbers if plan else {},
+            "training": summary(settings, history),
+            "samples": storage.read_jsonl(self.run.samples) if self.run.samples.exists() else [],
+        }
+        report["training"] |= {
+            "share_of_peak": share_of_peak(report),
+            "best_step": common.get("checkpoint", {}).get("step"),
+            "peak_memory_mb": machine.get("peak_memory_mb"),
+        }
+        return {**report, "advice": advice(report)}
+
+    @classmethod
+    def default_budget(cls, settings: RunSettings) -> RunSettings | None:
+        """Half an hour."""
+        if settings.train.minutes or settings.is_set("train", "steps"):
+            return None
+        return with_minutes(settings, MINUTES)
+
+
+def share_of_peak(report: dict[str, Any]) -> float | None:
+    """Training FLOPs a second ÷ this machine's matrix rate, at most 1; None without both.
+
+    The rate is the best of several measurements during the run; a share above 1 says that another program ran then.
+    """
+    rate = report["environment"].get("matrix_gflops", {}).get("best")
+    speed = report["training"].get("tokens_per_second")
+    if not rate or not speed:
+        return None
+    return min(1.0, speed * report["model"]["flops_per_token"] / (1e9 * rate))
+
+
+def summary(settings: RunSettings, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What training did, from metrics.jsonl."""
+    steps = [line for line in history if line["kind"] == "step"]
+    evaluations = [line for line in history if line["kind"] == "evaluation"]
+    last = steps[-1] if steps else {"step": 0, "seconds": 0.0}
+    tokens = last["step"] * settings.train.batch * settings.model.context
+    return {
+        "steps": last["step"],
+        "tokens": tokens,
+        "seconds": last["seconds"],
+        "tokens_per_second": tokens / last["seconds"] if last["seconds"] else None,
+        "history": [_evaluation(line, steps) for line in evaluations],
+    }
+
+
+def _evaluation(line: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
+    """One evaluation, with the training figure of the steps just before it."""
+    near = [s["metrics"]["bits_per_char"] for s in steps if s["step"] <= line["step"]][-20:]
+    numbers = line["numbers"]
+    return {
+        "step": line["step"],
+        "seconds": line["seconds"],
+        "train_bits_per_char": sum(near) / len(near) if near else None,
+        "validation_bits_per_char": numbers["validation"]["bits_per_char"],
+        "averaged_bits_per_char": numbers.get("average", numbers)["validation"]["bits_per_char"],
+    }
+
+
+METHOD = PretrainMethod

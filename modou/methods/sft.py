@@ -1,0 +1,217 @@
+"""Supervised fine-tuning: predict each next token of the answers, given everything before it.
+
+loss = - sum over the answers' tokens, their end marks included, of log p(token | conversation so far)
+       - unlikelihood * sum over the tokens that the answer has had before, but the one that comes, of log(1 - p)
+"""
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modou.data.conversation import Encoded, Message, Template
+from modou.data.examples import Conversations, quick, read_conversations, split, taken
+from modou.data.packing import Packing, fill
+from modou.data.shards import IGNORE
+from modou.errors import UserError
+from modou.generate.engine import complete
+from modou.methods.base import CPU, Alignment, drift
+from modou.model.gpt import GPT
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record
+from modou.runs.weights import load_model, load_weights, make_model
+from modou.settings.methods import SftRun
+from modou.settings.model import ModelSettings
+from modou.settings.sampling import SamplingSettings
+from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.training import CONTROLS
+from modou.train import policy
+from modou.train.events import Event
+from modou.train.objective import StatelessObjective
+from modou.train.parallel import World, parallelize
+
+ROWS_AT_ONCE = 32
+
+
+SHOWN = 3
+"""Held-out questions that are answered at every evaluation."""
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """Rows of conversations; `count` targets carry loss. A position sees from its own `start` on."""
+
+    ids_BT: Tensor
+    target_BT: Tensor
+    start_BT: Tensor
+    count: int
+
+
+@dataclass(frozen=True)
+class Sft(StatelessObjective):
+    """The objective of `modou sft`. See train.objective for the contract."""
+
+    conversations: Packing
+    held_out: Sequence[Encoded]
+    prompts: Sequence[Sequence[Message]]
+    template: Template
+    sampling: SamplingSettings
+    device: torch.device
+    micro_batch: int = 0
+    measure: str = "validation.loss"
+    unlikelihood: float = 0.0
+
+    def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PackedBatch]:
+        """This process's rows of the step's batch, `micro_batch` at a time."""
+        rows = self.conversations.rows(step, rank, world)
+        share = -(-self.conversations.batch_rows // world)
+        size = self.micro_batch or share
+        return [packed_batch(rows[first : first + size], self.device) for first in range(0, share, size)]
+
+    def loss(self, model: GPT, batch: PackedBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum over the answers' tokens; of it the share of repetition, unweighted."""
+        if not self.unlikelihood:
+            return model.loss(batch.ids_BT, batch.target_BT, batch.start_BT), {}
+        inside_BT = batch.target_BT != IGNORE
+        logits_NV = model.logits(model.hidden(batch.ids_BT, start_BT=batch.start_BT)[inside_BT])
+        log_NV = logits_NV.log_softmax(-1, dtype=torch.promote_types(logits_NV.dtype, torch.float32))
+        had_NT = batch.target_BT.where(inside_BT, 0)[inside_BT.nonzero()[:, 0]]
+        repeats_NT = policy.repeats(batch.target_BT, batch.start_BT, IGNORE)[inside_BT]
+        repetition = policy.unlikelihood_loss(log_NV.gather(1, had_NT), repeats_NT)
+        loss = -log_NV.gather(1, batch.target_BT[inside_BT][:, None]).sum()
+        return loss + self.unlikelihood * repetition, {"repetition": repetition.detach()}
+
+    @torch.inference_mode()
+    def evaluate(self, model: GPT) -> dict[str, Any]:
+        """Nats a token of held-out answers."""
+        was_training = model.training
+        model.eval()
+        nats, tokens = 0.0, 0
+        for first in range(0, len(self.held_out), ROWS_AT_ONCE):
+            batch = packed_batch([[c] for c in self.held_out[first : first + ROWS_AT_ONCE]], self.device)
+            nats += model.loss(batch.ids_BT, batch.target_BT, batch.start_BT).item()
+            tokens += batch.count
+        model.train(was_training)
+        return {"validation": {"loss": nats / max(1, tokens)}}
+
+    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+        """An answer to each question."""
+        return answers(model, self.template, self.prompts, self.sampling)
+
+
+def answers(
+    model: GPT, template: Template, questions: Sequence[Sequence[Message]], sampling: SamplingSettings
+) -> list[dict[str, Any]]:
+    """What the model answers to each question."""
+    ids = [template.prompt(messages) for messages in questions]
+    written = write_answers(model, template, ids, sampling.changed(samples=1))
+    return [
+        {"prompt": messages[-1].content, "seed": sampling.seed, "text": text}
+        for messages, text in zip(questions, written, strict=True)
+    ]
+
+
+def write_answers(
+    model: GPT, template: Template, questions: Sequence[Sequence[int]], sampling: SamplingSettings
+) -> list[str]:
+    """`sampling.samples` answers to each question, question by question."""
+    written = complete(model, template.tokenizer, questions, sampling, ends=template.ends)
+    return [template.answer(made.ids) for made in written]
+
+
+def packed_batch(rows: Sequence[Sequence[Encoded]], device: torch.device) -> PackedBatch:
+    """Rows as tensors; none at all becomes one row without loss, since every process makes as many passes."""
+    whole = fill(rows if rows else [[]])
+    ids, target, start = (
+        torch.from_numpy(array).to(device) for array in (whole.ids_RT, whole.target_RT, whole.start_RT)
+    )
+    return PackedBatch(ids, target, start, int(np.count_nonzero(whole.target_RT != IGNORE)))
+
+
+class SftMethod(Alignment[SftRun, Conversations]):
+    """What is particular to SFT. A tokenizer that was trained without the marks of a conversation gets them here."""
+
+    def read(self, data: Path, columns: str) -> None:
+        """See Alignment."""
+        tokenizer, self.shape, self.added = marked(self.base)
+        self.data = read_conversations(data, columns, Template(tokenizer), self.shape.context)
+        taught = {id for one in self.data.encoded for id, is_it in zip(one.ids, one.trained, strict=True) if is_it}
+        self.template = Template(tokenizer.knowing(taught))
+
+    def facts(self) -> dict[str, Any]:
+        """What the file holds, and the marks that the base's tokenizer was trained without."""
+        return {**self.data.facts(), "marks_added": self.added}
+
+    def plan(self, settings: SftRun) -> Generator[Event, None, tuple[SftRun, dict[str, Any]]]:
+        """Adapters are trained by AdamW: Muon is made for whole matrices."""
+        if settings.sft.lora_rank:
+            if settings.is_set("optimizer", "name") and settings.optimizer.name == "muon":
+                raise UserError("align.adapters_want_adamw")
+            rate = {} if settings.is_set("optimizer", "matrix_lr") else {"matrix_lr": settings.optimizer.embedding_lr}
+            settings = settings.with_values({"optimizer": {"name": "adamw", **rate}})
+        return (yield from super().plan(settings))
+
+    def steps(self, settings: SftRun) -> int:
+        """Updates that read every conversation so many times."""
+        return max(1, math.ceil(settings.sft.epochs * self._packed(settings).rows_per_epoch / settings.train.batch))
+
+    def make(self, settings: SftRun, world: World) -> tuple[GPT, Sft]:
+        """The base's weights, with adapters where they are asked for, and the objective."""
+        weights, _, _ = load_weights(self.base, extend=True)
+        torch.manual_seed(settings.train.seed)
+        model = make_model("sft", settings, self.shape)
+        model.load_state_dict(weights.state_dict(), strict=not settings.sft.lora_rank)
+        held_out = self._held_out(settings)
+        objective = Sft(
+            conversations=self._packed(settings),
+            held_out=taken(self.data.encoded, quick(held_out)),
+            prompts=[messages[:-1] for messages in taken(self.data.messages, held_out[:SHOWN])],
+            template=self.template,
+            sampling=settings.sampling.changed(samples=1),
+            device=world.device,
+            micro_batch=settings.train.micro_batch,
+            unlikelihood=settings.sft.unlikelihood,
+        )
+        precision = torch.bfloat16 if settings.train.precision == "bfloat16" else torch.float32
+        return parallelize(model, world, precision), objective
+
+    def measure(self, settings: SftRun, which: str | int) -> dict[str, Any]:
+        """Loss on held-out answers before and after; bits per character on the base's own text before and after."""
+        _, objective = self.make(settings, CPU)
+        objective = replace(objective, held_out=taken(self.data.encoded, self._held_out(settings)))
+        before, after = load_model(self.base, extend=True)[0], load_model(self.run, which)[0]
+        return {
+            **objective.evaluate(after),
+            "base": objective.evaluate(before),
+            "samples": answers(after, self.template, objective.prompts, objective.sampling),
+            **drift(self.base, before, after, self.template.tokenizer),
+        }
+
+    def _packed(self, settings: SftRun) -> Packing:
+        seen, _ = split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)
+        encoded = taken(self.data.encoded, seen)
+        return Packing(encoded, self.shape.context, settings.train.batch, settings.sft.packed, settings.train.seed)
+
+    def _held_out(self, settings: SftRun) -> list[int]:
+        return split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)[1]
+
+
+def marked(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list[str]]:
+    """A base's tokenizer and shape, with the marks of a conversation and a token for each; and those it lacked.
+
+    UserError: no tokenizer of ours, or not this model's.
+    """
+    tokenizer = Tokenizer.load(base.tokenizer, extend=True)
+    shape = Record[Any].read(base).model
+    added = [piece for piece in tokenizer.pieces()[shape.vocabulary :] if piece in CONTROLS]
+    if tokenizer.vocabulary != shape.vocabulary + len(added):
+        raise UserError("generate.vocabularies_differ", model=shape.vocabulary, tokenizer=tokenizer.vocabulary)
+    return tokenizer, shape.changed(vocabulary=tokenizer.vocabulary), added
+
+
+METHOD = SftMethod

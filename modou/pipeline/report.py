@@ -1,0 +1,34 @@
+"""report.json: everything known of a run, nested names (docs/machine-readable.md)."""
+
+from pathlib import Path
+from typing import Any
+
+import modou
+from modou import storage
+from modou.messages import language
+from modou.methods.base import Method
+from modou.report.page import write_report
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record
+
+
+def collect(folder: RunFolder, record: Record[Any], method: Method[Any], figures: dict[str, Any]) -> dict[str, Any]:
+    """What the stages of a run left, as one object. `figures`: those of the evaluation."""
+    inputs = {name: source.path for name, source in record.inputs.items()}
+    common: dict[str, Any] = {
+        "modou": modou.__version__,
+        "run": {"name": folder.path.name, "method": record.method, **inputs, "finished": True},
+        "settings": record.settings.model_dump(mode="json"),
+        "environment": storage.read_json(folder.environment) if folder.environment.exists() else {},
+        **figures,
+    }
+    return method.report(common, storage.read_jsonl(folder.metrics) if folder.metrics.exists() else [])
+
+
+def write(report: dict[str, Any], folder: RunFolder, method: Method[Any]) -> Path:
+    """report.json, and the page where the method has one; returns the one to look at."""
+    if method.has_page:
+        write_report(report, folder.path, language())
+        return folder.report_html
+    storage.write_json_atomically(folder.report_json, report)
+    return folder.report_json

@@ -1,0 +1,53 @@
+"""Small files that tell whether they are as they were written: each carries the SHA-256 of its own content.
+
+A flipped bit in settings or figures parses as well as before and means something else; with the seal it is told.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from modou import storage
+from modou.errors import UserError
+from modou.settings.base import read_toml, write_toml
+
+_MARK = "# sha256 of the lines above: "
+
+
+def write_sealed_toml(path: Path, values: dict[str, Any]) -> None:
+    """Replace `path` by nested tables of plain values, the seal in a comment at the end."""
+    text = write_toml(values)
+    text += "" if text.endswith("\n") else "\n"
+    storage.write_text_atomically(path, f"{text}{_MARK}{_sha256(text)}\n")
+
+
+def read_sealed_toml(path: Path) -> dict[str, Any]:
+    """The tables of a sealed TOML file. UserError: missing, not TOML, not as it was written."""
+    tables = read_toml(path)
+    text, mark, seal = path.read_text(encoding="utf-8").rpartition(_MARK)
+    if not mark and "run" in tables and "format" not in tables["run"]:
+        raise UserError("storage.older_run", path=path.parent)
+    if seal != _sha256(text) + "\n":
+        raise UserError("storage.seal_broken", path=path)
+    return tables
+
+
+def write_sealed_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace `path` by `value` and its seal; the folder is made if need be."""
+    with storage.user_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    storage.write_json_atomically(path, {"sha256": _sha256(storage.json_text(value)), "value": value})
+
+
+def read_sealed_json(path: Path) -> dict[str, Any]:
+    """The value of a sealed JSON file. UserError: missing, not JSON, not as it was written."""
+    found = storage.read_json(path)
+    match found:
+        case {"sha256": str(seal), "value": dict(value)} if seal == _sha256(storage.json_text(value)):
+            return value
+        case _:
+            raise UserError("storage.seal_broken", path=path)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

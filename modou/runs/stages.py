@@ -1,0 +1,96 @@
+"""What each stage of a run left: its figures, and size and SHA-256 of every file on which later stages rely.
+
+    stages/clean.json, tokenizer.json, shards.json, plan.json, train.json, evaluate.json, report.json
+
+A stage is done when its record is whole and its files are what they were; else it is made again. Whoever uses such a
+file asks first (`require_stage`), so that nothing else is measured or trained on in its place.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modou import messages, storage
+from modou.errors import UserError
+from modou.runs.folder import RunFolder
+from modou.runs.seal import read_sealed_json, write_sealed_json
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A stage that is done. `files`: path below the run folder -> (size in bytes, SHA-256)."""
+
+    numbers: dict[str, Any]
+    files: dict[str, tuple[int, str]]
+
+
+def stage_file(run: RunFolder, stage: str) -> Path:
+    """Where a stage's record lies."""
+    return run.stages / f"{stage}.json"
+
+
+def write_stage(run: RunFolder, stage: str, numbers: dict[str, Any], files: Iterable[Path] = ()) -> None:
+    """Records that a stage is done: its figures, and the files it made (below the run folder)."""
+    with storage.user_errors(run.path):
+        hashed = {
+            file.relative_to(run.path).as_posix(): [file.stat().st_size, storage.sha256_file(file)] for file in files
+        }
+    write_sealed_json(stage_file(run, stage), {"numbers": numbers, "files": hashed})
+
+
+def read_stage(run: RunFolder, stage: str) -> StageRecord | None:
+    """The record of a stage; None where there is none. UserError: the record itself is damaged."""
+    path = stage_file(run, stage)
+    if not path.exists():
+        return None
+    match read_sealed_json(path):
+        case {"numbers": dict(numbers), "files": dict(files)}:
+            return StageRecord(numbers, {str(name): (int(size), str(sha256)) for name, (size, sha256) in files.items()})
+        case _:
+            raise UserError("storage.seal_broken", path=path)
+
+
+def damage(run: RunFolder, stage: str) -> str | None:
+    """What is wrong with a stage that was done once, as a sentence; None where all is whole, or it was never done."""
+    try:
+        found = read_stage(run, stage)
+    except UserError as error:
+        return str(error)
+    for name, (size, sha256) in found.files.items() if found else ():
+        path = run.path / name
+        try:
+            whole = path.is_file() and path.stat().st_size == size and storage.sha256_file(path) == sha256
+        except OSError:
+            whole = False
+        if not whole:
+            return messages.text("storage.not_as_written", path=path)
+    return None
+
+
+def done(run: RunFolder, stage: str) -> StageRecord | None:
+    """The record of a stage that is done and whole; None: it is to be made, or made again."""
+    return None if damage(run, stage) else read_stage(run, stage)
+
+
+def require_stage(run: RunFolder, stage: str) -> StageRecord:
+    """The record of a stage whose files are about to be used. UserError: not done, or damaged since."""
+    problem = damage(run, stage)
+    if problem:
+        raise UserError("storage.stage_damaged", reason=problem, remedy=_remedy(run, stage))
+    found = read_stage(run, stage)
+    if found is None:
+        raise UserError("storage.stage_missing", stage=stage, path=run.path, remedy=_remedy(run, stage))
+    return found
+
+
+def _remedy(run: RunFolder, stage: str) -> str:
+    command = {"clean": "modou clean BOOK --out", "shards": "modou tokenizer", "tokenizer": "modou tokenizer"}
+    return f"{command.get(stage, f'modou {stage}')} {run.path}"
+
+
+def forget_stages(run: RunFolder, stages: Iterable[str]) -> None:
+    """These are to be made again: a run that is extended, another checkpoint that is measured."""
+    with storage.user_errors(run.path):
+        for stage in stages:
+            stage_file(run, stage).unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""A run's model and tokenizer, read from its best or newest whole checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+from modou import storage
+from modou.errors import UserError
+from modou.model.gpt import GPT, with_added_tokens
+from modou.model.lora import AdaptedGPT, Adapters
+from modou.model.scored import ImplicitGPT, ScoredGPT
+from modou.model.step import store_for_reading
+from modou.runs import checkpoints
+from modou.runs.folder import RunFolder, find_checkpoint
+from modou.runs.record import Record
+from modou.settings.methods import METHODS
+from modou.settings.model import ModelSettings
+from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
+
+
+def answers(run: RunFolder) -> bool:
+    """Whether its model answers a question instead of writing on. UserError: not a run."""
+    return METHODS[Record[Any].read(run).method].answers
+
+
+def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
+    """The kind of model that a method with these settings trains, its weights as new."""
+    match METHODS[method].network(settings):
+        case "implicit":
+            return ImplicitGPT(shape, settings.reward.beta)
+        case "scored":
+            return ScoredGPT(shape)
+        case "adapted":
+            own = settings.sft
+            return AdaptedGPT(shape, Adapters(own.lora_rank, own.lora_alpha, own.lora_dropout))
+        case "plain":
+            return GPT(shape)
+
+
+def load_model(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
+    """The model (on the CPU, in eval mode, laid out for reading), its tokenizer, and the step it was saved at.
+
+    `which`: see `find_checkpoint`. Adapters are merged; only a reward model keeps its score. `extend`, UserError: see
+    `load_weights`.
+    """
+    model, tokenizer, step = load_weights(run, which, extend)
+    model.eval()
+    store_for_reading(model)
+    return model, tokenizer, step
+
+
+def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
+    """As `load_model`, with the matrices as training wants them.
+
+    extend: a tokenizer that lacks the marks of a conversation gets them, and the model a token for each. Files stay.
+    state.json tells the group of weights as "weights" (default "model") and the tokenizer's hash as "tokenizer_sha256".
+    UserError: not a run, damaged, weights of another shape, another tokenizer than in training.
+    """
+    while True:
+        found = find_checkpoint(run, which)
+        try:
+            state = checkpoints.read_state(found.path)
+            tensors = checkpoints.load_group(found.path, str(state.get("weights", "model")))
+            break
+        except UserError:
+            # Purged by a running trainer since it was found: look again. Damaged and still there: say so.
+            if found.path.is_dir() or isinstance(which, int):
+                raise
+    tokenizer = Tokenizer.load(run.tokenizer, extend)
+    if state.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
+        raise UserError("storage.other_tokenizer", folder=run.tokenizer)
+    record = Record[Any].read(run)
+    model = make_model(record.method, record.settings, record.model)
+    _require_same(model.state_dict(), tensors, found.path)
+    model.load_state_dict(tensors)
+    if isinstance(model, AdaptedGPT):
+        model = model.merged()
+    elif isinstance(model, ScoredGPT) and METHODS[record.method].answers:
+        model = model.unscored()
+    if extend:
+        added = tokenizer.pieces()[model.settings.vocabulary :]
+        model = with_added_tokens(model, [tokenizer.encode(name) for name in added])
+    return model, tokenizer, found.step
+
+
+def _require_same(expected: dict[str, Any], tensors: dict[str, Any], path: Path) -> None:
+    """UserError unless both have the same names and shapes."""
+    differences = [
+        *(f"- {name}" for name in expected if name not in tensors),
+        *(f"+ {name}" for name in tensors if name not in expected),
+        *(
+            f"{name}: {tuple(tensors[name].shape)} ≠ {tuple(expected[name].shape)}"
+            for name in expected
+            if name in tensors and tensors[name].shape != expected[name].shape
+        ),
+    ]
+    if differences:
+        shown = ", ".join(differences[:4]) + (f" … ({len(differences)})" if len(differences) > 4 else "")
+        raise UserError("storage.tensors_differ", path=path, differences=shown)
