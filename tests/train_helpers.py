@@ -107,7 +107,7 @@ def trainer(
     made = objective(settings.batch, settings.micro_batch, gpt.settings.context)
     return Trainer(
         gpt,
-        change(replace(made, device=world.device, noise=settings.noise)),
+        change(replace(made, device=world.device)),
         LoopSettings(settings, OptimizerSettings(**optimizer or {}), ScheduleSettings(**schedule or {})),
         CheckpointWriter(RunFolder(folder), identity, settings.keep, 1, world),
         world,

@@ -56,6 +56,7 @@ def overview(cells: int) -> str:
 def command_page(command: str, cells: int) -> str:
     """The page of `modou COMMAND --help`."""
     from modou.cli import arguments
+    from modou.settings.presets import preset_names
 
     spec = arguments.COMMANDS[command]
     usage = f"{text('help.usage')}: {arguments.usage(command)} [{text('help.options')}]"
@@ -67,7 +68,7 @@ def command_page(command: str, cells: int) -> str:
     page += ["", text("help.common")]
     for option in arguments.options(command):
         if option.field is None or len(option.flags) > 1:
-            page += _option(option, option.flags[0], cells)
+            page += _option(option, option.flags[0], cells, ", ".join(preset_names(spec.method)))
     for group in spec.groups:
         page += ["", f"{text(f'help.group_{group}')} (--{group}.*)"]
         for option in arguments.options(command):
@@ -76,10 +77,12 @@ def command_page(command: str, cells: int) -> str:
     return "\n".join(page)
 
 
-def _option(option: "Option", flag: str, cells: int) -> list[str]:
+def _option(option: "Option", flag: str, cells: int, presets: str = "") -> list[str]:
     switch = option.kind == "switch" and option.field is not None
     shown = f"--[no-]{flag[2:]}" if switch else f"{flag} {option.metavar}".rstrip()
     said = describe(option)
+    if option.name == "preset" and presets:
+        said += f" ({presets})"
     if flag != option.flags[0]:
         said += f" ({text('help.also', flag=option.flags[0])})"
     if option.field is not None:
@@ -119,7 +122,7 @@ def _facts(option: "Option", info: "FieldInfo") -> Iterator[str]:
         yield text("help.planned")
     elif default is True or default is False:
         yield text("help.default", value=text("help.on" if default else "help.off"))
-    elif default == ():
+    elif default in ((), ""):
         yield text("help.default_none")
     else:
         yield text("help.default", value=default)

@@ -48,8 +48,8 @@ class Narrator:
             case training.Started():
                 for problem in event.problems:
                     yield f"! {text('console.damaged', problem=problem)}"
-                key = "resumes" if event.step else "begins"
-                yield self._headed("train", text(f"console.{key}", step=event.step, steps=event.steps))
+                key = "console.resumes" if event.step else "console.begins"
+                yield self._headed("train", text(key, step=event.step, steps=event.steps))
             case training.Evaluated():
                 self._looked = self._evaluation(event)
             case training.Sampled():
@@ -112,7 +112,7 @@ class Narrator:
     def _ended(self, event: training.Ended) -> str:
         parts = [
             text("console.found_training", steps=event.step, time=self.words.duration(event.seconds)),
-            *([text(f"console.found_{event.reason}")] if event.reason != "finished" else []),
+            *([text("console.found_interrupted")] if event.reason == "interrupted" else []),
         ]
         return self.joint.join(parts)
 

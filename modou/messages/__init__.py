@@ -1,7 +1,6 @@
-"""In: a message key and its values. Out: one sentence in the reader's language.
+"""In: a message key and its values. Out: a sentence in the reader's language.
 
-Every entry of the catalogue (one TOML file an area) holds Chinese and English side by side.
-Never: decides anything, or prints.
+The catalogue is one TOML file an area; each entry holds Chinese and English. Never: prints.
 """
 
 import locale

@@ -59,7 +59,7 @@ class Dpo(StatelessObjective):
         half = len(log_B) // 2
         (chosen_P, rejected_P), (old_chosen_P, old_rejected_P) = log_B.split(half), reference_B.split(half)
         loss, chosen_P, rejected_P = policy.direct_preference_loss(
-            chosen_P, rejected_P, old_chosen_P, old_rejected_P, self.settings.beta, self.settings.smoothing
+            chosen_P, rejected_P, old_chosen_P, old_rejected_P, self.settings.beta
         )
         kept = float(batch.count > 0)
         found = {

@@ -8,7 +8,6 @@ stopped.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,9 +19,9 @@ from modou.pipeline.pairs import write_pairs
 from modou.pipeline.runner import Request, run
 from modou.pipeline.task import write_task
 from modou.runs.record import book_source, examples_source, judge_source, run_source
-from modou.settings.base import merge, read_toml
+from modou.settings.base import merge
 from modou.settings.methods import METHODS
-from modou.settings.run import read_preset
+from modou.settings.presets import read_preset
 from modou.settings.sampling import SamplingSettings
 from modou.settings.train import Trained
 from modou.tasks.base import PAIRS, Recipe, Stage, Task
@@ -62,8 +61,8 @@ class TaskStages:
         minutes = tables.get("train", {}).get("minutes")
         if minutes:
             tables = merge(tables, {"train": {"minutes": self.minutes / self.recipe.minutes * minutes}})
-        if writer := self.recipe.stage(name).writer:
-            tables = merge(tables, {"reward": {"writer": str(self.folder / writer)}})
+        if reference := self.recipe.stage(name).reference:
+            tables = merge(tables, {"reward": {"reference": str(self.folder / reference)}})
         return root.parse(tables)
 
     def parts(self, methods: tuple[str, ...]) -> list[Part]:
@@ -160,8 +159,6 @@ def align(
 
 
 def part_settings(task: Task, part: str) -> dict[str, Any]:
-    """The settings of a stage: its own over those in the recipe's file, over a preset. UserError: no such file."""
+    """The settings of a stage: its own over those of the preset of its name (poems.sft)."""
     stage, file = task.recipe.stage(part), task.recipe.file
-    shipped = read_toml(Path(str(files("modou.recipes").joinpath(f"{file}.toml")))).get(part, {}) if file else {}
-    below = read_preset(stage.preset) if stage.preset else {}
-    return merge(merge(below, shipped), dict(stage.settings))
+    return merge(read_preset(f"{file}.{part}", stage.kind) if file else {}, dict(stage.settings))

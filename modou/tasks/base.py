@@ -54,12 +54,10 @@ class Stage:
     """The corpus that a base reads, where that is none of the task's files."""
     judge: str = ""
     """What scores the answers: a task, or a stage of kind "reward"."""
-    writer: str = ""
-    """The stage whose answers a reward model judges, where it begins from another."""
+    reference: str = ""
+    """The stage that an implicit reward is measured against: whose answers it judges, where it begins from another."""
     optional: bool = False
     """Whether --methods can leave it out; what is optional is compared."""
-    preset: str = ""
-    """A preset that lies under its settings."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Its own settings, over those of the recipe's file: {group: {option: value}}."""
 
@@ -70,7 +68,7 @@ class Recipe:
 
     stages: tuple[Stage, ...] = ()
     file: str = ""
-    """The file of settings that ships with modou, a table a stage; "": each stage says its own."""
+    """The file of presets that ships with modou, a table a stage; "": each stage says its own."""
     minutes: float = 60.0
     """Of training, in all, for which the stages' minutes are written; `modou align --minutes` scales them."""
     questions: int = 1000

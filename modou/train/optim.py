@@ -130,8 +130,8 @@ def _like(value: Tensor, parameter: Tensor) -> Tensor:
 def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
     """The optimizers of `model`: [Muon, AdamW], or [AdamW] alone. Each group remembers its peak rate as `peak_lr`.
 
-    Matrices of the blocks go to Muon (or to AdamW at `matrix_lr`); embeddings and head to AdamW at `embedding_lr`;
-    norms, biases and a score to AdamW at `norm_lr` without decay. What is frozen is left out.
+    Matrices of the blocks go to Muon (or to AdamW at `matrix_lr`) and alone have weight decay; embeddings and head to
+    AdamW at `embedding_lr`; norms, biases and a score to AdamW at `norm_lr`. What is frozen is left out.
     """
     matrices: list[nn.Parameter] = []
     parts: list[tuple[int, list[int]]] = []
@@ -146,7 +146,7 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
             (tables if name.startswith(TABLES) else scalars).append(parameter)
     decay = settings.weight_decay
     adam_groups: list[dict[str, Any]] = [
-        {"params": tables, "lr": settings.embedding_lr, "weight_decay": settings.embedding_decay},
+        {"params": tables, "lr": settings.embedding_lr, "weight_decay": 0.0},
         {"params": scalars, "lr": settings.norm_lr, "weight_decay": 0.0},
     ]
     optimizers: list[torch.optim.Optimizer] = []

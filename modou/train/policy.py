@@ -151,20 +151,17 @@ def direct_preference_loss(
     reference_chosen_B: Tensor,
     reference_rejected_B: Tensor,
     beta: float,
-    smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """DPO (Rafailov et al. 2023): sum over pairs of
 
-        -(1 - s) log sigmoid(beta m) - s log sigmoid(-beta m),   m = (log p_c/q_c) - (log p_r/q_r)
+        -log sigmoid(beta ((log p_c/q_c) - (log p_r/q_r)))
 
-    with s the share of labels believed wrong (cDPO; torchtune's smoothing; TRL's `sigmoid` ignores it). Also the
-    implied rewards beta log p/q of the chosen and the rejected, (B,) each.
+    and the implied rewards beta log p/q of the chosen and the rejected, (B,) each.
     """
     reward_chosen_B = beta * (chosen_B - reference_chosen_B)
     reward_rejected_B = beta * (rejected_B - reference_rejected_B)
     margin_B = reward_chosen_B - reward_rejected_B
-    loss_B = -(1 - smoothing) * F.logsigmoid(margin_B) - smoothing * F.logsigmoid(-margin_B)
-    return loss_B.sum(), reward_chosen_B.detach(), reward_rejected_B.detach()
+    return -F.logsigmoid(margin_B).sum(), reward_chosen_B.detach(), reward_rejected_B.detach()
 
 
 # -- repetition --

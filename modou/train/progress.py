@@ -1,13 +1,16 @@
-"""Where a run stands: all that the loop must remember besides tensors. Saved in every checkpoint's state.json."""
+"""Where a run stands, and its learning rate there: linear warm-up, constant, linear cool-down."""
 
 import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from modou.settings.train import ScheduleSettings
+
 
 @dataclass
 class Progress:
-    """Counters of a run over all its sittings."""
+    """All that the loop must remember besides tensors, over all sittings of a run; kept in each checkpoint's
+    state.json."""
 
     planned: int
     """Updates in all as the settings say; they say another number once the run is extended."""
@@ -24,21 +27,14 @@ class Progress:
     best_step: int = 0
     weights: str = "model"
     """Which weights gave the newest evaluation's better value: "model" or "average"."""
-    worse_in_a_row: int = 0
 
     def note(self, value: float, weights: str) -> bool:
         """Takes in an evaluation; True where it is the best so far."""
         self.weights = weights
         if math.isfinite(value) and (self.best is None or value < self.best):
-            self.best, self.best_step, self.worse_in_a_row = value, self.step, 0
+            self.best, self.best_step = value, self.step
             return True
-        self.worse_in_a_row += 1
         return False
-
-    def extend(self, planned: int) -> None:
-        """More updates than were planned before; patience begins anew."""
-        self.planned = self.steps = planned
-        self.worse_in_a_row = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -48,3 +44,12 @@ class Progress:
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Back from plain values."""
         return cls(**values)
+
+
+def learning_rate_share(step: int, steps: int, settings: ScheduleSettings) -> float:
+    """Share of the peak rate at update `step` (0-based) of `steps`, in (0, 1]."""
+    warm = round(settings.warmup * steps)
+    cool = settings.cooldown * steps
+    rising = (step + 1) / warm if step < warm else 1.0
+    falling = (steps - step) / cool if steps - step < cool else 1.0
+    return rising * falling

@@ -1,19 +1,19 @@
 """Keeps a run on disk: checkpoints to resume from, metrics.jsonl and samples.jsonl that match them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from modou import storage
 from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
-from modou.train import optimizer_state
 from modou.train.average import WeightAverage
 from modou.train.events import Evaluated, Sampled, Stepped
 from modou.train.objective import Objective
@@ -50,7 +50,7 @@ class CheckpointWriter:
         """One checkpoint; every process must call it, the main one writes."""
         tensors = {
             "model": {name: gather(tensor) for name, tensor in model.named_parameters()},
-            "optimizer": optimizer_state.collect(model, optimizers),
+            "optimizer": collect_state(model, optimizers),
         }
         if kept := objective.tensors():
             tensors["objective"] = kept
@@ -95,7 +95,7 @@ class CheckpointWriter:
                 raise UserError(f"train.other_{name.removesuffix('_sha256')}", path=self.run.path)
         for name, parameter in model.named_parameters():
             place(parameter, tensors["model"][name])
-        optimizer_state.restore(model, optimizers, tensors["optimizer"])
+        restore_state(model, optimizers, tensors["optimizer"])
         if average is not None:
             for name, tensor in average.tensors.items():
                 place(tensor, tensors["average"][name])
@@ -132,6 +132,41 @@ class CheckpointWriter:
             if path.exists():
                 kept = [line for line in storage.read_jsonl(path) if line["step"] <= step]
                 storage.write_text_atomically(path, "".join(_line(line) + "\n" for line in kept))
+
+
+def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """All state of optimizers, whole (not sharded), so that it fits any number of processes: {"parameter name/state
+    name": tensor} on the CPU. Every process must call it."""
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    return {
+        f"{names[parameter]}/{key}": gather(value)
+        for optimizer in optimizers
+        for parameter, state in optimizer.state.items()
+        for key, value in state.items()
+    }
+
+
+def restore_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
+    """Puts what `collect_state` gave back, placed like the parameters of this process."""
+    by_name: dict[str, dict[str, Tensor]] = {}
+    for path, tensor in tensors.items():
+        name, key = path.rsplit("/", 1)
+        by_name.setdefault(name, {})[key] = tensor
+    parameters = dict(model.named_parameters())
+    for optimizer in optimizers:
+        owned = {parameter for group in optimizer.param_groups for parameter in group["params"]}
+        for name, state in by_name.items():
+            parameter = parameters[name]
+            if parameter in owned:
+                optimizer.state[parameter] = {key: _placed(value, parameter) for key, value in state.items()}
+
+
+def _placed(value: Tensor, parameter: nn.Parameter) -> Tensor:
+    if value.ndim == 0:  # a step count
+        return value.to(parameter.device)
+    tensor = torch.zeros_like(parameter)
+    place(tensor, value)
+    return tensor
 
 
 def _line(values: dict[str, Any]) -> str:

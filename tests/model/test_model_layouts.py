@@ -23,7 +23,7 @@ CASES = {
     "qwen3-untied": shape("modern", tied=False),
     "qwen3-grouped": shape("modern", tied=True, kv_heads=2),
     "qwen3-one-key": shape("modern", tied=False, kv_heads=1),
-    "qwen3-hidden": shape("modern", kv_heads=3).model_copy(update={"hidden": 100, "rope_base": 500_000.0}),
+    "qwen3-hidden": shape("modern", kv_heads=3).changed(hidden=100),
 }
 TOKENS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
 

@@ -68,34 +68,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "questions.jsonl", *({"question": q, "answer": f"#### {a}"} for q, a in TALK), {"prompt": "长" * 200}
     )
     for name in JUDGES:
-        settings = RewardRun().with_values(SMALL | {"reward": {"implicit": name == "implicit"}})
+        settings = RewardRun().with_values(SMALL | {"reward": {"kind": name}})
         list(reward(folder / "sft", folder / "pairs.jsonl", settings, folder / name))
     return folder
 
 
-@pytest.mark.parametrize("asked", [{"sft_weight": 0.1}, {"writer": "base"}])
-def test_what_compares_predictions_is_refused_where_none_are_judged_by(
-    folder: Path, tmp_path: Path, asked: dict[str, Any]
-) -> None:
-    settings = RewardRun().with_values(SMALL | {"reward": asked})
-    with pytest.raises(UserError, match=r"reward\.implicit"):
-        list(reward(folder / "sft", folder / "pairs.jsonl", settings, tmp_path / "out"))
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("asked", [{"sft_weight": 0.1}, {"reference": "base"}, {"beta": 0.5}])
+def test_options_of_an_implicit_reward_are_refused_with_a_scalar_one(asked: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=rf"reward\.{next(iter(asked))}.*--reward\.kind implicit"):
+        RewardRun().with_values({"reward": asked})
+    assert RewardRun().with_values({"reward": asked | {"kind": "implicit"}}).reward.kind == "implicit"
 
 
 def test_a_judge_that_has_read_on_judges_what_another_wrote(folder: Path, tmp_path: Path) -> None:
-    """What it thinks of an answer is log p of the reader less log p of the writer; the writer stays as it was."""
+    """Its reward is beta (log p of the reader - log p of the reference); the reference stays as it was."""
     list(sft(folder / "sft", folder / "chat.jsonl", SftRun().with_values(SMALL), tmp_path / "reader"))
     writer, reader = (load_model(RunFolder(path))[0] for path in (folder / "sft", tmp_path / "reader"))
-    asked = SMALL | {"reward": {"implicit": True, "writer": str(folder / "sft"), "sft_weight": 0.1}}
+    asked = SMALL | {"reward": {"kind": "implicit", "reference": str(folder / "sft"), "sft_weight": 0.1, "beta": 0.2}}
     list(reward(tmp_path / "reader", folder / "pairs.jsonl", RewardRun().with_values(asked), tmp_path / "judge"))
     judge = load_model(RunFolder(tmp_path / "judge"))[0]
-    assert isinstance(judge, ImplicitGPT) and not torch.equal(judge.embedding.weight, reader.embedding.weight)
+    assert isinstance(judge, ImplicitGPT) and judge.beta == 0.2
+    assert not torch.equal(judge.embedding.weight, reader.embedding.weight)
     for name, tensor in writer.state_dict().items():
-        assert torch.equal(judge.writer.state_dict()[name], tensor), name
+        assert torch.equal(judge.reference.state_dict()[name], tensor), name
     wider = TINY | {"model": TINY["model"] | {"width": 32}}
     list(pretrain(str(folder / "book.txt"), RunSettings.parse(wider), out=tmp_path / "other"))
-    elsewhere = RewardRun().with_values(asked | {"reward": {"implicit": True, "writer": str(tmp_path / "other")}})
+    elsewhere = RewardRun().with_values(asked | {"reward": {"kind": "implicit", "reference": str(tmp_path / "other")}})
     with pytest.raises(UserError, match="other"):
         list(reward(tmp_path / "reader", folder / "pairs.jsonl", elsewhere, tmp_path / "none"))
 
@@ -117,7 +115,7 @@ def test_predictions_are_trained_at_dpos_rates_unless_others_are_asked_for(folde
     theirs = DpoRun().model_dump(mode="json")["optimizer"]
     assert implicit["optimizer"] == theirs != scalar["optimizer"]
     assert implicit["reward"]["centre"] == 0 < scalar["reward"]["centre"]
-    asked = SMALL | {"reward": {"implicit": True, "centre": 0.1}, "optimizer": {"matrix_lr": 0.004}}
+    asked = SMALL | {"reward": {"kind": "implicit", "centre": 0.1}, "optimizer": {"matrix_lr": 0.004}}
     list(reward(folder / "sft", folder / "pairs.jsonl", RewardRun().with_values(asked), tmp_path / "own"))
     own = storage.read_json(tmp_path / "own" / "report.json")["settings"]
     assert own["optimizer"] == theirs | {"matrix_lr": 0.004} and own["reward"]["centre"] == 0.1

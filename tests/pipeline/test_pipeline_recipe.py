@@ -132,7 +132,7 @@ def test_a_recipe_names_nothing_that_is_not_there(name: str) -> None:
     known = [stage.name for stage in stages]
     assert len(set(known)) == len(known) and [stages[0].kind, stages[-1].kind] == ["task", "compare"]
     for place, stage in enumerate(stages):
-        assert {stage.after, stage.writer} <= {"", *known[:place]}
+        assert {stage.after, stage.reference} <= {"", *known[:place]}
         assert stage.judge in {"", *TASKS, *(one.name for one in stages[:place] if one.kind == "reward")}
 
 

@@ -1,5 +1,5 @@
 """What the loop promises of one run: equal curves however a batch is cut, a stop before a broken update, the best kept,
-patience, shortening when late, longer runs."""
+shortening when late, longer runs."""
 
 import json
 import math
@@ -175,7 +175,7 @@ def test_a_broken_loss_with_whole_gradients_is_called_loss(tmp_path: Path) -> No
         run(trainer(tmp_path, change=BrokenLoss))
 
 
-# -- the best, patience ----------------------------------------------------------------------------------------------
+# -- the best --------------------------------------------------------------------------------------------------------
 
 
 class Scripted(Changed):
@@ -200,16 +200,6 @@ def test_the_best_is_kept_beside_the_newest(tmp_path: Path) -> None:
     best = checkpoints.best(tmp_path / "checkpoints")
     assert best is not None and best.step == 10 and not best.problems
     assert progress(tmp_path)["best"] == 3.0
-
-
-def test_patience_ends_the_run_and_stays_ended(tmp_path: Path) -> None:
-    train = SCRIPTED | {"patience": 2}
-    events = run(trainer(tmp_path, change=Scripted, train=train))
-    assert events[-1].reason == "patience" and events[-1].step == 8
-    again = run(trainer(tmp_path, change=Scripted, train=train))
-    assert [type(event) for event in again] == [Started, Ended] and again[-1].reason == "patience"
-    longer = run(trainer(tmp_path, change=Scripted, train=train | {"steps": 20}))
-    assert of_kind(longer, Stepped), "a longer run has patience anew"
 
 
 class NeverANumber(Changed):

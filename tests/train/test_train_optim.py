@@ -150,9 +150,7 @@ def named_groups(model: GPT, optimizers: list[torch.optim.Optimizer]) -> Iterato
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_parameter_has_one_place(name: str, optimizer: str) -> None:
     model = GPT(SHAPES[name])
-    options = OptimizerSettings(
-        name=optimizer, matrix_lr=0.03, embedding_lr=0.002, norm_lr=0.005, weight_decay=0.2, embedding_decay=0.01
-    )
+    options = OptimizerSettings(name=optimizer, matrix_lr=0.03, embedding_lr=0.002, norm_lr=0.005, weight_decay=0.2)
     placed = list(named_groups(model, make_optimizers(model, options)))
     assert sorted(entry[0] for entry in placed) == sorted(entry[0] for entry in model.named_parameters())
     for parameter, kind, group in placed:
@@ -162,7 +160,7 @@ def test_every_parameter_has_one_place(name: str, optimizer: str) -> None:
             expected = ("Muon" if optimizer == "muon" else "AdamW", 0.03, 0.2)
             assert (kind, group["lr"], group["weight_decay"]) == expected, parameter
         else:
-            assert (kind, group["lr"], group["weight_decay"]) == ("AdamW", 0.002, 0.01), parameter
+            assert (kind, group["lr"], group["weight_decay"]) == ("AdamW", 0.002, 0.0), parameter
         assert group["peak_lr"] == group["lr"]
 
 

@@ -43,7 +43,7 @@ from modou.settings import methods as align
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tasks import judges
-from modou.tasks.registry import EXACT
+from modou.tasks.registry import EXACT as BY_ANSWER
 from modou.train import policy, rollouts
 from modou.train.events import Stepped
 from modou.train.rollouts import Answer
@@ -410,7 +410,7 @@ def test_value_and_logits_are_read_off_the_same_normed_state() -> None:
 def test_a_true_answer_inside_another_is_not_the_answer() -> None:
     """Pitfall: a rule that looks for the truth anywhere in the text."""
     for answer, right in (("59", 1), (" 59\n", 1), ("1594", 0), ("59 or 60", 0), ("5", 0), ("", 0)):
-        assert EXACT.score(answer, {"answer": "59"}) == right
+        assert BY_ANSWER.score(answer, {"answer": "59"}) == right
 
 
 def test_default_rates_are_a_nudge_and_move_something(tmp_path: Path) -> None:

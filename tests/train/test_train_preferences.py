@@ -70,12 +70,16 @@ def dpo_objective(made: Pretrain) -> Dpo:
         reference=reference(),
         template=TEMPLATE,
         sampling=SamplingSettings(tokens=4, seed=2),
-        settings=DpoSettings(beta=0.3, smoothing=0.1),
+        settings=DpoSettings(beta=0.3),
         batch=5,
         seed=4,
         device=made.device,
         micro_batch=made.micro_batch,
     )
+
+
+def implicit(shape: ModelSettings) -> ImplicitGPT:
+    return ImplicitGPT(shape, RewardSettings().beta)
 
 
 def from_reference(shape: ModelSettings) -> GPT:
@@ -85,7 +89,7 @@ def from_reference(shape: ModelSettings) -> GPT:
 
 
 OBJECTIVES: dict[str, Callable[[Pretrain], Any]] = {"reward": reward_objective, "dpo": dpo_objective}
-MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": ImplicitGPT, "dpo": from_reference}
+MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": implicit, "dpo": from_reference}
 
 
 def training(
@@ -186,10 +190,12 @@ def test_beginnings_are_compared_where_both_answers_are(centre: float) -> None:
 
 def test_a_judge_learns_the_better_answer_of_each_pair_word_by_word_too() -> None:
     torch.manual_seed(0)
-    model = ImplicitGPT(SHAPE).double().eval()
+    model = implicit(SHAPE).double().eval()
     found: list[float] = []
     for weight in (0.0, 2.0):
-        made = replace(reward_objective(_made()), settings=RewardSettings(sft_weight=weight, centre=0.0))
+        made = replace(
+            reward_objective(_made()), settings=RewardSettings(kind="implicit", sft_weight=weight, centre=0.0)
+        )
         found.append(made.loss(model, pair_batch(RIVALS, CPU))[0].item())
     with torch.no_grad():
         alone = [answer_log_probabilities(model, pair_batch([pair], CPU))[0].item() for pair in RIVALS]

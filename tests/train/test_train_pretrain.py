@@ -13,7 +13,7 @@ from train_helpers import batches, metrics, model_settings, objective, run, sent
 from modou.data.packing import Documents, Packing
 from modou.data.shards import IGNORE, write_shards
 from modou.evaluate.likelihood import bits_per_character
-from modou.methods.pretrain import TokenBatch, noisy
+from modou.methods.pretrain import TokenBatch
 from modou.model.gpt import GPT
 
 LAYOUTS = ("modern", "rope", "learned")
@@ -146,30 +146,3 @@ def test_the_first_loss_and_the_tokens_are_what_the_log_says(tmp_path: Path) -> 
     assert line["metrics"]["loss"] == pytest.approx(expected, rel=ROUNDING)
     assert line["tokens"] == batch.count
     assert line["metrics"]["bits_per_char"] == pytest.approx(expected / math.log(2) / 1.7, rel=ROUNDING)
-
-
-def test_noise_replaces_its_share_by_ids_of_the_batch() -> None:
-    torch.manual_seed(0)
-    ids_BT = torch.arange(40_000).view(200, 200) % 997 + 3  # none is frequent: a change is nearly always seen
-    found_BT = noisy(ids_BT, 0.1)
-    changed = found_BT != ids_BT
-    assert changed.float().mean().item() == pytest.approx(0.1, abs=0.01)
-    assert set(found_BT.flatten().tolist()) <= set(ids_BT.flatten().tolist())
-    assert changed.float().mean(0).std() < 0.05, "every position alike"
-    frequent_BT = torch.where(torch.rand(200, 200) < 0.9, 1, 2)
-    drawn = noisy(frequent_BT, 1.0)
-    assert (drawn == 1).float().mean().item() == pytest.approx(0.9, abs=0.02), "frequent ids replace often"
-
-
-def test_noise_changes_what_is_seen_in_training_only() -> None:
-    made = replace(objective(4), noise=0.5)
-    (batch,) = made.micro_batches(0, 0, 1)
-    gpt = model()
-    target_BT = batch.target_BT.clone()
-    clean, _ = objective(4).loss(gpt.eval(), batch)
-    assert torch.equal(made.loss(gpt.eval(), batch)[0], clean)
-    torch.manual_seed(1)
-    noised, _ = made.loss(gpt.train(), batch)
-    assert not torch.equal(noised, clean) and torch.equal(batch.target_BT, target_BT)
-    torch.manual_seed(1)
-    assert torch.equal(made.loss(gpt.train(), batch)[0], noised)

@@ -30,7 +30,7 @@ def headline(page: Compared) -> Html:
 
 def _asked(page: Compared) -> Html | str:
     if not page.runs:
-        return page.words("comparison_empty")
+        return page.words("compared_empty")
     key = "compared_lead" if page.rivals else "compared_lead_one"
     return page.words.rich(key, first=element("b", page.runs[0].name))
 

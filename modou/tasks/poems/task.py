@@ -24,11 +24,11 @@ RECIPE = Recipe(
     file="poems",
     stages=(
         Stage("data", "task", data="test.jsonl"),
-        Stage("base", "pretrain", data="poems.jsonl", preset="tang-poems"),
+        Stage("base", "pretrain", data="poems.jsonl"),
         Stage("sft", "sft", after="base", data="train.jsonl"),
         Stage("pairs", "pairs", after="sft", data="judge.jsonl"),
         Stage("reader", "sft", after="sft", data="train.jsonl"),
-        Stage("reward", "reward", after="reader", data=PAIRS, writer="sft"),
+        Stage("reward", "reward", after="reader", data=PAIRS, reference="sft"),
         Stage("ppo", "ppo", after="sft", data="train.jsonl", judge="reward", optional=True),
         Stage("dpo", "dpo", after="sft", data=PAIRS, optional=True),
         Stage("grpo", "grpo", after="sft", data="train.jsonl", judge="poems", optional=True),
