@@ -13,7 +13,7 @@ from modou.cli.help import chinese, describe
 from modou.errors import UserError
 from modou.settings.run import RunSettings, option_names
 
-GOLDEN = Path(__file__).parent / "golden" / "options.txt"
+GOLDEN = Path(__file__).parents[1] / "golden" / "options.txt"
 
 
 def surface() -> str:
@@ -33,7 +33,7 @@ def test_the_surface_is_the_frozen_one() -> None:
         GOLDEN.write_text(surface(), encoding="utf-8")
     assert surface() == GOLDEN.read_text(encoding="utf-8"), (
         "Options changed. People's scripts depend on them: if you mean it, run\n"
-        "    MODOU_UPDATE_GOLDEN=1 python -m pytest tests/test_arguments.py\n"
+        "    MODOU_UPDATE_GOLDEN=1 python -m pytest tests/cli/test_cli_arguments.py\n"
         "and say in the commit message what replaces what."
     )
 
