@@ -16,7 +16,6 @@ from typing import Any
 
 import filelock
 
-from modou.runs import checkpoints
 from modou import storage
 from modou.errors import UserError
 from modou.model.gpt import GPT
@@ -24,6 +23,7 @@ from modou.model.growth import with_added_tokens
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.model.step import store_for_reading
+from modou.runs import checkpoints
 from modou.settings.align import RewardSettings, SftSettings
 from modou.settings.base import read_toml, write_toml
 from modou.settings.model import ModelSettings
@@ -213,7 +213,9 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     elif isinstance(model, ScoredGPT) and method_of(run) != "reward":
         model = model.unscored()
     if extend:
-        model = with_added_tokens(model, [tokenizer.encode(name) for name in tokenizer.pieces()[model.settings.vocabulary :]])
+        model = with_added_tokens(
+            model, [tokenizer.encode(name) for name in tokenizer.pieces()[model.settings.vocabulary :]]
+        )
     return model, tokenizer, found.step
 
 

@@ -25,8 +25,8 @@ from crash_helpers import Child, Crash, failing_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.runs import checkpoints
 from modou.errors import UserError
+from modou.runs import checkpoints
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and rlimits")
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from crash_helpers import Child
 
-from modou.runs import checkpoints
 from modou.errors import UserError
 from modou.model.gpt import GPT
+from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint, load_model
 from modou.settings.base import write_toml
 from modou.settings.model import ModelSettings
