@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from modou.messages import text
+from modou.model.device import choose_device
 from modou.pipeline.environment import environment, memory_gb
 from modou.pipeline.measure import matrix_rate
-from modou.train.parallel import choose_device
 
 SLOW_GFLOPS = 20
 SMALL_DISK_GB = 2

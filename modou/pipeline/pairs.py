@@ -15,6 +15,7 @@ from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.errors import UserError
+from modou.model.device import choose_device
 from modou.pipeline.events import PipelineEvent, StageBegan, StageEnded, StageProgress
 from modou.pipeline.prefer import prompt_of
 from modou.runs.folder import RunFolder, answers, load_model
@@ -22,7 +23,7 @@ from modou.settings.sampling import SamplingSettings
 from modou.tasks.poems import verse as poems
 from modou.tasks.poems.damage import damages
 from modou.tasks.poems.endings import own_endings, rhymed
-from modou.train.parallel import World, choose_device
+from modou.train.parallel import World
 from modou.train.rollouts import Answer, roll_out
 
 AT_ONCE = 64

@@ -10,6 +10,7 @@ from modou import storage
 from modou.errors import UserError
 from modou.messages import language, text
 from modou.model.census import describe
+from modou.model.device import choose_device
 from modou.pipeline import evaluation as judging
 from modou.pipeline import stages, training
 from modou.pipeline.advice import advice
@@ -33,7 +34,6 @@ from modou.settings.run import RunSettings
 from modou.settings.train import Trained
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import events
-from modou.train.parallel import choose_device
 from modou.train.tracking import require
 
 T = TypeVar("T", bound=Trained)

@@ -9,6 +9,7 @@ import torch
 from modou.data.packing import make_batches
 from modou.errors import UserError
 from modou.evaluate.likelihood import excerpts
+from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.pipeline.measure import wait
 from modou.pipeline.stages import open_tokens
@@ -20,7 +21,7 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event
 from modou.train.loop import LoopSettings, Trainer
 from modou.train.malloc import keep_freed_memory
-from modou.train.parallel import World, choose_device, join_world, leave_world, parallelize
+from modou.train.parallel import World, join_world, leave_world, parallelize
 from modou.train.pretrain import Pretrain
 from modou.train.saving import CheckpointWriter
 from modou.train.tracking import tracked

@@ -13,6 +13,7 @@ from modou.data.packing import make_batches
 from modou.errors import UserError
 from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.messages import text
+from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.pipeline.align.beginning import Beginning, name_beginning, take_up, write_beginning
 from modou.pipeline.environment import environment
@@ -30,7 +31,7 @@ from modou.train.events import Ended
 from modou.train.loop import LoopSettings, Trainer
 from modou.train.malloc import keep_freed_memory
 from modou.train.objective import Objective
-from modou.train.parallel import World, choose_device, join_world, leave_world
+from modou.train.parallel import World, join_world, leave_world
 from modou.train.replay import BaseKLRegularizer
 from modou.train.saving import CheckpointWriter
 from modou.train.tracking import require, tracked
