@@ -1,6 +1,5 @@
 """What each command does: asks the pipeline, and hands its events to the console. Heavy imports stand inside."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,16 +13,11 @@ from modou.messages import text
 
 if TYPE_CHECKING:
     from modou.generate.engine import Piece
+    from modou.generate.session import Session
     from modou.pipeline.events import Event
     from modou.settings.sampling import SamplingSettings
 
 DONE, INTERRUPTED = 0, 130
-_QUESTION_END = re.compile(r"[？?][”’」』\"')\]]*$|[吗呢]$")
-_QUESTION_BEGIN = re.compile(
-    r"(谁|什么|为什么|为何|怎么|怎样|如何|哪|几时|多少|请问|是否)"
-    r"|(what|who|whom|whose|why|how|where|when|which|(can|could|would|do|did|are) you)\b",
-    re.IGNORECASE,
-)
 
 
 def run(asked: Asked) -> int:
@@ -119,43 +113,38 @@ def doctor(asked: Asked) -> int:
 
 def generate(asked: Asked) -> int:
     """modou generate."""
-    settings, which = asked.settings().sampling, _checkpoint(asked)
-    device = asked["device"] or "auto"
-    if device not in ("auto", "cpu", "cuda", "mps"):
-        raise UserError("settings.not_a_choice", option="--device", value=device[:60], wanted="auto, cpu, cuda, mps")
+    settings, session = asked.settings().sampling, _session(asked)
     prompt = _prompt(asked.words.get("PROMPT", ""))
-    from modou.data.conversation import Message, Template
-    from modou.generate import engine
-    from modou.runs.folder import RunFolder, answers, load_model
-    from modou.train.parallel import choose_device
+    from modou.generate.engine import Notice
 
-    folder = RunFolder(Path(asked.words["RUN"]))
-    model, own_tokenizer, step = load_model(folder, which)
-    model.to(choose_device(device))
-    template = Template(own_tokenizer) if answers(folder) else None
-    given = template.prompt([Message("user", prompt)]) if template is not None else prompt
-    notices = [text("console.base_model")] if template is None and is_question(prompt) else []
+    notices: list[str] = []
     pieces: list[Piece] = []
-    shown = prompt if template is None else ""  # an answer stands by itself
+    shown = prompt if session.template is None else ""  # an answer stands by itself
     pages = None if asked.switched("json") else console.Pages(shown, settings.samples)
-    for line in notices:
-        console.remark(line)
-    begun = False
-    ends = template.ends if template is not None else None
-    for event in engine.generate(model, own_tokenizer, [given], settings, ends=ends):
-        if isinstance(event, engine.Notice):
+    for event in session.write(prompt, settings):
+        if isinstance(event, Notice):
             notices.append(str(event))
             console.remark(str(event))
             continue
-        pieces.append(event)
         if pages is not None:
-            if not begun:
+            if not pieces:
                 pages.begin()
-                begun = True
             pages.push(event.sample, event.text, event.finish is not None)
+        pieces.append(event)
     if pages is None:
         written = _written(pieces, settings)
-        console.print_json({"step": step, "prompt": prompt, "notices": notices, "samples": written})
+        console.print_json({"step": session.step, "prompt": prompt, "notices": notices, "samples": written})
+    return DONE
+
+
+def chat(asked: Asked) -> int:
+    """modou chat."""
+    settings = asked.settings().sampling
+    if settings.samples != 1:
+        raise UserError("chat.one_answer")
+    from modou.cli.chat import Chat
+
+    Chat(_session(asked), settings).run()
     return DONE
 
 
@@ -298,16 +287,10 @@ def grpo(asked: Asked) -> int:
 COMMANDS: dict[str, Callable[[Asked], int]] = {
     function.__name__: function
     for function in (
-        *(run, plan, doctor, corpus, clean, tokenizer, pretrain, evaluate, report, generate),
+        *(run, plan, doctor, corpus, clean, tokenizer, pretrain, evaluate, report, generate, chat),
         *(task, data, pairs, sft, reward, dpo, ppo, grpo, compare, prefer, align),
     )
 }
-
-
-def is_question(prompt: str) -> bool:
-    """Whether a prompt reads as a question, which a model that only continues text will not answer."""
-    line = prompt.strip()
-    return bool(_QUESTION_END.search(line) or _QUESTION_BEGIN.match(line))
 
 
 def _trained(asked: Asked, start: Callable[[Callable[[], bool]], "Iterator[Event]"]) -> int:
@@ -367,6 +350,14 @@ def _checkpoint(asked: Asked) -> str | int:
     if which.isascii() and which.isdecimal() and len(which) < 16:
         return int(which)
     raise UserError("cli.bad_checkpoint", which=which[:60])
+
+
+def _session(asked: Asked) -> "Session":
+    """The model of RUN, as --checkpoint and --device say."""
+    which, device = _checkpoint(asked), asked["device"] or "auto"
+    from modou.generate.session import Session
+
+    return Session.load(asked.words["RUN"], which, device)
 
 
 def _prompt(word: str) -> str:
