@@ -30,8 +30,8 @@ _GROUNDS = ("black on green", "black on bright_green")
 
 
 def prepare_streams() -> None:
-    """Characters that a stream's encoding lacks are replaced instead of ending the program."""
-    for stream in (sys.stdout, sys.stderr):
+    """What a stream's encoding cannot write or read is replaced instead of ending the program."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             with contextlib.suppress(OSError, ValueError):

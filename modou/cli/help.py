@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from modou.cli.arguments import Option
 
 STAGES = (
-    *("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report", "generate"),
+    *("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report", "generate", "chat"),
     *("task", "data", "sft", "pairs", "reward", "dpo", "ppo", "grpo", "compare", "prefer", "align"),
     *("corpus", "doctor"),
 )

@@ -104,6 +104,13 @@ COMMANDS = {
             ("sampling",),
             {**_SAMPLING, "--seed": "sampling.seed"},
         ),
+        Command(
+            "chat",
+            ("RUN",),
+            ("checkpoint", "device", "lang", "help"),
+            ("sampling",),
+            {**{flag: to for flag, to in _SAMPLING.items() if flag != "--samples"}, "--seed": "sampling.seed"},
+        ),
         Command("task", ("TASK", "DIR"), ("seed", *COMMON)),
         Command("data", ("ACTION", "DATA", "[RUN]"), ("columns", *COMMON)),
         Command(

@@ -112,11 +112,7 @@ class Alignment(Method[G], Generic[G, D]):
     def __init__(self, run: RunFolder, record: Record[G]) -> None:
         super().__init__(run, record)
         self.base = RunFolder(Path(record.inputs["base"].path))
-        begun = Record[Any].read(self.base)
-        if (
-            METHODS[begun.method].network(begun.settings) in ("scored", "implicit")
-            and not METHODS[begun.method].answers
-        ):
+        if METHODS[Record[Any].read(self.base).method].scores:
             raise UserError("align.no_base", path=self.base.path)
         self.read(Path(record.inputs["data"].path), record.inputs["data"].columns)
 

@@ -27,6 +27,7 @@ from modou.methods.base import Method
 from modou.methods.evaluation import evaluate_text
 from modou.methods.planning import MINUTES, Budget, plan_tokenizer, plan_training
 from modou.model.census import describe
+from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.runs.stages import StageRecord, read_stage, require_stage
 from modou.settings.run import RunSettings
@@ -37,7 +38,7 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event, Planned, StageEnded, StageName
 from modou.train.measure import matrix_rate, measure_pace
 from modou.train.objective import StatelessObjective
-from modou.train.parallel import World, choose_device, parallelize
+from modou.train.parallel import World, parallelize
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from modou.errors import UserError
 from modou.messages import text
 from modou.methods import method_class
+from modou.model.device import choose_device
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
@@ -16,7 +17,6 @@ from modou.runs.stages import damage, read_stage
 from modou.runs.weights import load_model
 from modou.train.environment import environment, memory_gb
 from modou.train.measure import matrix_rate
-from modou.train.parallel import choose_device
 
 SLOW_GFLOPS = 20
 SMALL_DISK_GB = 2

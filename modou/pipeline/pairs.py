@@ -13,6 +13,7 @@ from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.errors import UserError
+from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
 from modou.runs.weights import answers, load_model
@@ -20,7 +21,7 @@ from modou.settings.sampling import SamplingSettings
 from modou.tasks.base import Drafts, Row, Task
 from modou.tasks.registry import task_of
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
-from modou.train.parallel import World, choose_device
+from modou.train.parallel import World
 from modou.train.rollouts import Answer, roll_out
 
 AT_ONCE = 64

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modou import storage
-from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.errors import UserError
-from modou.methods.sft import write_answers
-from modou.runs.folder import RunFolder
-from modou.runs.weights import answers, load_model
+from modou.generate.session import Session
 from modou.settings.sampling import SamplingSettings
 
 TRIES = 4
@@ -34,18 +31,16 @@ class Offer:
 
 def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[Offer]:
     """Pairs of answers to the questions that `out` has no choice for yet. UserError: a base model, no questions."""
-    folder = RunFolder(run)
-    if not answers(folder):
+    session = Session.load(run)
+    if session.template is None:
         raise UserError("align.no_answers", path=run)
-    model, tokenizer, _ = load_model(folder)
-    template = Template(tokenizer)
-    questions = read_questions(data, columns, template, model.settings.context).items
+    context = session.model.settings.context
+    questions = read_questions(data, columns, session.template, context).items
     done = {storage.json_line(row.get("prompt")) for row in storage.read_jsonl(out)} if out.exists() else set[str]()
     left = [question for question in questions if storage.json_line(question.prompt) not in done]
     for number, question in enumerate(left, len(questions) - len(left) + 1):
-        room = max(1, model.settings.context + 1 - len(question.ids))
-        tries = sampling.changed(samples=TRIES, tokens=min(sampling.tokens, room))
-        written = write_answers(model, template, [question.ids], tries)
+        room = max(1, context + 1 - len(question.ids))
+        written = session.texts(question.ids, sampling.changed(samples=TRIES, tokens=min(sampling.tokens, room)))
         different = list(dict.fromkeys(text for text in written if text.strip()))
         if len(different) > 1:
             yield Offer(question, different[0], different[1], number, len(questions))

@@ -289,6 +289,8 @@ class MethodInfo:
     """What it is given, in the order of the command's words; a judge is given with --judge."""
     answers: bool = True
     """Whether its model answers a question; else it continues a text, or only scores."""
+    scores: bool = False
+    """Whether its model only scores what others write."""
     copies: Literal["", "book", "answers", "chosen"] = ""
     """What of its data is learned word by word, so that a copy of it in an answer is no invention."""
     duration: str = ""
@@ -322,6 +324,7 @@ METHODS = {
             "reward",
             RewardRun,
             answers=False,
+            scores=True,
             duration="reward.epochs",
             network=lambda settings: "implicit" if settings.reward.kind == "implicit" else "scored",
             unused=("sampling",),

@@ -1,6 +1,7 @@
 """How the next token is chosen."""
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypedDict
 
 from pydantic import Field, field_validator
 
@@ -32,6 +33,11 @@ class SamplingSettings(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Seed of the random numbers."""
 
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, stop: Any) -> Any:
+        return (stop,) if isinstance(stop, str) else stop
+
     @field_validator("stop")
     @classmethod
     def _not_empty(cls, stop: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,3 +49,26 @@ class SamplingSettings(Settings):
     def looks_back(self) -> bool:
         """Whether a filter looks at the text so far."""
         return self.repetition_penalty != 1 or self.no_repeat_ngram > 0
+
+
+class SamplingOptions(TypedDict, total=False):
+    """The fields of SamplingSettings as keyword arguments, for what writes a single text: `samples` is left out."""
+
+    tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    no_repeat_ngram: int
+    stop: str | Sequence[str]
+    seed: int
+
+
+def with_options(settings: SamplingSettings, options: Mapping[str, Any]) -> SamplingSettings:
+    """`settings` with some fields replaced. UserError: no such option (the names are listed), a value out of bounds."""
+    for name in options:
+        if name not in SamplingOptions.__annotations__:
+            names = ", ".join(SamplingOptions.__annotations__)
+            raise UserError("generate.no_such_option", option=name, names=names)
+    return settings.changed(**options)
