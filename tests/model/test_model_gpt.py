@@ -201,6 +201,7 @@ def test_nothing_outside_training() -> None:
 SPELLED = [[3, 5, 7], [3, 5], [96]]
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("layout", SHAPES)
 def test_old_scores_stay_and_new_ones_are_means(layout: str, tied: bool) -> None:
@@ -216,9 +217,9 @@ def test_old_scores_stay_and_new_ones_are_means(layout: str, tied: bool) -> None
     ids_BT = torch.randint(0, VOCABULARY, (2, 20))
     with torch.no_grad():
         old_BTV, new_BTV = model(ids_BT), larger(ids_BT)
-    torch.testing.assert_close(new_BTV[..., :VOCABULARY], old_BTV, rtol=0, atol=1e-5)
+    torch.testing.assert_close(new_BTV[..., :VOCABULARY], old_BTV, rtol=0, atol=EXACT)
     means_BTV = torch.stack([old_BTV[..., ids].mean(-1) for ids in SPELLED], -1)
-    torch.testing.assert_close(new_BTV[..., VOCABULARY:], means_BTV, rtol=0, atol=1e-5)
+    torch.testing.assert_close(new_BTV[..., VOCABULARY:], means_BTV, rtol=0, atol=EXACT)
 
 
 def test_nothing_to_add_is_the_model_itself() -> None:
