@@ -14,8 +14,8 @@ from modou.settings.train import Trained
 from modou.tokenizer.tokenizer import Tokenizer
 
 G = TypeVar("G", bound=Trained)
-SHOWN = 3
-"""Held-out questions that are answered at every evaluation."""
+PAIRS_AT_ONCE = 32
+"""Pairs read in one pass of an evaluation."""
 
 
 class PairMethod(Alignment[G, Preferences]):

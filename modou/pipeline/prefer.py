@@ -13,7 +13,7 @@ from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.errors import UserError
-from modou.methods.sft import write_answers
+from modou.methods.base import write_answers
 from modou.runs.folder import RunFolder
 from modou.runs.weights import answers, load_model
 from modou.settings.sampling import SamplingSettings

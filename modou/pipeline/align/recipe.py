@@ -138,7 +138,7 @@ def align(
             raise UserError("align.no_such_method", method=method, task=name, methods=", ".join(METHODS[name]))
     parts = Recipe(name, folder, minutes or MINUTES, should_stop).parts(methods or METHODS[name])
     for number, part in enumerate(parts, 1):
-        yield Notice(text("align.part", number=number, of=len(parts), name=text(f"align.part_{part.name}")))
+        yield Notice(text("align.part", number=number, of=len(parts), name=title(part.name)))
         if part.made is not None and part.made.exists():
             yield Notice(text("align.part_done", path=part.made))
             continue
@@ -149,6 +149,11 @@ def align(
         if should_stop():
             yield RunEnded(folder, False)
             return
+
+
+def title(part: str) -> str:
+    """What a part is called: a method as its group of options is."""
+    return text(f"help.group_{part}") if part in METHODS_OF_TRAINING else text(f"align.part_{part}")
 
 
 def read_recipe(name: str) -> dict[str, Any]:
