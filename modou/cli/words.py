@@ -194,6 +194,9 @@ def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
         yield text("console.found_rows", folder=numbers["folder"], counts=counts)
     elif "questions" in numbers:
         yield text("console.found_questions", count=_count(numbers, words, "questions"))
+    elif "desirable" in numbers:
+        counts = {name: _count(numbers, words, name) for name in ("desirable", "undesirable")}
+        yield text("console.found_judged", count=_count(numbers, words, "answers"), **counts)
     elif "pairs" in numbers:
         yield text("console.found_pairs", count=_count(numbers, words, "pairs"))
     else:
