@@ -1,5 +1,6 @@
 """The help pages, as text: `modou --help` teaches, `modou COMMAND --help` explains every option."""
 
+import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -7,19 +8,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from modou.cli.plain import beside, wrap
-from modou.messages import language, text
+from modou.messages import catalogue, language, text
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from modou.cli.arguments import Option
 
-STAGES = (
-    *("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report", "generate", "chat"),
-    *("task", "data", "sft", "pairs", "reward", "dpo", "ppo", "grpo", "compare", "prefer", "align"),
-    *("corpus", "doctor"),
-)
-"""Commands in the order in which a reader meets them."""
+_BRIEF = re.compile(r"help\.(\w+)_brief")
 _COLUMN = 30
 _SIGNS = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
 
@@ -40,7 +36,7 @@ def overview(cells: int) -> str:
     ):
         pages += beside(line, text(f"help.{key}"), 2, min(wide, cells // 2), cells)
     pages += ["", text("help.stages")]
-    for command in STAGES:
+    for command in commands():
         pages += beside(command, text(f"help.{command}_brief"), 2, 14, cells)
     pages += ["", f"{text('help.lands')} (runs/{corpus})"]
     for name, key in (
@@ -51,6 +47,11 @@ def overview(cells: int) -> str:
     ):
         pages += beside(name, text(f"help.lands_{key}"), 2, 24, cells)
     return "\n".join([*pages, "", *wrap(text("help.more"), cells)])
+
+
+def commands() -> list[str]:
+    """Every command, in the catalogue's order, which is that in which a reader meets them."""
+    return [found[1] for key in catalogue() if (found := _BRIEF.fullmatch(key))]
 
 
 def command_page(command: str, cells: int) -> str:

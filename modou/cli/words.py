@@ -9,6 +9,7 @@ from modou.cli.plain import clip, first_sentence, harmless, one_line
 from modou.messages import language, named, text
 from modou.report import values as v
 from modou.report.words import Words
+from modou.settings.methods import METHODS
 from modou.train import events as training
 from modou.train.events import Event, Notice, Planned, RunEnded, StageBegan, StageEnded
 
@@ -193,6 +194,9 @@ def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
         yield text("console.found_rows", folder=numbers["folder"], counts=counts)
     elif "questions" in numbers:
         yield text("console.found_questions", count=_count(numbers, words, "questions"))
+    elif "desirable" in numbers:
+        counts = {name: _count(numbers, words, name) for name in ("desirable", "undesirable")}
+        yield text("console.found_judged", count=_count(numbers, words, "answers"), **counts)
     elif "pairs" in numbers:
         yield text("console.found_pairs", count=_count(numbers, words, "pairs"))
     else:
@@ -245,7 +249,8 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
 
 def _answering(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
     """The end of an aligned run: a question it never saw with its answer, and how to ask."""
-    if v.words_at(report, "run.method") == "reward":
+    method = METHODS.get(v.words_at(report, "run.method") or "")
+    if method is not None and not method.answers:
         yield text("console.end_judge", folder=quoted(str(folder), plain=True))
         return
     samples = [s for s in v.groups(report, "samples") if v.words_at(s, "text")]

@@ -16,10 +16,8 @@ from modou.data.conversation import Message, Template
 from modou.data.examples import quick, taken
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
-from modou.methods.base import CPU, drift
-from modou.methods.preferences import SHOWN, PairMethod
-from modou.methods.reward import PAIRS_AT_ONCE
-from modou.methods.sft import answers
+from modou.methods.base import CPU, SHOWN, answers, drift
+from modou.methods.preferences import PAIRS_AT_ONCE, PairMethod
 from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
 from modou.runs.weights import load_model

@@ -18,7 +18,7 @@ from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
 from modou.errors import UserError
 from modou.methods.base import CPU
-from modou.methods.preferences import PairMethod
+from modou.methods.preferences import PAIRS_AT_ONCE, PairMethod
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.runs.folder import RunFolder
@@ -31,8 +31,6 @@ from modou.train import policy
 from modou.train.events import Event
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
-
-PAIRS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def remedy(folder: RunFolder, request: Request[Any], here: Record[Any]) -> str:
     if request.method != here.method:
         return ways[0]
     if not any(name in here.inputs and not here.inputs[name].holds_the_same(s) for name, s in request.inputs.items()):
-        if here.method == "pretrain" and checkpoints.steps(folder.checkpoints):
+        if "book" in here.inputs and checkpoints.steps(folder.checkpoints):
             ways.append(text("pipeline.remedy_extend", path=folder.path))
     elif read_stage(folder, "clean"):
         ways.append(text("pipeline.remedy_go_on", path=folder.path))

@@ -91,6 +91,21 @@ class DpoSettings(Settings):
     """Factor of log(p / p_reference) in the loss: the larger, the nearer the model stays to the reference."""
 
 
+class KtoSettings(Settings):
+    """Kahneman-Tversky optimisation."""
+
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    """Times every answer is learned from (where --train.steps does not say how long)."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of the questions whose answers are not trained on but measured, at most 500 of them."""
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    """How firmly the model is held to the one it began as."""
+    desirable_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of a desirable answer. Where there are fewer of them, weights x counts should be about equal."""
+    undesirable_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of an undesirable answer."""
+
+
 class RolloutSettings(Settings):
     """Rounds of answers that reinforcement learning learns from."""
 
@@ -175,6 +190,15 @@ class PairTraining(BatchedSettings):
     """Pairs per forward pass; 0 = a process's whole share. The result does not depend on it."""
 
 
+class JudgedTraining(BatchedSettings):
+    """The loop over judged answers."""
+
+    batch: Annotated[int, Field(ge=1)] = 32
+    """Answers an update, over all processes; the reference point z0 is a mean over them."""
+    micro_batch: Annotated[int, Field(ge=0)] = 16
+    """Answers a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
+
+
 class AnswerTraining(TrainSettings):
     """The loop over rounds of answers."""
 
@@ -222,6 +246,17 @@ class DpoRun(Writing):
     """Training loop."""
     dpo: DpoSettings = DpoSettings()
     """Direct preference optimisation."""
+    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Optimizer."""
+
+
+class KtoRun(Writing):
+    """All settings of `modou kto`."""
+
+    train: JudgedTraining = JudgedTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Training loop."""
+    kto: KtoSettings = KtoSettings()
+    """Kahneman-Tversky optimisation."""
     optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
@@ -330,6 +365,7 @@ METHODS = {
             unused=("sampling",),
         ),
         MethodInfo("dpo", DpoRun, copies="chosen", duration="dpo.epochs"),
+        MethodInfo("kto", KtoRun, copies="chosen", duration="kto.epochs"),
         MethodInfo(
             "ppo",
             PpoRun,

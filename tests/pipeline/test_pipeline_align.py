@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from closeness import assert_close_sums
-from method_helpers import dpo, grpo, ppo, pretrain, reward, sft
+from method_helpers import dpo, grpo, kto, ppo, pretrain, reward, sft
 from page_helpers import documented, paths, pattern
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
@@ -25,7 +25,7 @@ from modou.pipeline.compare import compare
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, examples_source, run_source
 from modou.runs.weights import answers, load_model
-from modou.settings.methods import DpoRun, GrpoRun, PpoRun, RewardRun, SftRun
+from modou.settings.methods import DpoRun, GrpoRun, KtoRun, PpoRun, RewardRun, SftRun
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tasks.judges import ModelJudge, context_of, make_judge, room_for_questions
@@ -304,7 +304,8 @@ def test_the_page_names_what_the_reports_hold(folder: Path, tmp_path: Path) -> N
     list(dpo(folder / "sft", folder / "pairs.jsonl", DpoRun().with_values(SMALL), tmp_path / "dpo"))
     settings = PpoRun().with_values(ALONE | {"rollout": ROUNDS})
     list(ppo(folder / "sft", folder / "questions.jsonl", settings, "exact", tmp_path / "ppo"))
-    runs = (folder / "sft", folder / "scalar", tmp_path / "dpo", tmp_path / "ppo")
+    list(kto(folder / "sft", folder / "pairs.jsonl", KtoRun().with_values(SMALL), tmp_path / "kto"))
+    runs = (folder / "sft", folder / "scalar", tmp_path / "dpo", tmp_path / "kto", tmp_path / "ppo")
     found = {path for run in runs for path in paths(storage.read_json(run / "report.json"))}
     patterns = {name: pattern(name) for name in documented("Aligned runs")}
     assert not [path for path in found if not any(p.match(path) for p in patterns.values())]

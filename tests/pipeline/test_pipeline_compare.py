@@ -52,10 +52,10 @@ def test_the_commonest_answer_is_that_of_the_kind_in_the_whole_file() -> None:
 
 @pytest.fixture
 def line(tmp_path: Path) -> dict[str, RunFolder]:
-    """A pretrained run with its text, an SFT of it, a DPO of that: folders alone, without models."""
+    """A pretrained run with its text, an SFT of it, a DPO and a KTO of that: folders alone, without models."""
     book = tmp_path / "book.txt"
     book.write_text(sentences(60), encoding="utf-8")
-    runs = {name: RunFolder(tmp_path / name) for name in ("base", "sft", "dpo")}
+    runs = {name: RunFolder(tmp_path / name) for name in ("base", "sft", "dpo", "kto")}
     for run in runs.values():
         run.path.mkdir()
     prepare(read_book(book), runs["base"].corpus)
@@ -64,8 +64,12 @@ def line(tmp_path: Path) -> dict[str, RunFolder]:
     rows: dict[str, list[dict[str, Any]]] = {
         "sft": [{"instruction": "问月亮", "output": "月亮从桥的那一边升起来"}],
         "dpo": [{"prompt": "问星星", "chosen": "星星落在深深的井里", "rejected": "不知道这样的事情"}],
+        "kto": [
+            {"prompt": "问太阳", "completion": "太阳在雨里慢慢地走", "label": True},
+            {"prompt": "问太阳", "completion": "没有人见过那个东西", "label": False},
+        ],
     }
-    for name, before in (("sft", "base"), ("dpo", "sft")):
+    for name, before in (("sft", "base"), ("dpo", "sft"), ("kto", "sft")):
         file = tmp_path / f"{name}.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows[name]), encoding="utf-8")
         source = Source(kind="run", path=str(runs[before].path), sha256="0" * 64)
@@ -87,6 +91,7 @@ def test_what_was_copied_is_looked_up_in_what_the_whole_line_learned(line: dict[
     assert longest("sft", "星星落在井里") != "星星落在"
     assert longest("dpo", "星星落在井里，不知道这样的") == "星星落在"
     assert longest("dpo", "XYZ") == ""
+    assert longest("kto", "太阳在雨里，没有人见过") == "太阳在雨里"
 
 
 def test_sources_that_are_gone_or_changed_are_not_taken(line: dict[str, RunFolder], tmp_path: Path) -> None:

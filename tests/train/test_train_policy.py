@@ -164,6 +164,23 @@ def test_direct_preferences_by_hand() -> None:
     assert start.item() == pytest.approx(math.log(2)), "at the reference itself nothing is known"
 
 
+@pytest.mark.parametrize("z0", [0.0, 1.5])
+def test_judged_answers_by_hand(z0: float) -> None:
+    log, reference, beta = f64(-5.0, -6.0, -2.0), f64(-5.5, -5.0, -4.0), 0.3
+    desirable = torch.tensor([True, False, False])
+    loss_B, reward_B = policy.kahneman_tversky_loss(log, reference, desirable, z0, beta, 1.5, 0.5)
+    by_hand = [
+        1.5 * (1 - 1 / (1 + math.exp(-beta * (0.5 - z0)))),
+        0.5 * (1 - 1 / (1 + math.exp(-beta * (z0 + 1.0)))),
+        0.5 * (1 - 1 / (1 + math.exp(-beta * (z0 - 2.0)))),
+    ]
+    assert loss_B.tolist() == pytest.approx(by_hand, abs=1e-12)
+    assert reward_B.tolist() == pytest.approx([0.15, -0.3, 0.6], abs=1e-12)
+    log.requires_grad_(True)
+    policy.kahneman_tversky_loss(log, reference, desirable, z0, beta)[0].sum().backward()
+    assert log.grad is not None and log.grad[0] < 0 < log.grad[1] and log.grad[2] > 0
+
+
 # -- what the mask promises --
 
 
