@@ -1,4 +1,4 @@
-"""What the documents say of the code is so: its paths, names, options, commands, links, and the picture of its packages."""
+"""What the documents say of the code is so: paths, names, options, commands, links, the picture of its packages."""
 
 import ast
 import importlib
@@ -20,11 +20,11 @@ from modou.runs.seal import read_sealed_json
 from modou.runs.stages import stage_file, write_stage
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / name for name in ("README.md", "README.zh-CN.md", "CHANGELOG.md")] + sorted((ROOT / "docs").rglob("*.md"))
+READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
+PAGES = [*READMES, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOW = [page for page in PAGES if page.parent.name != "experiments"]
 """Experiments quote commands as they were run; docs/experiments/README.md says what has another name today."""
 ARCHITECTURE = [ROOT / "docs" / name for name in ("architecture.md", "architecture.zh-CN.md")]
-READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 
 
 def name_of(page: Path) -> str:
@@ -93,11 +93,19 @@ def test_commands_and_options_are_known(page: Path) -> None:
         for line in (line.split(" #")[0] for line in block.splitlines() if line.startswith("modou ")):
             command, *words = shlex.split(line)[1:]
             arguments.parse(command, words)
-    flags = {flag for command in COMMANDS for option in arguments.options(command) for flag in option.flags}
-    told = {flag.replace("--no-", "--") for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*\.[a-z_]*[a-z]", text)}
-    assert told - flags == set()
-    commands = set(re.findall(r"`modou ([a-z]+)\b", text))
-    assert commands - set(COMMANDS) == set()
+    assert set(told(text)) - {flag for command in COMMANDS for flag in flags(command)} == set()
+    for command, rest in re.findall(r"`modou ([a-z]+)\b([^`]*)`", text):
+        assert command in COMMANDS and set(re.findall(r"--[a-z]\S*", rest)) <= flags(command), f"{command}{rest}"
+
+
+def flags(command: str) -> set[str]:
+    return {flag for option in arguments.options(command) for flag in option.flags}
+
+
+def told(text: str) -> Iterator[str]:
+    """Options of settings, anywhere in a text; a switch may be told as it is turned off."""
+    for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*\.[a-z_]*[a-z]", text):
+        yield flag.replace("--no-", "--")
 
 
 def imports() -> dict[str, set[str]]:
