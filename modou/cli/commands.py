@@ -1,12 +1,12 @@
 """What each command does: asks the pipeline, and hands its events to the console. Heavy imports stand inside."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modou.cli import console, training
 from modou.cli.arguments import Asked
+from modou.cli.streams import read_prompt
 from modou.errors import UserError
 from modou.messages import text
 
@@ -183,9 +183,7 @@ def _session(asked: Asked) -> "Session":
 
 def _prompt(word: str) -> str:
     """The prompt itself, or what standard input holds."""
-    if word != "-":
-        return word
-    return sys.stdin.buffer.read().decode("utf-8-sig", errors="replace").removesuffix("\n").removesuffix("\r")
+    return read_prompt() if word == "-" else word
 
 
 def _written(pieces: "list[Piece]", settings: "SamplingSettings") -> list[dict[str, Any]]:
