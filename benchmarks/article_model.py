@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modou.model.positions import ROPE_BASE
 from modou.settings.model import ModelSettings
 
 DROPOUT = 0.1
@@ -29,7 +30,7 @@ class ArticleAttention(nn.Module):
         self.heads, self.rotary = settings.heads, settings.position == "rope"
         self.query, self.key, self.value, self.out = (nn.Linear(settings.width, settings.width) for _ in range(4))
         self.drop = nn.Dropout(settings.dropout)
-        self.base = settings.rope_base
+        self.base = ROPE_BASE
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         batch, length, width = x_BTD.shape

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from common import parser, print_table, write_json
+from comparison import summary, write_comparison
 
 from modou import storage
 from modou.errors import UserError
 from modou.model.census import describe
-from modou.report.comparison import summary, write_comparison
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.settings.run import RunSettings
@@ -88,7 +88,7 @@ def main() -> None:
             print_models(models)
             write_json(asked.json, {"models": models})
             if asked.html:
-                write_comparison([storage.read_json(f.report_json) for f in folders.values()], asked.html, "en")
+                write_comparison([storage.read_json(f.report_json) for f in folders.values()], asked.html)
         else:
             curves = {name: curve(folder) for name, folder in folders.items()}
             print_curves(curves)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from common import parser, print_table, write_json
+from contradictions import contradictions
 
-from modou.corpora.storyteller.contradictions import contradictions
 from modou.corpora.storyteller.language import LanguageName
 from modou.errors import UserError
 from modou.evaluate.ngram import KneserNey

@@ -73,6 +73,7 @@ def comparison(count: int = 40) -> dict[str, Any]:
         "reference": "tang-sft",
         "questions": count,
         "sampling": {"tokens": 96, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "stop": [], "seed": 1},
+        "judges": {JUDGE: "model"},
         "majority": {},
         "real": {name: share([n % 4 > 0 for n in range(count)]) for name in ("form", "rhyme", "no_repeat", "head")},
         "runs": found,
@@ -93,4 +94,9 @@ def questions(count: int = 40) -> dict[str, Any]:
         run["samples"] = [{"prompt": "谁在桥头？", "text": "木匠。", "truth": "铁匠。"}]
         run.pop("training", None)
         first = first or points
-    return {**found, "real": {}, "majority": {"exact": share([n % 5 == 0 for n in range(count)])}}
+    return {
+        **found,
+        "judges": {"exact": "rules"},
+        "real": {},
+        "majority": {"exact": share([n % 5 == 0 for n in range(count)])},
+    }

@@ -5,8 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+# One thread a process, subprocesses included, unless asked otherwise: on few cores more of them wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No example fails because a machine is slow or busy.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +20,16 @@ def _english_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Messages are English unless a test says otherwise."""
     monkeypatch.setenv("MODOU_LANG", "en")
     yield
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """New tensors and models are float64: what equals another sum of the same does so on any CPU."""
+    import torch  # not by the process that only hands out tests
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")

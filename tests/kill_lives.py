@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from method_helpers import pretrain
-from train_helpers import assert_same_run, batches, model_settings, sentences, trainer
+from method_helpers import kto, pretrain, sft
+from train_helpers import DOES, WHAT, WHO, assert_same_run, batches, model_settings, sentences, trainer
 
 from modou import storage
 from modou.report import page
+from modou.settings.methods import KtoRun, SftRun
 from modou.settings.run import RunSettings
 
 OPERATIONS = ("fsync", "rename", "replace", "unlink", "mkdir", "rmdir", "open")
@@ -50,6 +51,28 @@ def book(folder: Path) -> Path:
 def whole_run(folder: Path) -> Iterable[object]:
     """From the book to the report."""
     return pretrain(str(book(folder)), RunSettings.parse(TINY), out=folder)
+
+
+SHORT: dict[str, Any] = {"batch": 4, "threads": 1, "steps": 6, "evaluate_every": 2}
+
+
+def answering(folder: Path) -> Iterable[object]:
+    """A small run that answers, in "sft", and judged answers to learn from: what `judged` begins from."""
+    talk, opinions = folder.parent / "talk.jsonl", folder.parent / "judged.jsonl"
+    said = [(f"{who}？", f"{does}{what}。") for who, does, what in zip(WHO, DOES, WHAT, strict=True)]
+    pairs = [{"prompt": q, "chosen": a, "rejected": a[::-1]} for q, a in said[:3]]
+    labelled = [{"prompt": q, "completion": a, "label": n % 2 == 0} for n, (q, a) in enumerate(said[3:])]
+    for file, rows in ((talk, [{"instruction": q, "output": a} for q, a in said]), (opinions, pairs + labelled)):
+        file.write_text("".join(storage.json_line(row) + "\n" for row in rows), encoding="utf-8")
+    shape = TINY | {"model": TINY["model"] | {"context": 64}}
+    yield from pretrain(str(book(folder)), RunSettings.parse(shape), out=folder.parent / "base")
+    yield from sft(folder.parent / "base", talk, SftRun.parse({"train": SHORT}), folder.parent / "sft")
+
+
+def judged(folder: Path) -> Iterable[object]:
+    """KTO from the run that answers, to the report."""
+    settings = KtoRun.parse({"train": SHORT, "replay": {"rows": 2}, "kto": {"held_out": 0.2}})
+    return kto(folder.parent / "sft", folder.parent / "judged.jsonl", settings, folder)
 
 
 class Counter:
@@ -127,4 +150,7 @@ if __name__ == "__main__":
     page.style_sheet()
     batches(16, 20)  # the tokenizer is trained once, not in every life
     what, where, often, number = sys.argv[1:]
-    print(json.dumps(main({"loop": loop, "run": whole_run}[what], Path(where), int(often), int(number))))
+    if what == "kto":
+        assert live(answering, Path(where) / "answering")
+    command = {"loop": loop, "run": whole_run, "kto": judged}[what]
+    print(json.dumps(main(command, Path(where), int(often), int(number))))

@@ -11,7 +11,7 @@ from modou.settings.methods import METHODS
 from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
 from modou.settings.train import with_minutes
-from modou.tasks.judges import RULES
+from modou.tasks.registry import TASKS
 from modou.train.events import Event, StageName
 
 
@@ -40,7 +40,7 @@ def aligned(
 ) -> Iterator[Event]:
     inputs = {"base": run_source(base), "data": examples_source(data, columns)}
     if judge:
-        inputs["judge"] = judge_source(judge, RULES)
+        inputs["judge"] = judge_source(judge, tuple(TASKS))
     yield from run(Request(method, inputs, settings, out), should_stop)
 
 

@@ -25,7 +25,7 @@ def literals() -> list[tuple[Path, str]]:
             elif isinstance(node, ast.JoinedStr):
                 found.append((path, pattern(node)))
             elif isinstance(node, ast.Call) and called(node) == "named" and isinstance(node.args[0], ast.Constant):
-                found.append((path, rf"{node.args[0].value}_\w+"))
+                found.append((path, rf"{re.escape(str(node.args[0].value))}_\w+"))
     return found
 
 

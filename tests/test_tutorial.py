@@ -14,7 +14,6 @@ import pytest
 
 from modou.cli import arguments
 from modou.cli.table import COMMANDS
-from modou.pipeline.align.recipe import read_recipe
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial"
 CHAPTERS = sorted(path.name for path in (TUTORIAL / "en").glob("[1-9]*.md"))
@@ -87,24 +86,25 @@ def test_commands_options_and_files_exist(language: str, chapter: str) -> None:
         assert (TUTORIAL / language / target).is_file(), target
 
 
-def test_the_steps_have_the_settings_of_the_recipe() -> None:
-    """Chapter by chapter, with less time and without the price of distance in the last one."""
-    recipe = read_recipe("poems")
+def test_the_steps_call_presets_and_set_little_else() -> None:
+    """Chapter by chapter, with less time, and without the KL penalty in the last one."""
     lines = [line for chapter in CHAPTERS for line in commands(read("en", chapter))]
-    steps = [(words[1], words[2:]) for line in lines if (words := shlex.split(line))[1] in recipe]
-    assert [name for name, _ in steps] == ["sft", "sft", "reward", "ppo", "dpo", "ppo"]
-    for name, words in steps:
-        root = COMMANDS[name].root
-        ours = arguments.parse(name, words).settings_of(root).model_dump()
-        theirs = root().with_values(recipe["reader" if words[-1].endswith("/reader") else name]).model_dump()
-        if name == "reward":
-            assert ours["reward"].pop("writer") == "runs/poems/sft" and not theirs["reward"].pop("writer")
-        for settings in (ours, theirs):
-            settings["train"].pop("minutes")
-        if name == "ppo" and not ours["ppo"]["kl_weight"]:
-            for group, option in (("ppo", "kl_weight"), ("rollout", "rounds")):
-                ours[group].pop(option), theirs[group].pop(option)
-        assert ours == theirs, name
+    found: list[tuple[str | None, set[str]]] = []
+    for words in map(shlex.split, lines):
+        if words[1] in COMMANDS and "preset" in COMMANDS[words[1]].own:
+            asked = arguments.parse(words[1], words[2:])
+            options = {f"{group}.{name}" for group, values in asked.given.items() for name in values}
+            assert asked.settings_of(COMMANDS[words[1]].root)
+            found.append((asked["preset"], options - {"train.minutes"}))
+    assert found == [
+        ("poems.base", set()),
+        ("poems.sft", set()),
+        ("poems.reader", set()),
+        ("poems.reward", {"reward.reference"}),
+        ("poems.ppo", set()),
+        ("poems.dpo", set()),
+        ("poems.ppo", {"ppo.kl_weight", "rollout.rounds"}),
+    ]
 
 
 @pytest.mark.slow

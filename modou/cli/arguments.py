@@ -17,7 +17,8 @@ from modou.cli.table import COMMANDS, OWN, Command, Kind
 from modou.errors import UserError
 from modou.messages import catalogue
 from modou.settings.base import Groups
-from modou.settings.run import RunSettings, read_preset
+from modou.settings.presets import read_preset
+from modou.settings.run import RunSettings
 
 G = TypeVar("G", bound=Groups)
 
@@ -96,7 +97,8 @@ class Asked:
     def settings_of(self, root: type[G]) -> G:
         """The same for the settings of another command."""
         preset = self["preset"]
-        below = root().with_values(read_preset(preset)) if preset is not None else root()
+        method = COMMANDS[self.command].method
+        below = root().with_values(read_preset(preset, method)) if preset is not None else root()
         return below.with_values(self.given)
 
 

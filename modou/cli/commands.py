@@ -1,6 +1,5 @@
 """What each command does: asks the pipeline, and hands its events to the console. Heavy imports stand inside."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,10 @@ from modou.messages import text
 
 if TYPE_CHECKING:
     from modou.generate.engine import Piece
+    from modou.generate.session import Session
     from modou.settings.sampling import SamplingSettings
 
-DONE = 0
-_QUESTION_END = re.compile(r"[？?][”’」』\"')\]]*$|[吗呢]$")
-_QUESTION_BEGIN = re.compile(
-    r"(谁|什么|为什么|为何|怎么|怎样|如何|哪|几时|多少|请问|是否)"
-    r"|(what|who|whom|whose|why|how|where|when|which|(can|could|would|do|did|are) you)\b",
-    re.IGNORECASE,
-)
+DONE, MISTAKE = 0, 2
 
 
 def corpus(asked: Asked) -> int:
@@ -36,62 +30,52 @@ def corpus(asked: Asked) -> int:
 
 
 def doctor(asked: Asked) -> int:
-    """modou doctor."""
-    given = asked.words.get("RUN") or asked["out"]
-    if given is not None:
-        from modou.runs.folder import RunFolder
-
-        RunFolder(Path(given)).require()
+    """modou doctor. Exit status 2: the run is damaged."""
+    given = console.path(asked.words.get("RUN") or asked["out"])
     from modou.pipeline.doctor import diagnose
 
-    found = diagnose(console.path(given))
+    found = diagnose(given)
     if asked.switched("json"):
         console.print_json(found)
     else:
         console.say_facts(found)
-    return DONE
+    return MISTAKE if given is not None and not found["run"]["whole"] else DONE
 
 
 def generate(asked: Asked) -> int:
     """modou generate."""
-    settings, which = asked.settings().sampling, training.checkpoint(asked)
-    device = asked["device"] or "auto"
-    if device not in ("auto", "cpu", "cuda", "mps"):
-        raise UserError("settings.not_a_choice", option="--device", value=device[:60], wanted="auto, cpu, cuda, mps")
+    settings, session = asked.settings().sampling, _session(asked)
     prompt = _prompt(asked.words.get("PROMPT", ""))
-    from modou.data.conversation import Message, Template
-    from modou.generate import engine
-    from modou.runs.folder import RunFolder
-    from modou.runs.weights import answers, load_model
-    from modou.train.parallel import choose_device
+    from modou.generate.engine import Notice
 
-    folder = RunFolder(Path(asked.words["RUN"]))
-    model, own_tokenizer, step = load_model(folder, which)
-    model.to(choose_device(device))
-    template = Template(own_tokenizer) if answers(folder) else None
-    given = template.prompt([Message("user", prompt)]) if template is not None else prompt
-    notices = [text("console.base_model")] if template is None and is_question(prompt) else []
+    notices: list[str] = []
     pieces: list[Piece] = []
-    shown = prompt if template is None else ""  # an answer stands by itself
+    shown = prompt if session.template is None else ""  # an answer stands by itself
     pages = None if asked.switched("json") else console.Pages(shown, settings.samples)
-    for line in notices:
-        console.remark(line)
-    begun = False
-    ends = template.ends if template is not None else None
-    for event in engine.generate(model, own_tokenizer, [given], settings, ends=ends):
-        if isinstance(event, engine.Notice):
+    for event in session.write(prompt, settings):
+        if isinstance(event, Notice):
             notices.append(str(event))
             console.remark(str(event))
             continue
-        pieces.append(event)
         if pages is not None:
-            if not begun:
+            if not pieces:
                 pages.begin()
-                begun = True
             pages.push(event.sample, event.text, event.finish is not None)
+        pieces.append(event)
     if pages is None:
         written = _written(pieces, settings)
-        console.print_json({"step": step, "prompt": prompt, "notices": notices, "samples": written})
+        console.print_json({"step": session.step, "prompt": prompt, "notices": notices, "samples": written})
+    return DONE
+
+
+def chat(asked: Asked) -> int:
+    """modou chat."""
+    settings = asked.settings().sampling
+    if settings.samples != 1:
+        raise UserError("chat.one_answer")
+    from modou.cli.chat import Chat
+
+    Chat(_session(asked), settings).run()
     return DONE
 
 
@@ -119,7 +103,7 @@ def align(asked: Asked) -> int:
     """modou align."""
     name, minutes = asked.words["TASK"], asked.number("minutes")
     methods = tuple(part for part in (asked["methods"] or "").split(",") if part)
-    from modou.pipeline.align.recipe import align as pipeline
+    from modou.pipeline.align import align as pipeline
 
     folder = console.path(asked["out"]) or Path("runs") / name
     return console.trained(asked, lambda stop: pipeline(name, folder, minutes, methods, stop))
@@ -177,14 +161,9 @@ def compare(asked: Asked) -> int:
 
 
 COMMANDS: dict[str, Callable[[Asked], int]] = training.COMMANDS | {
-    function.__name__: function for function in (doctor, corpus, generate, task, data, pairs, compare, prefer, align)
+    function.__name__: function
+    for function in (doctor, corpus, generate, chat, task, data, pairs, compare, prefer, align)
 }
-
-
-def is_question(prompt: str) -> bool:
-    """Whether a prompt reads as a question, which a model that only continues text will not answer."""
-    line = prompt.strip()
-    return bool(_QUESTION_END.search(line) or _QUESTION_BEGIN.match(line))
 
 
 def _open(asked: Asked) -> "SamplingSettings":
@@ -192,6 +171,14 @@ def _open(asked: Asked) -> "SamplingSettings":
     settings = asked.settings().sampling
     usual = {"temperature": 1.0, "top_p": 1.0, "tokens": 96}
     return settings.changed(**{name: usual[name] for name in usual.keys() - settings.model_fields_set})
+
+
+def _session(asked: Asked) -> "Session":
+    """The model of RUN, as --checkpoint and --device say."""
+    which, device = training.checkpoint(asked), asked["device"] or "auto"
+    from modou.generate.session import Session
+
+    return Session.load(asked.words["RUN"], which, device)
 
 
 def _prompt(word: str) -> str:

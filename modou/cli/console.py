@@ -292,7 +292,7 @@ def _key() -> str:
 
 
 def say_comparison(found: dict[str, Any]) -> None:
-    """A column a run, a row a measure, the runs' names above; last what the commonest answer, or real poems, get."""
+    """A column a run, a row a measure, the runs' names above; last what the commonest answer, or the file's, get."""
     from rich.console import Console
     from rich.table import Table
 

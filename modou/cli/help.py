@@ -1,5 +1,6 @@
 """The help pages, as text: `modou --help` teaches, `modou COMMAND --help` explains every option."""
 
+import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -7,19 +8,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from modou.cli.plain import beside, wrap
-from modou.messages import language, text
+from modou.messages import catalogue, language, text
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from modou.cli.arguments import Option
 
-STAGES = (
-    *("run", "plan", "clean", "tokenizer", "pretrain", "evaluate", "report", "generate"),
-    *("task", "data", "sft", "pairs", "reward", "dpo", "ppo", "grpo", "compare", "prefer", "align"),
-    *("corpus", "doctor"),
-)
-"""Commands in the order in which a reader meets them."""
+_BRIEF = re.compile(r"help\.(\w+)_brief")
 _COLUMN = 30
 _SIGNS = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
 
@@ -40,7 +36,7 @@ def overview(cells: int) -> str:
     ):
         pages += beside(line, text(f"help.{key}"), 2, min(wide, cells // 2), cells)
     pages += ["", text("help.stages")]
-    for command in STAGES:
+    for command in commands():
         pages += beside(command, text(f"help.{command}_brief"), 2, 14, cells)
     pages += ["", f"{text('help.lands')} (runs/{corpus})"]
     for name, key in (
@@ -53,9 +49,15 @@ def overview(cells: int) -> str:
     return "\n".join([*pages, "", *wrap(text("help.more"), cells)])
 
 
+def commands() -> list[str]:
+    """Every command, in the catalogue's order, which is that in which a reader meets them."""
+    return [found[1] for key in catalogue() if (found := _BRIEF.fullmatch(key))]
+
+
 def command_page(command: str, cells: int) -> str:
     """The page of `modou COMMAND --help`."""
     from modou.cli import arguments
+    from modou.settings.presets import preset_names
 
     spec = arguments.COMMANDS[command]
     usage = f"{text('help.usage')}: {arguments.usage(command)} [{text('help.options')}]"
@@ -67,7 +69,7 @@ def command_page(command: str, cells: int) -> str:
     page += ["", text("help.common")]
     for option in arguments.options(command):
         if option.field is None or len(option.flags) > 1:
-            page += _option(option, option.flags[0], cells)
+            page += _option(option, option.flags[0], cells, ", ".join(preset_names(spec.method)))
     for group in spec.groups:
         page += ["", f"{text(f'help.group_{group}')} (--{group}.*)"]
         for option in arguments.options(command):
@@ -76,10 +78,12 @@ def command_page(command: str, cells: int) -> str:
     return "\n".join(page)
 
 
-def _option(option: "Option", flag: str, cells: int) -> list[str]:
+def _option(option: "Option", flag: str, cells: int, presets: str = "") -> list[str]:
     switch = option.kind == "switch" and option.field is not None
     shown = f"--[no-]{flag[2:]}" if switch else f"{flag} {option.metavar}".rstrip()
     said = describe(option)
+    if option.name == "preset" and presets:
+        said += f" ({presets})"
     if flag != option.flags[0]:
         said += f" ({text('help.also', flag=option.flags[0])})"
     if option.field is not None:
@@ -119,7 +123,7 @@ def _facts(option: "Option", info: "FieldInfo") -> Iterator[str]:
         yield text("help.planned")
     elif default is True or default is False:
         yield text("help.default", value=text("help.on" if default else "help.off"))
-    elif default == ():
+    elif default in ((), ""):
         yield text("help.default_none")
     else:
         yield text("help.default", value=default)

@@ -113,7 +113,7 @@ def show_help(words: list[str]) -> int:
     """The overview, or a command's page."""
     from modou.cli import help as console_help
 
-    if words and words[0] not in console_help.STAGES:
+    if words and words[0] not in console_help.commands():
         raise unknown_command(words[0])
     cells = console.page_width()
     console.say(console_help.command_page(words[0], cells) if words else console_help.overview(cells))

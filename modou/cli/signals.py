@@ -1,11 +1,12 @@
 """Ctrl-C and SIGTERM: the first asks training to stop after its step, the second leaves at once.
 
-Only commands that train use it; elsewhere Ctrl-C is Python's KeyboardInterrupt, and what is half done is redone.
+Only commands that train use it, and `modou chat`, where Ctrl-C stops an answer; elsewhere Ctrl-C is Python's
+KeyboardInterrupt, and what is half done is redone.
 """
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -15,11 +16,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignals:
     """While it is entered, the first signal sets `requested` and calls `say`; the second is a KeyboardInterrupt.
 
-    `say` runs inside a signal handler: it must not take locks. Outside the main thread signals are left alone.
+    `say` runs inside a signal handler: it must not take locks. Outside the main thread signals are left alone, and so
+    are those that are not in `numbers`.
     """
 
-    def __init__(self, say: Callable[[], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[], None], numbers: Sequence[signal.Signals] = _SIGNALS) -> None:
+        self._say, self._numbers = say, numbers
         self._requested = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -29,7 +31,7 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+            self._before = {number: signal.signal(number, self._handle) for number in self._numbers}
         return self
 
     def __exit__(

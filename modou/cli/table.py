@@ -24,6 +24,11 @@ class Command:
     root: type[Groups] = RunSettings
     """Where the groups stand."""
 
+    @property
+    def method(self) -> str:
+        """The method whose settings it has."""
+        return "pretrain" if self.root is RunSettings else self.name
+
 
 OWN: dict[str, tuple[Kind, str]] = {
     "minutes": ("value", "M"),
@@ -56,7 +61,7 @@ def method_command(method: MethodInfo) -> Command:
     judge = ("judge",) if "judge" in method.inputs else ()
     duration = {f"--{method.duration.rpartition('.')[2]}": method.duration}
     sampling = _SAMPLING if "sampling" in method.groups else {}
-    own = (*judge, "out", "columns", *COMMON)
+    own = (*judge, "preset", "out", "columns", *COMMON)
     return Command(
         method.name, ("RUN", "DATA"), own, method.groups, {**duration, **_TIMED, **sampling}, method.settings
     )
@@ -98,6 +103,13 @@ COMMANDS = {
             ("checkpoint", "device", *COMMON),
             ("sampling",),
             {**_SAMPLING, "--seed": "sampling.seed"},
+        ),
+        Command(
+            "chat",
+            ("RUN",),
+            ("checkpoint", "device", "lang", "help"),
+            ("sampling",),
+            {**{flag: to for flag, to in _SAMPLING.items() if flag != "--samples"}, "--seed": "sampling.seed"},
         ),
         Command("task", ("TASK", "DIR"), ("seed", *COMMON)),
         Command("data", ("ACTION", "DATA", "[RUN]"), ("columns", *COMMON)),

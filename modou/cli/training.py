@@ -36,7 +36,7 @@ def train(asked: Asked) -> int:
 def sources(asked: Asked, method: str) -> "dict[str, Source]":
     """The inputs that a command line names. UserError: one of them is not there."""
     from modou.runs.record import book_source, examples_source, judge_source, run_source
-    from modou.tasks.judges import RULES
+    from modou.tasks.registry import TASKS
 
     found: dict[str, Source] = {}
     if "BOOK" in asked.words:
@@ -48,7 +48,7 @@ def sources(asked: Asked, method: str) -> "dict[str, Source]":
         judge = asked["judge"]
         if judge is None:
             raise UserError("cli.no_judge", usage=usage(asked.command))
-        found["judge"] = judge_source(judge, RULES)
+        found["judge"] = judge_source(judge, tuple(TASKS))
     return found
 
 

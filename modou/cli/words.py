@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from modou.cli.plain import clip, first_sentence, harmless, one_line
-from modou.messages import language, text
+from modou.messages import language, named, text
 from modou.report import values as v
 from modou.report.words import Words
+from modou.settings.methods import METHODS, MethodInfo
 from modou.train import events as training
 from modou.train.events import Event, Notice, Planned, RunEnded, StageBegan, StageEnded
 
@@ -48,8 +49,8 @@ class Narrator:
             case training.Started():
                 for problem in event.problems:
                     yield f"! {text('console.damaged', problem=problem)}"
-                key = "resumes" if event.step else "begins"
-                yield self._headed("train", text(f"console.{key}", step=event.step, steps=event.steps))
+                key = "console.resumes" if event.step else "console.begins"
+                yield self._headed("train", text(key, step=event.step, steps=event.steps))
             case training.Evaluated():
                 self._looked = self._evaluation(event)
             case training.Sampled():
@@ -112,7 +113,7 @@ class Narrator:
     def _ended(self, event: training.Ended) -> str:
         parts = [
             text("console.found_training", steps=event.step, time=self.words.duration(event.seconds)),
-            *([text(f"console.found_{event.reason}")] if event.reason != "finished" else []),
+            *([text("console.found_interrupted")] if event.reason == "interrupted" else []),
         ]
         return self.joint.join(parts)
 
@@ -193,6 +194,9 @@ def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
         yield text("console.found_rows", folder=numbers["folder"], counts=counts)
     elif "questions" in numbers:
         yield text("console.found_questions", count=_count(numbers, words, "questions"))
+    elif "desirable" in numbers:
+        counts = {name: _count(numbers, words, name) for name in ("desirable", "undesirable")}
+        yield text("console.found_judged", count=_count(numbers, words, "answers"), **counts)
     elif "pairs" in numbers:
         yield text("console.found_pairs", count=_count(numbers, words, "pairs"))
     else:
@@ -223,8 +227,9 @@ def _count(numbers: Mapping[str, Any], words: Words, *paths: str) -> str:
 
 def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
     """The five lines at the end of a run: the figure, a sample, the report, the next command, what would help."""
-    if v.words_at(report, "run.method") is not None:
-        yield from _answering(folder, report)
+    method = METHODS.get(v.words_at(report, "run.method") or "")
+    if method is not None and (method.answers or method.scores):
+        yield from _answering(folder, report, method)
         return
     words = Words(language())
     bits = v.number(report, "test.bits_per_char")
@@ -243,9 +248,9 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
         yield text("console.end_advice", advice=advice)
 
 
-def _answering(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
+def _answering(folder: Path, report: Mapping[str, Any], method: MethodInfo) -> Iterator[str]:
     """The end of an aligned run: a question it never saw with its answer, and how to ask."""
-    if v.words_at(report, "run.method") == "reward":
+    if method.scores:
         yield text("console.end_judge", folder=quoted(str(folder), plain=True))
         return
     samples = [s for s in v.groups(report, "samples") if v.words_at(s, "text")]
@@ -287,7 +292,7 @@ def measures(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[
 
     yield row(text("console.measure_ended"), "ended", _percent)
     for rule in dict.fromkeys(rule for run in every for rule in v.group(run, "rules")):
-        yield row(text(f"console.rule_{rule}"), f"rules.{rule}", _percent)
+        yield row(named("tasks.rule", rule), f"rules.{rule}", _percent)
     for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "judges")):
         scores = [_with_interval(v.group(run, "judges").get(judge, {}), _plain) for run in every]
         yield text("console.measure_judge", judge=Path(judge).name), scores

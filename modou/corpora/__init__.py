@@ -1,4 +1,4 @@
-"""In: the name of a corpus. Out: a book to read, downloaded once or invented (`storyteller`).
+"""In: the name of a corpus. Out: its text, downloaded once and checked, or generated (`storyteller`).
 
-Never: cleans, or commits a text to a run.
+Never: cleans a text, or copies one into a run.
 """

@@ -1,4 +1,4 @@
-"""In: text, conversations, preference pairs, and a tokenizer. Out: rows of token ids, a function of seed and step.
+"""In: texts, conversations, preference pairs, and a tokenizer. Out: batches of token ids.
 
-`formats` reads the shapes in which people keep examples. Never: knows the model.
+A batch is a pure function of seed and step. Never: imports a model.
 """

@@ -11,7 +11,7 @@ import numpy as np
 from modou.data.conversation import Encoded, Message, Template
 from modou.data.formats.columns import Columns
 from modou.data.formats.reading import read_examples
-from modou.data.pairs import Pair, encode_pair
+from modou.data.pairs import Pair, encode_answer, encode_pair
 from modou.errors import UserError
 from modou.messages import text
 
@@ -107,6 +107,63 @@ def read_preferences(path: Path, columns: str, template: Template, context: int)
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A conversation whose trained tokens are its last answer, and whether that is a desirable one."""
+
+    encoded: Encoded
+    desirable: bool
+
+
+@dataclass
+class Judgements:
+    """The judged answers of a file that fit the context, each with its question; and what is wrong with other rows."""
+
+    questions: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
+    answers: list[Judged] = field(default_factory=list[Judged])
+    complaints: list[str] = field(default_factory=list[str])
+
+    def facts(self) -> dict[str, Any]:
+        """Counts for people and programs."""
+        desirable = sum(one.desirable for one in self.answers)
+        return {
+            "answers": len(self.answers),
+            "desirable": desirable,
+            "undesirable": len(self.answers) - desirable,
+            "bad": len(self.complaints),
+            "complaints": self.complaints[:LISTED],
+        }
+
+
+def read_judgements(path: Path, columns: str, template: Template, context: int) -> Judgements:
+    """Every answer that a file calls good or bad: a labelled one as it is, a preference pair as one of either. A row of
+    another kind, or one longer than the context, is a complaint.
+
+    UserError: none is left.
+    """
+    examples = read_examples(path, Columns(columns))
+    found = Judgements(complaints=examples.complaints)
+    for placed in examples.placed:
+        example = placed.example
+        if example.kind == "preference":
+            question, said = example.messages, [(example.chosen, True), (example.rejected, False)]
+        elif example.kind == "unpaired":
+            question, said = example.messages[:-1], [(example.messages[-1].content, bool(example.label))]
+        else:
+            found.complaints.append(f"{placed.place}: {text('align.not_judged', kind=example.kind)}")
+            continue
+        judged = [Judged(encode_answer(template, question, answer), desirable) for answer, desirable in said]
+        longest = max(len(one.encoded) for one in judged)
+        if longest > context:
+            found.complaints.append(f"{placed.place}: {text('align.too_long', tokens=longest, context=context)}")
+            continue
+        found.questions += [question] * len(judged)
+        found.answers += judged
+    if not found.answers:
+        raise UserError("align.no_judged", path=path, complaint="; ".join(found.complaints[:1]))
+    return found
+
+
+@dataclass(frozen=True)
 class Question:
     """A question to answer: its token ids as a prompt, its text, and the facts by which an answer is scored."""
 
@@ -115,6 +172,12 @@ class Question:
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     messages: tuple[Message, ...] = ()
     """All turns, where there are more than the question."""
+
+    @property
+    def prompt(self) -> Any:
+        """As a row of data keeps it: its text, or all turns where there are more."""
+        turns = [{"role": message.role, "content": message.content} for message in self.messages]
+        return turns if len(turns) > 1 else self.text
 
 
 @dataclass

@@ -44,10 +44,15 @@ class PairBatch:
     count: int
 
 
+def encode_answer(template: Template, prompt: Sequence[Message], answer: str) -> Encoded:
+    """A conversation whose only trained tokens are its last answer."""
+    asked = [Message(message.role, message.content, trained=False) for message in prompt]
+    return template.encode([*asked, Message("assistant", answer)])
+
+
 def encode_pair(template: Template, prompt: Sequence[Message], chosen: str, rejected: str, kind: str = "") -> Pair:
     """A pair whose only trained tokens are the two answers."""
-    asked = [Message(message.role, message.content, trained=False) for message in prompt]
-    better, worse = (template.encode([*asked, Message("assistant", answer)]) for answer in (chosen, rejected))
+    better, worse = (encode_answer(template, prompt, answer) for answer in (chosen, rejected))
     return Pair(better, worse, kind)
 
 

@@ -1,5 +1,4 @@
-"""In: texts, and models that score or continue them. Out: frozen results with n, interval and twin.
+"""In: texts, and models that score or continue them. Out: frozen results with n, a 95 % interval and a baseline.
 
-Bits per character, n-gram and compressor beside it, memory against novelty, variety.
-Never: trains a GPT, prints, or changes a character of what it scores.
+Bits per character, n-gram models and compressors, novelty, diversity. Never: trains a GPT, prints, or changes the text.
 """

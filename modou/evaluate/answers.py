@@ -1,6 +1,6 @@
 """Answers to the same questions side by side: means and shares with intervals, and who wins against whom."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,12 @@ def share(marks: Sequence[bool]) -> dict[str, Any]:
     interval = wilson_interval(sum(marks), len(marks))
     rate = sum(marks) / len(marks) if marks else None
     return {"share": rate, "count": len(marks), "interval": list(interval) if interval else None}
+
+
+def shares(marks: Sequence[Mapping[str, bool]]) -> dict[str, Any]:
+    """How often each rule is kept, of the answers that it can be asked of."""
+    rules = dict.fromkeys(name for kept in marks for name in kept)
+    return {name: share([kept[name] for kept in marks if name in kept]) for name in rules}
 
 
 def wins(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:

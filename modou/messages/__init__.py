@@ -1,7 +1,6 @@
-"""In: a message key and its values. Out: one sentence in the reader's language.
+"""In: a message key and its values. Out: a sentence in the reader's language.
 
-Every entry of the catalogue (one TOML file an area) holds Chinese and English side by side.
-Never: decides anything, or prints.
+The catalogue is one TOML file an area; each entry holds Chinese and English. Never: prints.
 """
 
 import locale
@@ -33,6 +32,12 @@ def catalogue() -> dict[str, dict[str, str]]:
             for key, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
                 entries[f"{file.name.removesuffix('.toml')}.{key}"] = entry
     return entries
+
+
+def named(prefix: str, name: str, reader: Language | None = None) -> str:
+    """The message "prefix_name" in the reader's language, or the name itself where the catalogue has none."""
+    entry = catalogue().get(f"{prefix}_{name}")
+    return name if entry is None else entry[reader or language()]
 
 
 def text(key: str, **values: object) -> str:

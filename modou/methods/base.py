@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import torch
 
 from modou import storage
-from modou.data.conversation import Template
+from modou.data.conversation import Message, Template
 from modou.data.packing import make_batches
 from modou.data.shards import Shards
 from modou.errors import UserError
 from modou.evaluate.likelihood import bits_per_character, excerpts
+from modou.generate.engine import complete
 from modou.messages import text
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
@@ -23,6 +24,7 @@ from modou.runs.stages import StageRecord, read_stage, require_stage
 from modou.runs.weights import load_weights
 from modou.settings.methods import METHODS, Writing
 from modou.settings.model import ModelSettings
+from modou.settings.sampling import SamplingSettings
 from modou.settings.train import Trained
 from modou.text.corpus import Corpus
 from modou.tokenizer.tokenizer import Tokenizer
@@ -45,6 +47,8 @@ class Data(Protocol):
 D = TypeVar("D", bound=Data)
 DRIFT_CHARACTERS = 20_000
 """Characters of validation text on which forgetting is measured."""
+SHOWN = 3
+"""Held-out questions that are answered at every evaluation."""
 EVALUATIONS, BUDGETED_EVALUATIONS = 8, 16
 """Evaluations of a run, about; more where minutes are to be kept, since only then is a run fitted to them."""
 CPU = World(torch.device("cpu"))
@@ -112,11 +116,7 @@ class Alignment(Method[G], Generic[G, D]):
     def __init__(self, run: RunFolder, record: Record[G]) -> None:
         super().__init__(run, record)
         self.base = RunFolder(Path(record.inputs["base"].path))
-        begun = Record[Any].read(self.base)
-        if (
-            METHODS[begun.method].network(begun.settings) in ("scored", "implicit")
-            and not METHODS[begun.method].answers
-        ):
+        if METHODS[Record[Any].read(self.base).method].scores:
             raise UserError("align.no_base", path=self.base.path)
         self.read(Path(record.inputs["data"].path), record.inputs["data"].columns)
 
@@ -221,6 +221,26 @@ class Alignment(Method[G], Generic[G, D]):
             model = GPT(self.shape)
         model.load_state_dict(load_weights(self.base)[0].state_dict())
         return model
+
+
+def answers(
+    model: GPT, template: Template, questions: Sequence[Sequence[Message]], sampling: SamplingSettings
+) -> list[dict[str, Any]]:
+    """What the model answers to each question."""
+    ids = [template.prompt(messages) for messages in questions]
+    written = write_answers(model, template, ids, sampling.changed(samples=1))
+    return [
+        {"prompt": messages[-1].content, "seed": sampling.seed, "text": text}
+        for messages, text in zip(questions, written, strict=True)
+    ]
+
+
+def write_answers(
+    model: GPT, template: Template, questions: Sequence[Sequence[int]], sampling: SamplingSettings
+) -> list[str]:
+    """`sampling.samples` answers to each question, question by question."""
+    written = complete(model, template.tokenizer, questions, sampling, ends=template.ends)
+    return [template.answer(made.ids) for made in written]
 
 
 def pretraining_text(base: RunFolder) -> Shards | None:

@@ -16,10 +16,8 @@ from modou.data.conversation import Message, Template
 from modou.data.examples import quick, taken
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
-from modou.methods.base import CPU, drift
-from modou.methods.preferences import SHOWN, PairMethod
-from modou.methods.reward import PAIRS_AT_ONCE
-from modou.methods.sft import answers
+from modou.methods.base import CPU, SHOWN, answers, drift
+from modou.methods.preferences import PAIRS_AT_ONCE, PairMethod
 from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
 from modou.runs.weights import load_model
@@ -59,7 +57,7 @@ class Dpo(StatelessObjective):
         half = len(log_B) // 2
         (chosen_P, rejected_P), (old_chosen_P, old_rejected_P) = log_B.split(half), reference_B.split(half)
         loss, chosen_P, rejected_P = policy.direct_preference_loss(
-            chosen_P, rejected_P, old_chosen_P, old_rejected_P, self.settings.beta, self.settings.smoothing
+            chosen_P, rejected_P, old_chosen_P, old_rejected_P, self.settings.beta
         )
         kept = float(batch.count > 0)
         found = {

@@ -20,10 +20,10 @@ from modou.methods.policy import PolicyMethod, PolicyObjective, RolloutBatch
 from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
 from modou.settings.methods import GrpoRun, GrpoSettings
-from modou.tasks.judges import make_pointer
+from modou.tasks.judges import token_credits
 from modou.train import policy
 from modou.train.parallel import World, parallelize
-from modou.train.rollouts import Pointer, Rollout, places_of_tokens
+from modou.train.rollouts import Rollout, TokenCredits, places_of_tokens
 
 
 @dataclass
@@ -31,29 +31,29 @@ class Grpo(PolicyObjective):
     """See the file's top, and train.objective for the contract."""
 
     settings: GrpoSettings = field(default_factory=GrpoSettings)
-    pointer: Pointer | None = None
+    credits: TokenCredits | None = None
     """Says which characters earned what; None: a score is the whole answer's."""
 
     def advise(self, rollout: Rollout, model: GPT) -> dict[str, Tensor]:
         """Advantages of every token."""
-        if self.pointer is not None:
-            return {"advantages_NT": self._pointed(rollout, self.pointer)}
+        if self.credits is not None:
+            return {"advantages_NT": self._by_place(rollout, self.credits)}
         scores_PG = rollout.scores_N.view(-1, self.rollout.group)
         advantages_N = policy.group_advantages(scores_PG, self.settings.scale).flatten()
         return {"advantages_NT": advantages_N[:, None] * rollout.mask_NT}
 
-    def _pointed(self, rollout: Rollout, pointer: Pointer) -> Tensor:
+    def _by_place(self, rollout: Rollout, credits: TokenCredits) -> Tensor:
         """Each rule compared within each group by itself; what comes of it to the tokens that it points at."""
         advantages_NT = torch.zeros_like(rollout.mask_NT)
         places = [places_of_tokens(self.template, answer) for answer in rollout.answers]
-        earned = [{credit.name: credit for credit in pointer(answer)} for answer in rollout.answers]
+        earned = [{credit.name: credit for credit in credits(answer)} for answer in rollout.answers]
         for first in range(0, len(earned), self.rollout.group):
             rows = range(first, first + self.rollout.group)
             for name in dict.fromkeys(name for row in rows for name in earned[row]):
-                credits = [earned[row].get(name) for row in rows]
-                points_1G = torch.tensor([[credit.points if credit else 0.0 for credit in credits]])
+                found = [earned[row].get(name) for row in rows]
+                points_1G = torch.tensor([[credit.points if credit else 0.0 for credit in found]])
                 advantages_G = policy.group_advantages(points_1G, self.settings.scale)[0]
-                for row, credit, advantage in zip(rows, credits, advantages_G, strict=True):
+                for row, credit, advantage in zip(rows, found, advantages_G, strict=True):
                     for column, place in enumerate(places[row], len(rollout.answers[row].question.ids) - 1):
                         if credit and credit.start <= place < credit.end:
                             advantages_NT[row, column] += advantage
@@ -82,8 +82,8 @@ class GrpoMethod(PolicyMethod[GrpoRun]):
 
     def objective(self, settings: GrpoRun, world: World) -> Grpo:
         """See PolicyMethod."""
-        pointer = make_pointer(self.judge) if settings.grpo.token_credit else None
-        return Grpo(**self.common(settings, world), settings=settings.grpo, pointer=pointer)
+        credits = token_credits(self.judge) if settings.grpo.token_credit else None
+        return Grpo(**self.common(settings, world), settings=settings.grpo, credits=credits)
 
 
 METHOD = GrpoMethod

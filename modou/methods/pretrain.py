@@ -4,10 +4,6 @@ loss = - sum over positions of log p(token t+1 | tokens up to t)
 
 Rows are stretches of one long text, which documents follow each other in; or (apart) whole documents, none of which
 sees its neighbour: what a short one says at its end, its beginning is there to explain.
-
-A text that is read many times is learned by heart. With noise, some of the tokens that the model sees (never those it
-predicts) are replaced by tokens from elsewhere in the batch: what it then cannot rely on, it has to smooth over, as
-n-gram models do (unigram noising: Xie et al. 2017).
 """
 
 import math
@@ -30,6 +26,7 @@ from modou.methods.base import Method
 from modou.methods.evaluation import evaluate_text
 from modou.methods.planning import MINUTES, Budget, plan_tokenizer, plan_training
 from modou.model.census import describe
+from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.runs.logs import SAMPLES, lines_of
 from modou.runs.stages import StageRecord, read_stage, require_stage
@@ -41,7 +38,7 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event, Planned, StageEnded, StageName
 from modou.train.measure import matrix_rate, measure_pace
 from modou.train.objective import StatelessObjective
-from modou.train.parallel import World, choose_device, parallelize
+from modou.train.parallel import World, parallelize
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,6 @@ class Pretrain(StatelessObjective):
     characters_per_token: float
     device: torch.device
     micro_batch: int = 0
-    noise: float = 0.0
     measure: str = "validation.bits_per_char"
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[TokenBatch]:
@@ -90,8 +86,7 @@ class Pretrain(StatelessObjective):
 
     def loss(self, model: GPT, batch: TokenBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of nats over the batch's targets; the same in bits per character of training text."""
-        ids_BT = noisy(batch.ids_BT, self.noise) if model.training and self.noise else batch.ids_BT
-        nats = model.loss(ids_BT, batch.target_BT, batch.start_BT)
+        nats = model.loss(batch.ids_BT, batch.target_BT, batch.start_BT)
         return nats, {"bits_per_char": nats.detach() / (math.log(2) * self.characters_per_token)}
 
     def evaluate(self, model: GPT) -> dict[str, Any]:
@@ -105,13 +100,6 @@ class Pretrain(StatelessObjective):
             {"prompt": prompt, "seed": self.sampling.seed, "text": text.text}
             for prompt, text in zip(self.prompts, written, strict=True)
         ]
-
-
-def noisy(ids_BT: Tensor, share: float) -> Tensor:
-    """About `share` of the ids replaced by ids from random places of the batch; torch's current generator decides."""
-    replaced_BT = torch.rand(ids_BT.shape, device=ids_BT.device) < share
-    elsewhere_BT = torch.randint(ids_BT.numel(), ids_BT.shape, device=ids_BT.device)
-    return torch.where(replaced_BT, ids_BT.flatten()[elsewhere_BT], ids_BT)
 
 
 class PretrainMethod(Method[RunSettings]):
@@ -169,7 +157,6 @@ class PretrainMethod(Method[RunSettings]):
             characters_per_token=corpus.characters("train") / max(1, shards.tokens - shards.documents),
             device=world.device,
             micro_batch=train.micro_batch,
-            noise=train.noise,
         )
         return model, objective
 

@@ -18,7 +18,7 @@ from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
 from modou.errors import UserError
 from modou.methods.base import CPU
-from modou.methods.preferences import PairMethod
+from modou.methods.preferences import PAIRS_AT_ONCE, PairMethod
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.runs.folder import RunFolder
@@ -31,8 +31,6 @@ from modou.train import policy
 from modou.train.events import Event
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
-
-PAIRS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,8 @@ class RewardObjective(StatelessObjective):
 
 
 def weighed(model: GPT, batch: PairBatch) -> tuple[Tensor, Tensor | None]:
-    """The reward of every beginning of each conversation, (B, T); and how likely an implicit judge finds each answer,
-    log p, (B,)."""
+    """The reward of every prefix of each conversation, (B, T); and log p of each answer under an implicit reward
+    model, (B,)."""
     if isinstance(model, ImplicitGPT):
         return model.weigh(batch.ids_BT, batch.target_BT != IGNORE)
     assert isinstance(model, ScoredGPT)
@@ -133,19 +131,17 @@ class RewardMethod(PairMethod[RewardRun]):
     """What is particular to the reward model."""
 
     def read(self, data: Path, columns: str) -> None:
-        """See Alignment. UserError also: the writer is no run of this shape."""
+        """See Alignment. UserError also: the reference is no run of this shape."""
         super().read(data, columns)
-        own = self.record.settings.reward
-        if not own.implicit and (own.sft_weight or own.writer):
-            raise UserError("align.only_implicit")
-        self.writer = RunFolder(Path(own.writer)) if own.writer else self.base
-        shape = Record[Any].read(self.writer).model.changed(dropout=0.0)
-        if shape != self.shape or Tokenizer.load(self.writer.tokenizer).sha256 != self.template.tokenizer.sha256:
-            raise UserError("align.other_writer", writer=self.writer.path, base=self.base.path)
+        reference = self.record.settings.reward.reference
+        self.reference = RunFolder(Path(reference)) if reference else self.base
+        shape = Record[Any].read(self.reference).model.changed(dropout=0.0)
+        if shape != self.shape or Tokenizer.load(self.reference.tokenizer).sha256 != self.template.tokenizer.sha256:
+            raise UserError("align.other_reference", reference=self.reference.path, base=self.base.path)
 
     def plan(self, settings: RewardRun) -> Generator[Event, None, tuple[RewardRun, dict[str, Any]]]:
-        """Predictions are what DPO trains, and at its rates; a token is paid for itself alone."""
-        if settings.reward.implicit:
+        """An implicit reward is trained as in DPO, at its rates; a token is rewarded for itself alone."""
+        if settings.reward.kind == "implicit":
             rates = PreferenceOptimizer().model_dump(include={"matrix_lr", "embedding_lr", "norm_lr"})
             below = {"optimizer": rates, "reward": {"centre": 0.0}}
             settings = RewardRun.parse(merge(below, settings.model_dump(exclude_unset=True)))
@@ -160,10 +156,11 @@ class RewardMethod(PairMethod[RewardRun]):
         """The base's weights, which think as much of anything, and the objective."""
         seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
         torch.manual_seed(settings.train.seed)
-        model = (ImplicitGPT if settings.reward.implicit else ScoredGPT)(self.shape)
+        own = settings.reward
+        model = ImplicitGPT(self.shape, own.beta) if own.kind == "implicit" else ScoredGPT(self.shape)
         model.load_state_dict(self.load().state_dict(), strict=False)
         if isinstance(model, ImplicitGPT):
-            model.writer.load_state_dict(load_weights(self.writer)[0].state_dict())
+            model.reference.load_state_dict(load_weights(self.reference)[0].state_dict())
         objective = RewardObjective(
             pairs=taken(self.data.pairs, seen),
             held_out=taken(self.data.pairs, quick(held_out)),

@@ -19,8 +19,7 @@ from modou.data.examples import Conversations, quick, read_conversations, split,
 from modou.data.packing import Packing, fill
 from modou.data.shards import IGNORE
 from modou.errors import UserError
-from modou.generate.engine import complete
-from modou.methods.base import CPU, Alignment, drift
+from modou.methods.base import CPU, SHOWN, Alignment, answers, drift
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
@@ -36,10 +35,6 @@ from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
 
 ROWS_AT_ONCE = 32
-
-
-SHOWN = 3
-"""Held-out questions that are answered at every evaluation."""
 
 
 @dataclass(frozen=True)
@@ -102,26 +97,6 @@ class Sft(StatelessObjective):
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
         """An answer to each question."""
         return answers(model, self.template, self.prompts, self.sampling)
-
-
-def answers(
-    model: GPT, template: Template, questions: Sequence[Sequence[Message]], sampling: SamplingSettings
-) -> list[dict[str, Any]]:
-    """What the model answers to each question."""
-    ids = [template.prompt(messages) for messages in questions]
-    written = write_answers(model, template, ids, sampling.changed(samples=1))
-    return [
-        {"prompt": messages[-1].content, "seed": sampling.seed, "text": text}
-        for messages, text in zip(questions, written, strict=True)
-    ]
-
-
-def write_answers(
-    model: GPT, template: Template, questions: Sequence[Sequence[int]], sampling: SamplingSettings
-) -> list[str]:
-    """`sampling.samples` answers to each question, question by question."""
-    written = complete(model, template.tokenizer, questions, sampling, ends=template.ends)
-    return [template.answer(made.ids) for made in written]
 
 
 def packed_batch(rows: Sequence[Sequence[Encoded]], device: torch.device) -> PackedBatch:

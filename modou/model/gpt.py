@@ -10,16 +10,36 @@ GPT-NeoX with sequential residuals (Black et al. 2022), modern+rope is Qwen3 (Ya
 Shapes: B batch, T positions, D width, F feed-forward width, V vocabulary.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modou.model.attention import Attention, document_mask
 from modou.model.cache import KVCache
-from modou.model.dropout import dropout
 from modou.model.loss import next_token_loss
 from modou.model.positions import rotary_table, sinusoid_table
 from modou.settings.model import ModelSettings
+
+BYTE = 256
+
+
+def dropout(x: Tensor, share: float, training: bool) -> Tensor:
+    """x with about `share` of its values 0 and the others scaled up so that the expectation stays (Srivastava et al.
+    2014); x itself outside training. The random numbers are torch's current generator's.
+
+    On a CPU torch draws one random number an activation, one after another: a seventh of a training step of a small
+    model. A byte each is enough: eight come from one draw, and the share is kept to 1/256.
+    """
+    if not training or not share:
+        return x
+    if x.device.type != "cpu":
+        return F.dropout(x, share)
+    threshold = min(max(1, round(share * BYTE)), BYTE - 1)
+    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(1 << 63), None)
+    kept = draws.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
+    return x * kept.to(x.dtype).mul_(BYTE / (BYTE - threshold))
 
 
 def make_norm(settings: ModelSettings) -> nn.Module:
@@ -165,7 +185,7 @@ class GPT(nn.Module):
         return F.embedding(torch.arange(start, end, device=start_BT.device) - start_BT, self.positions.weight)
 
     def _rotary(self, length: int) -> Tensor:
-        return rotary_table(length, self.settings.head_size, self.settings.rope_base)
+        return rotary_table(length, self.settings.head_size)
 
 
 @torch.no_grad()
@@ -196,3 +216,24 @@ def initialise(model: GPT) -> None:
             gain = 1.0 if model.settings.style == "modern" else 0.5
             std = gain * parameter.shape[1] ** -0.5
             parameter.normal_(std=std * (depth if leaf in ("out", "down") else 1.0))
+
+
+@torch.no_grad()
+def with_added_tokens(model: GPT, spelled: Sequence[Sequence[int]]) -> GPT:
+    """A plain model on the CPU with a token more for each of `spelled`: the ids that spell the new token in words.
+
+    A new row, of the embedding and of an untied head, is the mean of those ids' rows. Nothing is random, yet the rows
+    differ, as adapters need, which leave the tables as they are; and nowhere is a new token likelier than the likeliest
+    of those. The scores of the old tokens stay. Nothing to add: the model itself.
+    """
+    if not spelled:
+        return model
+    weights = model.state_dict()
+    for name in ("embedding.weight", "head.weight"):
+        if name in weights:
+            rows_VD = weights[name]
+            weights[name] = torch.cat([rows_VD, torch.stack([rows_VD[list(ids)].mean(0) for ids in spelled])])
+    with torch.random.fork_rng(devices=[]):
+        larger = GPT(model.settings.changed(vocabulary=model.settings.vocabulary + len(spelled)))
+    larger.load_state_dict(weights)
+    return larger.train(model.training)

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from modou.model.positions import ROPE_BASE
 from modou.settings.model import ModelSettings
 
 State = Mapping[str, Tensor]
 Config = dict[str, object]
 KINDS = ("weight", "bias")
+_ROPE: Config = {"rope_type": "default", "rope_theta": ROPE_BASE}
 
 
 def to_transformers(state: State, settings: ModelSettings) -> tuple[dict[str, Tensor], Config]:
@@ -115,8 +117,8 @@ def gpt_neox_config(settings: ModelSettings) -> Config:
         "attention_dropout": 0.0,
         "hidden_dropout": settings.dropout,
         "rotary_pct": 1.0,
-        "rotary_emb_base": settings.rope_base,
-        "rope_parameters": _rope(settings) | {"partial_rotary_factor": 1.0},
+        "rotary_emb_base": ROPE_BASE,
+        "rope_parameters": _ROPE | {"partial_rotary_factor": 1.0},
         "tie_word_embeddings": settings.tied,
     }
 
@@ -169,14 +171,10 @@ def qwen3_config(settings: ModelSettings) -> Config:
         "attention_bias": False,
         "attention_dropout": 0.0,
         "use_sliding_window": False,
-        "rope_theta": settings.rope_base,
-        "rope_parameters": _rope(settings),
+        "rope_theta": ROPE_BASE,
+        "rope_parameters": _ROPE,
         "tie_word_embeddings": settings.tied,
     }
-
-
-def _rope(settings: ModelSettings) -> Config:
-    return {"rope_type": "default", "rope_theta": settings.rope_base}
 
 
 def _head(state: State, settings: ModelSettings, name: str) -> dict[str, Tensor]:

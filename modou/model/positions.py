@@ -12,6 +12,9 @@ Shapes: B batch, H heads, T positions, S head size, R = S / 2 planes.
 import torch
 from torch import Tensor
 
+ROPE_BASE = 10_000.0
+"""Base of the rotary frequencies (Su et al. 2021)."""
+
 
 def rotary_angles(length: int, head_size: int, base: float) -> Tensor:
     """Angles in radians of positions 0 .. length-1, (T, R) float32: position x base^(-2i / head size)."""
@@ -19,7 +22,7 @@ def rotary_angles(length: int, head_size: int, base: float) -> Tensor:
     return torch.outer(torch.arange(length, dtype=torch.float64), frequency_R)
 
 
-def rotary_table(length: int, head_size: int, base: float) -> Tensor:
+def rotary_table(length: int, head_size: int, base: float = ROPE_BASE) -> Tensor:
     """Cosines and sines of all angles, (2, T, S) float32, each half-split plane written twice."""
     angle_TS = rotary_angles(length, head_size, base).repeat(1, 2)
     return torch.stack([angle_TS.cos(), angle_TS.sin()]).float()

@@ -1,6 +1,6 @@
-"""GPTs that judge: by one number at every position (a reward model, PPO's value), or by what they predict.
+"""GPTs with a score: a number at every position (a reward model, PPO's value), or an implicit reward.
 
-The number is read off the same hidden state as the logits, after the one last norm.
+The number is a linear function of the last hidden state, after the final norm, as the logits are.
 
 Shapes: B rows, T positions, D width.
 """
@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from modou.model.gpt import GPT
 from modou.model.scoring import score_hidden
 from modou.settings.model import ModelSettings
-
-BETA = 0.3
-"""Reward of a token that is e times as likely here as to the writer. The more, the less the judge must part from it."""
 
 
 class ScoredGPT(GPT):
@@ -48,41 +45,37 @@ class ScoredGPT(GPT):
 
 
 class ImplicitGPT(GPT):
-    """A GPT whose judgement lies in its predictions (an implicit reward: Rafailov et al. 2023, Yuan et al. 2024): a
-    token of an answer adds BETA times the logarithm of how much likelier it is here than to the writer, a frozen GPT.
+    """A reward model by its predictions (implicit reward: Rafailov et al. 2023, Yuan et al. 2024): each token of an
+    answer adds beta log(p / p_reference), p_reference being that of a frozen GPT.
 
-    What a network of the writer's size would have to learn anew to see in a text, it knows when it predicts: which
-    characters rhyme with those before, say. It need only learn to trust that more, or less, than the writer does.
+    What a scalar reward would have to learn anew, a language model already predicts: which characters rhyme with those
+    before, say. Training need only make such predictions count for more, or less, than in the reference.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, beta: float) -> None:
         super().__init__(settings)
-        self.writer = GPT(settings.changed(dropout=0.0)).requires_grad_(False)
+        self.beta = beta
+        self.reference = GPT(settings.changed(dropout=0.0)).requires_grad_(False)
 
     def fresh_copy(self) -> GPT:
         """A model of the same kind."""
-        return ImplicitGPT(self.settings)
+        return ImplicitGPT(self.settings, self.beta)
 
     def read(self, ids_BT: Tensor, written_BT: Tensor) -> Tensor:
-        """What the tokens of every beginning added, (B, T). `written_BT` is 1 where the next token is the answer's."""
+        """The reward of every prefix, (B, T). `written_BT` is 1 where the next token is the answer's."""
         return self.weigh(ids_BT, written_BT)[0]
 
     def weigh(self, ids_BT: Tensor, written_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """The same; and how likely the judge itself finds each answer, log p, (B,)."""
+        """The same; and log p of each answer, (B,)."""
         next_BT = ids_BT.roll(-1, 1)
         log_BT, _ = score_hidden(self, self.hidden(ids_BT), next_BT, written_BT)
-        return _earned(log_BT, self.expected(ids_BT, next_BT, written_BT)), log_BT.sum(1)
+        added_BT = self.beta * (log_BT - self.expected(ids_BT, next_BT, written_BT))
+        return F.pad(added_BT[:, :-1], (1, 0)).cumsum(1), log_BT.sum(1)
 
     @torch.no_grad()
     def expected(self, ids_BT: Tensor, next_BT: Tensor, written_BT: Tensor) -> Tensor:
-        """The writer's log-probabilities of what was written, (B, T)."""
-        return score_hidden(self.writer, self.writer.hidden(ids_BT), next_BT, written_BT)[0]
-
-
-def _earned(log_BT: Tensor, expected_BT: Tensor) -> Tensor:
-    """What the tokens of every beginning added, (B, T), from the log-probabilities of each next token."""
-    added_BT = BETA * (log_BT - expected_BT)
-    return F.pad(added_BT[:, :-1], (1, 0)).cumsum(1)
+        """Log-probabilities of the answer's tokens under the reference, (B, T)."""
+        return score_hidden(self.reference, self.reference.hidden(ids_BT), next_BT, written_BT)[0]
 
 
 RewardModel = ScoredGPT | ImplicitGPT

@@ -1,5 +1,6 @@
 """`modou compare`: the same questions to several runs with the same random numbers, and what came of it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,22 +11,22 @@ import torch
 import modou
 from modou import storage
 from modou.data.conversation import Template
-from modou.data.examples import read_questions
+from modou.data.examples import Question, read_questions
 from modou.data.order import example_at
 from modou.errors import UserError
-from modou.evaluate.answers import distinct, mean, share, wins
+from modou.evaluate.answers import distinct, mean, share, shares, wins
 from modou.messages import language
 from modou.methods.base import drift
 from modou.model.gpt import GPT
 from modou.model.scoring import score_tokens
-from modou.pipeline.align.rules import majority, real, rules_of, shares, truth_of
 from modou.pipeline.copying import Library
 from modou.runs.folder import RunFolder
 from modou.runs.logs import METRICS, lines_of
 from modou.runs.record import Record, weights_sha256
 from modou.runs.weights import load_model
 from modou.settings.sampling import SamplingSettings
-from modou.tasks.judges import RULES, make_judge, room_for_questions
+from modou.tasks.judges import make_judge, room_for_questions
+from modou.tasks.registry import TASKS, task_of
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World
@@ -87,6 +88,7 @@ def compare(
         "reference": next(iter(found)),
         "questions": len(asked),
         "sampling": sampling.model_dump(mode="json", exclude={"samples"}),
+        "judges": {name: "rules" if name in TASKS else "model" for name in judges},
         "majority": majority(asked, questions.items),
         "real": real(asked),
         "runs": found,
@@ -117,12 +119,12 @@ class Contest:
 
     def __post_init__(self) -> None:
         self.judges = {name: make_judge(name, self.template.tokenizer, CPU.device) for name in self.names}
-        self.known = {name if name in RULES else weights_sha256(RunFolder(Path(name))): name for name in self.names}
+        self.known = {name if name in TASKS else weights_sha256(RunFolder(Path(name))): name for name in self.names}
 
     def measure(self, folder: RunFolder, model: GPT, answers: Sequence[Answer]) -> dict[str, Any]:
         """Every figure of a run."""
         texts = [answer.text for answer in answers]
-        marks = [rules_of(answer.question, answer.text) for answer in answers]
+        marks = [task_of(answer.question.facts).rules(answer.question, answer.text) for answer in answers]
         points: Points = {name: judge(answers).tolist() for name, judge in self.judges.items()}
         judged = {name: mean([score for score in scores if score is not None]) for name, scores in points.items()}
         if any(marks):
@@ -180,6 +182,36 @@ def measures(answers: Sequence[Answer], model: GPT, reference: GPT, temperature:
     }
 
 
+def real(asked: Sequence[Question]) -> dict[str, Any]:
+    """What the answers in the file keep of the rules themselves, where each is one of many. Empty where none is."""
+    marks: list[dict[str, bool]] = []
+    for question in asked:
+        task = task_of(question.facts)
+        if "answer" in question.facts and task.truth(question) is None:
+            marks.append(task.rules(question, str(question.facts["answer"])))
+    return shares(marks)
+
+
+def majority(asked: Sequence[Question], every: Sequence[Question]) -> dict[str, Any]:
+    """What the rules say of always giving the most frequent true answer to questions of the same kind (the facts'
+    "kind") among `every`. Empty where no question has a true answer."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for question in every:
+        truth = task_of(question.facts).truth(question)
+        if truth is not None:
+            counts.setdefault(_kind(question), Counter())[truth] += 1
+    marks: list[dict[str, bool]] = []
+    for question in asked:
+        task = task_of(question.facts)
+        if task.truth(question) is not None:
+            marks.append(task.rules(question, counts[_kind(question)].most_common(1)[0][0]))
+    return shares(marks)
+
+
+def _kind(question: Question) -> tuple[str, str]:
+    return task_of(question.facts).name, str(question.facts.get("kind", ""))
+
+
 def _both(ours: Sequence[float | None], theirs: Sequence[float | None]) -> tuple[list[float], list[float]]:
     """The scores of the questions that both have one for."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
@@ -187,5 +219,5 @@ def _both(ours: Sequence[float | None], theirs: Sequence[float | None]) -> tuple
 
 
 def _shown(answer: Answer) -> dict[str, str]:
-    truth = truth_of(answer.question)
+    truth = task_of(answer.question.facts).truth(answer.question)
     return {"prompt": answer.question.text, "text": answer.text} | ({} if truth is None else {"truth": truth})

@@ -38,7 +38,7 @@ class Library:
 
 def sources_of(run: RunFolder) -> tuple[Learned, ...]:
     """What the run and those before it learned word by word, as far as it is still there unchanged: the answers of SFT,
-    the better ones of DPO, the training chapters of the pretrained run."""
+    the better ones of preferences, the training chapters of the pretrained run."""
     found: list[Learned] = []
     for one in line_of(run):
         record = Record[Any].read(one)
@@ -63,4 +63,5 @@ def _texts(source: Path, columns: str) -> list[str]:
     examples = [placed.example for placed in read_examples(source, Columns(columns)).placed]
     turns = [turn for one in examples if one.kind == "conversation" for turn in one.messages]
     answers = [turn.content for turn in turns if turn.role == "assistant" and turn.trained]
+    answers += [one.messages[-1].content for one in examples if one.label]
     return answers + [one.chosen for one in examples if one.kind == "preference"]

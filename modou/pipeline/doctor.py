@@ -1,33 +1,110 @@
-"""`modou doctor`: what this machine can do, and what stands in the way."""
+"""`modou doctor`: what this machine can do, whether a run is whole, and what stands in the way."""
 
 import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modou.errors import UserError
 from modou.messages import text
+from modou.methods import method_class
+from modou.model.device import choose_device
+from modou.runs import checkpoints
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record
+from modou.runs.stages import damage, read_stage
+from modou.runs.weights import load_model
 from modou.train.environment import environment, memory_gb
 from modou.train.measure import matrix_rate
-from modou.train.parallel import choose_device
 
 SLOW_GFLOPS = 20
 SMALL_DISK_GB = 2
 SMALL_MEMORY_GB = 3
 
 
-def diagnose(out: Path | None = None) -> dict[str, Any]:
-    """Facts and remarks; takes about a second."""
+@dataclass(frozen=True)
+class Examination:
+    """What is whole of a run and what is not: stages and checkpoints by name, "whole" or the sentence that says what
+    is wrong; and which of the things one does with a run still work."""
+
+    stages: dict[str, str] = field(default_factory=dict[str, str])
+    checkpoints: dict[str, str] = field(default_factory=dict[str, str])
+    works: dict[str, bool] = field(default_factory=dict[str, bool])
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "whole": not self.problems}
+
+
+def diagnose(run: Path | None = None) -> dict[str, Any]:
+    """Facts and remarks of this machine, and of a run; about a second, and the time it takes to read the run once.
+
+    UserError: no such run.
+    """
     device = choose_device("auto")
+    examined = None if run is None else examine(RunFolder(run))
     gflops = matrix_rate(device) / 1e9
-    free = shutil.disk_usage(_existing(out or Path())).free / 2**30
+    free = shutil.disk_usage(_existing(run or Path())).free / 2**30
     compiler = any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl"))
     remarks = [
+        *(examined.problems if examined else ()),
         *([text("pipeline.doctor_slow", gflops=gflops)] if gflops < SLOW_GFLOPS else []),
         *([text("pipeline.doctor_disk", free=free)] if free < SMALL_DISK_GB else []),
         *([text("pipeline.doctor_memory", memory=memory_gb())] if 0 < memory_gb() < SMALL_MEMORY_GB else []),
         *([] if compiler else [text("pipeline.doctor_no_compiler")]),
     ]
     facts = environment(device) | {"matrix_gflops": gflops, "disk_free_gb": free, "compiler": compiler}
-    return {"environment": facts, "remarks": remarks or [text("pipeline.doctor_fine")]}
+    found: dict[str, Any] = {"environment": facts, "remarks": remarks or [text("pipeline.doctor_fine")]}
+    return found if examined is None else {"run": examined.to_json(), **found}
+
+
+def examine(run: RunFolder) -> Examination:
+    """Every file that the run's record names is read and compared with its hash; the weights are loaded.
+
+    UserError: no such run.
+    """
+    run.require()
+    try:
+        record = Record[Any].read(run)
+    except UserError as error:
+        return Examination(works=dict.fromkeys(("generate", "evaluate", "resume"), False), problems=(str(error),))
+    order = (*method_class(record.method).preparations, "plan", "train", "evaluate", "report")
+    stages = {stage: _state(run, stage) for stage in order}
+    saved = {
+        checkpoints.folder_name(step): str(checkpoints.verify(run.checkpoints / checkpoints.folder_name(step)) or WHOLE)
+        for step in checkpoints.steps(run.checkpoints)
+    }
+    problems = [said for said in (*stages.values(), *saved.values()) if said not in (WHOLE, NOT_DONE)]
+    loads = _works(lambda: load_model(run), problems) if saved else False
+    text_is_there = all(stages[stage] == WHOLE for stage in method_class(record.method).preparations)
+    works = {
+        "generate": loads,
+        "evaluate": loads and text_is_there,
+        "resume": any(said == WHOLE for said in saved.values()) and (text_is_there or _inputs_are_there(record)),
+    }
+    return Examination(stages, saved, works, tuple(dict.fromkeys(problems)))
+
+
+WHOLE, NOT_DONE = "whole", "not done"
+
+
+def _state(run: RunFolder, stage: str) -> str:
+    return damage(run, stage) or (WHOLE if read_stage(run, stage) else NOT_DONE)
+
+
+def _works(load: Callable[[], object], problems: list[str]) -> bool:
+    try:
+        load()
+    except UserError as error:
+        problems.append(str(error))
+        return False
+    return True
+
+
+def _inputs_are_there(record: Record[Any]) -> bool:
+    return all(source.kind in ("book", "rule") or Path(source.path).exists() for source in record.inputs.values())
 
 
 def _existing(path: Path) -> Path:

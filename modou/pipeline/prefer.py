@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from modou import storage
-from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.errors import UserError
-from modou.methods.sft import write_answers
-from modou.runs.folder import RunFolder
-from modou.runs.weights import answers, load_model
+from modou.generate.session import Session
 from modou.settings.sampling import SamplingSettings
 
 TRIES = 4
@@ -35,18 +32,16 @@ class Offer:
 
 def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[Offer]:
     """Pairs of answers to the questions that `out` has no choice for yet. UserError: a base model, no questions."""
-    folder = RunFolder(run)
-    if not answers(folder):
+    session = Session.load(run)
+    if session.template is None:
         raise UserError("align.no_answers", path=run)
+    context = session.model.settings.context
     done = {storage.json_text(row.get("prompt")) for row in _chosen(out)}
-    model, tokenizer, _ = load_model(folder)
-    template = Template(tokenizer)
-    questions = read_questions(data, columns, template, model.settings.context).items
-    left = [question for question in questions if storage.json_text(prompt_of(question)) not in done]
+    questions = read_questions(data, columns, session.template, context).items
+    left = [question for question in questions if storage.json_text(question.prompt) not in done]
     for number, question in enumerate(left, len(questions) - len(left) + 1):
-        room = max(1, model.settings.context + 1 - len(question.ids))
-        tries = sampling.changed(samples=TRIES, tokens=min(sampling.tokens, room))
-        written = write_answers(model, template, [question.ids], tries)
+        room = max(1, context + 1 - len(question.ids))
+        written = session.texts(question.ids, sampling.changed(samples=TRIES, tokens=min(sampling.tokens, room)))
         different = list(dict.fromkeys(text for text in written if text.strip()))
         if len(different) > 1:
             yield Offer(question, different[0], different[1], number, len(questions))
@@ -61,16 +56,10 @@ def _chosen(out: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def prompt_of(question: Question) -> Any:
-    """The question as a row keeps it: its text, or all turns where there are more."""
-    turns = [{"role": message.role, "content": message.content} for message in question.messages]
-    return question.text if len(turns) == 1 else turns
-
-
 def keep(out: Path, offer: Offer, first_is_better: bool, run: Path) -> None:
     """Appends the choice."""
     better, worse = (offer.first, offer.second) if first_is_better else (offer.second, offer.first)
-    row = {"prompt": prompt_of(offer.question), "chosen": better, "rejected": worse, "kind": "human", "run": str(run)}
+    row = {"prompt": offer.question.prompt, "chosen": better, "rejected": worse, "kind": "human", "run": str(run)}
     with storage.user_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     storage.append_line(out, storage.json_line(row))

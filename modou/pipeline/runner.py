@@ -20,6 +20,7 @@ from modou.errors import UserError
 from modou.messages import text
 from modou.methods import method_class
 from modou.methods.base import Method
+from modou.model.device import choose_device
 from modou.pipeline.report import collect, write
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
@@ -33,7 +34,7 @@ from modou.train.events import Ended, Evaluated, Event, Measured, Notice, RunEnd
 from modou.train.loop import LoopSettings, Trainer
 from modou.train.malloc import keep_freed_memory
 from modou.train.measure import matrix_rate, peak_memory_mb
-from modou.train.parallel import choose_device, join_world, leave_world, resolve_machine
+from modou.train.parallel import join_world, leave_world, resolve_machine
 from modou.train.saving import CheckpointWriter
 from modou.train.tracking import require, tracked
 
@@ -181,7 +182,7 @@ def remedy(folder: RunFolder, request: Request[Any], here: Record[Any]) -> str:
     if request.method != here.method:
         return ways[0]
     if not any(name in here.inputs and not here.inputs[name].holds_the_same(s) for name, s in request.inputs.items()):
-        if here.method == "pretrain" and checkpoints.steps(folder.checkpoints):
+        if "book" in here.inputs and checkpoints.steps(folder.checkpoints):
             ways.append(text("pipeline.remedy_extend", path=folder.path))
     elif read_stage(folder, "clean"):
         ways.append(text("pipeline.remedy_go_on", path=folder.path))

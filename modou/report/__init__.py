@@ -1,5 +1,5 @@
-"""In: the dictionary of one run (report.json), or of several. Out: one page that needs no network and no JavaScript.
+"""In: the numbers of a run (report.json). Out: one HTML page that needs neither network nor JavaScript.
 
-Sections whose numbers are missing are left out.
-Never: measures, computes a model's output, or shows a number that is not in the dictionary or derived from it.
+A section whose numbers are missing is left out. Never: measures, or shows a number that is not in report.json or
+derived from it.
 """

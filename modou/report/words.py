@@ -1,6 +1,6 @@
 """The reader's language: messages and numbers as one reads them in Chinese or English."""
 
-from modou.messages import Language, catalogue
+from modou.messages import Language, catalogue, named
 from modou.report.markup import Html, filled
 
 DASH = "—"
@@ -27,6 +27,10 @@ class Words:
     def named(self, prefix: str, name: str) -> str:
         """The message "prefix_name", or the name itself where the catalogue has none."""
         return self(f"{prefix}_{name}") if self.has(f"{prefix}_{name}") else name
+
+    def rule(self, name: str) -> str:
+        """What a task's rule is called; a rule that the catalogue does not know, by its own name."""
+        return named("tasks.rule", name, self.language)
 
     @property
     def gap(self) -> str:

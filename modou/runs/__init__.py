@@ -1,4 +1,4 @@
-"""In: a path. Out: the run that lies there: its files, checkpoints, lock and weights.
+"""In: the path of a run folder. Out: its settings, checkpoints, lock and weights.
 
 What is written is whole or absent; what is read is verified. Never: trains, or prints.
 """

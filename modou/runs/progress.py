@@ -1,4 +1,4 @@
-"""Where a run stands: all that the loop must remember besides tensors. Saved in every checkpoint's state.json."""
+"""Where the training of a run stands: counters that a checkpoint keeps beside its tensors."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -15,7 +15,8 @@ Word = Annotated[str, Strict(), Field(max_length=100)]
 
 @dataclass
 class Progress:
-    """Counters of a run over all its sittings."""
+    """All that the loop must remember besides tensors, over all sittings of a run; kept in each checkpoint's
+    state.json."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -34,21 +35,14 @@ class Progress:
     best_step: Count = 0
     weights: Word = "model"
     """Which weights gave the newest evaluation's better value: "model" or "average"."""
-    worse_in_a_row: Count = 0
 
     def note(self, value: float, weights: str) -> bool:
         """Takes in an evaluation; True where it is the best so far."""
         self.weights = weights
         if math.isfinite(value) and (self.best is None or value < self.best):
-            self.best, self.best_step, self.worse_in_a_row = value, self.step, 0
+            self.best, self.best_step = value, self.step
             return True
-        self.worse_in_a_row += 1
         return False
-
-    def extend(self, planned: int) -> None:
-        """More updates than were planned before; patience begins anew."""
-        self.planned = self.steps = planned
-        self.worse_in_a_row = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -160,7 +160,7 @@ def examples_source(path: Path, columns: str = "") -> Source:
 
 
 def judge_source(name: str, rules: Sequence[str]) -> Source:
-    """What scores answers: the name of a rule, or the folder of a reward model. UserError: neither."""
+    """What scores answers: one of the `rules` by name, or the folder of a reward model. UserError: neither."""
     if name in rules:
         return Source(kind="rule", path=name, sha256=name)
     if not RunFolder(Path(name)).exists():

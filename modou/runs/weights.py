@@ -7,8 +7,7 @@ from torch import Tensor
 
 from modou import storage
 from modou.errors import UserError
-from modou.model.gpt import GPT
-from modou.model.growth import with_added_tokens
+from modou.model.gpt import GPT, with_added_tokens
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.model.step import store_for_reading
@@ -30,7 +29,7 @@ def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
     """The kind of model that a method with these settings trains, its weights as new."""
     match METHODS[method].network(settings):
         case "implicit":
-            return ImplicitGPT(shape)
+            return ImplicitGPT(shape, settings.reward.beta)
         case "scored":
             return ScoredGPT(shape)
         case "adapted":

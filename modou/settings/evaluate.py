@@ -1,4 +1,4 @@
-"""How a run is judged."""
+"""How a run is evaluated."""
 
 from typing import Annotated
 
@@ -8,13 +8,13 @@ from modou.settings.base import Settings
 
 
 class EvaluateSettings(Settings):
-    """What is measured on held-out chapters and on text the model writes."""
+    """What is measured on held-out chapters and on generated text."""
 
     quick_characters: Annotated[int, Field(ge=200)] = 6000
-    """Validation characters read at each evaluation in training (the final figure reads all of them)."""
+    """Validation characters measured at each evaluation during training; the final evaluation measures all."""
     written_characters: Annotated[int, Field(ge=500)] = 6000
-    """Characters the model writes to be judged for novelty and variety."""
+    """Generated characters on which novelty and diversity are measured."""
     prompts: tuple[str, ...] = ()
-    """Beginnings to continue at every evaluation; none = openings of validation chapters."""
+    """Prompts continued at every evaluation; none = openings of validation chapters."""
     lengths: tuple[Annotated[int, Field(ge=1, le=64)], ...] = ()
-    """Also measure at these multiples of the training context (2 4 ...)."""
+    """Also measure at these multiples of the training context (2,4,…)."""

@@ -2,26 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from modou.errors import UserError
 from modou.settings.base import Settings
 from modou.settings.run import RunSettings
 from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings
 
 
 class ReplaySettings(Settings):
-    """The base's own text, read along so that it is not forgotten."""
+    """Rows of the pretraining text read beside each update, so that it is not forgotten."""
 
     rows: Annotated[int, Field(ge=0)] = 4
-    """Rows of it beside each update, as long as the context; 0 = none."""
+    """Rows of pretraining text, one context long, beside each update; 0 = none."""
     weight: Annotated[float, Field(ge=0)] = 1.0
-    """Price of a nat a token by which predictions on it leave those of the model that was begun with."""
+    """Weight of KL(base ‖ model) per token of that text; base = the model as it was at the start."""
 
 
 class Writing(Trained):
-    """The groups of everything that changes what a model writes."""
+    """The groups of every method that changes what a model writes."""
 
     replay: ReplaySettings = ReplaySettings()
     """Replay."""
@@ -31,139 +32,178 @@ class SftSettings(Settings):
     """Supervised fine-tuning."""
 
     epochs: Annotated[float, Field(gt=0)] = 3.0
-    """Times every conversation is learned from (where --train.steps does not say how long)."""
+    """Passes over the conversations (unless --train.steps is given)."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of the conversations that is not trained on but measured, at most 500 of them."""
+    """Share of the conversations held out for evaluation, at most 500."""
     unlikelihood: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of -log(1 - p) of every token that the answer has had and that does not come next: against repetition."""
+    """Weight of the unlikelihood loss on tokens already in the answer (Welleck et al. 2020): less repetition."""
     packed: bool = True
-    """Put several conversations into one row; each sees only itself."""
+    """Pack several conversations into one row; each attends to itself only."""
     lora_rank: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Train adapters of this rank beside frozen matrices; 0 = train everything."""
+    """Rank of LoRA adapters beside frozen matrices; 0 = train all weights."""
     lora_alpha: Annotated[float, Field(gt=0)] = 16.0
-    """An adapter's output is scaled by alpha / rank."""
+    """LoRA: the adapter's output is scaled by alpha / rank."""
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of an adapter's inputs dropped in training."""
+    """LoRA: dropout on the adapter's inputs."""
 
 
 class RewardSettings(Settings):
     """The reward model."""
 
+    kind: Literal["scalar", "implicit"] = "scalar"
+    """scalar = a linear head on the last hidden state; implicit = beta log(p / p_reference), trained at DPO's rates."""
     epochs: Annotated[float, Field(gt=0)] = 2.0
-    """Times every pair is learned from (where --train.steps does not say how long)."""
+    """Passes over the pairs (unless --train.steps is given)."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of the pairs that is not trained on but measured, at most 500 of them."""
-    centre: Annotated[float, Field(ge=0)] = 0.05
-    """Weight of (r_chosen + r_rejected)^2, which keeps rewards around 0, of every beginning, too."""
-    implicit: bool = False
-    """Judge a token by how much likelier it is here than to the model it began from: learns faster, at DPO's rates."""
-    writer: str = ""
-    """Implicit: the run whose answers are judged; empty = the one it begins from. Better: one that has read less."""
-    sft_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Implicit: weight of the better answer's loss in nats, as in SFT, so that the judge stays one who could write."""
+    """Share of the pairs held out for evaluation, at most 500."""
     beginnings: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the same loss on every beginning of the two answers; 0 = whole answers only."""
+    """Weight of the pair loss averaged over all prefixes of the two answers; 0 = whole answers only."""
+    centre: Annotated[float, Field(ge=0)] = 0.05
+    """Weight of (r_chosen + r_rejected)^2, which keeps rewards near 0; 0 where kind is implicit, unless given."""
+    beta: Annotated[float, Field(gt=0)] = 0.3
+    """Implicit: reward per nat of log(p / p_reference). A larger one lets the model stay nearer to the reference."""
+    reference: str = ""
+    """Implicit: the run of p_reference, the one that wrote the answers; empty = the run that training starts from."""
+    sft_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Implicit: weight of the SFT loss on the chosen answer, which fixes what the pair loss leaves open."""
+
+    @model_validator(mode="after")
+    def _belongs_to_its_kind(self) -> Self:
+        if self.kind == "scalar":
+            for name in _IMPLICIT:
+                if getattr(self, name) != RewardSettings.model_fields[name].default:
+                    raise UserError("settings.only_implicit", option=f"--reward.{name}")
+        return self
+
+
+_IMPLICIT = ("beta", "reference", "sft_weight")
+"""Options of an implicit reward alone."""
 
 
 class DpoSettings(Settings):
     """Direct preference optimisation."""
 
     epochs: Annotated[float, Field(gt=0)] = 1.0
-    """Times every pair is learned from (where --train.steps does not say how long)."""
+    """Passes over the pairs (unless --train.steps is given)."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of the pairs that is not trained on but measured, at most 500 of them."""
+    """Share of the pairs held out for evaluation, at most 500."""
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    """Factor of log(p / p_reference) in the loss: the larger, the nearer the model stays to the reference."""
+
+
+class KtoSettings(Settings):
+    """Kahneman-Tversky optimisation."""
+
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    """Times every answer is learned from (where --train.steps does not say how long)."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of the questions whose answers are not trained on but measured, at most 500 of them."""
     beta: Annotated[float, Field(gt=0)] = 0.1
     """How firmly the model is held to the one it began as."""
-    smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """Share of the labels believed wrong."""
+    desirable_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of a desirable answer. Where there are fewer of them, weights x counts should be about equal."""
+    undesirable_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of an undesirable answer."""
 
 
 class RolloutSettings(Settings):
     """Rounds of answers that reinforcement learning learns from."""
 
     rounds: Annotated[int, Field(ge=1)] = 50
-    """Rounds in all (where --train.steps does not say how long)."""
+    """Rounds of answers in all (unless --train.steps is given)."""
     prompts: Annotated[int, Field(ge=1)] = 32
-    """Different questions in a round."""
+    """Questions per round."""
     group: Annotated[int, Field(ge=1)] = 4
-    """Answers to each question (GRPO compares them: at least 2)."""
+    """Answers per question."""
     tokens: Annotated[int, Field(ge=1)] = 96
-    """Most tokens of an answer."""
+    """Maximum tokens per answer."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """Of the answers, over the whole vocabulary; scores are taken at the same temperature."""
+    """Sampling temperature of the answers, without top-k or top-p; log-probabilities are taken at the same one."""
     epochs: Annotated[int, Field(ge=1)] = 1
-    """Times a round is learned from."""
+    """Passes over the answers of a round."""
     minibatches: Annotated[int, Field(ge=1)] = 2
-    """Updates in each of these times."""
+    """Updates per pass."""
     held_out: Annotated[int, Field(ge=1)] = 64
-    """Questions that are not trained on but answered at every evaluation."""
+    """Questions held out for evaluation."""
     unfinished_penalty: Annotated[float, Field(ge=0)] = 1.0
-    """Taken off the reward of an answer that ran into the limit instead of ending."""
+    """Subtracted from the reward of an answer cut off at the token limit."""
 
 
 class PpoSettings(Settings):
-    """Proximal policy optimisation."""
+    """Proximal policy optimisation (PPO)."""
 
     kl_weight: Annotated[float, Field(ge=0)] = 0.05
-    """Price of a nat of distance from the reference, at the start."""
+    """Weight of the KL penalty against the reference, per nat, at the start."""
     target_kl: Annotated[float, Field(ge=0)] = 0.0
-    """Distance an answer may have, in nats: the price follows it; 0 = the price is fixed."""
+    """KL per answer, in nats, towards which kl_weight is adapted; 0 = kl_weight stays constant."""
     gamma: Share = 1.0
     """Discount of later rewards."""
     gae_lambda: Share = 0.95
-    """lambda of GAE."""
+    """Lambda of generalised advantage estimation (GAE)."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
-    """Largest fall of a token's probability ratio that still counts."""
+    """The probability ratio is clipped below 1 - this."""
     clip_high: Annotated[float, Field(gt=0)] = 0.2
-    """Largest rise."""
+    """The probability ratio is clipped above 1 + this."""
     value_clip: Annotated[float, Field(gt=0)] = 0.2
-    """How far a value may move in one round."""
+    """Largest change of a token's value per round."""
     value_weight: Annotated[float, Field(ge=0)] = 0.1
-    """Weight of the value's loss."""
+    """Weight of the value loss."""
     dense_reward: bool = True
-    """Where the judge is a reward model, pay each token what it added to the score; else all is paid at the end."""
+    """With a reward model as judge: reward each token by the change of the score there; off = all at the last token."""
 
 
 class GrpoSettings(Settings):
-    """Group-relative policy optimisation."""
+    """Group-relative policy optimisation (GRPO)."""
 
     kl_weight: Annotated[float, Field(ge=0)] = 0.02
-    """Price of the distance from the reference, in the loss."""
+    """Weight of the KL term against the reference in the loss, per nat."""
     scale: bool = True
-    """Divide advantages by the group's standard deviation."""
+    """Divide advantages by the group's standard deviation; off = Dr. GRPO."""
     token_credit: bool = True
-    """Where the judge's rules point at characters (poem), give their tokens the credit; else the whole answer."""
+    """Where the judge's rules name the characters that keep or break them, a rule's advantage goes to those tokens;
+    off = to the whole answer."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
-    """Largest fall of a token's probability ratio that still counts."""
+    """The probability ratio is clipped below 1 - this."""
     clip_high: Annotated[float, Field(gt=0)] = 0.28
-    """Largest rise (clip higher: DAPO)."""
+    """The probability ratio is clipped above 1 + this; above clip_low it is DAPO's clip-higher."""
 
 
 class FineOptimizer(OptimizerSettings):
-    """The update rule where a trained model is trained on: smaller rates, so that it keeps what it knows."""
+    """The optimizer of fine-tuning: smaller rates than in pretraining."""
 
     matrix_lr: Rate = 0.005
-    """Peak learning rate of the matrices in the blocks (about 0.005 for muon, 0.0003 for adamw)."""
+    """Peak learning rate of the block matrices (about 0.005 with muon, 0.0003 with adamw)."""
     embedding_lr: Rate = 0.001
-    """Peak learning rate of embeddings and head (always AdamW)."""
+    """Peak learning rate of embeddings and output head (always AdamW)."""
     norm_lr: Rate = 0.001
-    """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
+    """Peak learning rate of norms, biases and the reward or value head (always AdamW)."""
     weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """Decay of the block matrices: each step takes off this share x the current rate."""
+    """Decoupled weight decay of the block matrices, times the current rate."""
 
 
 class PairTraining(BatchedSettings):
     """The loop over preference pairs."""
 
+    batch: Annotated[int, Field(ge=1)] = 16
+    """Pairs per update, over all processes."""
     micro_batch: Annotated[int, Field(ge=0)] = 16
-    """Pairs a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
+    """Pairs per forward pass; 0 = a process's whole share. The result does not depend on it."""
+
+
+class JudgedTraining(BatchedSettings):
+    """The loop over judged answers."""
+
+    batch: Annotated[int, Field(ge=1)] = 32
+    """Answers an update, over all processes; the reference point z0 is a mean over them."""
+    micro_batch: Annotated[int, Field(ge=0)] = 16
+    """Answers a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
 
 
 class AnswerTraining(TrainSettings):
     """The loop over rounds of answers."""
 
     micro_batch: Annotated[int, Field(ge=0)] = 16
-    """Answers a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
+    """Answers per forward pass; 0 = a process's whole share. The result does not depend on it."""
 
 
 class SftRun(Writing):
@@ -189,14 +229,14 @@ class RewardRun(Trained):
 
 
 class PreferenceOptimizer(FineOptimizer):
-    """Smaller rates still: a preference is a nudge."""
+    """The optimizer of preference learning: smaller rates than in SFT."""
 
     matrix_lr: Rate = 0.001
-    """Peak learning rate of the matrices in the blocks (about 0.001 for muon, 0.0001 for adamw)."""
+    """Peak learning rate of the block matrices (about 0.001 with muon, 0.0001 with adamw)."""
     embedding_lr: Rate = 0.0002
-    """Peak learning rate of embeddings and head (always AdamW)."""
+    """Peak learning rate of embeddings and output head (always AdamW)."""
     norm_lr: Rate = 0.0002
-    """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
+    """Peak learning rate of norms, biases and the reward or value head (always AdamW)."""
 
 
 class DpoRun(Writing):
@@ -210,13 +250,25 @@ class DpoRun(Writing):
     """Optimizer."""
 
 
+class KtoRun(Writing):
+    """All settings of `modou kto`."""
+
+    train: JudgedTraining = JudgedTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Training loop."""
+    kto: KtoSettings = KtoSettings()
+    """Kahneman-Tversky optimisation."""
+    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Optimizer."""
+
+
 class AnswerOptimizer(PreferenceOptimizer):
-    """Rewards say little and are mostly chance: norms, few numbers, hear them best; tables hear only noise."""
+    """The optimizer of reinforcement learning. Its gradients are noisy: norms, few numbers, average the noise out and
+    take a larger rate; embeddings, whose rows few tokens move, take a smaller one."""
 
     embedding_lr: Rate = 0.00001
-    """Peak learning rate of embeddings and head (always AdamW)."""
+    """Peak learning rate of embeddings and output head (always AdamW)."""
     norm_lr: Rate = 0.001
-    """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
+    """Peak learning rate of norms, biases and the reward or value head (always AdamW)."""
 
 
 class PpoRun(Writing):
@@ -233,12 +285,12 @@ class PpoRun(Writing):
 
 
 class GroupRollouts(RolloutSettings):
-    """Few questions, many answers to each: they are compared with one another."""
+    """Rounds of answers of GRPO: few questions with many answers each."""
 
     prompts: Annotated[int, Field(ge=1)] = 16
-    """Different questions in a round."""
+    """Questions per round."""
     group: Annotated[int, Field(ge=2)] = 8
-    """Answers to each question, which are compared."""
+    """Answers per question; their mean reward is the baseline."""
 
 
 class GrpoRun(Writing):
@@ -272,6 +324,8 @@ class MethodInfo:
     """What it is given, in the order of the command's words; a judge is given with --judge."""
     answers: bool = True
     """Whether its model answers a question; else it continues a text, or only scores."""
+    scores: bool = False
+    """Whether its model only scores what others write."""
     copies: Literal["", "book", "answers", "chosen"] = ""
     """What of its data is learned word by word, so that a copy of it in an answer is no invention."""
     duration: str = ""
@@ -305,11 +359,13 @@ METHODS = {
             "reward",
             RewardRun,
             answers=False,
+            scores=True,
             duration="reward.epochs",
-            network=lambda settings: "implicit" if settings.reward.implicit else "scored",
+            network=lambda settings: "implicit" if settings.reward.kind == "implicit" else "scored",
             unused=("sampling",),
         ),
         MethodInfo("dpo", DpoRun, copies="chosen", duration="dpo.epochs"),
+        MethodInfo("kto", KtoRun, copies="chosen", duration="kto.epochs"),
         MethodInfo(
             "ppo",
             PpoRun,

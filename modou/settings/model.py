@@ -16,29 +16,27 @@ class ModelSettings(Settings):
     modern+rope (Qwen3)."""
 
     style: Style = "modern"
-    """Layers: classic = LayerNorm, GELU, biases; modern = RMSNorm, SwiGLU, QK-norm, no biases."""
+    """classic = LayerNorm, GELU, biases; modern = RMSNorm, SwiGLU, QK-norm, no biases."""
     position: Position = "rope"
-    """How the model knows word order: learned = a table of absolute positions, rope = rotation of queries and keys."""
+    """Positions: learned = absolute position embeddings, rope = rotary (of queries and keys)."""
     vocabulary: Annotated[int, Field(ge=8, le=1_000_000)] = 4096
-    """Number of token ids; set from the tokenizer."""
+    """Vocabulary size; taken from the tokenizer."""
     layers: Annotated[int, Field(ge=1, le=256)] = 6
-    """Transformer blocks."""
+    """Number of transformer blocks."""
     width: Annotated[int, Field(ge=8, le=65_536)] = 256
     """Width of the residual stream."""
     heads: Annotated[int, Field(ge=1, le=512)] = 4
-    """Attention heads."""
+    """Number of attention heads."""
     kv_heads: Annotated[int, Field(ge=0, le=512)] = 0
-    """Key-value heads (grouped-query attention, modern only); 0 = as many as heads."""
+    """Number of key-value heads (grouped-query attention, modern only); 0 = as many as heads."""
     hidden: Annotated[int, Field(ge=0, le=262_144)] = 0
-    """Width inside the feed-forward layer; 0 = 4 x width (classic) or 8/3 x width rounded up to 32 (modern)."""
+    """Width of the feed-forward layer; 0 = 4 x width (classic), or 8/3 x width rounded up to 32s (modern)."""
     context: Annotated[int, Field(ge=4, le=1_048_576)] = 256
-    """Tokens the model is trained to see at once."""
+    """Context length in tokens."""
     tied: bool = True
-    """Share one table between token embedding and output head."""
-    rope_base: Annotated[float, Field(gt=1)] = 10_000.0
-    """Base of the rotary frequencies."""
+    """Tie the output head to the token embedding."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of activations dropped in training (embedding and each layer's output)."""
+    """Dropout on the embedding and on the output of each attention and feed-forward layer."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -1,11 +1,8 @@
 """All settings of a run, as they stand in its settings.toml."""
 
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, get_args
 
-from modou.errors import UserError
-from modou.settings.base import Settings, read_toml
+from modou.settings.base import Settings
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.model import ModelSettings
 from modou.settings.text import CleanSettings, TokenizerSettings
@@ -40,19 +37,3 @@ def option_names(root: type[Settings] = RunSettings) -> dict[str, Any]:
 def _group_type(annotation: Any) -> type[Settings]:
     assert not get_args(annotation)
     return annotation
-
-
-def preset_names() -> list[str]:
-    """Presets that ship with modou."""
-    return sorted(
-        item.name.removesuffix(".toml") for item in files("modou.presets").iterdir() if item.name.endswith(".toml")
-    )
-
-
-def read_preset(name: str) -> dict[str, Any]:
-    """The tables of a preset: the name of one that ships, or the path of a TOML file. UserError: neither."""
-    if name.endswith(".toml"):
-        return read_toml(Path(name))
-    if name not in preset_names():
-        raise UserError("settings.no_such_preset", name=name, names=", ".join(preset_names()))
-    return read_toml(Path(str(files("modou.presets").joinpath(f"{name}.toml"))))

@@ -1,6 +1,7 @@
 """How the next token is chosen."""
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypedDict
 
 from pydantic import Field, field_validator
 
@@ -12,25 +13,30 @@ class SamplingSettings(Settings):
     """Generation. Filters act in this order: repetition penalty, no-repeat n-gram, temperature, top-k, top-p, min-p."""
 
     tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 300
-    """Most tokens to write after the prompt."""
+    """Maximum number of new tokens."""
     temperature: Annotated[float, Field(ge=0, le=100)] = 0.8
-    """0 = always the likeliest token; 1 = as the model believes; more = bolder."""
+    """Sampling temperature; 0 = greedy, 1 = the model's own distribution."""
     top_k: Annotated[int, Field(ge=0)] = 0
-    """Keep the k likeliest tokens; 0 = all."""
+    """Sample from the k most likely tokens; 0 = all."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Keep the likeliest tokens that together reach this probability; 1 = all."""
+    """Sample from the fewest tokens whose probabilities sum to this (nucleus sampling); 1 = all."""
     min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Drop tokens less likely than this share of the likeliest one; 0 = none."""
+    """Leave out tokens less probable than this share of the most likely one; 0 = none."""
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] = 1.0
-    """Above 1: tokens already there become less likely (CTRL, Keskar et al. 2019); 1 = off."""
+    """Above 1: lowers the logits of tokens already in the text (CTRL; Keskar et al. 2019); 1 = off."""
     no_repeat_ngram: Annotated[int, Field(ge=0, le=100)] = 0
-    """No run of this many tokens is written twice; 0 = off."""
+    """No n-gram of this many tokens occurs twice; 0 = off."""
     stop: tuple[str, ...] = ()
-    """Stop before any of these strings appears."""
+    """Stop before any of these strings."""
     samples: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Texts written side by side for each prompt."""
+    """Samples per prompt."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    """Same seed, same text."""
+    """Seed of the random numbers."""
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, stop: Any) -> Any:
+        return (stop,) if isinstance(stop, str) else stop
 
     @field_validator("stop")
     @classmethod
@@ -43,3 +49,26 @@ class SamplingSettings(Settings):
     def looks_back(self) -> bool:
         """Whether a filter looks at the text so far."""
         return self.repetition_penalty != 1 or self.no_repeat_ngram > 0
+
+
+class SamplingOptions(TypedDict, total=False):
+    """The fields of SamplingSettings as keyword arguments, for what writes a single text: `samples` is left out."""
+
+    tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    no_repeat_ngram: int
+    stop: str | Sequence[str]
+    seed: int
+
+
+def with_options(settings: SamplingSettings, options: Mapping[str, Any]) -> SamplingSettings:
+    """`settings` with some fields replaced. UserError: no such option (the names are listed), a value out of bounds."""
+    for name in options:
+        if name not in SamplingOptions.__annotations__:
+            names = ", ".join(SamplingOptions.__annotations__)
+            raise UserError("generate.no_such_option", option=name, names=names)
+    return settings.changed(**options)

@@ -1,4 +1,4 @@
-"""How text is read, cleaned, split and cut into tokens."""
+"""How text is read, cleaned and tokenized."""
 
 from typing import Annotated, Literal
 
@@ -13,32 +13,31 @@ class CleanSettings(Settings):
     """Cleaning rules. Each can be switched off; each reports what it touched."""
 
     encoding: str = "auto"
-    """Encoding of the input; auto = detected, and said."""
+    """Encoding of the input; auto = detected and reported."""
     headings: bool = True
-    """Take chapter headings out of the text and cut chapters at them."""
+    """Recognise chapter headings: they are removed, and chapters begin there."""
     furniture: bool = True
-    """Remove page numbers, rules, site notices and Project Gutenberg frames."""
+    """Remove page numbers, rules, site notices, and Project Gutenberg's header and licence."""
     spaces: bool = True
-    """Remove control characters; trim white space, and collapse runs of it and full-width spaces to one space."""
+    """Remove control characters; trim white space; reduce runs of it, and full-width spaces, to one space."""
     private_use: bool = True
-    """Remove private-use characters (lost glyphs) and report them. Held-out chapters keep theirs."""
+    """Remove and report private-use characters (lost glyphs); held-out chapters keep theirs."""
     duplicates: bool = True
-    """Drop a chapter that repeats an earlier one word for word."""
+    """Remove chapters identical to an earlier one."""
     punctuation: bool = True
-    """Half-width marks between Chinese characters become full-width; stray full-width stops become 。 Not in held-out
-    chapters: what examines a model is the text as it was written."""
+    """Half-width punctuation between Chinese characters becomes full-width; held-out chapters stay as written."""
     unwrap: bool = True
-    """Join lines that were broken at a fixed width (verse is kept)."""
+    """Join lines broken at a fixed width (verse stays)."""
     simplify: bool = False
-    """Traditional to simplified characters (needs `pip install modou[chinese]`)."""
+    """Convert traditional to simplified characters (pip install 'modou[chinese]')."""
 
 
 class TokenizerSettings(Settings):
     """The SentencePiece tokenizer."""
 
     kind: TokenizerKind = "bpe"
-    """bpe = merge frequent pairs, unigram = most likely pieces, char = one piece a character."""
+    """bpe = byte-pair encoding, unigram = unigram language model, char = one token per character."""
     vocabulary: Annotated[int, Field(ge=300, le=200_000)] = 4096
-    """Number of pieces, the 256 byte pieces and control symbols included."""
+    """Vocabulary size, including 256 byte tokens and the control tokens."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
-    """Threads that train the tokenizer."""
+    """Threads for training the tokenizer."""

@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""How a model is trained: optimizer, schedule, loop."""
 
 import math
 import os
@@ -16,88 +16,80 @@ Rate = Annotated[float, Field(ge=0, le=10)]
 
 
 class OptimizerSettings(Settings):
-    """The update rule and its rates."""
+    """The optimizer and its rates."""
 
     name: Literal["muon", "adamw"] = "muon"
-    """muon = Muon for matrices and AdamW for the rest; adamw = AdamW for everything."""
+    """muon = Muon for the block matrices, AdamW for the rest; adamw = AdamW for all."""
     matrix_lr: Rate = 0.02
-    """Peak learning rate of the matrices in the blocks (about 0.02 for muon, 0.001 for adamw)."""
+    """Peak learning rate of the block matrices (about 0.02 with muon, 0.001 with adamw)."""
     embedding_lr: Rate = 0.004
-    """Peak learning rate of embeddings and head (always AdamW)."""
+    """Peak learning rate of embeddings and output head (always AdamW)."""
     norm_lr: Rate = 0.004
-    """Peak learning rate of norms, biases and a reward's or value's output (always AdamW)."""
+    """Peak learning rate of norms, biases and the reward or value head (always AdamW)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
-    """Momentum of Muon."""
+    """Muon: Nesterov momentum."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """AdamW's decay of the mean gradient."""
+    """AdamW: decay of the first moment."""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95
-    """AdamW's decay of the mean squared gradient."""
+    """AdamW: decay of the second moment."""
     weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.1
-    """Decay of the block matrices: each step takes off this share x the current rate."""
-    embedding_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """The same for embeddings and head."""
+    """Decoupled weight decay of the block matrices, times the current rate."""
     clip: Annotated[float, Field(ge=0)] = 1.0
-    """Largest gradient norm; 0 = no clipping."""
+    """Maximum norm of the gradient (clipped above); 0 = no clipping."""
 
 
 class ScheduleSettings(Settings):
-    """Learning rate over the run: up, level, down. Shares are of all steps, so that a short run sees all three."""
+    """Learning rate over the run: linear warm-up, constant, linear cool-down, as shares of all steps."""
 
     warmup: Share = 0.02
-    """Share of the steps in which the rate rises from 0."""
+    """Share of the steps, at the start, over which the rate rises linearly from 0."""
     cooldown: Share = 0.6
-    """Share of the steps, at the end, in which the rate falls."""
-    floor: Share = 0.0
-    """Share of the peak rate that is left at the last step."""
+    """Share of the steps, at the end, over which the rate falls linearly to 0."""
 
 
 class TrainSettings(Settings):
-    """The loop: how much, how often, on what."""
+    """The training loop: length, batches, evaluations, machine."""
 
     steps: Annotated[int, Field(ge=1)] = 1000
-    """Updates in all."""
+    """Number of updates."""
     minutes: Annotated[float, Field(ge=0)] = 0.0
-    """Time the steps may take; fewer steps are made where it does not pay for all. 0 = no limit."""
+    """Time limit of training in minutes: the number of steps and the schedule are fitted to it; 0 = none."""
     micro_batch: Annotated[int, Field(ge=0)] = 0
-    """Sequences a forward pass; 0 = the whole share of a process. Less saves memory, the result stays the same."""
+    """Sequences per forward pass; 0 = a process's whole share. Fewer save memory; the result does not depend on it."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Seed of initial weights, data order and dropout."""
     average: Share = 0.1
-    """Time constant of the running average of the weights, as a share of the steps; 0 = no average."""
+    """Time constant of the exponential moving average of the weights, as a share of the steps so far; 0 = none."""
     evaluate_every: Annotated[int, Field(ge=1)] = 100
-    """Steps from one evaluation, sample and checkpoint to the next."""
-    patience: Annotated[int, Field(ge=0)] = 0
-    """Stop after this many evaluations in a row without a better one; 0 = never."""
+    """Steps between evaluations, each with samples and a checkpoint."""
     keep: Annotated[int, Field(ge=1)] = 2
-    """Newest checkpoints to keep, besides the best."""
+    """Number of latest checkpoints to keep, besides the best."""
     threads: Annotated[int, Field(ge=0)] = 0
-    """CPU threads; 0 = one for each core."""
+    """CPU threads; 0 = one per core."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """auto = cuda where there is one, else cpu. mps is untested here."""
+    """auto = cuda if present, else cpu; mps is untested."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto = bfloat16 products on cuda, float32 elsewhere."""
+    """Type of matrix products; auto = bfloat16 on cuda, else float32."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
-    """Under torchrun: ddp = every process holds the whole model, fsdp = a share of it."""
+    """Under torchrun: ddp = every process holds the whole model, fsdp = a shard of it."""
     track: Tracker = "none"
-    """Show the curve in TensorBoard, Weights & Biases or SwanLab too (pip install 'modou[track]')."""
+    """Log to TensorBoard, Weights & Biases or SwanLab as well (pip install 'modou[track]')."""
 
 
 class BatchedSettings(TrainSettings):
-    """The loop, where the data is at hand: as many rows of it as one likes make an update."""
+    """The training loop over a fixed data set."""
 
     batch: Annotated[int, Field(ge=1)] = 16
-    """Sequences an update, over all processes."""
+    """Sequences per update, over all processes."""
 
 
 class PretrainSettings(BatchedSettings):
     """The loop of pretraining."""
 
     document_mask: bool = False
-    """Fill rows with whole documents, each seeing itself alone: for many short ones, such as poems."""
-    noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the input tokens replaced by others of the batch, against learning by heart."""
+    """Rows of whole documents, each of which attends to itself only: for many short texts, such as poems."""
     compile: bool = False
-    """Compile the blocks with torch.compile (about a minute at the start)."""
+    """Compile the model with torch.compile (about a minute at the start)."""
 
 
 class Trained(Groups):

@@ -1,6 +1,6 @@
-"""What scores an answer: a reward model, or a rule over what the question's row says."""
+"""What scores an answer: a reward model, or the rules of a task over what the question's row says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,41 +14,37 @@ from modou.model.scoring import POSITIONS_AT_ONCE
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.weights import load_model
-from modou.tasks.poems.credit import verse_credits
-from modou.tasks.poems.verse import order_of, reward_of
+from modou.tasks.base import Task
+from modou.tasks.registry import TASKS
 from modou.tokenizer.tokenizer import Tokenizer
-from modou.train.rollouts import Answer, Judge, Pointer
-
-RULES = ("exact", "poem")
-"""Judges that are rules, not models."""
-Rule = Callable[[str, dict[str, Any]], float]
+from modou.train.rollouts import Answer, Judge, TokenCredits
 
 
 def make_judge(name: str, tokenizer: Tokenizer, device: torch.device) -> Judge:
-    """The judge of that name. UserError: neither a rule nor a reward model of this tokenizer."""
-    rules: dict[str, Rule] = {"exact": exact, "poem": lambda text, facts: reward_of(text, order_of(facts))}
-    if name in rules:
-        return by_rule(name, rules[name])
+    """The judge of that name. UserError: neither a task nor a reward model of this tokenizer."""
+    if name in TASKS:
+        return by_rules(TASKS[name])
     model, own, _ = load_model(RunFolder(Path(name)))
     if not isinstance(model, RewardModel):
-        raise UserError("align.not_a_judge", path=name, rules=", ".join(RULES))
+        raise UserError("align.not_a_judge", path=name, rules=", ".join(TASKS))
     if own.sha256 != tokenizer.sha256:
         raise UserError("storage.other_tokenizer", folder=name)
     model.to(device)
     return ModelJudge(model, tokenizer)
 
 
-def make_pointer(name: str) -> Pointer | None:
-    """What the judge of that name says of an answer's parts; None: it only knows wholes."""
-    if name != "poem":
+def token_credits(name: str) -> TokenCredits | None:
+    """What the parts of an answer earned, by the judge of that name; None: it scores whole answers only."""
+    credits = TASKS[name].credits if name in TASKS else None
+    if credits is None:
         return None
-    return lambda answer: verse_credits(answer.text, order_of(answer.question.facts))
+    return lambda answer: credits(answer.text, answer.question.facts)
 
 
 def room_for_questions(writers: Sequence[RunFolder], judges: Sequence[str], tokens: int) -> int:
     """The most tokens of a question that leave every run room to write an answer of `tokens`, and every judge that is a
     model room to read both and an end mark."""
-    readers = [RunFolder(Path(name)) for name in judges if name not in RULES]
+    readers = [RunFolder(Path(name)) for name in judges if name not in TASKS]
     return min([*(context_of(run) + 1 for run in writers), *(context_of(run) - 1 for run in readers)]) - tokens
 
 
@@ -57,22 +53,17 @@ def context_of(run: RunFolder) -> int:
     return Record[Any].read(run).model.context
 
 
-def exact(text: str, facts: dict[str, Any]) -> float:
-    """1 where the whole answer is the true one, white space around it aside."""
-    return float(text.strip() == str(facts["answer"]).strip())
-
-
-def by_rule(name: str, rule: Rule) -> Judge:
-    """A judge that asks a rule about each answer. UserError: a question's row lacks what the rule needs."""
+def by_rules(task: Task) -> Judge:
+    """A judge that asks a task's rules about each answer. UserError: a question's row lacks what they need."""
 
     def judge(answers: Sequence[Answer]) -> Tensor:
         scores: list[float] = []
         for answer in answers:
             try:
-                scores.append(rule(answer.text, answer.question.facts))
+                scores.append(task.score(answer.text, answer.question.facts))
             except KeyError as missing:
                 question = answer.question.text[:40]
-                raise UserError("align.judge_needs", rule=name, field=missing, question=question) from None
+                raise UserError("align.judge_needs", rule=task.name, field=missing, question=question) from None
         return torch.tensor(scores)
 
     return judge

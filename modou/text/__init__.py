@@ -1,5 +1,4 @@
-"""In: a book (file, folder, rows) or the name of a corpus. Out: cleaned chapters, their split, token ids.
+"""In: a book (file, folder, rows). Out: cleaned chapters and their split into train, validation and test.
 
-What cleaning removes is counted and shown; the held-out chapters keep every character of the text.
-Never: knows the model, or draws anything.
+What cleaning removes is counted and shown; held-out chapters keep every character. Never: tokenizes.
 """

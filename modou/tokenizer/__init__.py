@@ -1,4 +1,4 @@
-"""In: training chapters. Out: a SentencePiece tokenizer of which `decode(encode(x)) == x` holds for every string.
+"""In: training chapters. Out: a SentencePiece tokenizer with decode(encode(x)) == x for every string x.
 
-Never: knows the model, or what a text means.
+Never: imports a model.
 """

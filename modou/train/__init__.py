@@ -1,5 +1,4 @@
-"""In: a model, an objective, settings, a run folder. Out: events, metrics, checkpoints that resume to the bit.
+"""In: a model, an objective, settings, a run folder. Out: events, metrics, checkpoints that resume bit by bit.
 
-One loop for every objective; an objective is one file.
-Never: prints, asks, or knows what it is training for.
+One loop for every objective. Never: prints, or depends on which objective it is.
 """

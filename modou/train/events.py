@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Reason = Literal["finished", "interrupted", "patience"]
+Reason = Literal["finished", "interrupted"]
 StageName = Literal["corpus", "clean", "tokenizer", "shards", "data", "plan", "train", "evaluate", "report"]
 
 

@@ -23,10 +23,9 @@ from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSetti
 from modou.train.average import WeightAverage
 from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Saved, Started, Stepped
 from modou.train.objective import Objective
-from modou.train.optim import make_optimizers
+from modou.train.optim import learning_rate_share, make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
 from modou.train.saving import CheckpointWriter
-from modou.train.schedule import learning_rate_share
 
 SPARE = 0.01
 """Share of the budget that may be left over, so that the number of steps does not change at every look."""
@@ -67,9 +66,6 @@ class Trainer:
         progress, every = self.progress, self.settings.train.evaluate_every
         reason = "finished"
         while progress.step < progress.steps:
-            if self._out_of_patience():
-                reason = "patience"
-                break
             yield self._update()
             if self._is_out_of_time():  # before an evaluation could fit the run to its budget
                 yield Rescheduled(progress.steps, progress.step)
@@ -91,7 +87,7 @@ class Trainer:
             return Started(0, self.progress.steps)
         self.progress = found.progress
         if self.progress.planned != self.settings.train.steps:
-            self.progress.extend(self.settings.train.steps)
+            self.progress.planned = self.progress.steps = self.settings.train.steps
         return Started(self.progress.step, self.progress.steps, found.path, found.problems)
 
     def _update(self) -> Stepped:
@@ -204,10 +200,6 @@ class Trainer:
     def _is_out_of_time(self) -> bool:
         budget = self.settings.train.minutes * 60
         return bool(budget) and self.progress.seconds >= budget and self.progress.step < self.progress.steps
-
-    def _out_of_patience(self) -> bool:
-        patience = self.settings.train.patience
-        return bool(patience) and self.progress.worse_in_a_row >= patience
 
 
 def _local(tensor: Tensor) -> Tensor:

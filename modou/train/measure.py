@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 
+from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.settings.run import RunSettings
 from modou.train.malloc import keep_freed_memory
 from modou.train.optim import make_optimizers
-from modou.train.parallel import World, choose_device, parallelize
+from modou.train.parallel import World, parallelize
 
 SIZES = (1024, 2048)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from modou.model.gpt import GPT
-from modou.settings.train import OptimizerSettings
+from modou.settings.train import OptimizerSettings, ScheduleSettings
 
 # Each row (a, b, c) is one step X <- a X + b (X X^T) X + c (X X^T)^2 X of the Polar Express (Amsel et al. 2025): the
 # coefficients that bring singular values in [0.001, 1] closest to 1 after five steps.
@@ -130,8 +130,8 @@ def _like(value: Tensor, parameter: Tensor) -> Tensor:
 def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
     """The optimizers of `model`: [Muon, AdamW], or [AdamW] alone. Each group remembers its peak rate as `peak_lr`.
 
-    Matrices of the blocks go to Muon (or to AdamW at `matrix_lr`); embeddings and head to AdamW at `embedding_lr`;
-    norms, biases and a score to AdamW at `norm_lr` without decay. What is frozen is left out.
+    Matrices of the blocks go to Muon (or to AdamW at `matrix_lr`) and alone have weight decay; embeddings and head to
+    AdamW at `embedding_lr`; norms, biases and a score to AdamW at `norm_lr`. What is frozen is left out.
     """
     matrices: list[nn.Parameter] = []
     parts: list[tuple[int, list[int]]] = []
@@ -146,7 +146,7 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
             (tables if name.startswith(TABLES) else scalars).append(parameter)
     decay = settings.weight_decay
     adam_groups: list[dict[str, Any]] = [
-        {"params": tables, "lr": settings.embedding_lr, "weight_decay": settings.embedding_decay},
+        {"params": tables, "lr": settings.embedding_lr, "weight_decay": 0.0},
         {"params": scalars, "lr": settings.norm_lr, "weight_decay": 0.0},
     ]
     optimizers: list[torch.optim.Optimizer] = []
@@ -160,3 +160,12 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
+
+
+def learning_rate_share(step: int, steps: int, settings: ScheduleSettings) -> float:
+    """Share of the peak rate at update `step` (0-based) of `steps`, in (0, 1]: linear up, level, linear down."""
+    warm = round(settings.warmup * steps)
+    cool = settings.cooldown * steps
+    rising = (step + 1) / warm if step < warm else 1.0
+    falling = (steps - step) / cool if steps - step < cool else 1.0
+    return rising * falling

@@ -17,7 +17,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from modou.errors import UserError
+from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.settings.train import Trained
 
@@ -71,17 +71,6 @@ class World:
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
         dist.all_reduce(tensor, op=operation)
         return tensor.item()
-
-
-def choose_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
-    """The device that `name` means here. UserError where there is none."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("train.no_cuda")
-    if name == "mps" and not torch.backends.mps.is_available():
-        raise UserError("train.no_mps")
-    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
 
 
 def join_world(device: torch.device, strategy: Literal["ddp", "fsdp"]) -> World:

@@ -151,20 +151,39 @@ def direct_preference_loss(
     reference_chosen_B: Tensor,
     reference_rejected_B: Tensor,
     beta: float,
-    smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """DPO (Rafailov et al. 2023): sum over pairs of
 
-        -(1 - s) log sigmoid(beta m) - s log sigmoid(-beta m),   m = (log p_c/q_c) - (log p_r/q_r)
+        -log sigmoid(beta ((log p_c/q_c) - (log p_r/q_r)))
 
-    with s the share of labels believed wrong (cDPO; torchtune's smoothing; TRL's `sigmoid` ignores it). Also the
-    implied rewards beta log p/q of the chosen and the rejected, (B,) each.
+    and the implied rewards beta log p/q of the chosen and the rejected, (B,) each.
     """
     reward_chosen_B = beta * (chosen_B - reference_chosen_B)
     reward_rejected_B = beta * (rejected_B - reference_rejected_B)
     margin_B = reward_chosen_B - reward_rejected_B
-    loss_B = -(1 - smoothing) * F.logsigmoid(margin_B) - smoothing * F.logsigmoid(-margin_B)
-    return loss_B.sum(), reward_chosen_B.detach(), reward_rejected_B.detach()
+    return -F.logsigmoid(margin_B).sum(), reward_chosen_B.detach(), reward_rejected_B.detach()
+
+
+def kahneman_tversky_loss(
+    log_B: Tensor,
+    reference_B: Tensor,
+    desirable_B: Tensor,
+    z0: float,
+    beta: float,
+    desirable_weight: float = 1.0,
+    undesirable_weight: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """KTO (Ethayarajh et al. 2024): the loss of each answer, (B,),
+
+        w_D (1 - sigmoid(beta (r - z0)))   desirable      w_U (1 - sigmoid(beta (z0 - r)))   undesirable
+
+    with r = log p/q of the whole answer and z0 the reference point, an estimate of KL(p || q) in nats through which no
+    gradient flows. TRL's `KTOTrainer` (loss type `kto`) has the same terms. Also the implied rewards beta r, (B,).
+    """
+    reward_B = beta * (log_B - reference_B)
+    weight_B = torch.where(desirable_B, desirable_weight, undesirable_weight)
+    gain_B = torch.where(desirable_B, reward_B - beta * z0, beta * z0 - reward_B)
+    return weight_B * torch.sigmoid(-gain_B), reward_B.detach()
 
 
 # -- repetition --

@@ -49,7 +49,7 @@ Judge = Callable[[Sequence[Answer]], Tensor]
 StepJudge = Callable[[Sequence[Answer]], tuple[Tensor, Tensor]]
 """Scores, and by how much each token raised the judge's opinion of what was written so far, (N, T) as in a Rollout, 0
 outside the answers: over an answer it adds up to its score less what the judge thought of the bare question."""
-Pointer = Callable[[Answer], Iterable[Credit]]
+TokenCredits = Callable[[Answer], Iterable[Credit]]
 """What the parts of an answer earned."""
 
 

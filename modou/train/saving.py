@@ -1,13 +1,13 @@
 """Keeps a run on disk: checkpoints to resume from, metrics.jsonl and samples.jsonl that match them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modou.errors import UserError
 from modou.model.gpt import GPT
@@ -16,7 +16,6 @@ from modou.runs.folder import RunFolder
 from modou.runs.logs import METRICS, SAMPLES, Log
 from modou.runs.progress import Progress
 from modou.runs.state import NAME, CheckpointState, unfit
-from modou.train import optimizer_state
 from modou.train.average import WeightAverage
 from modou.train.events import Evaluated, Sampled, Stepped
 from modou.train.objective import Objective
@@ -51,7 +50,7 @@ class CheckpointWriter:
         """One checkpoint; every process must call it, the main one writes."""
         tensors = {
             "model": {name: gather(tensor) for name, tensor in model.named_parameters()},
-            "optimizer": optimizer_state.collect(model, optimizers),
+            "optimizer": collect_state(model, optimizers),
         }
         if kept := objective.tensors():
             tensors["objective"] = kept
@@ -96,7 +95,7 @@ class CheckpointWriter:
         with unfit(found.path, "model.safetensors"):
             _place(model.named_parameters(), tensors["model"])
         with unfit(found.path, "optimizer.safetensors"):
-            optimizer_state.restore(model, optimizers, tensors["optimizer"])
+            restore_state(model, optimizers, tensors["optimizer"])
         if average is not None:
             with unfit(found.path, "average.safetensors"):
                 _place(average.tensors.items(), tensors["average"])
@@ -136,6 +135,46 @@ class CheckpointWriter:
             return []
         found = [log.cut(state.logs.get(name), state.progress.step) for name, log in self.logs.items()]
         return [problem for problem in found if problem is not None]
+
+
+def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """All state of optimizers, whole (not sharded), so that it fits any number of processes: {"parameter name/state
+    name": tensor} on the CPU. Every process must call it."""
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    return {
+        f"{names[parameter]}/{key}": gather(value)
+        for optimizer in optimizers
+        for parameter, state in optimizer.state.items()
+        for key, value in state.items()
+    }
+
+
+def restore_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
+    """Puts what `collect_state` gave back, placed like the parameters of this process.
+
+    KeyError, ValueError: the tensors are those of other parameters.
+    """
+    by_name: dict[str, dict[str, Tensor]] = {}
+    for path, tensor in tensors.items():
+        name, key = path.rsplit("/", 1)
+        by_name.setdefault(name, {})[key] = tensor
+    parameters = dict(model.named_parameters())
+    for optimizer in optimizers:
+        owned = {parameter for group in optimizer.param_groups for parameter in group["params"]}
+        for name, state in by_name.items():
+            parameter = parameters[name]
+            if parameter in owned:
+                optimizer.state[parameter] = {key: _placed(value, parameter) for key, value in state.items()}
+
+
+def _placed(value: Tensor, parameter: nn.Parameter) -> Tensor:
+    if value.ndim == 0:  # a step count
+        return value.to(parameter.device)
+    if value.shape != parameter.shape:
+        raise ValueError(f"a state of shape {tuple(value.shape)}")
+    tensor = torch.zeros_like(parameter)
+    place(tensor, value)
+    return tensor
 
 
 def _place(tensors: Iterable[tuple[str, Tensor]], saved: dict[str, Tensor]) -> None:

@@ -4,12 +4,11 @@ import itertools
 from collections.abc import Iterable
 
 import pytest
+from contradictions import contradictions, sentences_of
 
 from modou.corpora.storyteller.book import write_book, write_chapters
-from modou.corpora.storyteller.contradictions import contradictions
 from modou.corpora.storyteller.events import StoryEvent
 from modou.corpora.storyteller.language import LanguageName, load_language
-from modou.corpora.storyteller.parser import parse, sentences_of
 from modou.corpora.storyteller.questions import Question, questions
 from modou.corpora.storyteller.state import State
 
@@ -94,7 +93,7 @@ class Account:
 
 
 def account_of(question: Question, language: LanguageName) -> Account:
-    events = [parse(sentence, language) for sentence in sentences_of(question.passage)]
+    events = [load_language(language).parse(sentence) for sentence in sentences_of(question.passage)]
     account = Account()
     account.hear(event for event in events if event is not None)
     return account
@@ -137,7 +136,7 @@ def test_answers_hold_in_the_world_itself(language: LanguageName) -> None:
         truth, reader = chapter.before.copy(), State()
         for sentence in chapter.sentences:
             truth.tell(sentence.event)
-            event = parse(sentence.text, language)
+            event = load_language(language).parse(sentence.text)
             assert event is not None
             reader.tell(event)
             wrong = {key for key, value in reader.facts.items() if truth.get(*key) not in (None, value)}

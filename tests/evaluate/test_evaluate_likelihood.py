@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from closeness import EXACT
 from hypothesis import given
 from hypothesis import strategies as st
 from model_helpers import SHAPES, random_model
@@ -36,12 +37,12 @@ def test_excerpts_of_chapters_are_the_beginning_of_each() -> None:
 
 @torch.no_grad()
 def test_a_text_costs_the_same_beside_others() -> None:
-    model = random_model(SHAPES["modern"].changed(vocabulary=tokenizer().vocabulary))
+    model = random_model(SHAPES["modern"].changed(vocabulary=tokenizer().vocabulary)).double()
     texts = [sentences(3, 5), "春", sentences(1, 6)]
     together = bits_per_character(model, tokenizer(), texts)
     alone = [bits_per_character(model, tokenizer(), [text]) for text in texts]
     spent = sum(one.bits for one in alone)
-    assert math.isclose(together.bits, spent, rel_tol=1e-5)
+    assert math.isclose(together.bits, spent, rel_tol=EXACT)
     assert together.characters == sum(one.characters for one in alone)
     with pytest.raises(UserError):
         bits_per_character(model, tokenizer(), ["\n"])

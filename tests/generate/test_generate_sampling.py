@@ -19,7 +19,7 @@ OFF = SamplingSettings(temperature=1.0, top_p=1.0)
 
 def random_logits(seed: int, rows: int = 4, vocabulary: int = 500, scale: float = 3.0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    logits_BV = torch.randn(rows, vocabulary, generator=generator) * scale
+    logits_BV = torch.randn(rows, vocabulary, generator=generator, dtype=torch.float64) * scale
     history_BT = torch.randint(0, 12, (rows, 40), generator=generator)
     return logits_BV, history_BT
 

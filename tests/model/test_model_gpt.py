@@ -1,19 +1,20 @@
-"""The whole model: causality, initial values, dropout, gradients, limits."""
+"""The whole model: causality, initial values, dropout, gradients, limits, added tokens."""
 
 import math
 
 import pytest
 import torch
+from closeness import EXACT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_helpers import SHAPES, VOCABULARY, random_ids, random_model, shape
 
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, dropout, with_added_tokens
 from modou.model.loss import next_token_loss
 from modou.model.positions import sinusoid_table
 from modou.settings.model import ModelSettings
 
-MODELS = {name: random_model(shape) for name, shape in SHAPES.items()}
+MODELS = {name: random_model(shape).double() for name, shape in SHAPES.items()}
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,7 +45,7 @@ def test_no_gradient_flows_from_the_past_to_the_future(name: str) -> None:
 def test_rows_of_a_batch_do_not_meet() -> None:
     for model in MODELS.values():
         ids_BT = random_ids(4, 16)
-        assert torch.allclose(model(ids_BT)[2], model(ids_BT[2:3])[0], atol=3e-5)
+        assert torch.allclose(model(ids_BT)[2], model(ids_BT[2:3])[0], atol=EXACT)
 
 
 @torch.no_grad()
@@ -144,3 +145,83 @@ def test_state_travels_to_a_new_model(layout: str) -> None:
         assert torch.equal(twin(random_ids(2, 9)), model(random_ids(2, 9)))
     names = set(model.state_dict())
     assert names == {name for name, _ in model.named_parameters()}  # nothing but parameters is stored
+
+
+# -- dropout --
+
+
+def dropped(share: float, size: tuple[int, ...] = (300, 400), seed: int = 0) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return dropout(torch.ones(size), share, training=True)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.25, 0.5, 0.9, 0.999])
+def test_the_share_and_the_expectation(share: float) -> None:
+    y = dropped(share)
+    dropped_share = min(max(round(share * 256), 1), 255) / 256
+    assert abs(dropped_share - share) <= 1 / 256
+    assert abs((y == 0).float().mean().item() - dropped_share) < 0.005
+    assert y.unique().tolist() == pytest.approx([0.0, 1 / (1 - dropped_share)])
+
+
+def test_neighbours_are_independent() -> None:
+    """The eight bytes of a draw, and of the next draw, know nothing of each other."""
+    y = (dropped(0.5, (100_000,)) > 0).double()
+    for lag in range(1, 17):
+        assert abs(torch.corrcoef(torch.stack([y[:-lag], y[lag:]]))[0, 1].item()) < 0.015, lag
+
+
+def test_same_seed_same_mask_and_another_seed_another() -> None:
+    assert torch.equal(dropped(0.3), dropped(0.3))
+    assert not torch.equal(dropped(0.3), dropped(0.3, seed=1))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (8,), (3, 5, 7)])
+def test_any_shape(shape: tuple[int, ...]) -> None:
+    assert dropped(0.2, shape).shape == shape
+
+
+def test_what_is_dropped_gets_no_gradient() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(50, 60, requires_grad=True)
+    y = dropout(x, 0.25, training=True)
+    y.sum().backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad * x, y)
+
+
+def test_nothing_outside_training() -> None:
+    x = torch.randn(4, 4)
+    assert dropout(x, 0.5, training=False) is x and dropout(x, 0.0, training=True) is x
+
+
+# -- tokens added to a trained model --
+
+
+SPELLED = [[3, 5, 7], [3, 5], [96]]
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("layout", SHAPES)
+def test_old_scores_stay_and_new_ones_are_means(layout: str, tied: bool) -> None:
+    model = random_model(SHAPES[layout].changed(tied=tied))
+    drawn = torch.random.get_rng_state()
+    larger = with_added_tokens(model, SPELLED)
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert larger.settings == model.settings.changed(vocabulary=VOCABULARY + 3) and not larger.training
+    before, after = model.state_dict(), larger.state_dict()
+    assert before.keys() == after.keys()
+    for name, tensor in after.items():
+        assert torch.equal(tensor[: len(before[name])], before[name])
+    ids_BT = torch.randint(0, VOCABULARY, (2, 20))
+    with torch.no_grad():
+        old_BTV, new_BTV = model(ids_BT), larger(ids_BT)
+    torch.testing.assert_close(new_BTV[..., :VOCABULARY], old_BTV, rtol=0, atol=EXACT)
+    means_BTV = torch.stack([old_BTV[..., ids].mean(-1) for ids in SPELLED], -1)
+    torch.testing.assert_close(new_BTV[..., VOCABULARY:], means_BTV, rtol=0, atol=EXACT)
+
+
+def test_nothing_to_add_is_the_model_itself() -> None:
+    model = random_model(SHAPES["modern"])
+    assert with_added_tokens(model, []) is model

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from closeness import EXACT, assert_close_sums
 from model_helpers import SHAPES, random_ids, random_model
 from torch import nn
 
@@ -12,7 +13,7 @@ from modou.model.step import OneToken, next_logits, store_for_reading
 @pytest.mark.parametrize("batch", [1, 3])
 @torch.inference_mode()
 def test_step_equals_the_model(layout: str, batch: int) -> None:
-    model = random_model(SHAPES[layout])
+    model = random_model(SHAPES[layout]).double()
     ids_BT = random_ids(batch, 12)
     cache, expected_cache = model.new_cache(batch, 20), model.new_cache(batch, 20)
     model.hidden(ids_BT[:, :5], cache)
@@ -21,9 +22,9 @@ def test_step_equals_the_model(layout: str, batch: int) -> None:
     assert isinstance(step, OneToken)
     for position in range(5, 12):
         expected_BTV = model(ids_BT[:, position : position + 1], expected_cache)
-        torch.testing.assert_close(step(ids_BT[:, position]), expected_BTV[:, 0], atol=1e-4, rtol=1e-5)
+        torch.testing.assert_close(step(ids_BT[:, position]), expected_BTV[:, 0], rtol=0, atol=EXACT)
     assert cache.length == expected_cache.length
-    torch.testing.assert_close(cache.filled_L2BKCS, expected_cache.filled_L2BKCS, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(cache.filled_L2BKCS, expected_cache.filled_L2BKCS, rtol=0, atol=EXACT)
 
 
 class Doubled(nn.Linear):
@@ -36,12 +37,12 @@ class Doubled(nn.Linear):
 @torch.inference_mode()
 def test_an_adapted_or_hooked_model_goes_the_ordinary_way() -> None:
     for change in ("adapter", "hook"):
-        model = random_model(SHAPES["modern"])
+        model = random_model(SHAPES["modern"]).double()
         ids_BT = random_ids(2, 1)
         before = model(ids_BT)
         if change == "adapter":
             linear = model.blocks[0].attention.out
-            model.blocks[0].attention.out = Doubled(linear.in_features, linear.out_features, bias=False)
+            model.blocks[0].attention.out = Doubled(linear.in_features, linear.out_features, bias=False).double()
         else:
             model.blocks[0].attention.out.register_forward_hook(lambda _module, _input, output: 2 * output)
         step = next_logits(model, model.new_cache(2, 4))
@@ -64,7 +65,7 @@ def test_stored_for_reading_it_is_the_same_model(layout: str) -> None:
         multiplied = parameter.ndim == 2 and (name.startswith("blocks.") or parameter is model.head_VD)
         assert (parameter.T if multiplied else parameter).is_contiguous()
     with torch.inference_mode():
-        torch.testing.assert_close(model(ids_BT), expected_BTV, atol=1e-5, rtol=1e-5)
+        assert_close_sums(model(ids_BT), expected_BTV)  # the pages hold float32
         step = next_logits(model, model.new_cache(2, 5))
         for position in range(5):
-            torch.testing.assert_close(step(ids_BT[:, position]), expected_BTV[:, position], atol=1e-4, rtol=1e-5)
+            assert_close_sums(step(ids_BT[:, position]), expected_BTV[:, position])

@@ -35,6 +35,11 @@ def test_killed_training_ends_in_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_method_killed_six_times_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    assert died(kill("kto", tmp_path, 6, seed=4)) == 6
+
+
+@pytest.mark.slow
 def test_a_training_killed_fifty_times_ends_in_the_same_bytes(tmp_path: Path) -> None:
     found = kill("loop", tmp_path, 50, seed=2)
     assert died(found) == 50 and min(found.values()) > 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -14,16 +15,18 @@ from modou.cli import main as cli
 from modou.data.examples import Question
 from modou.data.formats.formats import read
 from modou.errors import UserError
-from modou.pipeline import pairs, task
-from modou.pipeline.align import recipe
-from modou.pipeline.align.recipe import METHODS, Recipe, align
+from modou.messages import text
+from modou.pipeline import pairs
+from modou.pipeline.align import TaskStages, align, title
 from modou.pipeline.pairs import write_pairs
 from modou.settings.methods import SftRun
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
+from modou.tasks.registry import TASKS
 from modou.train.events import RunEnded, StageProgress
 from modou.train.rollouts import Answer
 
+METHODS = {name: task.recipe.methods for name, task in TASKS.items() if task.recipe.stages}
 OPEN = SamplingSettings(temperature=1.0, top_p=1.0, tokens=24)
 VERSE = "阿豆过桥东，渡船在水中。\n老猫看白日，无事睡梁同。"
 
@@ -46,8 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)
     ]
     verses = [
-        {"instruction": "五绝", "output": VERSE, "facts": {"form": "五绝"}},
-        {"instruction": "藏头", "output": VERSE, "facts": {"form": "五绝", "head": "阿渡老无"}},
+        {"instruction": "五绝", "output": VERSE, "facts": {"task": "poems", "form": "五绝"}},
+        {"instruction": "藏头", "output": VERSE, "facts": {"task": "poems", "form": "五绝", "head": "阿渡老无"}},
     ]
     for name, rows in (("talk.jsonl", talk * 2), ("verse.jsonl", verses * 20)):
         text = "".join(storage.json_line(row) + "\n" for row in rows)
@@ -117,16 +120,39 @@ def test_pairs_go_on_where_they_stopped(folder: Path, tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("name", METHODS)
 def test_the_settings_of_every_part_are_valid_and_minutes_are_shared_out(name: str, tmp_path: Path) -> None:
     for minutes in (6.0, 60.0):
-        made = Recipe(name, tmp_path, minutes, lambda: False)
+        made = TaskStages(TASKS[name], tmp_path, minutes, lambda: False)
         parts = [part.name for part in made.parts(METHODS[name])]
         assert parts[:3] == ["data", "base", "sft"] and parts[-1] == "compare"
-        whole = Recipe(name, tmp_path, 60.0, lambda: False).settings("sft", SftRun).train.minutes
+        whole = TaskStages(TASKS[name], tmp_path, 60.0, lambda: False).settings("sft", SftRun).train.minutes
         assert made.settings("sft", SftRun).train.minutes == pytest.approx(minutes / 60 * whole)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_recipe_names_nothing_that_is_not_there(name: str) -> None:
+    stages = TASKS[name].recipe.stages
+    known = [stage.name for stage in stages]
+    assert len(set(known)) == len(known) and [stages[0].kind, stages[-1].kind] == ["task", "compare"]
+    for place, stage in enumerate(stages):
+        assert {stage.after, stage.reference} <= {"", *known[:place]}
+        assert stage.judge in {"", *TASKS, *(one.name for one in stages[:place] if one.kind == "reward")}
+
+
+def test_a_stage_is_called_as_its_method_is_and_an_unknown_one_by_its_name() -> None:
+    assert title("data") == "data" and title("reward") == text("help.group_reward") != "reward"
+    assert title("ferry") == "ferry"
+
+
+def test_questions_of_several_tasks_make_no_pairs(folder: Path, tmp_path: Path) -> None:
+    both = [*storage.read_jsonl(folder / "talk.jsonl"), *storage.read_jsonl(folder / "verse.jsonl")]
+    (tmp_path / "both.jsonl").write_text("".join(storage.json_line(row) + "\n" for row in both), encoding="utf-8")
+    with pytest.raises(UserError, match="exact, poems"):
+        list(write_pairs(folder / "sft", tmp_path / "both.jsonl", tmp_path / "pairs.jsonl", "", OPEN))
+    assert not (tmp_path / "pairs.jsonl").exists()
 
 
 def test_a_method_added_later_is_compared_too(tmp_path: Path) -> None:
     storage.write_json_atomically(tmp_path / "compare.json", {"runs": {"sft": {}, "base": {}, "ppo": {}}})
-    made = Recipe("poems", tmp_path, 60.0, lambda: False)
+    made = TaskStages(TASKS["poems"], tmp_path, 60.0, lambda: False)
     assert made.parts(("ppo",))[-1].made == tmp_path / "compare.json"
     assert made.parts(METHODS["poems"])[-1].made is None
 
@@ -144,8 +170,9 @@ def test_a_task_from_end_to_end(name: str, tmp_path: Path, monkeypatch: pytest.M
     if name == "poems" and "MODOU_DATA" not in os.environ:
         pytest.skip("MODOU_DATA names no folder with the Tang poems")
     monkeypatch.setenv("MODOU_MAX_MINUTES", "0.05")
-    for place, number, few in ((task, "POEMS_JUDGED", 100), (task, "TRAIN", 400), (recipe, "QUESTIONS", 40)):
-        monkeypatch.setattr(place, number, few)
+    task, few = TASKS[name], {"judged": 100} if name == "poems" else {"train": 400}
+    recipe = replace(task.recipe, questions=40)
+    monkeypatch.setitem(TASKS, name, replace(task, settings=task.settings.changed(**few), recipe=recipe))
     out = tmp_path / name
     events = align(name, out, 1.0, should_stop=lambda: (out / "sft" / "report.json").exists())
     assert [event.finished for event in of_kind(list(events), RunEnded)][-1] is False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from closeness import ROUNDING
 from method_helpers import pretrain, sft
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
@@ -145,7 +146,7 @@ def test_a_second_sft_begins_where_the_first_ended(base: Path, data: Path, tmp_p
     list(sft(base, data, settings(sft={"lora_rank": 2}), tmp_path / "one"))
     list(sft(tmp_path / "one", data, settings(), tmp_path / "two"))
     first, second = (storage.read_json(tmp_path / name / "report.json") for name in ("one", "two"))
-    assert second["base"]["validation"]["loss"] == pytest.approx(first["validation"]["loss"], abs=1e-4)
+    assert second["base"]["validation"]["loss"] == pytest.approx(first["validation"]["loss"], rel=ROUNDING)
 
 
 def test_a_file_without_conversations_is_one_clear_line(base: Path, tmp_path: Path) -> None:

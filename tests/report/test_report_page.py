@@ -14,7 +14,6 @@ from report_data import REPORT, history
 
 from modou.messages import catalogue
 from modou.report import values
-from modou.report.comparison import comparison_page, write_comparison
 from modou.report.figures import spread
 from modou.report.markup import Html, element, joined
 from modou.report.page import report_page, write_report
@@ -105,7 +104,7 @@ def test_hostile_text_stays_text(report: dict[str, Any], language: Any) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_raw_message_key(report: dict[str, Any], language: Any) -> None:
-    text = Reader(report_page(report, language) + comparison_page([report], language)).text
+    text = Reader(report_page(report, language)).text
     assert not re.search(r"report\.[a-z_]+(?<!report\.json)\b", text.replace("report.json", ""))
     assert "{" not in text and "None" not in text and "nan" not in text.lower().split()
     keys = {key.removeprefix("report.") for key in catalogue() if key.startswith("report.") and "_" in key}
@@ -188,25 +187,6 @@ def test_shapes_of_modou_evaluate_are_read() -> None:
     text = Reader(report_page(report, "en")).text
     assert "12.5% lies inside runs of 14" in text and "has 9 characters" in text and "training chapter 3" in text
     assert "80.0%" in text and "3.1%" in text and "5.0%" in text
-
-
-def test_comparison(report: dict[str, Any], tmp_path: Path) -> None:
-    other = copy.deepcopy(report)
-    other["run"]["name"] = "a<b>" * 20
-    other["test"] = {"bits_per_char": 5.05, "interval": None}
-    other["lengths"] = {"1": {"bits_per_char": 5.05}, "2": {"bits_per_char": 5.01}, "4": {"bits_per_char": None}}
-    other["generation"] = {"tokens_per_second": 212.0}
-    for language in LANGUAGES:
-        path = write_comparison([report, other], tmp_path, language)
-        page = path.read_text(encoding="utf-8")
-        reader = Reader(page)
-        assert "http" not in page and len(reader.ids) == len(set(reader.ids))
-        assert "5.22" in reader.text and "5.05" in reader.text and "212" in reader.text and "a<b>" in reader.text
-    models = json.loads((tmp_path / "models.json").read_text(encoding="utf-8"))["models"]
-    assert [model["test"]["bits_per_char"] for model in models] == [5.2173, 5.05]
-    assert models[1]["lengths"]["4"] == {"bits_per_char": None}
-    Reader(comparison_page([], "en"))
-    Reader(comparison_page([{}, {"test": {"bits_per_char": 1.0}}], "zh"))
 
 
 @given(st.text(), st.text())

@@ -116,6 +116,7 @@ def test_most_acrostics_get_other_heads_and_nothing_else_changes() -> None:
     assert 0.6 < changed / acrostics < 0.9
 
 
+@pytest.mark.slow
 @with_data
 def test_the_real_poems_and_their_own_rates() -> None:
     poems = read_poems()

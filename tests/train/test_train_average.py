@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from closeness import assert_close_sums
 from hypothesis import given
 from hypothesis import strategies as st
 from model_helpers import SHAPES, random_model
@@ -15,7 +16,7 @@ from modou.runs.progress import Progress
 from modou.settings.train import ScheduleSettings
 from modou.train.average import WeightAverage
 from modou.train.events import Stepped
-from modou.train.schedule import learning_rate_share
+from modou.train.optim import learning_rate_share
 
 # -- the average -----------------------------------------------------------------------------------------------------
 
@@ -36,7 +37,7 @@ def test_the_average_is_the_weighted_sum_its_formula_says(share: float) -> None:
     weights = [1 / windows[s] * math.prod(1 - 1 / w for w in windows[s + 1 :]) for s in range(30)]
     assert sum(weights) == pytest.approx(1), "the first weights, drawn at random, are forgotten"
     expected = torch.stack([weight * tensor for weight, tensor in zip(weights, seen, strict=True)]).sum(0)
-    torch.testing.assert_close(average.tensors["embedding.weight"].double(), expected, rtol=1e-5, atol=1e-6)
+    assert_close_sums(average.tensors["embedding.weight"].double(), expected)
 
 
 def test_in_place_lends_the_average_and_gives_the_weights_back_exactly() -> None:
@@ -71,7 +72,7 @@ def test_without_an_average_none_is_kept(tmp_path: Path) -> None:
 
 
 def shape(steps: int, **values: float) -> list[float]:
-    settings = ScheduleSettings(**{"warmup": 0.0, "cooldown": 0.0, "floor": 0.0} | values)
+    settings = ScheduleSettings(**{"warmup": 0.0, "cooldown": 0.0} | values)
     return [learning_rate_share(step, steps, settings) for step in range(steps)]
 
 
@@ -79,16 +80,15 @@ def test_shapes_by_hand() -> None:
     assert shape(4) == [1, 1, 1, 1]
     assert shape(10, warmup=0.4) == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 1])
     assert shape(10, cooldown=0.4) == pytest.approx([1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
-    assert shape(5, cooldown=1.0, floor=0.5) == pytest.approx([1, 0.9, 0.8, 0.7, 0.6])
     assert shape(1, warmup=1.0, cooldown=1.0) == [1.0]
 
 
 shares = st.floats(0, 1)
 
 
-@given(st.integers(1, 2000), shares, shares, shares)
-def test_the_rate_goes_up_stays_and_comes_down(steps: int, warmup: float, cooldown: float, floor: float) -> None:
-    settings = ScheduleSettings(warmup=warmup, cooldown=cooldown, floor=floor)
+@given(st.integers(1, 2000), shares, shares)
+def test_the_rate_goes_up_stays_and_comes_down(steps: int, warmup: float, cooldown: float) -> None:
+    settings = ScheduleSettings(warmup=warmup, cooldown=cooldown)
     rates = [learning_rate_share(step, steps, settings) for step in range(steps)]
     assert all(0 < rate <= 1 for rate in rates), "an update at rate 0 would be for nothing"
     warm, cool = round(warmup * steps), cooldown * steps
@@ -98,11 +98,10 @@ def test_the_rate_goes_up_stays_and_comes_down(steps: int, warmup: float, cooldo
         rising, falling = rates[: max(warm, 1)], rates[math.floor(steps - cool) :]
         assert all(one < two for one, two in itertools.pairwise(rising))
         assert all(one >= two for one, two in itertools.pairwise(falling))
-        assert warm == steps or rates[-1] >= floor * (1 - 1e-12)
 
 
 def test_the_loop_follows_the_schedule_in_every_group(tmp_path: Path) -> None:
-    schedule = {"warmup": 0.5, "cooldown": 0.5, "floor": 0.1}
+    schedule = {"warmup": 0.5, "cooldown": 0.5}
     made = trainer(tmp_path, schedule=schedule, train={"steps": 6})
     events = []
     for event in made.run():
@@ -119,7 +118,7 @@ def test_the_loop_follows_the_schedule_in_every_group(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.one_of(st.floats(0, 10), st.just(math.nan), st.just(math.inf)), max_size=20))
-def test_the_best_is_the_first_smallest_and_patience_counts_since_then(values: list[float]) -> None:
+def test_the_best_is_the_first_smallest(values: list[float]) -> None:
     progress = Progress(planned=100, steps=100)
     noted: list[bool] = []
     for step, value in enumerate(values, 1):
@@ -131,5 +130,4 @@ def test_the_best_is_the_first_smallest_and_patience_counts_since_then(values: l
         assert noted[progress.best_step - 1]
     else:
         assert progress.best is None and not any(noted)
-    assert progress.worse_in_a_row == len(values) - progress.best_step
     assert Progress.from_json(progress.to_json()) == progress

@@ -152,18 +152,33 @@ def test_the_preference_loss_by_hand() -> None:
     assert found.item() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_direct_preferences_by_hand(smoothing: float) -> None:
+def test_direct_preferences_by_hand() -> None:
     chosen, rejected, old_chosen, old_rejected, beta = -5.0, -6.0, -5.5, -5.0, 0.3
     margin = beta * ((chosen - old_chosen) - (rejected - old_rejected))
-    expected = (1 - smoothing) * math.log1p(math.exp(-margin)) + smoothing * math.log1p(math.exp(margin))
     loss, better, worse = policy.direct_preference_loss(
-        f64(chosen), f64(rejected), f64(old_chosen), f64(old_rejected), beta, smoothing
+        f64(chosen), f64(rejected), f64(old_chosen), f64(old_rejected), beta
     )
-    assert loss.item() == pytest.approx(expected, abs=1e-12)
+    assert loss.item() == pytest.approx(math.log1p(math.exp(-margin)), abs=1e-12)
     assert (better - worse).item() == pytest.approx(margin)
     start, *_ = policy.direct_preference_loss(f64(chosen), f64(rejected), f64(chosen), f64(rejected), beta)
     assert start.item() == pytest.approx(math.log(2)), "at the reference itself nothing is known"
+
+
+@pytest.mark.parametrize("z0", [0.0, 1.5])
+def test_judged_answers_by_hand(z0: float) -> None:
+    log, reference, beta = f64(-5.0, -6.0, -2.0), f64(-5.5, -5.0, -4.0), 0.3
+    desirable = torch.tensor([True, False, False])
+    loss_B, reward_B = policy.kahneman_tversky_loss(log, reference, desirable, z0, beta, 1.5, 0.5)
+    by_hand = [
+        1.5 * (1 - 1 / (1 + math.exp(-beta * (0.5 - z0)))),
+        0.5 * (1 - 1 / (1 + math.exp(-beta * (z0 + 1.0)))),
+        0.5 * (1 - 1 / (1 + math.exp(-beta * (z0 - 2.0)))),
+    ]
+    assert loss_B.tolist() == pytest.approx(by_hand, abs=1e-12)
+    assert reward_B.tolist() == pytest.approx([0.15, -0.3, 0.6], abs=1e-12)
+    log.requires_grad_(True)
+    policy.kahneman_tversky_loss(log, reference, desirable, z0, beta)[0].sum().backward()
+    assert log.grad is not None and log.grad[0] < 0 < log.grad[1] and log.grad[2] > 0
 
 
 # -- what the mask promises --

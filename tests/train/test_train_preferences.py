@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from closeness import EXACT
 from hypothesis import given
 from hypothesis import strategies as st
 from rank_helpers import record_gradients, start_two, world_of_two
@@ -69,12 +70,16 @@ def dpo_objective(made: Pretrain) -> Dpo:
         reference=reference(),
         template=TEMPLATE,
         sampling=SamplingSettings(tokens=4, seed=2),
-        settings=DpoSettings(beta=0.3, smoothing=0.1),
+        settings=DpoSettings(beta=0.3),
         batch=5,
         seed=4,
         device=made.device,
         micro_batch=made.micro_batch,
     )
+
+
+def implicit(shape: ModelSettings) -> ImplicitGPT:
+    return ImplicitGPT(shape, RewardSettings().beta)
 
 
 def from_reference(shape: ModelSettings) -> GPT:
@@ -84,7 +89,7 @@ def from_reference(shape: ModelSettings) -> GPT:
 
 
 OBJECTIVES: dict[str, Callable[[Pretrain], Any]] = {"reward": reward_objective, "dpo": dpo_objective}
-MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": ImplicitGPT, "dpo": from_reference}
+MODELS: dict[str, Callable[[ModelSettings], GPT]] = {"reward": implicit, "dpo": from_reference}
 
 
 def training(
@@ -117,7 +122,7 @@ def test_a_pair_trains_only_the_two_answers() -> None:
 
 def test_a_reward_is_read_after_the_whole_answer_and_padding_changes_nothing() -> None:
     torch.manual_seed(0)
-    model = ScoredGPT(SHAPE).eval()
+    model = ScoredGPT(SHAPE).double().eval()
     torch.nn.init.normal_(model.score.weight)
     with torch.no_grad():
         together = rewards(model, pair_batch(PAIRS, CPU))
@@ -145,7 +150,7 @@ def test_an_epoch_has_every_pair_once_and_those_of_one_question_together(sizes: 
 
 def test_an_answer_preferred_to_several_is_read_once_and_nothing_else_changes() -> None:
     torch.manual_seed(0)
-    model = ScoredGPT(SHAPE).eval()
+    model = ScoredGPT(SHAPE).double().eval()
     torch.nn.init.normal_(model.score.weight)
     batch = pair_batch(RIVALS, CPU)
     assert len(batch.ids_BT) == len({pair.chosen for pair in RIVALS} | {pair.rejected for pair in RIVALS}) == 6 < 12
@@ -163,7 +168,7 @@ def test_an_answer_preferred_to_several_is_read_once_and_nothing_else_changes() 
 def test_beginnings_are_compared_where_both_answers_are(centre: float) -> None:
     """By hand, place by place, from the one where nothing is written: what only one answer has does not count."""
     torch.manual_seed(0)
-    model = ScoredGPT(SHAPE).eval()
+    model = ScoredGPT(SHAPE).double().eval()
     torch.nn.init.normal_(model.score.weight)
     loss = {}
     for weight in (0.0, 1.0):
@@ -177,44 +182,47 @@ def test_beginnings_are_compared_where_both_answers_are(centre: float) -> None:
             alone = (pair_batch([Pair(side, side)], CPU) for side in (pair.chosen, pair.rejected))
             chosen, rejected = (weighed(model, batch)[0][0] for batch in alone)
         common = min(len(pair.chosen), len(pair.rejected))
-        better, worse = chosen[first - 1 : common].double(), rejected[first - 1 : common].double()
+        better, worse = chosen[first - 1 : common], rejected[first - 1 : common]
         loss_T = torch.nn.functional.softplus(worse - better) + centre * (better + worse) ** 2
         expected += loss_T.mean().item()
-    assert loss[1.0] - loss[0.0] == pytest.approx(expected, rel=1e-5)
+    assert loss[1.0] - loss[0.0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_judge_learns_the_better_answer_of_each_pair_word_by_word_too() -> None:
     torch.manual_seed(0)
-    model = ImplicitGPT(SHAPE).eval()
+    model = implicit(SHAPE).double().eval()
     found: list[float] = []
     for weight in (0.0, 2.0):
-        made = replace(reward_objective(_made()), settings=RewardSettings(sft_weight=weight, centre=0.0))
+        made = replace(
+            reward_objective(_made()), settings=RewardSettings(kind="implicit", sft_weight=weight, centre=0.0)
+        )
         found.append(made.loss(model, pair_batch(RIVALS, CPU))[0].item())
     with torch.no_grad():
         alone = [answer_log_probabilities(model, pair_batch([pair], CPU))[0].item() for pair in RIVALS]
-    assert found[1] - found[0] == pytest.approx(-2.0 * sum(alone), rel=1e-4)
+    assert found[1] - found[0] == pytest.approx(-2.0 * sum(alone), rel=EXACT)
 
 
 def test_the_probability_of_an_answer_by_hand() -> None:
     torch.manual_seed(0)
-    model = GPT(SHAPE).eval()
+    model = GPT(SHAPE).double().eval()
     pair = PAIRS[2]
     with torch.no_grad():
         found = answer_log_probabilities(model, pair_batch([pair], CPU))
-        log = model(torch.tensor([pair.chosen.ids])).double().log_softmax(-1)[0]
+        log = model(torch.tensor([pair.chosen.ids])).log_softmax(-1)[0]
     by_hand = sum(
         log[place - 1, id].item()
         for place, (id, trained) in enumerate(zip(pair.chosen.ids, pair.chosen.trained, strict=True))
         if trained
     )
-    assert found[0].item() == pytest.approx(by_hand, abs=1e-4)
+    assert found[0].item() == pytest.approx(by_hand, rel=EXACT)
 
 
 def test_dpo_begins_at_ln_2_and_an_undecided_margin() -> None:
     made = dpo_objective(_made())
-    loss, found = made.loss(from_reference(SHAPE).eval(), pair_batch(PAIRS, CPU))
-    assert loss.item() / len(PAIRS) == pytest.approx(math.log(2), abs=1e-6)
-    assert found["margin"].item() == pytest.approx(0, abs=1e-5) and made.settings.beta == 0.3
+    made.reference.double()
+    loss, found = made.loss(from_reference(SHAPE).double().eval(), pair_batch(PAIRS, CPU))
+    assert loss.item() / len(PAIRS) == pytest.approx(math.log(2), rel=EXACT)
+    assert found["margin"].item() == pytest.approx(0, abs=EXACT) and made.settings.beta == 0.3
 
 
 def _made() -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from closeness import EXACT, assert_close_sums
 from rank_helpers import record_gradients, start_two, world_of_two
 from torch import Tensor
 from train_helpers import WHO, assert_close, assert_same_run, model_settings, run, storage, tensors, tokenizer, trainer
@@ -23,7 +24,7 @@ from modou.settings.model import ModelSettings
 from modou.train.loop import Trainer
 from modou.train.parallel import World
 from modou.train.policy import group_advantages
-from modou.train.rollouts import Answer, Credit, Pointer, Question, assemble, places_of_tokens, roll_out
+from modou.train.rollouts import Answer, Credit, Question, TokenCredits, assemble, places_of_tokens, roll_out
 
 CONTEXT, STEPS = 48, 6
 CPU = World(torch.device("cpu"))
@@ -31,6 +32,8 @@ TEMPLATE = Template(tokenizer())
 TASKS = [Question(TEMPLATE.prompt([Message("user", who)]), who) for who in WHO]
 ROUND = RolloutSettings(prompts=3, group=2, tokens=6, temperature=0.8, epochs=2, minibatches=2)
 SHAPE = model_settings(context=CONTEXT, vocabulary=tokenizer().vocabulary)
+LOGITS = 20.0
+"""The size of the reference's logits at the temperature: log-probabilities near 0 are differences of such."""
 
 
 def short_answers(answers: Sequence[Answer]) -> Tensor:
@@ -136,12 +139,13 @@ def test_scored_is_what_was_sampled_from(answers: list[Answer]) -> None:
     for row, text in enumerate(drawn):
         assert tuple(text.ids) == answers[row].ids
         found = scored_NT[row][padded["mask_NT"][row] > 0]
-        torch.testing.assert_close(found, torch.tensor(text.log_probabilities), atol=2e-4, rtol=1e-4)
+        assert_close_sums(found, torch.tensor(text.log_probabilities), LOGITS)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_round_begins_at_ratio_one_and_distance_zero(name: str) -> None:
-    made, model = objective(name), policy_model(name)(SHAPE)
+    made, model = objective(name), policy_model(name)(SHAPE).double()
+    made.reference.double()
     made.prepare(model, 0)
     for rows in made.micro_batches(0, 0, 1):
         _, found = made.loss(model, rows)
@@ -169,7 +173,8 @@ def test_every_answer_is_learned_from_once_an_epoch(name: str) -> None:
 def test_answers_that_are_the_same_are_read_once_and_count_as_often(name: str) -> None:
     made = objective(name, rollout=ROUND.changed(tokens=2, group=12, temperature=0.4, minibatches=1))
     made.judge = lambda answers: torch.tensor([float(sum(answer.ids) % 7) for answer in answers])
-    model = policy_model(name)(SHAPE)
+    model = policy_model(name)(SHAPE).double()
+    made.reference.double()
     made.prepare(model, 0)
     for parameter in model.parameters():  # away from ratio 1 and distance 0
         parameter.data.add_(0.02 * torch.randn_like(parameter))
@@ -188,7 +193,7 @@ def test_answers_that_are_the_same_are_read_once_and_count_as_often(name: str) -
     every, as_many, one_by_one = learned()
     assert few < every == made.answers_a_round and count == as_many
     assert once["clipped"] > 0 and once["kl"] > 0
-    assert_close(once, one_by_one, 1e-4)
+    assert_close(once, one_by_one, EXACT)
 
 
 def test_a_group_of_equal_answers_teaches_nothing() -> None:
@@ -211,11 +216,11 @@ def test_a_token_stands_where_its_text_begins(answers: list[Answer]) -> None:
             assert answer.text.startswith(TEMPLATE.answer(answer.ids[:token])[: places[token] - 1])
 
 
-def token_credit(pointer: Pointer) -> tuple[Tensor, Tensor]:
+def token_credit(credits: TokenCredits) -> tuple[Tensor, Tensor]:
     """Advantages and mask of a round with credit by place."""
     made, model = objective("grpo"), policy_model("grpo")(SHAPE)
     assert isinstance(made, Grpo)
-    made.pointer = pointer
+    made.credits = credits
     made.prepare(model, 0)
     return made.kept["advantages_NT"], made.kept["mask_NT"]
 
@@ -232,12 +237,12 @@ def test_credit_goes_to_the_tokens_of_its_characters_alone() -> None:
     """The first token of each answer, by its length; and a rule that one answer of a group lacks: it earned nothing."""
     written: list[Answer] = []
 
-    def pointer(answer: Answer) -> list[Credit]:
+    def credits(answer: Answer) -> list[Credit]:
         written.append(answer)
         last = [Credit("long", 1.0, len(answer.text), len(answer.text) + 1)] if len(written) % 2 else []
         return [Credit("short", -float(len(answer.ids)), 0, 1), *last]
 
-    found_NT, mask_NT = token_credit(pointer)
+    found_NT, mask_NT = token_credit(credits)
     assert len(written) == len(mask_NT) and (found_NT[mask_NT == 0] == 0).all()
     scores_PG = torch.tensor([-float(len(answer.ids)) for answer in written]).view(-1, 2)
     by_length_N = group_advantages(scores_PG).flatten()

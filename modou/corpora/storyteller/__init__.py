@@ -1,4 +1,4 @@
-"""In: a language, a size and a seed. Out: the raw book of an invented world, a parser and true questions for it.
+"""In: a language, a size and a seed. Out: a book from an invented world, and questions about it with true answers.
 
-Never: repeats a sentence of a real book, or tells what its own world contradicts.
+The grammar that generates a sentence parses it, too. Never: contradicts itself, or holds a sentence of a real book.
 """

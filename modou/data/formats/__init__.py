@@ -1,5 +1,5 @@
-"""In: files of examples in any of the shapes people publish. Out: conversations, preferences, prompts, all alike.
+"""In: files of examples in the formats in use. Out: conversations, preference pairs and prompts in one form.
 
-A row is recognised by its keys, or read through a mapping of columns. A bad row is reported as file:line: reason.
-Never: repairs what a row says, or lets a row's text become a control symbol.
+The format is recognised by a row's keys or given as a mapping of columns; a bad row is reported as file:line: reason.
+Never: repairs a row, or lets text become a control token.
 """

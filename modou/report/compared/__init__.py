@@ -1,6 +1,5 @@
-"""In: what `modou compare` found (compare.json). Out: its page, one file that needs no network and no JavaScript.
+"""In: the numbers of `modou compare` (compare.json). Out: one HTML page that needs neither network nor JavaScript.
 
-One file a theme. A run has one colour and one mark through all figures. Sections whose numbers are missing are left
-out, and the page says so.
-Never: measures, or shows a number that is not in the dictionary or derived from it.
+One file a theme; a run has the same colour and mark in every figure. Never: measures, or shows a number that is not in
+compare.json or derived from it.
 """

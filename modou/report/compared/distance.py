@@ -9,6 +9,7 @@ from modou.report.compared.runs import Compared, Run, breadth
 from modou.report.figures import Canvas, draw
 from modou.report.markup import Child, Html, element, joined, table
 from modou.report.parts import Section, datum
+from modou.settings.methods import METHODS
 
 _AWAY = 11.0
 """CSS pixels between a point and its name."""
@@ -61,7 +62,8 @@ def _figure(page: Compared, number: int, judge: str) -> Html | None:
 
 def _point(run: Run, judge: str) -> _Point | None:
     x, y = run.mean("kl"), run.mean("judges", judge)
-    if x is None or y is None or v.words_at(run.values, "method") == "pretrain":
+    method = METHODS.get(v.words_at(run.values, "method") or "")
+    if x is None or y is None or (method is not None and not method.answers):
         return None  # what never saw a question is so far away that the others would be one point
     training = run.group("training")
     looks = v.groups(training, "history") if v.words_at(training, "judge") == judge else []

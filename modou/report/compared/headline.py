@@ -30,7 +30,7 @@ def headline(page: Compared) -> Html:
 
 def _asked(page: Compared) -> Html | str:
     if not page.runs:
-        return page.words("comparison_empty")
+        return page.words("compared_empty")
     key = "compared_lead" if page.rivals else "compared_lead_one"
     return page.words.rich(key, first=element("b", page.runs[0].name))
 
@@ -43,7 +43,7 @@ def _outcome(page: Compared, run: Run) -> Html:
 def _first(page: Compared, run: Run) -> Html:
     """What it does, in the figures that come nearest to what was asked for."""
     words = page.words
-    found = [(words.named("kept", rule), run.value(words.share, "rules", rule)) for rule in run.group("rules")]
+    found = [(words.rule(rule), run.value(words.share, "rules", rule)) for rule in run.group("rules")]
     found += [
         (words("mean_score", judge=page.named(judge)), run.value(words.decimal, "judges", judge))
         for judge in page.judges

@@ -27,10 +27,8 @@ def _rows(page: Compared) -> Iterator[list[Child]]:
 
     yield row(words("measure_ended"), words("measure_ended_means"), words.share, "ended")
     for rule in dict.fromkeys(rule for run in page.runs for rule in run.group("rules")):
-        means = _twin(page, "real_poems", f"real.{rule}")
-        if rule == "exact":
-            means = _twin(page, "commonest", "majority.exact")
-        yield row(words.named("kept", rule), means, words.share, "rules", rule)
+        means = _twin(page, "real", f"real.{rule}") or _twin(page, "commonest", f"majority.{rule}")
+        yield row(words.rule(rule), means, words.share, "rules", rule)
     for judge in page.judges:
         name = words("mean_score", judge=page.named(judge))
         yield row(name, words("measure_score_means"), words.decimal, "judges", judge)
@@ -57,7 +55,7 @@ def _explained(name: str, means: Child) -> Html:
 
 
 def _twin(page: Compared, said: str, path: str) -> Html | None:
-    """What a share must be read beside: what the commonest answer would get, or what real poems keep of the rule."""
+    """What a share must be read beside: what the commonest answer, or those in the file, keep of the rule."""
     words = page.words
     share = page.shown(words.share, f"{path}.share")
     if share is None:

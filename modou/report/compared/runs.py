@@ -113,12 +113,14 @@ class Compared(Page):
         return found if any(same) else list(told)
 
     def named(self, judge: str) -> str:
-        """A judge as it is spoken of: a rule, the rules, or the folder of a reward model."""
-        return self.words(f"judge_{judge}") if self.is_rule(judge) else Path(judge).name or judge
+        """A judge as it is spoken of: the rules, those of one task, or the folder of a reward model."""
+        if judge == RULES:
+            return self.words("judge_rules")
+        return self.words("judge_task", name=judge) if self.is_rule(judge) else Path(judge).name or judge
 
     def is_rule(self, judge: str) -> bool:
-        """Whether a judge is a rule, which cannot be deceived."""
-        return self.words.has(f"judge_{judge}")
+        """Whether a judge is the rules of a task, which cannot be deceived, and no reward model."""
+        return judge == RULES or v.group(self.values, "judges").get(judge) == "rules"
 
 
 def short(name: str, most: int = LABEL) -> str:

@@ -1,5 +1,4 @@
-"""In: the page being written (values and words). Out: one section of it as HTML, or nothing where its numbers miss.
+"""In: the page being written. Out: one section as HTML, or None where its numbers are missing.
 
-One file a theme, in the order of the page.
-Never: reads or writes files.
+One file a theme. Never: reads or writes files.
 """

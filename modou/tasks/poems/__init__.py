@@ -1,1 +1,1 @@
-"""Tang poems: forms, rhymes and acrostics that rules can check."""
+"""Tang poems: forms, rhymes and acrostics that rules can check; `task` ties the files together."""

@@ -16,8 +16,9 @@ def verse_credits(text: str, order: Order) -> Iterator[Credit]:
     even lines before, its being new; and that the last line is the last.
 
     Each names the one place where it was decided: a line's length at what is no Chinese character, or else where it
-    ends, or should have; a rhyme at the last character. The first even line cannot miss a rhyme: it earns what share
-    of the others find one to it.
+    ends, or should have; a rhyme at the last character of a line that has one to find. The first even line has none,
+    and earns nothing for the rhymes of the others: paid for them, GRPO learned to begin with the commonest rhyme (three
+    poems in four ended on en or in; one in seven does in real verse).
     """
     count, length = FORMS[order.form]
     spans = spans_of(text)
@@ -29,11 +30,9 @@ def verse_credits(text: str, order: Order) -> Iterator[Credit]:
         yield Credit(f"new {place}", float(line not in lines[:place]), start, end)
         if order.head is not None:
             yield _at(f"head {place}", line[0] == order.head[place], start)
-    ends, kept = [end - 1 for _, end in spans[1:count:2]], _rhymed([line[-1] for line in lines[1::2]])
-    if kept:
-        yield _at("rhyme 0", sum(kept) / len(kept), ends[0])
-    for place, (rhymed, end) in enumerate(zip(kept, ends[1:], strict=True), 1):
-        yield _at(f"rhyme {place}", rhymed, end)
+    kept = _rhymed([line[-1] for line in lines[1::2]])
+    for place, (rhymed, (_, end)) in enumerate(zip(kept, spans[3:count:2], strict=True), 1):
+        yield _at(f"rhyme {place}", rhymed, end - 1)
     yield _at("end", len(spans) == count, spans[count][0] if len(spans) > count else len(text))
 
 

@@ -26,16 +26,20 @@ from modou.data.conversation import Template
 from modou.data.examples import Question
 from modou.model.gpt import GPT
 from modou.tasks.poems import verse as poems
+from modou.tasks.poems.settings import SETTINGS, PoemSettings
 from modou.train.rollouts import Answer, assemble, places_of_tokens
 
-ECHOES = 1 / 3
-"""Share of the versions in which one even line ends as another does, and nothing else is changed."""
-CANDIDATES = 8
-"""Characters drawn for the end of a line that is to rhyme, of which one is taken. The more, the stranger it may be."""
+Verses = Sequence[tuple[Question, str]]
+"""Questions, and a poem for each."""
 
 
 def own_endings(
-    model: GPT, template: Template, verses: Sequence[tuple[Question, str]], count: int, dice: random.Random
+    model: GPT,
+    template: Template,
+    verses: Verses,
+    count: int,
+    dice: random.Random,
+    settings: PoemSettings = SETTINGS,
 ) -> list[list[str]]:
     """Each verse up to `count` times, some of its even lines with a last character drawn from the model, which has read
     the question and the poem up to there, but with other ends; or one with that of another even line."""
@@ -43,12 +47,14 @@ def own_endings(
     made: list[list[str]] = []
     for (_, text), logs_EV in zip(verses, _unaware(model, template, verses, generator), strict=True):
         drawn_EK = _drawn(template, logs_EV, count, generator)
-        made.append(_changed(text, drawn_EK, dice))
+        made.append(_changed(text, drawn_EK, settings.echoes, dice))
     return made
 
 
-def rhymed(model: GPT, template: Template, verses: Sequence[tuple[Question, str]], dice: random.Random) -> list[str]:
-    """Each verse, its even lines after the first ended by that of CANDIDATES characters drawn from the model which the
+def rhymed(
+    model: GPT, template: Template, verses: Verses, dice: random.Random, settings: PoemSettings = SETTINGS
+) -> list[str]:
+    """Each verse, its even lines after the first ended by that of some characters drawn from the model which the
     ends before it made likeliest: how likely it is after them over how likely it is after others. No end comes twice.
     """
     generator = torch.Generator().manual_seed(dice.getrandbits(63))
@@ -58,7 +64,8 @@ def rhymed(model: GPT, template: Template, verses: Sequence[tuple[Question, str]
         rows = [row for row, text in enumerate(texts) if line < len(_ends(text))]
         aware = _end_logs(model, template, [_answer(template, verses[row][0], texts[row]) for row in rows])
         for row, logs_EV in zip(rows, aware, strict=True):
-            tokens_K = torch.multinomial(logs_EV[line].exp(), CANDIDATES, replacement=True, generator=generator)
+            chances_V = logs_EV[line].exp()
+            tokens_K = torch.multinomial(chances_V, settings.candidates, replacement=True, generator=generator)
             gains_K = (logs_EV - unaware[row])[line, tokens_K]
             ends = _ends(texts[row])
             best_first = [template.answer([int(token)]) for token in tokens_K[gains_K.argsort(descending=True)]]
@@ -68,9 +75,7 @@ def rhymed(model: GPT, template: Template, verses: Sequence[tuple[Question, str]
     return texts
 
 
-def _unaware(
-    model: GPT, template: Template, verses: Sequence[tuple[Question, str]], generator: torch.Generator
-) -> list[Tensor]:
+def _unaware(model: GPT, template: Template, verses: Verses, generator: torch.Generator) -> list[Tensor]:
     """What the model expects at the end of each even line, (E, V) log-probabilities a verse, where all ends before are
     such as it gives each couplet by itself."""
     couplets = [_couplets(text) for _, text in verses]
@@ -130,13 +135,13 @@ def _is_character(text: str) -> bool:
     return len(text) == 1 and poems.is_line(text)
 
 
-def _changed(text: str, drawn: Sequence[Sequence[str]], dice: random.Random) -> list[str]:
+def _changed(text: str, drawn: Sequence[Sequence[str]], echoes: float, dice: random.Random) -> list[str]:
     """Versions of `text`; `drawn`: of each even line, what may come at its end, each time another."""
     ends = _ends(text)
     made = dict[str, None]()
     for characters in zip(*drawn, strict=True):
         new = text
-        if len(ends) > 1 and dice.random() < ECHOES:
+        if len(ends) > 1 and dice.random() < echoes:
             place, again = dice.sample(ends, 2)
             new = _with_end(new, place, text[again])
         else:

@@ -13,13 +13,12 @@ from typing import Any
 
 from modou.corpora.named import TANG_POEMS, public_file
 from modou.tasks.poems.rhyme import rhymes
+from modou.tasks.poems.settings import SETTINGS, PoemSettings
 from modou.text.readers.book import open_text
 from modou.text.rules.simplify import converter
 
 FORMS: Mapping[str, tuple[int, int]] = {"五绝": (4, 5), "七绝": (4, 7), "五律": (8, 5), "七律": (8, 7)}
 """Lines and characters a line."""
-LONGEST_TITLE = 12
-"""Characters of a title that is asked for; longer ones tell a story of their own."""
 _LINE = re.compile(r"[^，。！？；、：\s]([^，。！？；、：\n]*[^，。！？；、：\s])?")
 _ONLY_CHARACTERS = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff〇]+")
 _NOTES = re.compile(r"[（(【\[].*?[）)】\]]|[\s　]+")
@@ -145,22 +144,24 @@ def question(order: Order, dice: random.Random) -> str:
     return dice.choice(BY_FORM).format(form=order.form)
 
 
-def orders(poems: Sequence[Poem], dice: random.Random) -> Iterator[tuple[Poem, Order]]:
-    """What each poem may have been written for: its title (half of them), the heads of its lines, its form alone."""
+def orders(
+    poems: Sequence[Poem], dice: random.Random, settings: PoemSettings = SETTINGS
+) -> Iterator[tuple[Poem, Order]]:
+    """What each poem may have been written for: its title, the heads of its lines, its form alone."""
     for poem in poems:
         drawn = dice.random()
-        if drawn < 0.5 and 0 < len(poem.title) <= LONGEST_TITLE:
+        if drawn < settings.by_title and 0 < len(poem.title) <= settings.longest_title:
             yield poem, Order(poem.form, title=poem.title)
-        elif drawn < 0.9:
+        elif drawn < settings.by_title + settings.by_head:
             yield poem, Order(poem.form, head=poem.head)
         else:
             yield poem, Order(poem.form)
 
 
 def with_other_heads(
-    asked: Iterable[tuple[Poem, Order]], poems: Sequence[Poem], dice: random.Random
+    asked: Iterable[tuple[Poem, Order]], poems: Sequence[Poem], dice: random.Random, settings: PoemSettings = SETTINGS
 ) -> Iterator[tuple[Poem, Order]]:
-    """The same, three quarters of the acrostics with other characters of the `poems` at the heads of their lines.
+    """The same, many of the acrostics with other characters of the `poems` at the heads of their lines.
 
     Anybody's name may be asked for, and most characters never begin a line of verse: a model that has copied none of
     them writes another rare one instead. So each is as likely as any other that two poems have. What stands in a single
@@ -169,7 +170,7 @@ def with_other_heads(
     found = Counter(character for poem in poems for character in set("".join(poem.lines)))
     characters = sorted(character for character, count in found.items() if count > 1)
     for poem, order in asked:
-        if order.head is not None and dice.random() < 0.75:
+        if order.head is not None and dice.random() < settings.other_heads:
             heads = dice.choices(characters, k=len(poem.lines))
             poem = replace(poem, lines=tuple(head + line[1:] for head, line in zip(heads, poem.lines, strict=True)))
             order = replace(order, head=poem.head)

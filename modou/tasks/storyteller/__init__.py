@@ -1,1 +1,1 @@
-"""Questions about the storyteller's world, whose answers are known."""
+"""Questions about the storyteller's world, whose answers are known; `task` ties the files together."""

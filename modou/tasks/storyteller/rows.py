@@ -2,23 +2,22 @@
 
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any
 
 from modou.corpora.storyteller.language import LanguageName
 from modou.corpora.storyteller.questions import Question, questions
+from modou.tasks.base import Row
+from modou.tasks.storyteller.settings import SETTINGS, StorytellerSettings
 
 PRACTICE_SEED, TEST_SEED = 1_000_000, 2_000_000
 """Added to the seed: no question of one file is about a world of another."""
-ASKED = 200
-"""Passages of a world before the next one."""
-MOST = 8
-"""Questions about a passage in one conversation: answers are three tokens long, the passage ninety."""
 
 
-def conversations(language: LanguageName, count: int, seed: int) -> Iterator[dict[str, Any]]:
+def conversations(
+    language: LanguageName, count: int, seed: int, settings: StorytellerSettings = SETTINGS
+) -> Iterator[Row]:
     """`count` passages, each with several questions and their answers, as rows of data; a pure function of its
     arguments."""
-    for asked in _passages(language, count, seed, MOST):
+    for asked in _passages(language, count, seed, settings.passages, settings.questions):
         messages: list[dict[str, str]] = []
         for number, one in enumerate(asked):
             said = f"{one.passage}\n{one.question}" if number == 0 else one.question
@@ -26,9 +25,9 @@ def conversations(language: LanguageName, count: int, seed: int) -> Iterator[dic
         yield {"messages": messages}
 
 
-def rows(language: LanguageName, count: int, seed: int) -> Iterator[dict[str, Any]]:
+def rows(language: LanguageName, count: int, seed: int, settings: StorytellerSettings = SETTINGS) -> Iterator[Row]:
     """`count` passages with a question each."""
-    for (asked,) in _passages(language, count, seed, 1):
+    for (asked,) in _passages(language, count, seed, settings.passages, 1):
         yield {
             "instruction": f"{asked.passage}\n{asked.question}",
             "output": asked.answer,
@@ -36,6 +35,6 @@ def rows(language: LanguageName, count: int, seed: int) -> Iterator[dict[str, An
         }
 
 
-def _passages(language: LanguageName, count: int, seed: int, most: int) -> Iterator[list[Question]]:
-    worlds = (islice(questions(language, seed * 1000 + number, most), ASKED) for number in range(count))
+def _passages(language: LanguageName, count: int, seed: int, of_a_world: int, most: int) -> Iterator[list[Question]]:
+    worlds = (islice(questions(language, seed * 1000 + number, most), of_a_world) for number in range(count))
     return islice(chain.from_iterable(worlds), count)

@@ -1,1 +1,4 @@
-"""A book as its owner has it becomes documents: one file a format."""
+"""In: a file or folder in any of the formats of a book. Out: documents of plain text. One file a format.
+
+Never: cleans.
+"""

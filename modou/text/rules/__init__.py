@@ -1,1 +1,4 @@
-"""The rules of cleaning: one file a rule."""
+"""In: lines of text. Out: the lines as a cleaning rule leaves them. One file a rule.
+
+Never: reads files.
+"""

@@ -1,4 +1,4 @@
-"""Several runs side by side: models.json, and models.html as one file that opens anywhere."""
+"""Several runs side by side, in English: models.json, and models.html as one file that opens anywhere."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from modou.messages import Language
 from modou.report import values as v
 from modou.report.figures import MODEL, MUTED, Canvas, draw
 from modou.report.markup import Child, Html, element, joined, table
@@ -18,12 +17,15 @@ from modou.report.values import Values
 from modou.report.words import Words
 from modou.storage import user_errors, write_json_atomically, write_text_atomically
 
+TITLE, LEAD = "Models compared", "Same data, same measures; fewer bits are better."
+EMPTY = "There are no runs to compare."
+FIGURE = "Bits per character on test chapters with 95% intervals: do not rank where they overlap"
 _SAMPLE = 500
 _NAME = 14
 """Characters of a name that fit beside the figure."""
 
 
-def write_comparison(reports: Sequence[Mapping[str, Any]], folder: Path, language: Language) -> Path:
+def write_comparison(reports: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     """Writes models.json and models.html into `folder`, each whole or not at all. Returns the path of the page.
 
     UserError: the folder cannot be written.
@@ -33,7 +35,7 @@ def write_comparison(reports: Sequence[Mapping[str, Any]], folder: Path, languag
         folder.mkdir(parents=True, exist_ok=True)
     write_json_atomically(folder / "models.json", {"models": [summary(report) for report in clean]})
     path = folder / "models.html"
-    write_text_atomically(path, comparison_page(clean, language))
+    write_text_atomically(path, comparison_page(clean))
     return path
 
 
@@ -59,18 +61,18 @@ def summary(report: Values) -> dict[str, Any]:
     }
 
 
-def comparison_page(reports: Sequence[Values], language: Language) -> str:
+def comparison_page(reports: Sequence[Values]) -> str:
     """The page as HTML text; the same dictionaries give the same bytes."""
-    words = Words(language)
+    words = Words("en")
     pages = [Page(report, words) for report in reports]
     parts: list[Child] = [
         element("p", words("kicker"), class_="kicker"),
-        element("h1", words("comparison_title")),
-        element("p", words("comparison_lead" if pages else "comparison_empty"), class_="question"),
+        element("h1", TITLE),
+        element("p", LEAD if pages else EMPTY, class_="question"),
     ]
     if pages:
         parts += [_figure(words, pages), _table(words, pages), _lengths(words, pages), _samples(words, pages)]
-    return document(words, words("comparison_title"), element("main", *parts), kind="page alone")
+    return document(words, TITLE, element("main", *parts), kind="page alone")
 
 
 def _name(report: Values) -> str:
@@ -129,12 +131,13 @@ def _figure(words: Words, pages: list[Page]) -> Html | None:
 
     height = 80 + 38 * len(rows)
     sizes = Canvas("wide", 760, height, (190, 20, 10, 44)), Canvas("narrow", 360, height, (112, 12, 10, 42))
-    caption = element("figcaption", words("comparison_figure"))
-    return element("figure", caption, draw("models", words("comparison_figure"), sizes, plot))
+    caption = element("figcaption", FIGURE)
+    return element("figure", caption, draw("models", FIGURE, sizes, plot))
 
 
 def _table(words: Words, pages: list[Page]) -> Html:
-    names = ("model", "bits", "interval", "parameters", "tokens", "speed", "memory", "generation")
+    head = ["Model", words("column_bits"), words("column_interval"), "Parameters", "Tokens read"]
+    head += ["Training tokens/s", "Memory (MB)", "Generated tokens/s"]
     rows: list[list[Child]] = [
         [
             _name(page.values),
@@ -148,7 +151,7 @@ def _table(words: Words, pages: list[Page]) -> Html:
         ]
         for page in pages
     ]
-    return table(words("comparison_table"), [words(f"column_{name}") for name in names], rows, kind="numbers")
+    return table("One row a model", head, rows, kind="numbers")
 
 
 def _lengths(words: Words, pages: list[Page]) -> Html | None:
@@ -163,12 +166,12 @@ def _lengths(words: Words, pages: list[Page]) -> Html | None:
         ]
         for page in pages
     ]
-    head = [words("column_model"), *(words("times", n=n) for n in times)]
+    head = ["Model", *(f"{n}×" for n in times)]
     return element(
         "section",
-        element("h2", words("lengths_title")),
-        element("p", words("lengths_question"), class_="question"),
-        table(words("lengths_table"), head, rows, kind="numbers"),
+        element("h2", "Beyond the training length"),
+        element("p", "How do bits per character change when the window is longer than in training?", class_="question"),
+        table("Window as a multiple of the training length", head, rows, kind="numbers"),
         id="lengths",
     )
 
@@ -180,4 +183,4 @@ def _samples(words: Words, pages: list[Page]) -> Html | None:
     body = joined(
         joined([element("h3", _name(page.values)), passage(page, sample, _SAMPLE)]) for page, sample in written
     )
-    return element("section", element("h2", words("comparison_samples")), body, id="samples")
+    return element("section", element("h2", "A sample of each"), body, id="samples")

@@ -5,12 +5,13 @@ checked when something was known about it, and as a violation when it says other
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from modou.corpora.storyteller.language import LanguageName
-from modou.corpora.storyteller.parser import parse, sentences_of
+from modou.corpora.storyteller.language import LanguageName, load_language
 from modou.corpora.storyteller.state import State
+from modou.text.rules.headings import candidate
+from modou.text.rules.sentences import split_sentences
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def contradictions(text: str, language: LanguageName = "zh") -> Count:
     sentences = parsed = 0
     for sentence in sentences_of(text):
         sentences += 1
-        event = parse(sentence, language)
+        event = load_language(language).parse(sentence)
         if event is None:
             continue
         parsed += 1
@@ -51,3 +52,11 @@ def contradictions(text: str, language: LanguageName = "zh") -> Count:
             violated[check.relation] += not check.agrees
     by_kind = {relation: Tally(n, violated[relation]) for relation, n in sorted(checked.items())}
     return Count(checked.total(), violated.total(), by_kind, sentences, parsed)
+
+
+def sentences_of(text: str) -> Iterator[str]:
+    """The sentences of raw or cleaned text, headings left out."""
+    for line in text.splitlines():
+        if line.strip() and candidate(line) is None:
+            for sentence in split_sentences(line.strip()):
+                yield sentence.strip()

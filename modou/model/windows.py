@@ -1,0 +1,73 @@
+"""The log-probability of every token of a text of any length, through overlapping windows.
+
+Windows are as long as the context and start half a context apart; a window scores only its second half (the first
+window all of it). So each token is scored once, with at least half a context before it where the text has as much.
+
+Shapes: N windows, T positions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from modou.model.gpt import GPT
+from modou.model.scoring import POSITIONS_AT_ONCE, score_tokens
+
+
+@dataclass(frozen=True)
+class _Window:
+    text: int
+    start: int
+    end: int
+    first_scored: int
+
+
+def score_texts(model: GPT, texts: Sequence[Sequence[int]], context: int | None = None) -> list[NDArray[np.float64]]:
+    """For each text, given as token ids, log p (in nats) of each id after the first, given those before it.
+
+    context: the windows' length in tokens (None: the training context). The model is left in the mode it came in.
+    """
+    length = context or model.settings.context
+    ids = [torch.as_tensor(text, dtype=torch.long) for text in texts]
+    log = [np.zeros(len(text) - 1) for text in ids]
+    windows = [window for index, text in enumerate(ids) for window in _windows(index, len(text) - 1, length)]
+    rows = max(1, POSITIONS_AT_ONCE // length)
+    was_training = model.training
+    model.eval()
+    try:
+        for first in range(0, len(windows), rows):
+            _score(model, windows[first : first + rows], ids, log)
+    finally:
+        model.train(was_training)
+    return log
+
+
+def _windows(text: int, targets: int, context: int) -> list[_Window]:
+    half = max(1, context // 2)
+    windows: list[_Window] = []
+    start = scored = 0
+    while scored < targets:
+        end = min(start + context, targets)
+        windows.append(_Window(text, start, end, scored))
+        scored = end
+        start += half
+    return windows
+
+
+@torch.inference_mode()
+def _score(
+    model: GPT, windows: Sequence[_Window], ids: Sequence[torch.Tensor], log: Sequence[NDArray[np.float64]]
+) -> None:
+    width = max(w.end - w.start for w in windows)  # a short text fills no window
+    inputs_NT = torch.zeros(len(windows), width, dtype=torch.long)
+    targets_NT, scored_NT = torch.zeros_like(inputs_NT), torch.zeros_like(inputs_NT)
+    for row, w in enumerate(windows):
+        inputs_NT[row, : w.end - w.start] = ids[w.text][w.start : w.end]
+        targets_NT[row, : w.end - w.start] = ids[w.text][w.start + 1 : w.end + 1]
+        scored_NT[row, w.first_scored - w.start : w.end - w.start] = 1
+    log_NT = score_tokens(model, inputs_NT, targets_NT, scored_NT).double().numpy()
+    for row, w in enumerate(windows):
+        log[w.text][w.first_scored : w.end] = log_NT[row, w.first_scored - w.start : w.end - w.start]

@@ -1,0 +1,169 @@
+"""`modou align TASK`: from a task's data to models that can be compared, in one command.
+
+The recipe of the task (modou.tasks.base) names the stages and what each begins from. Every stage is a run folder (or a
+file) of its own below one folder, made by the same functions as the single commands. The same command goes on where it
+stopped.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from modou import storage
+from modou.errors import UserError
+from modou.messages import named, text
+from modou.pipeline.compare import compare
+from modou.pipeline.pairs import write_pairs
+from modou.pipeline.runner import Request, run
+from modou.pipeline.task import write_task
+from modou.runs.record import book_source, examples_source, judge_source, run_source
+from modou.settings.base import merge
+from modou.settings.methods import METHODS
+from modou.settings.presets import read_preset
+from modou.settings.sampling import SamplingSettings
+from modou.settings.train import Trained
+from modou.tasks.base import PAIRS, Recipe, Stage, Task
+from modou.tasks.registry import TASKS, named_task
+from modou.train.events import Event, Notice, RunEnded
+
+T = TypeVar("T", bound=Trained)
+Start = Callable[[], Iterator[Event]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stage, ready to start. `made`: the file that shows that it is done; None: it knows by itself."""
+
+    name: str
+    start: Start
+    made: Path | None = None
+
+
+@dataclass(frozen=True)
+class TaskStages:
+    """The stages of a task below one folder."""
+
+    task: Task
+    folder: Path
+    minutes: float
+    should_stop: Callable[[], bool]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The task's."""
+        return self.task.recipe
+
+    def settings(self, name: str, root: type[T]) -> T:
+        """A stage's settings, its minutes scaled."""
+        tables = part_settings(self.task, name)
+        minutes = tables.get("train", {}).get("minutes")
+        if minutes:
+            tables = merge(tables, {"train": {"minutes": self.minutes / self.recipe.minutes * minutes}})
+        if reference := self.recipe.stage(name).reference:
+            tables = merge(tables, {"reward": {"reference": str(self.folder / reference)}})
+        return root.parse(tables)
+
+    def parts(self, methods: tuple[str, ...]) -> list[Part]:
+        """Those that cannot be left out, and the methods, in the recipe's order."""
+        chosen = [stage for stage in self.recipe.stages if not stage.optional or stage.name in methods]
+        return [Part(stage.name, self._start(stage, methods), self._made(stage, methods)) for stage in chosen]
+
+    def _start(self, stage: Stage, methods: tuple[str, ...]) -> Start:
+        """What makes a stage, with everything it is told."""
+        match stage.kind:
+            case "task":
+                return partial(write_task, self.task.name, self._data())
+            case "pairs":
+                begun = self.folder / stage.after, self._data(stage.data)
+                return partial(write_pairs, *begun, self._data(PAIRS), "", self._sampling(stage))
+            case "compare":
+                runs = [self.folder / name for name in self._compared(stage, methods)]
+                judges = list(dict.fromkeys(self._judge(one) for one in self.recipe.stages if one.judge))
+                asked = (self.recipe.questions, self._sampling(stage), self.folder)
+                return partial(compare, runs, self._data(stage.data), judges, "", *asked)
+            case method:
+                return partial(self._train, stage, self.settings(stage.name, METHODS[method].settings))
+
+    def _train(self, stage: Stage, settings: Trained) -> Iterator[Event]:
+        """A run of a method of training. What it reads may be made by the stages before: it is looked at only now."""
+        sources = {
+            "book": lambda: book_source(stage.corpus or str(self._data(stage.data))),
+            "base": lambda: run_source(self.folder / stage.after),
+            "data": lambda: examples_source(self._data(stage.data)),
+            "judge": lambda: judge_source(self._judge(stage), tuple(TASKS)),
+        }
+        inputs = {name: sources[name]() for name in METHODS[stage.kind].inputs}
+        return run(Request(stage.kind, inputs, settings, self.folder / stage.name), self.should_stop)
+
+    def _made(self, stage: Stage, methods: tuple[str, ...]) -> Path | None:
+        match stage.kind:
+            case "task":
+                return self._data(stage.data)
+            case "pairs":
+                return self._data(PAIRS)
+            case "compare":  # a method that was added later is compared with the others, which are asked again
+                made, names = self.folder / "compare.json", set(self._compared(stage, methods))
+                return made if made.exists() and names <= set(storage.read_json(made)["runs"]) else None
+            case _:
+                return None
+
+    def _data(self, file: str = "") -> Path:
+        return self.folder / "data" / file
+
+    def _judge(self, stage: Stage) -> str:
+        """A reward model's folder, or the name of a task."""
+        is_stage = any(stage.judge == other.name for other in self.recipe.stages if other.kind == "reward")
+        return str(self.folder / stage.judge) if is_stage else stage.judge
+
+    def _sampling(self, stage: Stage) -> SamplingSettings:
+        """As the run that a stage begins from believes, nothing cut off."""
+        usual = SamplingSettings.parse(part_settings(self.task, stage.after).get("sampling", {}))
+        return SamplingSettings(temperature=1.0, top_p=1.0, tokens=usual.tokens)
+
+    def _compared(self, stage: Stage, methods: tuple[str, ...]) -> list[str]:
+        """The run that the others are set against, those that it came from, and what the methods made."""
+        line = [stage.after]
+        while before := self.recipe.stage(line[-1]).after:
+            line.append(before)
+        return [*line, *(name for name in self.recipe.methods if name in methods)]
+
+
+def align(
+    name: str,
+    folder: Path,
+    minutes: float | None = None,
+    methods: tuple[str, ...] = (),
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """All stages of a task; what is done is skipped. UserError: no such task or method, a stage was begun otherwise."""
+    task = named_task(name)
+    known = task.recipe.methods
+    for method in methods:
+        if method not in known:
+            raise UserError("align.no_such_method", method=method, task=name, methods=", ".join(known))
+    parts = TaskStages(task, folder, minutes or task.recipe.minutes, should_stop).parts(methods or known)
+    for number, part in enumerate(parts, 1):
+        yield Notice(text("align.part", number=number, of=len(parts), name=title(part.name)))
+        if part.made is not None and part.made.exists():
+            yield Notice(text("align.part_done", path=part.made))
+            continue
+        for event in part.start():
+            yield event
+            if isinstance(event, RunEnded) and not event.finished:
+                return
+        if should_stop():
+            yield RunEnded(folder, False)
+            return
+
+
+def title(part: str) -> str:
+    """What a stage is called: a method as its group of options is; what has no message, by its own name."""
+    return named("help.group", part) if part in METHODS else named("align.part", part)
+
+
+def part_settings(task: Task, part: str) -> dict[str, Any]:
+    """The settings of a stage: its own over those of the preset of its name (poems.sft)."""
+    stage, file = task.recipe.stage(part), task.recipe.file
+    return merge(read_preset(f"{file}.{part}", stage.kind) if file else {}, dict(stage.settings))

@@ -1,0 +1,34 @@
+"""The tasks by name: what `modou task` and `modou align` make, and what `--judge` may name."""
+
+from modou.corpora.named import STORYTELLERS
+from modou.errors import UserError
+from modou.tasks.base import Facts, Task
+from modou.tasks.poems.task import Poems
+from modou.tasks.storyteller.task import storyteller
+
+EXACT = Task()
+"""The task of questions that name none."""
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        EXACT,
+        Poems(),
+        *map(storyteller, STORYTELLERS),
+    )
+}
+
+
+def named_task(name: str) -> Task:
+    """The task of that name. UserError: none that has data and a recipe."""
+    names = [task.name for task in TASKS.values() if task.recipe.stages]
+    if name not in names:
+        raise UserError("align.no_such_task", name=name[:60], names=", ".join(names))
+    return TASKS[name]
+
+
+def task_of(facts: Facts) -> Task:
+    """The task that a question belongs to. UserError: it names one that is not here."""
+    name = str(facts.get("task", EXACT.name))
+    if name not in TASKS:
+        raise UserError("align.no_such_task", name=name[:60], names=", ".join(TASKS))
+    return TASKS[name]
