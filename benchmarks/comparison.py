@@ -80,7 +80,7 @@ def _name(report: Values) -> str:
 
 
 def _parameters(report: Values) -> float | None:
-    return v.number(report, "model.parameters.total", "model.total")
+    return v.number(report, "model.total")
 
 
 def _generation(report: Values) -> float | None:
