@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PackedRows:
-    """Inputs, targets (-100 outside the loss mask), and for each position the start of its conversation, each (R, T)."""
+    """Inputs, targets (-100 outside the loss mask), and the start of each position's conversation, each (R, T)."""
 
     ids_RT: Ints
     target_RT: Ints
@@ -59,8 +59,8 @@ class Documents:
 class Packing:
     """Batches of conversations as a pure function of (seed, step): every conversation once per epoch.
 
-    Bin packing depends on the lengths alone, so every epoch has the same number of rows. Which conversations of a length
-    go into which bin, and the order of the rows, is drawn anew each epoch.
+    Bin packing depends on the lengths alone, so every epoch has the same number of rows. Which conversations of a
+    length go into which bin, and the order of the rows, is drawn anew each epoch.
     """
 
     def __init__(self, conversations: Texts, room: int, batch: int, packed: bool, seed: int) -> None:

@@ -1,7 +1,7 @@
 """Batches of preference pairs, for the reward model and for DPO.
 
-Consecutive pairs with the same chosen answer stay adjacent in every epoch's order, and a batch encodes each conversation
-once (Ouyang et al. 2022, section 3.5).
+Consecutive pairs with the same chosen answer stay adjacent in every epoch's order, and a batch encodes each
+conversation once (Ouyang et al. 2022, section 3.5).
 
 Shapes: P pairs of a batch, B rows (at most 2P), T positions.
 """
