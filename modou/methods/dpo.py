@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from modou.data.conversation import Message, Template
-from modou.data.examples import quick, taken
+from modou.data.examples import select, subsample_indices
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
 from modou.methods.base import CPU, SHOWN, answers, drift
@@ -105,9 +105,9 @@ class DpoMethod(PairMethod[DpoRun]):
         """The base's weights twice, to train and as the reference, and the objective."""
         seen, held_out = self.divided(settings.dpo.held_out, settings.train.seed)
         objective = Dpo(
-            pairs=taken(self.data.pairs, seen),
-            held_out=taken(self.data.pairs, quick(held_out)),
-            prompts=taken(self.data.questions, held_out[:SHOWN]),
+            pairs=select(self.data.pairs, seen),
+            held_out=select(self.data.pairs, subsample_indices(held_out)),
+            prompts=select(self.data.questions, held_out[:SHOWN]),
             reference=self.load().eval().requires_grad_(False).to(world.device),
             template=self.template,
             sampling=settings.sampling.changed(samples=1),
@@ -123,7 +123,7 @@ class DpoMethod(PairMethod[DpoRun]):
         """Loss and accuracy on held-out pairs, answers, and what became of the text it was pretrained on."""
         _, objective = self.make(settings, CPU)
         _, held_out = self.divided(settings.dpo.held_out, settings.train.seed)
-        objective = replace(objective, held_out=taken(self.data.pairs, held_out))
+        objective = replace(objective, held_out=select(self.data.pairs, held_out))
         before, after = load_model(self.base)[0], load_model(self.run, which)[0]
         return {
             **objective.evaluate(after),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from modou.data.conversation import Encoded, Message, Template
-from modou.data.examples import Judged, Judgements, quick, read_judgements, taken
+from modou.data.examples import Judged, Judgements, read_judgements, select, subsample_indices
 from modou.data.order import example_at
 from modou.data.packing import fill
 from modou.data.shards import IGNORE
@@ -192,10 +192,10 @@ class KtoMethod(PreferenceMethod[KtoRun, Judgements]):
     def make(self, settings: KtoRun, world: World) -> tuple[GPT, Kto]:
         """The base's weights twice, to train and as the reference, and the objective."""
         seen, held_out = self.divided(settings.kto.held_out, settings.train.seed)
-        shown = list(dict.fromkeys(taken(self.data.questions, held_out)))[:SHOWN]
+        shown = list(dict.fromkeys(select(self.data.questions, held_out)))[:SHOWN]
         objective = Kto(
-            answers=taken(self.data.answers, seen),
-            held_out=taken(self.data.answers, quick(held_out)),
+            answers=select(self.data.answers, seen),
+            held_out=select(self.data.answers, subsample_indices(held_out)),
             prompts=shown,
             reference=self.load().eval().requires_grad_(False).to(world.device),
             template=self.template,
@@ -212,7 +212,7 @@ class KtoMethod(PreferenceMethod[KtoRun, Judgements]):
         """The figures of held-out answers, answers of its own, and what became of the text it was pretrained on."""
         _, objective = self.make(settings, CPU)
         _, held_out = self.divided(settings.kto.held_out, settings.train.seed)
-        objective = replace(objective, held_out=taken(self.data.answers, held_out))
+        objective = replace(objective, held_out=select(self.data.answers, held_out))
         before, after = load_model(self.base)[0], load_model(self.run, which)[0]
         return {
             **objective.evaluate(after),

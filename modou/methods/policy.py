@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from modou.data.conversation import Template
-from modou.data.examples import Question, Questions, read_questions, split, taken
+from modou.data.examples import Question, Questions, read_questions, select, split
 from modou.data.order import example_at
 from modou.errors import UserError
 from modou.methods.base import CPU, Alignment, drift
@@ -265,8 +265,8 @@ class PolicyMethod(Alignment[P, Questions]):
         share = min(0.5, settings.rollout.held_out / count)
         seen, held_out = split(count, share, settings.train.seed, settings.rollout.held_out)
         return {
-            "questions": taken(self.data.items, seen),
-            "held_out": taken(self.data.items, held_out),
+            "questions": select(self.data.items, seen),
+            "held_out": select(self.data.items, held_out),
             "judge": make_judge(self.judge, self.template.tokenizer, world.device),
             "reference": self.load().eval().requires_grad_(False).to(world.device),
             "template": self.template,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from modou.data.conversation import Message, Template
-from modou.data.examples import Preferences, read_preferences, split, taken
+from modou.data.examples import Preferences, read_preferences, select, split
 from modou.methods.base import Alignment, Data
 from modou.runs.record import Record
 from modou.settings.train import Trained
@@ -50,7 +50,7 @@ class PreferenceMethod(Alignment[G, A]):
             places[question].append(place)
         every = list(places.values())
         seen, measured = split(len(every), held_out, seed)
-        return sorted(chain(*taken(every, seen))), sorted(chain(*taken(every, measured)))
+        return sorted(chain(*select(every, seen))), sorted(chain(*select(every, measured)))
 
     def steps_for(self, epochs: float, held_out: float, batch: int, seed: int) -> int:
         """Updates that read every example so many times."""

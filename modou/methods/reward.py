@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modou.data.examples import quick, taken
+from modou.data.examples import select, subsample_indices
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
 from modou.errors import UserError
@@ -162,8 +162,8 @@ class RewardMethod(PairMethod[RewardRun]):
         if isinstance(model, ImplicitGPT):
             model.reference.load_state_dict(load_weights(self.reference)[0].state_dict())
         objective = RewardObjective(
-            pairs=taken(self.data.pairs, seen),
-            held_out=taken(self.data.pairs, quick(held_out)),
+            pairs=select(self.data.pairs, seen),
+            held_out=select(self.data.pairs, subsample_indices(held_out)),
             settings=settings.reward,
             batch=settings.train.batch,
             seed=settings.train.seed,
@@ -176,7 +176,7 @@ class RewardMethod(PairMethod[RewardRun]):
         """How often the held-out pair's better answer gets the higher reward, by kind."""
         _, objective = self.make(settings, CPU)
         _, held_out = self.divided(settings.reward.held_out, settings.train.seed)
-        return replace(objective, held_out=taken(self.data.pairs, held_out)).evaluate(load_model(self.run, which)[0])
+        return replace(objective, held_out=select(self.data.pairs, held_out)).evaluate(load_model(self.run, which)[0])
 
 
 METHOD = RewardMethod

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from modou.data.conversation import Encoded, Message, Template
-from modou.data.examples import Conversations, quick, read_conversations, split, taken
+from modou.data.examples import Conversations, read_conversations, select, split, subsample_indices
 from modou.data.packing import Packing, fill
 from modou.data.shards import IGNORE
 from modou.errors import UserError
@@ -144,8 +144,8 @@ class SftMethod(Alignment[SftRun, Conversations]):
         held_out = self._held_out(settings)
         objective = Sft(
             conversations=self._packed(settings),
-            held_out=taken(self.data.encoded, quick(held_out)),
-            prompts=[messages[:-1] for messages in taken(self.data.messages, held_out[:SHOWN])],
+            held_out=select(self.data.encoded, subsample_indices(held_out)),
+            prompts=[messages[:-1] for messages in select(self.data.messages, held_out[:SHOWN])],
             template=self.template,
             sampling=settings.sampling.changed(samples=1),
             device=world.device,
@@ -158,7 +158,7 @@ class SftMethod(Alignment[SftRun, Conversations]):
     def measure(self, settings: SftRun, which: str | int) -> dict[str, Any]:
         """Loss on held-out answers before and after; bits per character on the base's own text before and after."""
         _, objective = self.make(settings, CPU)
-        objective = replace(objective, held_out=taken(self.data.encoded, self._held_out(settings)))
+        objective = replace(objective, held_out=select(self.data.encoded, self._held_out(settings)))
         before, after = load_model(self.base, extend=True)[0], load_model(self.run, which)[0]
         return {
             **objective.evaluate(after),
@@ -169,7 +169,7 @@ class SftMethod(Alignment[SftRun, Conversations]):
 
     def _packed(self, settings: SftRun) -> Packing:
         seen, _ = split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)
-        encoded = taken(self.data.encoded, seen)
+        encoded = select(self.data.encoded, seen)
         return Packing(encoded, self.shape.context, settings.train.batch, settings.sft.packed, settings.train.seed)
 
     def _held_out(self, settings: SftRun) -> list[int]:
