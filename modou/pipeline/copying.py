@@ -9,7 +9,7 @@ from modou.data.formats.columns import Columns
 from modou.data.formats.reading import read_examples
 from modou.evaluate.novelty import TrainText
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, line_of
+from modou.runs.record import Record, ancestors
 from modou.runs.stages import read_stage, require_stage
 from modou.settings.methods import METHODS
 from modou.text.corpus import Corpus
@@ -40,7 +40,7 @@ def sources_of(run: RunFolder) -> tuple[Learned, ...]:
     """What the run and those before it learned word by word, as far as it is still there unchanged: the answers of SFT,
     the better ones of preferences, the training chapters of the pretrained run."""
     found: list[Learned] = []
-    for one in line_of(run):
+    for one in ancestors(run):
         record = Record[Any].read(one)
         match METHODS[record.method].copies:
             case "book":

@@ -1,4 +1,4 @@
-"""Where a run stands, and its learning rate there: linear warm-up, constant, linear cool-down."""
+"""The progress of a run, and its learning-rate schedule: linear warm-up, constant, linear cool-down."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -9,27 +9,26 @@ from modou.settings.train import ScheduleSettings
 
 @dataclass
 class Progress:
-    """All that the loop must remember besides tensors, over all sittings of a run; kept in each checkpoint's
-    state.json."""
+    """The training loop's state besides tensors, saved in each checkpoint's state.json."""
 
     planned: int
-    """Updates in all as the settings say; they say another number once the run is extended."""
+    """Total steps as set by the settings; extending the run changes them."""
     steps: int
-    """Updates in all: as planned, or fewer where the time does not pay for them."""
+    """Total steps: as planned, or fewer if the time budget does not allow them."""
     step: int = 0
-    """Updates done."""
+    """Optimizer steps so far."""
     tokens: int = 0
-    """Loss units seen (tokens, for pretraining)."""
+    """Loss units so far (tokens, for pretraining)."""
     seconds: float = 0.0
     """Seconds spent in training steps."""
     best: float | None = None
-    """Best value of the objective's measure so far."""
+    """Smallest value of the objective's `measure` so far."""
     best_step: int = 0
     weights: str = "model"
-    """Which weights gave the newest evaluation's better value: "model" or "average"."""
+    """Which weights were better at the latest evaluation: "model" or "average"."""
 
     def note(self, value: float, weights: str) -> bool:
-        """Takes in an evaluation; True where it is the best so far."""
+        """Records an evaluation; returns whether it is the best so far."""
         self.weights = weights
         if math.isfinite(value) and (self.best is None or value < self.best):
             self.best, self.best_step = value, self.step
@@ -37,17 +36,17 @@ class Progress:
         return False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Back from plain values."""
+        """From `to_json`."""
         return cls(**values)
 
 
 def learning_rate_share(step: int, steps: int, settings: ScheduleSettings) -> float:
-    """Share of the peak rate at update `step` (0-based) of `steps`, in (0, 1]."""
+    """Learning rate at `step` (0-based) of `steps` / peak learning rate, in (0, 1]."""
     warm = round(settings.warmup * steps)
     cool = settings.cooldown * steps
     rising = (step + 1) / warm if step < warm else 1.0

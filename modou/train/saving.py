@@ -1,4 +1,4 @@
-"""Keeps a run on disk: checkpoints to resume from, metrics.jsonl and samples.jsonl that match them."""
+"""Saves and resumes training: checkpoints, with metrics.jsonl and samples.jsonl consistent with them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Resumed:
-    """What was found on disk."""
+    """The checkpoint that training resumes from."""
 
     progress: Progress
     path: Path
@@ -33,7 +33,7 @@ class Resumed:
 
 
 class CheckpointWriter:
-    """Saves and finds a training in its run folder; to resume, `identity` (hashes of corpus, tokenizer) must match."""
+    """Saves and resumes a run. identity: hashes of corpus, tokenizer and so on, which must match to resume."""
 
     def __init__(self, run: RunFolder, identity: dict[str, str], keep: int, log_every: int, world: World) -> None:
         self.run, self.identity, self.keep, self.log_every, self.world = run, identity, keep, log_every, world
@@ -47,7 +47,7 @@ class CheckpointWriter:
         progress: Progress,
         is_best: bool,
     ) -> Path:
-        """One checkpoint; every process must call it, the main one writes."""
+        """Saves a checkpoint. Collective: every process must call it, the main one writes."""
         tensors = {
             "model": {name: gather(tensor) for name, tensor in model.named_parameters()},
             "optimizer": collect_state(model, optimizers),
@@ -79,13 +79,17 @@ class CheckpointWriter:
         average: WeightAverage | None,
         objective: Objective,
     ) -> Resumed | None:
-        """Takes up the newest whole checkpoint. UserError: it belongs to another corpus, tokenizer or format."""
+        """Loads the newest intact checkpoint into the arguments; None if there is none. Lines logged after it are
+        removed.
+
+        UserError: it belongs to another corpus, tokenizer or format.
+        """
         if self.world.is_main:
             checkpoints.clean_up(self.run.checkpoints)
         self.world.barrier()
         found = checkpoints.newest(self.run.checkpoints)
         if found is None:
-            self._forget_after(0)
+            self._remove_lines_after(0)
             return None
         tensors, state = checkpoints.load(found.path)
         if state.get("format") != FORMAT:
@@ -103,20 +107,20 @@ class CheckpointWriter:
         progress = Progress.from_json(state["progress"])
         if self.world.is_main:
             checkpoints.point(self.run.checkpoints, progress.step, progress.best_step == progress.step)
-        self._forget_after(progress.step)
+        self._remove_lines_after(progress.step)
         return Resumed(progress, found.path, tuple(str(problem) for problem in found.problems))
 
     def log_step(self, event: Stepped) -> None:
-        """A line in metrics.jsonl, every `log_every` steps."""
+        """Appends a line to metrics.jsonl, every `log_every` steps."""
         if event.step % self.log_every == 0 or event.step == event.steps:
             self._append(self.run.metrics, {"kind": "step", **asdict(event)})
 
     def log_evaluation(self, event: Evaluated) -> None:
-        """A line in metrics.jsonl."""
+        """Appends a line to metrics.jsonl."""
         self._append(self.run.metrics, {"kind": "evaluation", **asdict(event)})
 
     def log_samples(self, event: Sampled) -> None:
-        """A line in samples.jsonl for each text."""
+        """Appends a line to samples.jsonl for each sample."""
         for sample in event.samples:
             self._append(self.run.samples, {"step": event.step, **sample})
 
@@ -124,8 +128,8 @@ class CheckpointWriter:
         if self.world.is_main:
             storage.append_line(path, _line(values))
 
-    def _forget_after(self, step: int) -> None:
-        """Lines of steps that a killed run wrote after its last checkpoint would be written twice: dropped."""
+    def _remove_lines_after(self, step: int) -> None:
+        """Steps after the last checkpoint are repeated: without this their lines would be there twice."""
         if not self.world.is_main:
             return
         for path in (self.run.metrics, self.run.samples):
@@ -135,8 +139,8 @@ class CheckpointWriter:
 
 
 def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """All state of optimizers, whole (not sharded), so that it fits any number of processes: {"parameter name/state
-    name": tensor} on the CPU. Every process must call it."""
+    """The optimizers' state, unsharded, so that it fits any number of processes: {"parameter name/state name": tensor}
+    on the CPU. Collective: every process must call it."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {
         f"{names[parameter]}/{key}": gather(value)
@@ -147,7 +151,7 @@ def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer])
 
 
 def restore_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Puts what `collect_state` gave back, placed like the parameters of this process."""
+    """Restores what `collect_state` returned, sharded like the parameters of this process."""
     by_name: dict[str, dict[str, Tensor]] = {}
     for path, tensor in tensors.items():
         name, key = path.rsplit("/", 1)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from closeness import assert_close_sums
+from layouts import to_transformers
 from model_helpers import random_ids, random_model, shape
 from safetensors.torch import save_file
 
-from modou.model.layouts import to_transformers
 from modou.settings.model import ModelSettings
 
 transformers = pytest.importorskip("transformers")
