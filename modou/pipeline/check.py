@@ -9,7 +9,7 @@ from modou.data.conversation import Message, Segment, Template, segments
 from modou.data.formats.columns import Columns
 from modou.data.formats.example import Example
 from modou.data.formats.reading import Examples, read_examples
-from modou.methods.sft import marked
+from modou.methods.sft import with_control_tokens
 from modou.runs.folder import RunFolder
 
 SHOWN = 2
@@ -60,7 +60,7 @@ def check(path: Path, columns: str = "", base: Path | None = None) -> Checked:
         return Checked(path, examples, tuple(_shown(examples, None)))
     folder = RunFolder(base)
     folder.require()
-    tokenizer, shape, _ = marked(folder)
+    tokenizer, shape, _ = with_control_tokens(folder)
     template, context = Template(tokenizer), shape.context
     lengths = sorted(
         len(template.encode(messages)) for placed in examples.placed for messages in conversations(placed.example)

@@ -31,7 +31,7 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World
 from modou.train.policy import kl_k1
-from modou.train.rollouts import Answer, Judge, assemble, roll_out
+from modou.train.rollouts import Answer, Judge, pad_answers, sample_answers
 
 CPU = World(torch.device("cpu"))
 SHOWN = 5
@@ -78,7 +78,7 @@ def compare(
         model, own, _ = load_model(folder, extend=True)
         answers: list[Answer] = []
         for start in range(0, len(asked), AT_ONCE):
-            answers += roll_out(model, Template(own), asked[start : start + AT_ONCE], 1, sampling, start, CPU)
+            answers += sample_answers(model, Template(own), asked[start : start + AT_ONCE], 1, sampling, start, CPU)
             yield StageProgress("evaluate", number * len(asked) + len(answers), len(folders) * len(asked))
         name = folder.path.name if folder.path.name not in found else str(folder.path)
         found[name] = evaluation.measure(folder, model, answers)
@@ -170,7 +170,7 @@ class Evaluation:
 def measures(answers: Sequence[Answer], model: GPT, reference: GPT, temperature: float) -> dict[str, Any]:
     """Share of ended and of empty answers, mean length in tokens, KL to the reference (nats per answer), distinct-2."""
     texts = [answer.text for answer in answers]
-    padded = assemble(answers)
+    padded = pad_answers(answers)
     tensors = padded["ids_NT"], padded["target_NT"], padded["mask_NT"]
     own_NT, reference_NT = (score_tokens(one, *tensors, temperature) for one in (model, reference))
     kl_N = kl_k1(own_NT, reference_NT).sum(1)

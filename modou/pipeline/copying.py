@@ -9,7 +9,7 @@ from modou.data.formats.columns import Columns
 from modou.data.formats.reading import read_examples
 from modou.evaluate.novelty import TrainText
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, line_of
+from modou.runs.record import Record, ancestors
 from modou.runs.stages import read_stage, require_stage
 from modou.settings.methods import METHODS
 from modou.text.corpus import Corpus
@@ -40,7 +40,7 @@ def sources_of(run: RunFolder) -> tuple[Source, ...]:
     """The data on which the run and its ancestors were trained by maximum likelihood, as far as it still exists
     unchanged: answers of SFT, chosen answers of preference pairs, training chapters of the pretraining run."""
     found: list[Source] = []
-    for one in line_of(run):
+    for one in ancestors(run):
         record = Record[Any].read(one)
         match METHODS[record.method].copies:
             case "book":

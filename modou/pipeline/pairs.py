@@ -22,7 +22,7 @@ from modou.tasks.base import Drafts, Row, Task
 from modou.tasks.registry import task_of
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World
-from modou.train.rollouts import Answer, roll_out
+from modou.train.rollouts import Answer, sample_answers
 
 AT_ONCE = 64
 """Questions answered between two writes to the partial file."""
@@ -86,7 +86,7 @@ class _Writer:
         samples, warm = (
             [
                 answer
-                for answer in roll_out(self.model, self.template, asked, count, sampling, first, self.world)
+                for answer in sample_answers(self.model, self.template, asked, count, sampling, first, self.world)
                 if self.task.comparable(answer)
             ]
             for count, sampling in ((own.samples, self.sampling), (own.warm, warmer))
