@@ -10,16 +10,37 @@ import errno
 import hashlib
 import json
 import os
+import re
+import stat
 from collections.abc import Generator
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter
 
 from modou.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _REFUSED = (errno.EACCES, errno.EPERM)
 _NO_FOLDER_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_TORN = re.compile(rb'\[?(\{(".*)?)?\0*', re.DOTALL)
+"""How an unfinished line of ours looks: an object or a list of them, begun; a power cut may leave zeros."""
+_PIECE = 1 << 16
+
+SMALL = 1 << 20
+"""Bytes of a file written by hand, such as settings, at most."""
+LARGE = 1 << 26
+"""Bytes of any other file that is read whole, at most."""
+ROW = 1 << 24
+"""Bytes of one line of JSON, at most."""
+LOG = 1 << 30
+"""Bytes of a file of JSON lines, at most."""
+_DEEPEST = 100
+"""Lists and objects inside one another."""
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -85,17 +106,27 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Replace the content of `path` by `text` in UTF-8, newlines as given."""
-    write_bytes_atomically(path, text.encode("utf-8"))
+    write_bytes_atomically(path, _utf8(text))
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with each lone surrogate (half of a character, which no encoding can store) replaced by U+FFFD."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def _utf8(text: str) -> bytes:
+    return without_surrogates(text).encode("utf-8")
 
 
 def json_text(value: Any) -> str:
-    """`value` as indented JSON, Chinese kept readable. Tuples become lists."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    """`value` as indented JSON, Chinese kept readable. Tuples become lists; half a character, as names of files may
+    hold it, becomes U+FFFD."""
+    return without_surrogates(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def json_line(value: Any) -> str:
-    """`value` as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    """`value` as one line of JSON, halves of characters as in `json_text`."""
+    return without_surrogates(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def write_json_atomically(path: Path, value: Any) -> None:
@@ -103,74 +134,162 @@ def write_json_atomically(path: Path, value: Any) -> None:
     write_text_atomically(path, json_text(value) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """The value of a JSON file. UserError: missing, unreadable, not JSON."""
+def read_bytes(path: Path, most: int = LARGE) -> bytes:
+    """The content of a file of at most `most` bytes. UserError: missing, unreadable, larger, or no regular file (a
+    device or a pipe may never end)."""
     with user_errors(path):
-        data = path.read_bytes()
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise UserError("storage.not_a_file", path=path)
+        if found.st_size <= most:
+            with path.open("rb") as file:
+                data = file.read(found.st_size + 1)
+            if len(data) <= found.st_size:
+                return data
+    raise UserError("storage.too_large", path=path, most=most)
+
+
+def is_missing(error: UserError) -> bool:
+    """Whether a file could not be read because there is none."""
+    return isinstance(error.__cause__, FileNotFoundError)
+
+
+def parse_json(data: bytes | str) -> Any:
+    """The value of a JSON text. ValueError: not JSON, nested too deep, or a number of thousands of digits."""
     try:
-        return json.loads(data)
+        value = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if is_deep(value):
+        raise ValueError("nested too deep")
+    return value
+
+
+def is_deep(value: Any) -> bool:
+    """Whether lists and objects lie inside one another deeper than any that somebody wrote: they end Python's stack."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(cast(dict[str, Any], value).values())
+    return cast(list[Any], value) if isinstance(value, list) else []
+
+
+def parse_form(form: type[T], value: Any) -> T:
+    """`value` (of a JSON file) as the dataclass `form`, every field of the type that it is declared with.
+
+    ValueError: a field is missing, of another type, or out of bounds.
+    """
+    return TypeAdapter(form).validate_python(value)
+
+
+def read_json(path: Path, most: int = LARGE) -> Any:
+    """The value of a JSON file. UserError: missing, unreadable, larger than `most` bytes, not JSON."""
+    data = read_bytes(path, most)
+    try:
+        return parse_json(data)
     except ValueError as error:
-        raise UserError("storage.bad_json", path=path, reason=error) from None
+        raise UserError("storage.bad_json", path=path, reason=_reason(error)) from None
 
 
 def append_line(path: Path, text: str) -> None:
     """Append one JSON line in a single write. A torn last line, left by a crash, is dropped first.
 
-    `text` must not contain a newline. UserError: disk full, no permission, read-only.
+    `text` must not contain a newline. UserError: disk full, no permission, read-only; or what is there is no file of
+    JSON lines, and stays as it is.
     """
     assert "\n" not in text, "one line at a time"
     with user_errors(path), path.open("ab+", buffering=0) as file:
-        data = _mend_last_line(file) + text.encode("utf-8") + b"\n"
+        before, kept = _ending(file, path)
+        if kept < file.seek(0, os.SEEK_END):
+            file.truncate(kept)
+        data = before + _utf8(text) + b"\n"
         while data:
             data = data[file.write(data) :]
 
 
-def _mend_last_line(file: FileIO) -> bytes:
-    """Drop an unfinished last line. Returns what must precede the next one (a newline after a whole line)."""
+def require_log(path: Path) -> None:
+    """UserError unless `append_line` would append to `path`: there is no such file yet, or it holds JSON lines."""
+    with user_errors(path):
+        if path.exists():
+            with path.open("rb", buffering=0) as file:
+                _ending(file, path)
+
+
+def _ending(file: FileIO, path: Path) -> tuple[bytes, int]:
+    """What must precede the next line (a newline after a whole one), and how many bytes stay: all but a torn last line.
+
+    UserError: the first line is not JSON, or the last one does not look like the beginning of one of ours.
+    """
     size = file.seek(0, os.SEEK_END)
     if size == 0:
-        return b""
+        return b"", 0
+    first = _first_line(file)
+    if first.endswith(b"\n") and first.strip() and not _is_row(first):
+        raise UserError("storage.not_a_log", path=path)
     file.seek(size - 1)
     if file.read(1) == b"\n":
-        return b""
-    file.seek(0)
+        return b"", size
+    file.seek(max(0, size - ROW))
     tail = file.readall().rpartition(b"\n")[2]
-    if _is_json(tail):
-        return b"\n"
-    file.truncate(size - len(tail))
-    return b""
+    if _is_row(tail):
+        return b"\n", size
+    if not _TORN.fullmatch(tail):
+        raise UserError("storage.not_a_log", path=path)
+    return b"", size - len(tail)
 
 
-def _is_json(data: bytes) -> bool:
+def _first_line(file: FileIO) -> bytes:
+    """The first line with its end; what there is of it where it has none within a row's size."""
+    file.seek(0)
+    data = b""
+    while b"\n" not in data and len(data) < ROW and (piece := file.read(_PIECE)):
+        data += piece
+    head, newline, _ = data.partition(b"\n")
+    return head + newline
+
+
+def _is_row(data: bytes) -> bool:
+    """Whether a line is JSON as we write it: an object, or a list of them."""
     try:
-        json.loads(data)
+        return isinstance(parse_json(data), dict | list)
     except ValueError:
         return False
-    return True
 
 
 def read_jsonl(path: Path) -> list[Any]:
     """The values of all lines; none where there is no file. A torn last line is ignored.
 
-    UserError names the line that is not JSON anywhere else.
+    UserError names the line that is not JSON anywhere else, or is longer than a line may be.
     """
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    except OSError:
-        with user_errors(path):
-            raise
-    lines = data.split(b"\n")
+        lines = read_bytes(path, LOG).split(b"\n")
+    except UserError as error:
+        if is_missing(error):
+            return []
+        raise
     torn = lines.pop()
     values: list[Any] = []
     for number, line in enumerate(lines, start=1):
         try:
+            if len(line) > ROW:
+                raise ValueError(f"> {ROW >> 20} MB")
             if line.strip():
-                values.append(json.loads(line))
+                values.append(parse_json(line))
         except ValueError as error:
-            raise UserError("storage.bad_line", path=path, line=number, reason=error) from None
-    return [*values, json.loads(torn)] if torn.strip() and _is_json(torn) else values
+            raise UserError("storage.bad_line", path=path, line=number, reason=_reason(error)) from None
+    return [*values, parse_json(torn)] if torn.strip() and len(torn) <= ROW and _is_row(torn) else values
+
+
+def _reason(error: ValueError) -> str:
+    """The first words of an error: one of a number of thousands of digits may repeat them."""
+    return str(error)[:200]
 
 
 def sha256_file(path: Path) -> str:

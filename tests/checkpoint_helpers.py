@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from modou import storage
 from modou.runs import checkpoints
+from modou.runs.progress import Progress
+from modou.runs.state import CheckpointState
 
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
@@ -17,6 +20,12 @@ def groups(step: int, size: int = 5) -> dict[str, dict[str, Tensor]]:
     """Tensors that tell their step, so that a mixture of two states shows."""
     weight = torch.arange(size, dtype=torch.float32) + step
     return {"model": {"weight": weight, "bias": weight[:2] * 3}, "optimizer": {"weight.first": -weight}}
+
+
+def state(step: int, best: int | None = None, **more: Any) -> dict[str, Any]:
+    """state.json of a training at `step` whose best evaluation was at `best` (else at the same step)."""
+    progress = Progress(planned=100, steps=100, step=step, best=1.0, best_step=step if best is None else best)
+    return CheckpointState(progress, "model", {}).to_json() | more
 
 
 def save(folder: Path, step: int, keep: int = 2, best: bool = False, size: int = 5) -> Path:

@@ -23,6 +23,15 @@ def commands(readme: str) -> list[str]:
     return [line for line in lines if line.startswith("modou ")]
 
 
+def run(words: list[str], folder: Path, environment: dict[str, str]) -> str:
+    """What a command prints; nobody types to it."""
+    done = subprocess.run(
+        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, f"{words}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("readme", READMES)
 def test_the_commands_of_the_readme_work_as_written(readme: str, tmp_path: Path) -> None:
@@ -33,9 +42,13 @@ def test_the_commands_of_the_readme_work_as_written(readme: str, tmp_path: Path)
     assert len(listed) >= 8
     for line in listed:
         words = [sys.executable, "-m", *shlex.split(line)]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8")
-        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        run(words, tmp_path, environment)
     assert (tmp_path / "runs/steps/report.html").exists()
+    programs = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / readme).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert len(programs) == 1
+    assert run([sys.executable, "-c", programs[0]], tmp_path, environment).count("\n") > 5
 
 
 def test_both_readmes_show_the_same_commands() -> None:

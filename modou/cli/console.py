@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -12,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from modou.cli.plain import harmless, one_line
+from modou.cli.plain import escaped, harmless, one_line
 from modou.cli.signals import StopSignals
+from modou.cli.streams import given_input, is_first_process, notices, put, remark, shown_by
 from modou.messages import text
 
 if TYPE_CHECKING:
@@ -26,54 +26,39 @@ if TYPE_CHECKING:
 
 DONE, INTERRUPTED = 0, 130
 _COMPLAINTS = 20
+_LINE = 1000
+"""Characters of an answer to a question about keys that are read."""
 _GROUNDS = ("black on green", "black on bright_green")
-
-
-def prepare_streams() -> None:
-    """What a stream's encoding cannot write or read is replaced instead of ending the program."""
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            with contextlib.suppress(OSError, ValueError):
-                reconfigure(errors="replace")
 
 
 def say(page: str) -> None:
     """Text on standard output."""
-    print(page, flush=True)
-
-
-def remark(line: str) -> None:
-    """One line on standard error that is no error."""
-    print(one_line(line), file=sys.stderr, flush=True)
+    put(page)
 
 
 def fail(message: str) -> None:
     """The one line of an error."""
-    print(f"modou: {one_line(message)}", file=sys.stderr, flush=True)
+    put(f"modou: {one_line(message)}", stream=sys.stderr)
 
 
 def fail_internally() -> None:
     """The trace of an error of ours, and where to report it."""
-    print(traceback.format_exc(), file=sys.stderr)
+    put(traceback.format_exc(), stream=sys.stderr)
     fail(text("cli.internal"))
 
 
 def print_json(values: Any) -> None:
-    """One JSON object and nothing else on standard output. NaN and infinities are null."""
+    """One JSON object and nothing else on standard output. NaN and infinities are null; "notices" holds all notices."""
     from modou.report.values import finite
 
-    print(json.dumps(finite(values), ensure_ascii=False, indent=2, default=str), flush=True)
+    if notices.lines:
+        values = {**values, "notices": [*values.get("notices", []), *notices.lines]}
+    put(escaped(json.dumps(finite(values), ensure_ascii=False, indent=2, default=str)))
 
 
 def page_width() -> int:
     """Cells a help page may take."""
     return max(40, min(100, shutil.get_terminal_size((80, 24)).columns - 1))
-
-
-def is_first_process() -> bool:
-    """Whether this process speaks: under torchrun only the first does."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 @dataclass
@@ -88,13 +73,15 @@ class Outcome:
 
     def take(self, event: "Event") -> None:
         """One event more."""
-        from modou.train.events import Ended, Notice, RunEnded, StageEnded
+        from modou.train.events import Ended, Notice, RunEnded, StageEnded, Started
 
         match event:
             case StageEnded():
                 self.stages[event.stage] = event.numbers
             case Notice():
                 self.notices.append(event.text)
+            case Started():
+                self.notices += [text("console.damaged", problem=problem) for problem in event.problems]
             case RunEnded():
                 self.folder, self.report = event.folder, event.report
                 self.interrupted = self.interrupted or not event.finished
@@ -131,7 +118,7 @@ def watch(events: Iterator["Event"], display: "Display", stop_asked: Callable[[]
 
     outcome = Outcome()
     training = False
-    with display, _closing(events):
+    with display, _closing(events), shown_by(display.tell):
         for event in events:
             outcome.take(event)
             display.show(event)
@@ -193,19 +180,19 @@ class Pages:
     def begin(self) -> None:
         """The head of the text that is on."""
         if self._count > 1:
-            print(("\n" if self._on else "") + text("console.sample_number", number=self._on + 1))
-        print(harmless(self._prompt), end="", flush=True)
+            put(("\n" if self._on else "") + text("console.sample_number", number=self._on + 1))
+        put(self._prompt, end="")
 
     def push(self, sample: int, piece: str, done: bool) -> None:
         """A piece of a text."""
-        self._parts[sample].append(harmless(piece))
+        self._parts[sample].append(piece)
         self._done[sample] = done
         while self._on < self._count:
-            print("".join(self._parts[self._on]), end="", flush=True)
+            put("".join(self._parts[self._on]), end="")
             self._parts[self._on].clear()
             if not self._done[self._on]:
                 return
-            print(flush=True)
+            put("")
             self._on += 1
             if self._on < self._count:
                 self.begin()
@@ -218,9 +205,9 @@ def say_facts(found: dict[str, Any]) -> None:
     facts = {name: value for name, value in found.items() if name != "remarks"}
     for name, value in flattened(facts):
         shown = f"{float(value):.1f}" if re.fullmatch(r"\d+\.\d{2,}", value) else one_line(value)
-        print(f"  {name}: {shown}")
+        put(f"  {name}: {shown}")
     for line in found.get("remarks", []):
-        print(f"- {one_line(line)}", flush=True)
+        put(f"- {one_line(line)}")
 
 
 def say_examples(found: "Checked") -> None:
@@ -229,21 +216,21 @@ def say_examples(found: "Checked") -> None:
         text("console.examples_kind", kind=text(f"console.kind_{kind}"), count=count)
         for kind, count in found.examples.counts.items()
     ]
-    print(text("console.examples", file=found.path, kinds=", ".join(counts) or "0"))
+    put(text("console.examples", file=found.path, kinds=", ".join(counts) or "0"))
     if found.lengths is not None:
         shortest, middle, longest = found.lengths
-        print(text("console.examples_tokens", shortest=shortest, middle=middle, longest=longest))
+        put(text("console.examples_tokens", shortest=shortest, middle=middle, longest=longest))
         if found.too_long:
-            print(text("console.examples_too_long", count=found.too_long, context=found.context))
+            put(text("console.examples_too_long", count=found.too_long, context=found.context))
     bad = found.examples.complaints
     if bad:
-        print(text("console.examples_bad", count=len(bad)))
+        put(text("console.examples_bad", count=len(bad)))
         for line in bad[:_COMPLAINTS]:
-            print(f"  {one_line(line)}")
+            put(f"  {one_line(line)}")
         if len(bad) > _COMPLAINTS:
-            print(f"  … (+{len(bad) - _COMPLAINTS})")
+            put(f"  … (+{len(bad) - _COMPLAINTS})")
     if found.shown:
-        print(text("console.examples_learned"), flush=True)
+        put(text("console.examples_learned"))
         _show_learned(found.shown)
 
 
@@ -254,7 +241,7 @@ def _show_learned(examples: "tuple[Shown, ...]") -> None:
 
     console = Console(markup=False, highlight=False, emoji=False)
     for shown in examples:
-        line = Text(f"{shown.place}  ", style="dim")
+        line = Text(f"{one_line(shown.place)}  ", style="dim")
         for number, piece in enumerate(shown.pieces):
             said = f"<|{piece.mark}|>" if piece.mark else harmless(piece.text)
             if piece.trained:  # neighbouring tokens are told apart by their ground
@@ -267,10 +254,10 @@ def _show_learned(examples: "tuple[Shown, ...]") -> None:
 
 def say_offer(offer: "Offer") -> None:
     """A question and two answers, and which keys choose."""
-    print("\n" + text("console.offer", number=offer.number, of=offer.of, question=harmless(offer.question.text)))
+    put("\n" + text("console.offer", number=offer.number, of=offer.of, question=offer.question.text))
     for number, answer in ((1, offer.first), (2, offer.second)):
-        print(f"\n  {number}  " + harmless(answer).strip().replace("\n", "\n     "))
-    print("\n" + text("console.offer_keys"), end="", flush=True)
+        put(f"\n  {number}  " + harmless(answer).strip().replace("\n", "\n     "))
+    put("\n" + text("console.offer_keys"), end="")
 
 
 def read_key(allowed: str) -> str:
@@ -283,24 +270,25 @@ def read_key(allowed: str) -> str:
         if key == "\x03":
             raise KeyboardInterrupt
         if key in allowed:
-            print(key, flush=True)
+            put(key)
             return key
 
 
 def _key() -> str:
     """A key; the first character of a line where keys cannot be read one by one; "" at the end of the input."""
-    if not sys.stdin.isatty() or sys.platform == "win32":
-        line = sys.stdin.readline()
+    stdin = given_input()
+    if not stdin.isatty() or sys.platform == "win32":
+        line = stdin.readline(_LINE)
         return line.strip()[:1] or ("\n" if line else "")
     import termios
     import tty
 
-    before = termios.tcgetattr(sys.stdin)
+    before = termios.tcgetattr(stdin)
     try:
-        tty.setcbreak(sys.stdin)
-        return sys.stdin.read(1)
+        tty.setcbreak(stdin)
+        return stdin.read(1)
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        termios.tcsetattr(stdin, termios.TCSADRAIN, before)
 
 
 def say_comparison(found: dict[str, Any]) -> None:
@@ -316,8 +304,8 @@ def say_comparison(found: dict[str, Any]) -> None:
     if found["real"]:
         runs[text("console.real")] = {"rules": found["real"]}
     values = {"count": found["questions"], "data": found["data"], "reference": found["reference"]}
-    print(text("console.compared", **values), flush=True)
-    table = Table("", *runs, box=None, pad_edge=False)
+    put(text("console.compared", **values))
+    table = Table("", *map(one_line, runs), box=None, pad_edge=False)
     for name, cells in measures(runs):
-        table.add_row(name, *cells)
+        table.add_row(*map(one_line, (name, *cells)))
     Console(markup=False, highlight=False, emoji=False).print(table)

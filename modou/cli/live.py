@@ -13,8 +13,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from modou.cli.plain import harmless
+from modou.cli.plain import harmless, one_line
 from modou.cli.progress import TrainingState
+from modou.cli.streams import put, remark
 from modou.cli.words import Narrator
 from modou.messages import text
 from modou.train.events import Event, RunEnded, StageBegan, StageEnded, StageProgress, Stepped
@@ -36,6 +37,10 @@ class Display(Protocol):
         """One event more."""
         ...
 
+    def tell(self, notice: str) -> None:
+        """A notice from the layers below."""
+        ...
+
     def stopping(self) -> None:
         """A signal asked to stop. Called inside a signal handler."""
         ...
@@ -52,6 +57,9 @@ class SilentDisplay:
     ) -> None: ...
 
     def show(self, event: Event) -> None:
+        """Nothing."""
+
+    def tell(self, notice: str) -> None:
         """Nothing."""
 
     def stopping(self) -> None:
@@ -82,12 +90,16 @@ class PlainDisplay(SilentDisplay):
                 self._said = now
                 self._write(self._state.line(self._narrator.words))
 
+    def tell(self, notice: str) -> None:
+        """A line on standard error."""
+        remark(notice)
+
     def stopping(self) -> None:
         """Said with the next event: a signal handler must not write where a write may be under way."""
         self._stop = True
 
     def _write(self, line: str) -> None:
-        print(harmless(line), file=self._stream, flush=True)
+        put(line, stream=self._stream)
 
 
 class LiveDisplay:
@@ -134,6 +146,10 @@ class LiveDisplay:
                 pass
         for line in self._narrator.lines(event):
             self._live.console.print(Text(harmless(line)))
+
+    def tell(self, notice: str) -> None:
+        """A line above the panel, which a line on standard error would tear."""
+        self._live.console.print(Text(one_line(notice)))
 
     def stopping(self) -> None:
         """The panel says so when it is next drawn."""

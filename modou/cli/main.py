@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from modou import __version__
-from modou.cli import console
+from modou.cli import console, streams
 from modou.errors import UserError
 from modou.messages import text
 
@@ -25,7 +25,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def status_of(argv: list[str]) -> int:
     """Runs a command line; the exit status. Every exception ends here."""
-    console.prepare_streams()
+    streams.prepare()
+    with streams.noticing():
+        return _status(argv)
+
+
+def _status(argv: list[str]) -> int:
     try:
         status = dispatch(argv)
         sys.stdout.flush()

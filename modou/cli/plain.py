@@ -6,8 +6,8 @@ from rich.cells import cell_len, chop_cells
 
 # CSI and OSC sequences and the two-character escapes (ECMA-48): what could move the cursor, or retitle the window.
 _ESCAPES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but tab and newline, line separators, direction overrides, halves of characters."""
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and newline, line separators, marks of the direction of writing, halves of characters."""
 _WIDE = "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef“”‘’…—"
 _CLOSING = "，。、；：？！）」』》〉】”’…—)\\]"
 _PARTS = re.compile(rf"[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+[{_CLOSING}]*|\s+")
@@ -17,6 +17,11 @@ _SENTENCE = re.compile(r".*?(?:[。！？!?…]+[”’」』\"]*|[.](?=\s|$)|$)
 def harmless(text: str) -> str:
     """`text` without escape sequences, control characters and what turns the direction of writing."""
     return _CONTROLS.sub("", _ESCAPES.sub("", text))
+
+
+def escaped(json_text: str) -> str:
+    """JSON in which those characters stand as \\uXXXX: the same value, and nothing that a terminal obeys."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
 
 
 def one_line(text: str) -> str:

@@ -9,7 +9,7 @@ from modou.cli.plain import clip, first_sentence, harmless, one_line
 from modou.messages import language, named, text
 from modou.report import values as v
 from modou.report.words import Words
-from modou.settings.methods import METHODS
+from modou.settings.methods import METHODS, MethodInfo
 from modou.train import events as training
 from modou.train.events import Event, Notice, Planned, RunEnded, StageBegan, StageEnded
 
@@ -227,8 +227,9 @@ def _count(numbers: Mapping[str, Any], words: Words, *paths: str) -> str:
 
 def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
     """The five lines at the end of a run: the figure, a sample, the report, the next command, what would help."""
-    if v.words_at(report, "run.method") is not None:
-        yield from _answering(folder, report)
+    method = METHODS.get(v.words_at(report, "run.method") or "")
+    if method is not None and (method.answers or method.scores):
+        yield from _answering(folder, report, method)
         return
     words = Words(language())
     bits = v.number(report, "test.bits_per_char")
@@ -247,10 +248,9 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
         yield text("console.end_advice", advice=advice)
 
 
-def _answering(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
+def _answering(folder: Path, report: Mapping[str, Any], method: MethodInfo) -> Iterator[str]:
     """The end of an aligned run: a question it never saw with its answer, and how to ask."""
-    method = METHODS.get(v.words_at(report, "run.method") or "")
-    if method is not None and not method.answers:
+    if method.scores:
         yield text("console.end_judge", folder=quoted(str(folder), plain=True))
         return
     samples = [s for s in v.groups(report, "samples") if v.words_at(s, "text")]

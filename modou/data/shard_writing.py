@@ -7,22 +7,48 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, Strict
 
 from modou.errors import UserError
-from modou.storage import read_json, sha256_file, temporary_name, user_errors, write_json_atomically
+from modou.storage import parse_form, read_json, sha256_file, temporary_name, user_errors, write_json_atomically
 from modou.tokenizer.tokenizer import Tokenizer
 
 MANIFEST = "manifest.json"
 SHARD_CHARACTERS = 4_000_000
 """Documents go into one file until they have this many characters: what a process holds at a time."""
 _OURS = re.compile(r"\.?(?P<name>\d{6})\.(tokens|lengths|json)(?P<temporary>\.tmp-\d+)?")
+
+
+Count = Annotated[int, Strict(), Field(ge=0, lt=2**40)]
+Word = Annotated[str, Strict(), Field(max_length=64)]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What is known of one token file. `source`: the hash of the texts it was made from."""
+
+    name: Annotated[str, Strict(), Field(pattern="^[0-9]{6}$")]
+    tokens: Count
+    documents: Count
+    sha256: dict[Literal["tokens", "lengths"], Word]
+    source: Word
+    tokenizer: Word
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """manifest.json: all token files of a folder, in order. `tokenizer`: its hash."""
+
+    vocabulary: Annotated[int, Strict(), Field(ge=1, lt=2**32)]
+    tokenizer: Word
+    shards: Annotated[list[Shard], Field(min_length=1)]
 
 
 def token_type(vocabulary: int) -> np.dtype[Any]:
@@ -49,19 +75,18 @@ def _start_worker(tokenizer: Tokenizer) -> None:
     _worker_tokenizer = tokenizer
 
 
-def _write_in_worker(job: _Job) -> dict[str, Any]:
+def _write_in_worker(job: _Job) -> Shard:
     assert _worker_tokenizer is not None
     return _write_shard(job, _worker_tokenizer)
 
 
-def _write_shard(job: _Job, tokenizer: Tokenizer) -> dict[str, Any]:
+def _write_shard(job: _Job, tokenizer: Tokenizer) -> Shard:
     """Write one shard unless it is there, of the same text and tokenizer. Returns its description."""
     source = hashlib.sha256()
     for document in job.documents:
         source.update(hashlib.sha256(document.encode(errors="surrogatepass")).digest())
-    wanted = {"source": source.hexdigest(), "tokenizer": tokenizer.sha256}
     found = _finished(job)
-    if found is not None and wanted.items() <= found.items():
+    if found is not None and (found.source, found.tokenizer) == (source.hexdigest(), tokenizer.sha256):
         return found
     dtype = token_type(tokenizer.vocabulary)
     lengths: list[int] = []
@@ -79,24 +104,25 @@ def _write_shard(job: _Job, tokenizer: Tokenizer) -> dict[str, Any]:
             os.fsync(file.fileno())
         job.file("lengths").write_bytes(np.array(lengths, "<i8").tobytes())
         temporary.replace(job.file("tokens"))
-        shard = {
-            "name": job.stem.name,
-            "tokens": sum(lengths),
-            "documents": len(lengths),
-            "sha256": {kind: sha256_file(job.file(kind)) for kind in ("tokens", "lengths")},
-            **wanted,
-        }
-    write_json_atomically(job.file("json"), shard)
+        shard = Shard(
+            name=job.stem.name,
+            tokens=sum(lengths),
+            documents=len(lengths),
+            sha256={"tokens": sha256_file(job.file("tokens")), "lengths": sha256_file(job.file("lengths"))},
+            source=source.hexdigest(),
+            tokenizer=tokenizer.sha256,
+        )
+    write_json_atomically(job.file("json"), asdict(shard))
     return shard
 
 
-def _finished(job: _Job) -> dict[str, Any] | None:
+def _finished(job: _Job) -> Shard | None:
     """The description of a shard whose files are all there and intact."""
     try:
-        shard = read_json(job.file("json"))
-        if all(sha256_file(job.file(kind)) == shard["sha256"][kind] for kind in ("tokens", "lengths")):
+        shard = parse_form(Shard, read_json(job.file("json")))
+        if all(sha256_file(job.file(kind)) == shard.sha256[kind] for kind in ("tokens", "lengths")):
             return shard
-    except (UserError, OSError, KeyError, TypeError):
+    except (ValueError, OSError, KeyError):  # missing, or not of this form
         pass
     return None
 
@@ -114,7 +140,7 @@ def _jobs(documents: Iterable[str], folder: Path, characters: int) -> Iterator[_
         yield _Job(folder / f"{number:06}", tuple(group))
 
 
-def _run(jobs: Iterator[_Job], tokenizer: Tokenizer, workers: int) -> Iterator[dict[str, Any]]:
+def _run(jobs: Iterator[_Job], tokenizer: Tokenizer, workers: int) -> Iterator[Shard]:
     """Write the shards, in order. One alone needs no second process; without a process that dies we go on."""
     first = list(islice(jobs, 2))
     if workers <= 1 or len(first) < 2:
@@ -123,9 +149,9 @@ def _run(jobs: Iterator[_Job], tokenizer: Tokenizer, workers: int) -> Iterator[d
         return
     # spawn: the only way to start that every system has and that is safe beside threads.
     with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (tokenizer,)) as pool:
-        waiting: deque[tuple[_Job, Future[dict[str, Any]] | None]] = deque()
+        waiting: deque[tuple[_Job, Future[Shard] | None]] = deque()
 
-        def settle() -> dict[str, Any]:
+        def settle() -> Shard:
             job, future = waiting.popleft()
             try:
                 return future.result() if future else _write_shard(job, tokenizer)
@@ -170,6 +196,5 @@ def write_files(
     shards = list(_run(_jobs(documents, folder, shard_characters), tokenizer, workers))
     if not shards:
         raise UserError("tokens.no_documents")
-    _remove_leftovers(folder, {shard["name"] for shard in shards})
-    manifest = {"vocabulary": tokenizer.vocabulary, "tokenizer": tokenizer.sha256, "shards": shards}
-    write_json_atomically(folder / MANIFEST, manifest)
+    _remove_leftovers(folder, {shard.name for shard in shards})
+    write_json_atomically(folder / MANIFEST, asdict(Manifest(tokenizer.vocabulary, tokenizer.sha256, shards)))

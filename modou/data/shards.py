@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modou.data.shard_writing import MANIFEST, SHARD_CHARACTERS, token_type, write_files
+from modou.data.shard_writing import MANIFEST, SHARD_CHARACTERS, Manifest, Shard, token_type, write_files
 from modou.errors import UserError
-from modou.storage import read_json, sha256_file, user_errors
+from modou.storage import parse_form, read_json, sha256_file, user_errors
 from modou.tokenizer.tokenizer import Tokenizer
 
 Ints = NDArray[np.int64]
@@ -50,32 +50,33 @@ class Shards:
         self.folder = folder
         if not (folder / MANIFEST).is_file():
             raise UserError("tokens.shards_missing", path=folder)
-        manifest = read_json(folder / MANIFEST)
         try:
-            self.vocabulary: int = manifest["vocabulary"]
-            self.tokenizer_sha256: str = manifest["tokenizer"]
-            self._shards: list[dict[str, Any]] = manifest["shards"]
-            shard_tokens = [shard["tokens"] for shard in self._shards]
-            self.documents: int = sum(shard["documents"] for shard in self._shards)
-        except (KeyError, TypeError) as error:
-            raise UserError("tokens.shards_damaged", path=folder / MANIFEST, reason=error) from None
+            manifest = parse_form(Manifest, read_json(folder / MANIFEST))
+        except UserError:
+            raise
+        except ValueError:
+            raise UserError("tokens.shards_damaged", path=folder / MANIFEST, reason="JSON") from None
+        self.vocabulary = manifest.vocabulary
+        self.tokenizer_sha256 = manifest.tokenizer
+        self._shards = manifest.shards
+        self.documents = sum(shard.documents for shard in self._shards)
         if tokenizer is not None and tokenizer.sha256 != self.tokenizer_sha256:
             raise UserError("tokens.shards_other", path=folder)
         self._token_type = token_type(self.vocabulary)
-        self._first: Ints = np.concatenate([[0], np.cumsum(shard_tokens, dtype=np.int64)])
+        self._first: Ints = np.concatenate([[0], np.cumsum([shard.tokens for shard in self._shards], dtype=np.int64)])
         self.tokens = int(self._first[-1])
         """N, bos and eos included."""
-        lengths = [self._open(shard, "lengths", np.dtype("<i8"), shard["documents"]) for shard in self._shards]
+        lengths = [self._open(shard, "lengths", np.dtype("<i8"), shard.documents) for shard in self._shards]
         self.lengths_D: Ints = np.concatenate(lengths).astype(np.int64)
         """Tokens of each document, bos and eos included."""
-        if int(self.lengths_D.sum()) != self.tokens:
+        if int(self.lengths_D.min(initial=2)) < 2 or int(self.lengths_D.sum()) != self.tokens:  # bos and eos at least
             raise UserError("tokens.shards_damaged", path=folder, reason="lengths")
         self.starts_D: Ints = np.cumsum(self.lengths_D) - self.lengths_D
         """Where each document begins in the sequence."""
-        self._maps = [self._open(shard, "tokens", self._token_type, shard["tokens"]) for shard in self._shards]
+        self._maps = [self._open(shard, "tokens", self._token_type, shard.tokens) for shard in self._shards]
 
-    def _open(self, shard: dict[str, Any], kind: str, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-        path = self.folder / f"{shard['name']}.{kind}"
+    def _open(self, shard: Shard, kind: str, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+        path = self.folder / f"{shard.name}.{kind}"
         with user_errors(path):
             size = path.stat().st_size
             if size != count * dtype.itemsize:
@@ -95,8 +96,8 @@ class Shards:
     def verify(self) -> None:
         """Compare every file with its sha256. UserError names the first that differs."""
         for shard in self._shards:
-            for kind, expected in shard["sha256"].items():
-                path = self.folder / f"{shard['name']}.{kind}"
+            for kind, expected in shard.sha256.items():
+                path = self.folder / f"{shard.name}.{kind}"
                 if sha256_file(path) != expected:
                     raise UserError("tokens.shards_damaged", path=path, reason="sha256")
 

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modou import storage
 from modou.data.packing import Packing, make_batches, text_rows
 from modou.data.shards import IGNORE, Batches
 from modou.errors import UserError
@@ -29,6 +28,7 @@ from modou.methods.planning import Budget, plan_tokenizer, plan_training
 from modou.model.census import describe
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
+from modou.runs.logs import SAMPLES, lines_of
 from modou.runs.stages import StageRecord, read_stage, require_stage
 from modou.settings.run import MINUTES, RunSettings
 from modou.settings.sampling import SamplingSettings
@@ -186,7 +186,7 @@ class PretrainMethod(Method[RunSettings]):
             "model": describe(settings.model),
             "plan": plan.numbers if plan else {},
             "training": summary(settings, history),
-            "samples": storage.read_jsonl(self.run.samples) if self.run.samples.exists() else [],
+            "samples": lines_of(self.run, SAMPLES),
         }
         report["training"] |= {
             "share_of_peak": share_of_peak(report),

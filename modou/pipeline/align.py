@@ -145,7 +145,7 @@ def align(
             raise UserError("align.no_such_method", method=method, task=name, methods=", ".join(known))
     parts = TaskStages(task, folder, minutes or task.recipe.minutes, should_stop).parts(methods or known)
     for number, part in enumerate(parts, 1):
-        yield Notice(text("align.part", number=number, of=len(parts), name=named("align.part", part.name)))
+        yield Notice(text("align.part", number=number, of=len(parts), name=title(part.name)))
         if part.made is not None and part.made.exists():
             yield Notice(text("align.part_done", path=part.made))
             continue
@@ -156,6 +156,11 @@ def align(
         if should_stop():
             yield RunEnded(folder, False)
             return
+
+
+def title(part: str) -> str:
+    """What a stage is called: a method as its group of options is; what has no message, by its own name."""
+    return named("help.group", part) if part in METHODS else named("align.part", part)
 
 
 def part_settings(task: Task, part: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from modou.model.gpt import GPT
 from modou.model.scoring import score_tokens
 from modou.pipeline.copying import Library
 from modou.runs.folder import RunFolder
+from modou.runs.logs import METRICS, lines_of
 from modou.runs.record import Record, weights_sha256
 from modou.runs.weights import load_model
 from modou.settings.sampling import SamplingSettings
@@ -154,7 +155,7 @@ class Contest:
         judge = self.known.get(inputs["judge"].sha256) if "judge" in inputs else None
         if judge is None or inputs["base"].sha256 != weights_sha256(self.first) or not folder.metrics.exists():
             return {}
-        evaluations = [line for line in storage.read_jsonl(folder.metrics) if line["kind"] == "evaluation"]
+        evaluations = [line for line in lines_of(folder, METRICS) if line.get("kind") == "evaluation"]
         history = [
             {
                 "step": evaluation["step"],

@@ -7,6 +7,7 @@ and `modou dpo` read it as it is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from modou import storage
 from modou.data.examples import Question, read_questions
@@ -35,15 +36,24 @@ def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSet
     if session.template is None:
         raise UserError("align.no_answers", path=run)
     context = session.model.settings.context
+    done = {storage.json_text(row.get("prompt")) for row in _chosen(out)}
     questions = read_questions(data, columns, session.template, context).items
-    done = {storage.json_line(row.get("prompt")) for row in storage.read_jsonl(out)} if out.exists() else set[str]()
-    left = [question for question in questions if storage.json_line(question.prompt) not in done]
+    left = [question for question in questions if storage.json_text(question.prompt) not in done]
     for number, question in enumerate(left, len(questions) - len(left) + 1):
         room = max(1, context + 1 - len(question.ids))
         written = session.texts(question.ids, sampling.changed(samples=TRIES, tokens=min(sampling.tokens, room)))
         different = list(dict.fromkeys(text for text in written if text.strip()))
         if len(different) > 1:
             yield Offer(question, different[0], different[1], number, len(questions))
+
+
+def _chosen(out: Path) -> list[dict[str, Any]]:
+    """The rows that are there already. UserError: a file of something else, which nothing may be appended to."""
+    storage.require_log(out)
+    rows = storage.read_jsonl(out)
+    if not all(isinstance(row, dict) for row in rows):
+        raise UserError("storage.not_a_log", path=out)
+    return rows
 
 
 def keep(out: Path, offer: Offer, first_is_better: bool, run: Path) -> None:

@@ -9,6 +9,7 @@ from modou.messages import language
 from modou.methods.base import Method
 from modou.report.page import write_report
 from modou.runs.folder import RunFolder
+from modou.runs.logs import METRICS, lines_of
 from modou.runs.record import Record
 
 
@@ -22,7 +23,7 @@ def collect(folder: RunFolder, record: Record[Any], method: Method[Any], figures
         "environment": storage.read_json(folder.environment) if folder.environment.exists() else {},
         **figures,
     }
-    return method.report(common, storage.read_jsonl(folder.metrics) if folder.metrics.exists() else [])
+    return method.report(common, lines_of(folder, METRICS))
 
 
 def write(report: dict[str, Any], folder: RunFolder, method: Method[Any]) -> Path:

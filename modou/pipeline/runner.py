@@ -26,6 +26,7 @@ from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.record import Record, Source
 from modou.runs.stages import damage, done, forget_stages, read_stage, require_stage, stage_file, write_stage
+from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.train import Trained, with_minutes
 from modou.train.environment import environment
@@ -205,9 +206,9 @@ def extended(folder: RunFolder, record: Record[G], asked: G) -> Record[G]:
     found = checkpoints.newest(folder.checkpoints)
     if not record.planned or found is None:
         raise UserError("pipeline.nothing_to_extend", path=folder.path)
-    planned, progress = record.settings.train, checkpoints.read_state(found.path)["progress"]
-    at_its_end = progress["step"] >= progress["steps"] or read_stage(folder, "report") is not None
-    if progress["planned"] == planned.steps and at_its_end:
+    planned, progress = record.settings.train, CheckpointState.read(found.path).progress
+    at_its_end = progress.step >= progress.steps or read_stage(folder, "report") is not None
+    if progress.planned == planned.steps and at_its_end:
         share = 1.0
         if asked.is_set("train", "steps"):
             share = asked.train.steps / planned.steps

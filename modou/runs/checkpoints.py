@@ -12,27 +12,53 @@ unpickled.
 
 import contextlib
 import hashlib
-import json
 import re
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import safetensors
 import safetensors.torch
+from pydantic import ConfigDict, Field, Strict
 from torch import Tensor
 
 from modou import messages, storage
 from modou.errors import UserError
+from modou.runs.state import NAME as _STATE
+from modou.runs.state import CheckpointState, unfit
 
 _FOLDER = re.compile(r"step-(\d{8,})")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _MANIFEST = "manifest.json"
-_STATE = "state.json"
 _SUFFIX = ".safetensors"
 _FORMAT = 1
+_LARGEST = 1 << 38
+"""Bytes of a file of a checkpoint, at most: a manifest that says more is not ours."""
+_POINTER = 1000
+"""Bytes of `best` and `latest`, at most."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What the manifest says of a file."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    size: Annotated[int, Strict(), Field(ge=0, lt=_LARGEST)]
+    sha256: Annotated[str, Strict(), Field(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """manifest.json."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    format: Literal[1]
+    files: dict[str, _Entry]
 
 
 @dataclass(frozen=True)
@@ -79,16 +105,10 @@ def verify(path: Path, contents: bool = True) -> Problem | None:
     entries = _manifest(path)
     if isinstance(entries, Problem):
         return entries
-    for name, (size, sha256) in entries.items():
-        try:
-            if (path / name).stat().st_size != size:
-                return Problem(path, "storage.file_size", name)
-            if contents and storage.sha256_file(path / name) != sha256:
-                return Problem(path, "storage.file_hash", name)
-        except FileNotFoundError:
-            return Problem(path, "storage.file_missing", name)
-        except OSError:
-            return Problem(path, "storage.file_unreadable", name)
+    for name, entry in entries.items():
+        problem = _verify_file(path, name, entry, contents)
+        if problem:
+            return problem
     return None
 
 
@@ -97,19 +117,33 @@ def manifest_file(path: Path) -> Path:
     return path / _MANIFEST
 
 
-def _manifest(path: Path) -> dict[str, tuple[int, str]] | Problem:
-    """The manifest of a checkpoint: file name -> (size, sha256)."""
+def _verify_file(path: Path, name: str, entry: _Entry, contents: bool) -> Problem | None:
     try:
-        manifest = json.loads((path / _MANIFEST).read_bytes())
-        files = {str(name): (int(e["size"]), str(e["sha256"])) for name, e in manifest["files"].items()}
-        if manifest["format"] == _FORMAT and _STATE in files and all(Path(name).name == name for name in files):
-            return files
+        found = (path / name).stat()
+        if not stat.S_ISREG(found.st_mode):  # a device may never end
+            return Problem(path, "storage.file_unreadable", name)
+        if found.st_size != entry.size:
+            return Problem(path, "storage.file_size", name)
+        if contents and storage.sha256_file(path / name) != entry.sha256:
+            return Problem(path, "storage.file_hash", name)
     except FileNotFoundError:
-        return Problem(path, "storage.file_missing", _MANIFEST)
+        return Problem(path, "storage.file_missing", name)
     except OSError:
-        return Problem(path, "storage.file_unreadable", _MANIFEST)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # not JSON, or not of this shape: the same to the reader as another format
+        return Problem(path, "storage.file_unreadable", name)
+    return None
+
+
+def _manifest(path: Path) -> dict[str, _Entry] | Problem:
+    """The files of a checkpoint."""
+    try:
+        data = storage.read_bytes(path / _MANIFEST, storage.SMALL)
+    except UserError as error:
+        key = "storage.file_missing" if storage.is_missing(error) else "storage.file_unreadable"
+        return Problem(path, key, _MANIFEST)
+    with contextlib.suppress(ValueError):  # not JSON, or not of this form: the same to the reader as another format
+        files = storage.parse_form(_Manifest, storage.parse_json(data)).files
+        if _STATE in files and all(Path(name).name == name for name in files):
+            return files
     return Problem(path, "storage.manifest_bad", _MANIFEST)
 
 
@@ -137,15 +171,16 @@ def save(
         whole = path.is_dir() and verify(path) is None
     if not whole:
         _write(path, tensors, state)
-    point(folder, step, best)
+    point(folder, step, step if best else None)
     _purge(folder, step, keep)
     return path
 
 
-def point(folder: Path, step: int, best: bool) -> None:
-    """Let `latest`, and `best` where it is that, name the checkpoint of `step`: a saver may die before it does."""
-    for name in ("best", "latest") if best else ("latest",):
-        storage.write_text_atomically(folder / name, folder_name(step) + "\n")
+def point(folder: Path, latest: int, best: int | None) -> None:
+    """Let `latest`, and `best` where it is known, name the checkpoints of these steps: a saver may die before that."""
+    for name, step in (("best", best), ("latest", latest)):
+        if step is not None:
+            storage.write_text_atomically(folder / name, folder_name(step) + "\n")
 
 
 def _write(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
@@ -197,7 +232,7 @@ def _purge(folder: Path, saved: int, keep: int) -> None:
     with contextlib.suppress(OSError, UserError):
         present = steps(folder)
         whole = [step for step in present if verify(folder / folder_name(step), contents=False) is None]
-        kept = {saved, *whole[-keep:], _pointer(folder, "best")}
+        kept = {saved, *whole[-keep:], _pointer(folder, "best"), *_wish(folder).steps}
         for step in present:
             if step not in kept:
                 _remove(folder / folder_name(step))
@@ -223,16 +258,51 @@ def newest(folder: Path) -> Found | None:
 
 
 def best(folder: Path) -> Found | None:
-    """The checkpoint that `best` names if it verifies, else the newest, with the reason in `problems`."""
+    """The best checkpoint if it verifies, else the newest that does, with the reasons in `problems`.
+
+    Which one is best, the file `best` and the state of the newest checkpoint say; where they differ, the state holds.
+    """
     return _first_whole(folder, prefer_best=True)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """The steps to look at first, and why the first is not what the file `best` names."""
+
+    steps: tuple[int, ...] = ()
+    problem: Problem | None = None
+
+
+def _wish(folder: Path) -> _Wish:
+    named = None
+    with contextlib.suppress(UserError):
+        named = _pointer(folder, "best")
+    at, told = _told_best(folder)
+    if at is None or named == told:
+        return _Wish(() if named is None else (named,))
+    if named is not None and named > at:  # saved later than the newest state that can still be read
+        return _Wish((named,) if told is None else (named, told))
+    problem = Problem(folder, "storage.best_missing" if named is None else "storage.best_wrong", "best")
+    return _Wish(() if told is None else (told,), problem)
+
+
+def _told_best(folder: Path) -> tuple[int | None, int | None]:
+    """(step of the newest state that verifies, the best step that it tells); None where there is none."""
+    for step in reversed(steps(folder)):
+        path = folder / folder_name(step)
+        entries = _manifest(path)
+        if isinstance(entries, Problem) or _verify_file(path, _STATE, entries[_STATE], True):
+            continue
+        with contextlib.suppress(UserError):  # another version's, or no state of a training
+            progress = CheckpointState.read(path).progress
+            return step, None if progress.best is None else progress.best_step
+    return None, None
 
 
 def _first_whole(folder: Path, prefer_best: bool) -> Found | None:
     while True:
-        token_credit = _pointer(folder, "best") if prefer_best else None
-        order = sorted(steps(folder), key=lambda step: (step == token_credit, step), reverse=True)
-        if token_credit is not None and token_credit not in order:
-            order.insert(0, token_credit)
+        wish = _wish(folder) if prefer_best else _Wish()
+        order = list(dict.fromkeys([*wish.steps, *reversed(steps(folder))]))
         damaged: dict[int, Problem] = {}
         found: int | None = None
         for step in order:
@@ -243,9 +313,11 @@ def _first_whole(folder: Path, prefer_best: bool) -> Found | None:
             damaged[step] = problem
         # A trainer may have purged some of them meanwhile: gone is not damaged.
         present = steps(folder)
-        if prefer_best and _pointer(folder, "best") != token_credit:
+        if prefer_best and _wish(folder) != wish:
             continue
-        problems = tuple(p for step, p in damaged.items() if step in present or step == token_credit)
+        problems = tuple(p for step, p in damaged.items() if step in present or step in wish.steps)
+        if wish.problem is not None:
+            problems = (wish.problem, *problems)
         if found is not None:
             return Found(folder / folder_name(found), found, problems)
         if not present:
@@ -256,11 +328,14 @@ def _first_whole(folder: Path, prefer_best: bool) -> Found | None:
 
 
 def _pointer(folder: Path, name: str) -> int | None:
-    """The step that the file `best` or `latest` names; None where it is missing or names none."""
+    """The step that the file `best` or `latest` names; None: it is missing or names none. UserError: unreadable."""
     try:
-        return step_of(Path((folder / name).read_text(encoding="utf-8", errors="replace").strip()))
-    except FileNotFoundError:
-        return None
+        data = storage.read_bytes(folder / name, _POINTER)
+    except UserError as error:
+        if storage.is_missing(error):
+            return None
+        raise
+    return step_of(Path(data.decode("utf-8", errors="replace").strip()))
 
 
 def load(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -277,8 +352,12 @@ def load_group(path: Path, group: str) -> dict[str, Tensor]:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The state of a checkpoint (state.json). UserError: missing, not JSON."""
-    return storage.read_json(path / _STATE)
+    """The state of a checkpoint (state.json) as it stands there; `CheckpointState` is its form. UserError: missing, no
+    JSON object."""
+    values = storage.read_json(path / _STATE)
+    if not isinstance(values, dict):
+        raise UserError("storage.state_bad", path=path, file=_STATE)
+    return cast(dict[str, Any], values)
 
 
 def _whole_groups(path: Path) -> list[str]:
@@ -293,7 +372,7 @@ def _read_group(path: Path, stem: str) -> dict[str, Tensor]:
     file = path / (stem + _SUFFIX)
     try:
         # Cloned out of the memory map: the file may be purged while the tensors are in use.
-        with storage.user_errors(file):
+        with storage.user_errors(file), unfit(path, file.name):
             return {name: t.clone() for name, t in safetensors.torch.load_file(file).items()}
     except safetensors.SafetensorError:
         raise UserError("storage.damaged", reason=Problem(path, "storage.file_unreadable", file.name)) from None

@@ -17,8 +17,8 @@ from typing import Any
 
 import filelock
 
-from modou import storage
-from modou.errors import UserError
+from modou import messages, storage
+from modou.errors import UserError, tell
 from modou.runs import checkpoints
 from modou.runs.seal import read_sealed_toml, write_sealed_toml
 
@@ -125,6 +125,7 @@ def _describe_owner(path: Path) -> str:
 def find_checkpoint(run: RunFolder, which: str | int = "best") -> checkpoints.Found:
     """A whole checkpoint of a run: "best" (else the newest), "latest", or that of a step.
 
+    Where a damaged one would have been taken, the user is told so, and which is used instead.
     UserError: no run, no checkpoint, no such step, damaged.
     """
     run.require()
@@ -142,4 +143,6 @@ def find_checkpoint(run: RunFolder, which: str | int = "best") -> checkpoints.Fo
     found = checkpoints.best(run.checkpoints) if which == "best" else checkpoints.newest(run.checkpoints)
     if found is None:
         raise UserError("storage.no_checkpoint", folder=run.checkpoints)
+    for problem in found.problems:
+        tell(messages.text("storage.used_instead", problem=problem, step=found.step))
     return found

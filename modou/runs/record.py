@@ -17,8 +17,8 @@ from modou import storage
 from modou.corpora import named
 from modou.errors import UserError
 from modou.messages import text
-from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
+from modou.runs.state import CheckpointState
 from modou.settings.base import Settings
 from modou.settings.methods import METHODS
 from modou.settings.model import ModelSettings
@@ -171,8 +171,9 @@ def judge_source(name: str, rules: Sequence[str]) -> Source:
 def weights_sha256(run: RunFolder) -> str:
     """SHA-256 of the weights that a run would be loaded with. UserError: no run, no checkpoint."""
     found = find_checkpoint(run)
-    weights = checkpoints.read_state(found.path).get("weights", "model")
-    return storage.sha256_file(found.path / f"{weights}.safetensors")
+    weights = CheckpointState.read(found.path).weights
+    with storage.user_errors(found.path):
+        return storage.sha256_file(found.path / f"{weights}.safetensors")
 
 
 def line_of(run: RunFolder) -> Iterator[RunFolder]:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from modou import storage
 from modou.errors import UserError
 from modou.model.gpt import GPT, with_added_tokens
@@ -12,6 +14,7 @@ from modou.model.step import store_for_reading
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.record import Record
+from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.model import ModelSettings
 from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
@@ -52,25 +55,25 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     """As `load_model`, with the matrices as training wants them.
 
     extend: a tokenizer that lacks the marks of a conversation gets them, and the model a token for each. Files stay.
-    state.json tells the group of weights as "weights" (default "model") and the tokenizer's hash as "tokenizer_sha256".
-    UserError: not a run, damaged, weights of another shape, another tokenizer than in training.
+    UserError: not a run, damaged, weights of another shape or that are no numbers, another tokenizer than in training.
     """
     while True:
         found = find_checkpoint(run, which)
         try:
-            state = checkpoints.read_state(found.path)
-            tensors = checkpoints.load_group(found.path, str(state.get("weights", "model")))
+            state = CheckpointState.read(found.path)
+            tensors = checkpoints.load_group(found.path, state.weights)
             break
         except UserError:
             # Purged by a running trainer since it was found: look again. Damaged and still there: say so.
             if found.path.is_dir() or isinstance(which, int):
                 raise
     tokenizer = Tokenizer.load(run.tokenizer, extend)
-    if state.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
+    if state.hashes.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
         raise UserError("storage.other_tokenizer", folder=run.tokenizer)
     record = Record[Any].read(run)
     model = make_model(record.method, record.settings, record.model)
     _require_same(model.state_dict(), tensors, found.path)
+    _require_finite(tensors, found)
     model.load_state_dict(tensors)
     if isinstance(model, AdaptedGPT):
         model = model.merged()
@@ -80,6 +83,13 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
         added = tokenizer.pieces()[model.settings.vocabulary :]
         model = with_added_tokens(model, [tokenizer.encode(name) for name in added])
     return model, tokenizer, found.step
+
+
+def _require_finite(tensors: dict[str, Tensor], found: checkpoints.Found) -> None:
+    """UserError where a weight is no number: all that the model computes would be none."""
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise UserError("storage.not_finite", step=found.step, tensor=name, path=found.path)
 
 
 def _require_same(expected: dict[str, Any], tensors: dict[str, Any], path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modou.errors import UserError
+from modou.storage import SMALL, is_missing, read_bytes, without_surrogates
 
 
 class Settings(BaseModel):
@@ -53,9 +54,7 @@ def _user_error(error: ValidationError) -> UserError:
     names = [part for part in first["loc"] if isinstance(part, str)]  # what is no name counts the items of a tuple
     # Two names are group and field, as on the command line; one alone is a field of a group parsed by itself.
     option = f"--{'.'.join(names)}" if len(names) > 1 else "".join(names)
-    value = first["input"]
-    if isinstance(value, str) and len(value) > _SHOWN:
-        value = f"{value[:_SHOWN]}…"
+    value = _shown(first["input"])
     context = first.get("ctx", {})
     cause = context.get("error")
     if isinstance(cause, UserError):
@@ -77,6 +76,15 @@ def _user_error(error: ValidationError) -> UserError:
             return UserError(key, option=option, value=value, wanted=wanted)
 
 
+def _shown(value: Any) -> Any:
+    """The value itself where it is short."""
+    try:
+        whole = value if isinstance(value, str) else repr(value)
+    except (RecursionError, ValueError):  # nested thousands deep, or a number of thousands of digits
+        return "…"
+    return value if len(whole) <= _SHOWN else f"{whole[:_SHOWN]}…"
+
+
 _SHOWN = 60
 _WRONG_TYPES = {
     "int": "settings.no_whole_number",
@@ -87,17 +95,26 @@ _WRONG_TYPES = {
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. UserError where it is missing or does not parse."""
+    """The tables of a TOML file. UserError where it is missing, too large, or does not parse."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError("settings.no_such_file", path=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UserError("settings.not_toml", path=path, reason=error) from None
+        data = read_bytes(path, SMALL)
+    except UserError as error:
+        if is_missing(error):
+            raise UserError("settings.no_such_file", path=path) from None
+        raise
+    try:
+        return tomllib.loads(data.decode("utf-8").replace("\r\n", "\n"))
+    except RecursionError:
+        raise UserError("settings.not_toml", path=path, reason="nested too deep") from None
+    except ValueError as error:  # not UTF-8, not TOML, or a number of thousands of digits
+        raise UserError("settings.not_toml", path=path, reason=str(error)[:_SHOWN]) from None
 
 
 def write_toml(values: dict[str, Any]) -> str:
-    """Nested tables of plain values as TOML text (strings, numbers, booleans, lists of them; None is left out)."""
+    """Nested tables of plain values as TOML text (strings, numbers, booleans, lists of them; None is left out).
+
+    Half a character, as names of files may hold it and TOML may not, becomes U+FFFD.
+    """
 
     def literal(value: Any) -> str:
         match value:
@@ -123,4 +140,4 @@ def write_toml(values: dict[str, Any]) -> str:
                 lines += table(f"{name}.{key}" if name else key, value)
         return lines
 
-    return "\n".join(table("", values))
+    return without_surrogates("\n".join(table("", values)))

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
+
+from pydantic import Field, Strict
 
 from modou.errors import UserError
 from modou.settings.text import CleanSettings
+from modou.storage import parse_form, read_json, without_surrogates
 from modou.text.chapters import Heading
 from modou.text.clean import Finisher, clean_book, join_sentences
 from modou.text.readers.book import Book
@@ -36,6 +39,18 @@ class Unit:
     characters: int
 
 
+_Count = Annotated[int, Strict(), Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class _Index:
+    """split.json. A unit: part, chapter, offset, size, characters."""
+
+    summary: dict[str, Any]
+    headings: list[str | None]
+    units: list[tuple[Annotated[int, Strict(), Field(ge=0, lt=len(PARTS))], _Count, _Count, _Count, _Count]]
+
+
 @dataclass
 class _Measured:
     """One chapter of the working file."""
@@ -54,15 +69,15 @@ class Corpus:
         """UserError: the folder holds no prepared text."""
         self.folder = folder
         try:
-            stored: dict[str, Any] = json.loads((folder / SPLIT).read_text(encoding="utf-8"))
-            self.report: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+            stored = parse_form(_Index, read_json(folder / SPLIT))
+            self.report = parse_form(dict[str, Any], read_json(folder / REPORT))
             size = (folder / TEXT).stat().st_size
         except (OSError, ValueError) as error:
             raise UserError("text.no_corpus", path=folder, reason=type(error).__name__) from None
-        self.summary: dict[str, Any] = stored["summary"]
+        self.summary = stored.summary
         """Way of the split, characters of each part, sha256 of the test text."""
-        self.headings: list[str | None] = stored["headings"]
-        self.units = [Unit(PARTS[row[0]], *row[1:]) for row in stored["units"]]
+        self.headings = stored.headings
+        self.units = [Unit(PARTS[part], chapter, *place) for part, chapter, *place in stored.units]
         if self.units and self.units[-1].offset + self.units[-1].size > size:
             raise UserError("text.no_corpus", path=folder, reason=TEXT)
 
@@ -232,5 +247,5 @@ def _write_index(
 
 def _write_json(path: Path, value: object) -> None:
     target = path.with_name(f"{path.name}.new")
-    target.write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.write_text(without_surrogates(json.dumps(value, ensure_ascii=False)) + "\n", encoding="utf-8")
     target.replace(path)

@@ -1,11 +1,13 @@
 """Passages that held-out text shares with training text: what a model may know by heart.
 
-Every shared passage of `least` characters holds a whole anchor of half that length that begins at a multiple of the
-other half in the held-out text. So only those anchors are looked up, at every position of the training text.
+Every stretch of `least` characters of the held-out texts is hashed. Where one of them is met in a training text for
+the first time, the passage around it is extended as far as both agree. Stretches inside a passage that was found need
+not be met again, so that the work grows with the length of the texts, however often they repeat themselves.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,10 @@ LIMIT = 20_000_000
 """Characters of training text that are looked through."""
 _PIECE = 1 << 21
 _BASE = np.uint64(0x9E3779B97F4A7C15)
+_SIEVE = 24
+"""Bits of a hash that are looked up before the whole: nearly all of a training text is passed over by them."""
+_STEP = 64
+"""Characters compared at once at first; twice as many after each agreement."""
 
 Hashes = NDArray[np.uint64]
 
@@ -38,35 +44,66 @@ class Overlap:
     """Characters of training text that were looked through."""
 
 
+class _Stretches:
+    """All stretches of `width` characters of the held-out texts, and the passages found so far."""
+
+    def __init__(self, texts: list[str], width: int) -> None:
+        self.texts, self.width = texts, width
+        hashes = [_hashes(text, width) for text in texts]
+        self._first = list(accumulate((len(found) for found in hashes), initial=0))
+        whole = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
+        self._order = np.argsort(whole, kind="stable")
+        self._keys, self._begin = np.unique(whole[self._order], return_index=True)
+        self._end = np.append(self._begin[1:], len(whole))
+        self._met = np.zeros(len(self._keys), dtype=bool)
+        self._covered = np.zeros(len(whole), dtype=bool)
+        self._sieve = np.zeros(1 << _SIEVE, dtype=bool)
+        self._sieve[_low_bits(self._keys)] = True
+        self.spans: list[list[tuple[int, int]]] = [[] for _ in texts]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def look_through(self, line: str) -> None:
+        """Finds the passages of a training text."""
+        hashes = _hashes(line, self.width)
+        places = np.flatnonzero(self._sieve[_low_bits(hashes)])
+        keys = np.minimum(np.searchsorted(self._keys, hashes[places]), len(self._keys) - 1)
+        known = (self._keys[keys] == hashes[places]) & ~self._met[keys]
+        new, first = np.unique(keys[known], return_index=True)
+        at = places[known][first]
+        self._met[new] = True
+        for n in np.argsort(at, kind="stable").tolist():
+            key = int(new[n])
+            for stretch in self._order[self._begin[key] : self._end[key]].tolist():
+                if not self._covered[stretch]:
+                    self._extend(stretch, line, int(at[n]))
+
+    def _extend(self, stretch: int, line: str, at: int) -> None:
+        """Notes the longest passage around a stretch that stands at `at` of a training text."""
+        number = int(np.searchsorted(self._first, stretch, side="right")) - 1
+        text, start = self.texts[number], stretch - self._first[number]
+        after = _agreeing(text, start, line, at)
+        if after < self.width:  # the hashes agreed by chance
+            return
+        before = _agreeing_before(text, start, line, at)
+        low, high = start - before, start + after
+        self.spans[number].append((low, high))
+        self._covered[self._first[number] + low : self._first[number] + high - self.width + 1] = True
+
+
 def find_overlap(train: Iterable[str], held_out: Iterable[str], least: int = LEAST) -> Overlap:
     """Maximal passages of at least `least` characters that stand in a held-out text and in a training text."""
-    width, stride = least - least // 2, least // 2 + 1
-    tests = list(held_out)
-    anchors = [(text, at) for text, line in enumerate(tests) for at in range(0, len(line) - width + 1, stride)]
-    if not anchors:
+    stretches = _Stretches(list(held_out), least)
+    if not len(stretches):
         return Overlap((), 0, 0)
-    keys = np.concatenate([_hashes(line, width)[::stride] for line in tests])
-    order = np.argsort(keys, kind="stable")
-    keys_sorted = keys[order]
-    covered: list[list[tuple[int, int]]] = [[] for _ in tests]
     searched = 0
     for line in _pieces(train):
         if searched >= LIMIT:
             break
         searched += len(line)
-        hashes = _hashes(line, width)
-        low = np.searchsorted(keys_sorted, hashes)
-        low[low == len(keys_sorted)] = 0
-        for at in np.flatnonzero(keys_sorted[low] == hashes).tolist():
-            key = int(low[at])
-            while key < len(keys_sorted) and keys_sorted[key] == hashes[at]:
-                text, start = anchors[int(order[key])]
-                key += 1
-                if not _inside(covered[text], start, start + width):
-                    span = _extend(tests[text], start, line, at, width)
-                    if span and span[1] - span[0] >= least:
-                        covered[text].append(span)
-    return _collect(tests, covered, searched)
+        stretches.look_through(line)
+    return _collect(stretches.texts, stretches.spans, searched)
 
 
 def _hashes(line: str, width: int) -> Hashes:
@@ -81,6 +118,10 @@ def _hashes(line: str, width: int) -> Hashes:
     return total ^ (total >> np.uint64(29))
 
 
+def _low_bits(hashes: Hashes) -> NDArray[np.int64]:
+    return (hashes & np.uint64((1 << _SIEVE) - 1)).astype(np.int64)
+
+
 def _pieces(train: Iterable[str]) -> Iterable[str]:
     """Training texts; a huge one in pieces that overlap, so that hashes stay small."""
     for line in train:
@@ -88,20 +129,28 @@ def _pieces(train: Iterable[str]) -> Iterable[str]:
             yield line[start : start + _PIECE + 1000]
 
 
-def _inside(spans: list[tuple[int, int]], start: int, end: int) -> bool:
-    return any(low <= start and end <= high for low, high in spans[-4:])
+def _agreeing(one: str, i: int, other: str, j: int) -> int:
+    """How many characters agree from one[i] and other[j] on."""
+    length, step = 0, _STEP
+    while step:
+        take = min(step, len(one) - i - length, len(other) - j - length)
+        if take and one[i + length : i + length + take] == other[j + length : j + length + take]:
+            length, step = length + take, 2 * step
+        else:
+            step //= 2
+    return length
 
 
-def _extend(test: str, start: int, train: str, at: int, width: int) -> tuple[int, int] | None:
-    """The longest common stretch around an anchor, or None where the hashes agreed by chance."""
-    if test[start : start + width] != train[at : at + width]:
-        return None
-    end, other = start + width, at + width
-    while end < len(test) and other < len(train) and test[end] == train[other]:
-        end, other = end + 1, other + 1
-    while start > 0 and at > 0 and test[start - 1] == train[at - 1]:
-        start, at = start - 1, at - 1
-    return start, end
+def _agreeing_before(one: str, i: int, other: str, j: int) -> int:
+    """How many characters agree before one[i] and other[j]."""
+    length, step = 0, 1
+    while step:
+        take = min(step, i - length, j - length)
+        if take and one[i - length - take : i - length] == other[j - length - take : j - length]:
+            length, step = length + take, 2 * step
+        else:
+            step //= 2
+    return length
 
 
 def _collect(tests: list[str], covered: list[list[tuple[int, int]]], searched: int) -> Overlap:

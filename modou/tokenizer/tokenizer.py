@@ -5,14 +5,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from pydantic import Field, Strict
 
 from modou.errors import UserError
 from modou.settings.text import TokenizerSettings
-from modou.storage import read_json, user_errors, write_bytes_atomically, write_json_atomically
+from modou.storage import (
+    is_missing,
+    parse_form,
+    read_bytes,
+    read_json,
+    user_errors,
+    without_surrogates,
+    write_bytes_atomically,
+    write_json_atomically,
+)
 from modou.tokenizer.model import open_model, with_marks
 from modou.tokenizer.stream import StreamDecoder
-from modou.tokenizer.training import CONTROLS, NEWLINE, SPACE, Training, train_model, without_surrogates
+from modou.tokenizer.training import CONTROLS, NEWLINE, SPACE, Training, train_model
 
 FILE_NAME = "tokenizer.model"
 UNSEEN_NAME = "unseen.json"
@@ -96,10 +107,10 @@ class Tokenizer:
         """
         path = folder / FILE_NAME
         try:
-            model = path.read_bytes()
-        except OSError:
-            raise UserError("tokens.model_missing", path=path) from None
-        unseen = read_json(folder / UNSEEN_NAME) if (folder / UNSEEN_NAME).exists() else ()
+            model = read_bytes(path)
+        except UserError as error:
+            raise UserError("tokens.model_missing", path=path) if is_missing(error) else error from None
+        unseen = _unseen(folder / UNSEEN_NAME)
         return cls(with_marks(model) if extend else model, source=str(path), unseen=unseen)
 
     def save(self, folder: Path) -> None:
@@ -200,3 +211,15 @@ class Tokenizer:
         """Characters this id begins: a piece's length, 0 for control ids, 1 or 0 for a byte."""
         data = self.piece_bytes[token]
         return sum(byte & 0xC0 != 0x80 for byte in data)
+
+
+def _unseen(path: Path) -> list[int]:
+    """The ids in a list of those that no text held; none where there is no list. UserError: not such a list."""
+    if not path.exists():
+        return []
+    try:
+        return parse_form(list[Annotated[int, Strict(), Field(ge=0)]], read_json(path))
+    except UserError:
+        raise
+    except ValueError:
+        raise UserError("storage.bad_json", path=path, reason="[id, …]") from None

@@ -10,6 +10,7 @@ import sentencepiece
 
 from modou.errors import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
+from modou.storage import without_surrogates
 
 CONTROLS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 NEWLINE = "\n"
@@ -24,7 +25,6 @@ LONGEST_PIECE = 1000
 CHARACTER_SHARE = 0.75
 """Share of the free vocabulary that single characters may take, so that longer pieces find room."""
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Newline is a symbol of its own; a literal U+2581 would be learnt as a space; NUL is refused by the trainer.
 _NEVER_INSIDE_PIECES = re.compile("[\n\0▁]+")
 
@@ -42,11 +42,6 @@ class Training:
     """Different characters in the fed text, the space not counted."""
     own_piece: int
     """How many of them (the most frequent ones) have a piece of their own."""
-
-
-def without_surrogates(text: str) -> str:
-    """`text` with each lone surrogate (which no encoding can store) replaced by U+FFFD."""
-    return _LONE_SURROGATE.sub("�", text)
 
 
 def lines(text: str) -> Iterator[str]:

@@ -18,13 +18,13 @@ from torch.distributed.tensor import DTensor
 
 from modou.errors import UserError
 from modou.model.gpt import GPT
+from modou.runs.progress import Progress
 from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings
 from modou.train.average import WeightAverage
 from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Saved, Started, Stepped
 from modou.train.objective import Objective
-from modou.train.optim import make_optimizers
+from modou.train.optim import learning_rate_share, make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
-from modou.train.progress import Progress, learning_rate_share
 from modou.train.saving import CheckpointWriter
 
 SPARE = 0.01

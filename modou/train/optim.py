@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from modou.model.gpt import GPT
-from modou.settings.train import OptimizerSettings
+from modou.settings.train import OptimizerSettings, ScheduleSettings
 
 # Each row (a, b, c) is one step X <- a X + b (X X^T) X + c (X X^T)^2 X of the Polar Express (Amsel et al. 2025): the
 # coefficients that bring singular values in [0.001, 1] closest to 1 after five steps.
@@ -160,3 +160,12 @@ def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
+
+
+def learning_rate_share(step: int, steps: int, settings: ScheduleSettings) -> float:
+    """Share of the peak rate at update `step` (0-based) of `steps`, in (0, 1]: linear up, level, linear down."""
+    warm = round(settings.warmup * steps)
+    cool = settings.cooldown * steps
+    rising = (step + 1) / warm if step < warm else 1.0
+    falling = (steps - step) / cool if steps - step < cool else 1.0
+    return rising * falling

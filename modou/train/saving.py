@@ -1,7 +1,7 @@
 """Keeps a run on disk: checkpoints to resume from, metrics.jsonl and samples.jsonl that match them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modou import storage
 from modou.errors import UserError
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
+from modou.runs.logs import METRICS, SAMPLES, Log
+from modou.runs.progress import Progress
+from modou.runs.state import NAME, CheckpointState, unfit
 from modou.train.average import WeightAverage
 from modou.train.events import Evaluated, Sampled, Stepped
 from modou.train.objective import Objective
 from modou.train.parallel import World, gather, place
-from modou.train.progress import Progress
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class CheckpointWriter:
 
     def __init__(self, run: RunFolder, identity: dict[str, str], keep: int, log_every: int, world: World) -> None:
         self.run, self.identity, self.keep, self.log_every, self.world = run, identity, keep, log_every, world
+        self.logs = {name: Log(run.path / name) for name in (METRICS, SAMPLES)}
 
     def save(
         self,
@@ -56,19 +56,19 @@ class CheckpointWriter:
             tensors["objective"] = kept
         if average is not None:
             tensors["average"] = {name: gather(tensor) for name, tensor in average.tensors.items()}
-        state: dict[str, Any] = {
-            "format": FORMAT,
-            **self.identity,
-            "weights": progress.weights,
-            "progress": progress.to_json(),
-            "objective": objective.state(),
-            "world": self.world.size,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
+        state = CheckpointState(
+            progress=progress,
+            weights=progress.weights,
+            hashes=self.identity,
+            objective=objective.state(),
+            logs={name: log.mark() for name, log in self.logs.items()} if self.world.is_main else {},
+            world=self.world.size,
+            threads=torch.get_num_threads(),
+            torch=torch.__version__,
+        )
         path = self.run.checkpoints / checkpoints.folder_name(progress.step)
         if self.world.is_main:
-            checkpoints.save(self.run.checkpoints, progress.step, tensors, state, self.keep, is_best)
+            checkpoints.save(self.run.checkpoints, progress.step, tensors, state.to_json(), self.keep, is_best)
         self.world.barrier()
         return path
 
@@ -85,53 +85,56 @@ class CheckpointWriter:
         self.world.barrier()
         found = checkpoints.newest(self.run.checkpoints)
         if found is None:
-            self._forget_after(0)
+            self._cut_logs(CheckpointState(Progress(0, 0), "model", {}))
             return None
-        tensors, state = checkpoints.load(found.path)
-        if state.get("format") != FORMAT:
-            raise UserError("train.other_format", path=found.path, format=state.get("format"))
+        tensors, _ = checkpoints.load(found.path)
+        state = CheckpointState.read(found.path)
         for name, value in self.identity.items():
-            if state.get(name) != value:
+            if state.hashes.get(name) != value:
                 raise UserError(f"train.other_{name.removesuffix('_sha256')}", path=self.run.path)
-        for name, parameter in model.named_parameters():
-            place(parameter, tensors["model"][name])
-        restore_state(model, optimizers, tensors["optimizer"])
+        with unfit(found.path, "model.safetensors"):
+            _place(model.named_parameters(), tensors["model"])
+        with unfit(found.path, "optimizer.safetensors"):
+            restore_state(model, optimizers, tensors["optimizer"])
         if average is not None:
-            for name, tensor in average.tensors.items():
-                place(tensor, tensors["average"][name])
-        objective.restore(state["objective"], tensors.get("objective", {}))
-        progress = Progress.from_json(state["progress"])
+            with unfit(found.path, "average.safetensors"):
+                _place(average.tensors.items(), tensors["average"])
+        with unfit(found.path, NAME):
+            objective.restore(state.objective, tensors.get("objective", {}))
+        problems = [*found.problems, *self._cut_logs(state)]
         if self.world.is_main:
-            checkpoints.point(self.run.checkpoints, progress.step, progress.best_step == progress.step)
-        self._forget_after(progress.step)
-        return Resumed(progress, found.path, tuple(str(problem) for problem in found.problems))
+            self._point(state.progress)
+        return Resumed(state.progress, found.path, tuple(str(problem) for problem in problems))
+
+    def _point(self, progress: Progress) -> None:
+        """`best` and `latest` as this checkpoint knows them."""
+        is_there = progress.best is not None and progress.best_step in checkpoints.steps(self.run.checkpoints)
+        checkpoints.point(self.run.checkpoints, progress.step, progress.best_step if is_there else None)
 
     def log_step(self, event: Stepped) -> None:
         """A line in metrics.jsonl, every `log_every` steps."""
         if event.step % self.log_every == 0 or event.step == event.steps:
-            self._append(self.run.metrics, {"kind": "step", **asdict(event)})
+            self._append(METRICS, {"kind": "step", **asdict(event)})
 
     def log_evaluation(self, event: Evaluated) -> None:
         """A line in metrics.jsonl."""
-        self._append(self.run.metrics, {"kind": "evaluation", **asdict(event)})
+        self._append(METRICS, {"kind": "evaluation", **asdict(event)})
 
     def log_samples(self, event: Sampled) -> None:
         """A line in samples.jsonl for each text."""
         for sample in event.samples:
-            self._append(self.run.samples, {"step": event.step, **sample})
+            self._append(SAMPLES, {"step": event.step, **sample})
 
-    def _append(self, path: Path, values: dict[str, Any]) -> None:
+    def _append(self, name: str, values: dict[str, Any]) -> None:
         if self.world.is_main:
-            storage.append_line(path, _line(values))
+            self.logs[name].append(json.dumps(values, ensure_ascii=False))
 
-    def _forget_after(self, step: int) -> None:
-        """Lines of steps that a killed run wrote after its last checkpoint would be written twice: dropped."""
+    def _cut_logs(self, state: CheckpointState) -> list[checkpoints.Problem]:
+        """Drops what a killed run logged after its last checkpoint; what is wrong with the logs."""
         if not self.world.is_main:
-            return
-        for path in (self.run.metrics, self.run.samples):
-            if path.exists():
-                kept = [line for line in storage.read_jsonl(path) if line["step"] <= step]
-                storage.write_text_atomically(path, "".join(_line(line) + "\n" for line in kept))
+            return []
+        found = [log.cut(state.logs.get(name), state.progress.step) for name, log in self.logs.items()]
+        return [problem for problem in found if problem is not None]
 
 
 def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
@@ -147,7 +150,10 @@ def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer])
 
 
 def restore_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Puts what `collect_state` gave back, placed like the parameters of this process."""
+    """Puts what `collect_state` gave back, placed like the parameters of this process.
+
+    KeyError, ValueError: the tensors are those of other parameters.
+    """
     by_name: dict[str, dict[str, Tensor]] = {}
     for path, tensor in tensors.items():
         name, key = path.rsplit("/", 1)
@@ -164,10 +170,16 @@ def restore_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer],
 def _placed(value: Tensor, parameter: nn.Parameter) -> Tensor:
     if value.ndim == 0:  # a step count
         return value.to(parameter.device)
+    if value.shape != parameter.shape:
+        raise ValueError(f"a state of shape {tuple(value.shape)}")
     tensor = torch.zeros_like(parameter)
     place(tensor, value)
     return tensor
 
 
-def _line(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False)
+def _place(tensors: Iterable[tuple[str, Tensor]], saved: dict[str, Tensor]) -> None:
+    """ValueError, KeyError: what was saved has other shapes or names."""
+    for name, tensor in tensors:
+        if saved[name].shape != tensor.shape:
+            raise ValueError(name)
+        place(tensor, saved[name])

@@ -83,7 +83,7 @@ def test_plain_lines_tell_everything_without_control_codes(tmp_path: Path) -> No
         "800 tokens",
         "[4/7] plan: 5.20 bits per character expected",
         "model.layers = 2  as deep as needed",
-        "! passed over a damaged checkpoint: step-00000001: size",
+        "! damaged: step-00000001: size",
         "step 4/4",
         "step 4: validation 5.50 bits/char (averaged 5.40), the best so far · 却说红色[bold]字[/bold]倒。",
         "! at this pace the time pays for 4 steps (9 before)",
@@ -178,7 +178,8 @@ def test_the_outcome_is_one_json_object(tmp_path: Path, capsys: pytest.CaptureFi
     console.print_json({**outcome.to_json(), "odd": float("nan")})
     values = json.loads(capsys.readouterr().out)
     assert values["run"] == {"folder": str(tmp_path), "finished": True}
-    assert values["test"]["bits_per_char"] == 5.0 and values["notices"] == ["look here"] and values["odd"] is None
+    assert values["test"]["bits_per_char"] == 5.0 and values["odd"] is None
+    assert values["notices"] == ["damaged: step-00000001: size", "look here"]
 
 
 def test_a_stop_outside_training_ends_the_run_and_closes_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from checkpoint_helpers import state
 from closeness import assert_close_sums
 from method_helpers import begun, dpo, pretrain, sft
 from train_helpers import DOES, WHAT, WHERE, WHO, sentences
@@ -65,8 +66,8 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     )
     begun(run, shape)
     torch.manual_seed(1)
-    state = {"tokenizer_sha256": hashlib.sha256(model).hexdigest()}
-    checkpoints.save(run.checkpoints, 1, {"model": dict(GPT(shape).named_parameters())}, state, best=True)
+    said = state(1, tokenizer_sha256=hashlib.sha256(model).hexdigest())
+    checkpoints.save(run.checkpoints, 1, {"model": dict(GPT(shape).named_parameters())}, said, best=True)
     return run.path
 
 

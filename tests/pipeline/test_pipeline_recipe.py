@@ -15,8 +15,9 @@ from modou.cli import main as cli
 from modou.data.examples import Question
 from modou.data.formats.formats import read
 from modou.errors import UserError
+from modou.messages import text
 from modou.pipeline import pairs
-from modou.pipeline.align import TaskStages, align
+from modou.pipeline.align import TaskStages, align, title
 from modou.pipeline.pairs import write_pairs
 from modou.settings.methods import SftRun
 from modou.settings.run import RunSettings
@@ -134,6 +135,11 @@ def test_a_recipe_names_nothing_that_is_not_there(name: str) -> None:
     for place, stage in enumerate(stages):
         assert {stage.after, stage.reference} <= {"", *known[:place]}
         assert stage.judge in {"", *TASKS, *(one.name for one in stages[:place] if one.kind == "reward")}
+
+
+def test_a_stage_is_called_as_its_method_is_and_an_unknown_one_by_its_name() -> None:
+    assert title("data") == "data" and title("reward") == text("help.group_reward") != "reward"
+    assert title("ferry") == "ferry"
 
 
 def test_questions_of_several_tasks_make_no_pairs(folder: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoint_helpers import state
 from crash_helpers import Child
 from method_helpers import begun
 
@@ -107,8 +108,8 @@ def trained(folder: Path, tokenizer: Tokenizer, **shape: object) -> tuple[RunFol
     models = {step: GPT(settings) for step in (1, 2, 3)}
     for step, model in models.items():
         groups = {"model": model.state_dict(), "ema": {n: t * 2 for n, t in model.state_dict().items()}}
-        state = {"tokenizer_sha256": tokenizer.sha256, "weights": "ema" if step == 1 else "model"}
-        checkpoints.save(run.checkpoints, step, groups, state, keep=3, best=step == 2)
+        said = {"tokenizer_sha256": tokenizer.sha256, "weights": "ema" if step == 1 else "model"}
+        checkpoints.save(run.checkpoints, step, groups, state(step, min(step, 2), **said), keep=3, best=step == 2)
     return run, models
 
 
@@ -152,7 +153,7 @@ def test_load_model_refuses_another_shape(tmp_path: Path, tokenizer: Tokenizer) 
         with pytest.raises(UserError) as error:
             load_model(run)
         assert word in str(error.value)
-    checkpoints.save(run.checkpoints, 4, {"model": {}}, {"tokenizer_sha256": tokenizer.sha256}, best=True)
+    checkpoints.save(run.checkpoints, 4, {"model": {}}, state(4, tokenizer_sha256=tokenizer.sha256), best=True)
     with pytest.raises(UserError, match="weights in"):
         load_model(run)
 

@@ -10,7 +10,7 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from modou.text.corpus import prepare
-from modou.text.reading import read_book
+from modou.text.readers.book import read_book
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 prepare(read_book(Path(sys.argv[1])), Path(sys.argv[2]))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from model_helpers import SHAPES, random_model
 from train_helpers import of_kind, run, tensors, trainer
 
+from modou.runs.progress import Progress
 from modou.settings.train import ScheduleSettings
 from modou.train.average import WeightAverage
 from modou.train.events import Stepped
-from modou.train.progress import Progress, learning_rate_share
+from modou.train.optim import learning_rate_share
 
 # -- the average -----------------------------------------------------------------------------------------------------
 

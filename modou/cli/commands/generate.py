@@ -1,11 +1,11 @@
 """modou generate: lets a run's model write on."""
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from modou.cli import console
 from modou.cli.asked import Asked
 from modou.cli.spec import CHECKPOINT, COMMON, DEVICE, SAMPLING, Command, seed
+from modou.cli.streams import read_prompt
 from modou.cli.training import checkpoint
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def session(asked: Asked) -> "Session":
 
 def _prompt(word: str) -> str:
     """The prompt itself, or what standard input holds."""
-    if word != "-":
-        return word
-    return sys.stdin.buffer.read().decode("utf-8-sig", errors="replace").removesuffix("\n").removesuffix("\r")
+    return read_prompt() if word == "-" else word
 
 
 def _written(pieces: "list[Piece]", settings: "SamplingSettings") -> list[dict[str, Any]]:

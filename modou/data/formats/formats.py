@@ -15,8 +15,6 @@ QUESTIONS = ("instruction", "question", "query", "input", "prompt")
 ANSWERS = ("output", "response", "target", "answer", "completion", "summary")
 TURNS = ("messages", "conversations", "conversation")
 TEXTS = ("text", "content", "completion")
-_CHECKED = re.compile(r"####[ \t]*([^\n]+)\s*\Z")
-"""The true answer of a worked one: its last line."""
 
 
 def read(row: Any) -> Example:
@@ -130,7 +128,7 @@ def question(fields: Fields) -> Example:
         judge = cast(dict[str, Any], fields["reward_model"] if isinstance(fields["reward_model"], dict) else {})
         answer, messages = judge.get("ground_truth"), prompt_messages(fields)
     else:
-        answer, messages = _CHECKED.findall(str(fields["answer"]))[-1].strip(), prompt_messages(fields)
+        answer, messages = true_answer(str(fields["answer"])), prompt_messages(fields)
     true = None if answer is None else text_of(answer, "gt")
     return Example("prompt", check(messages, "user"), answer=true, facts=_facts(fields))
 
@@ -214,6 +212,12 @@ def prompt_messages(fields: Fields) -> list[Message]:
     return [*found, Message("user", "\n".join(part for part in (asked, *beside) if part))]
 
 
+def true_answer(worked: str) -> str | None:
+    """What follows the last #### of a worked answer, if that stands on its last line."""
+    _, mark, answer = worked.rstrip().rpartition("\n")[2].rpartition("####")
+    return answer.strip() or None if mark else None
+
+
 def _facts(fields: Fields) -> dict[str, Any]:
     """What a row says for the rule that will judge answers."""
     facts = fields.get("facts")
@@ -260,7 +264,7 @@ def _is_ranked(fields: Fields) -> bool:
 
 
 def _is_checked(fields: Fields) -> bool:
-    answered = "question" in fields and _CHECKED.search(str(fields.get("answer", ""))) is not None
+    answered = "question" in fields and true_answer(str(fields.get("answer", ""))) is not None
     return "gt" in fields or "reward_model" in fields or answered
 
 

@@ -11,7 +11,7 @@ from modou.data.formats.formats import read
 from modou.errors import UserError
 from modou.messages import text
 from modou.text.readers.book import open_text
-from modou.text.readers.rows import BadRow, read_values
+from modou.text.readers.rows import BadRow, numbered_lines, read_values
 
 JSON = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".ndjson")
 TEXT = (".txt", ".txt.gz")
@@ -66,7 +66,11 @@ def _rows(path: Path) -> Iterator[tuple[int, object]]:
     """Place and value of each row. A text file holds a question a line."""
     with open_text(path) as stream:
         if path.name.lower().endswith(TEXT):
-            yield from ((n, {"prompt": line.strip()}) for n, line in enumerate(stream, 1) if line.strip())
+            for place, line in numbered_lines(stream):
+                if line is None:
+                    yield place, BadExample("text.row_too_long")
+                elif line.strip():
+                    yield place, {"prompt": line.strip()}
             return
         for found in read_values(stream):
-            yield found.place, BadExample("examples.not_json") if isinstance(found, BadRow) else found.value
+            yield found.place, BadExample(found.reason) if isinstance(found, BadRow) else found.value

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
+from modou.storage import is_deep, without_surrogates
+
+ROW_LIMIT = 1 << 24
+"""Characters: a row takes some fifty times as many bytes while it is read, and a file without line ends is one row."""
 _PIECE = 1 << 16
+_BLANK = "\ufeff \t\r\n"
+_BETWEEN = " \t\r\n,"
 
 
 @dataclass(frozen=True)
@@ -52,47 +58,73 @@ def read_values(stream: TextIO) -> Iterator[Value | BadRow]:
 
 def _first_character(stream: TextIO) -> str:
     while piece := stream.read(_PIECE):
-        stripped = piece.lstrip("\ufeff \t\r\n")
+        stripped = piece.lstrip(_BLANK)
         if stripped:
             stream.seek(0)
             return stripped[0]
     return ""
 
 
+def numbered_lines(stream: TextIO) -> Iterator[tuple[int, str | None]]:
+    """The lines with their numbers; None for one that is longer than a row may be, which is passed over in pieces."""
+    place = 0
+    while line := stream.readline(ROW_LIMIT):
+        place += 1
+        rest = line
+        while len(rest) == ROW_LIMIT and not rest.endswith("\n"):
+            rest = stream.readline(ROW_LIMIT)
+        yield place, line if rest is line else None
+
+
 def _lines(stream: TextIO) -> Iterator[Value | BadRow]:
-    for place, line in enumerate(stream, start=1):
-        line = line.lstrip("\ufeff")
-        if line.strip():
+    for place, line in numbered_lines(stream):
+        if line is None:
+            yield BadRow(place, "text.row_too_long")
+        elif line := line.strip(_BLANK):
             try:
-                yield Value(place, json.loads(line))
+                yield _checked(place, json.loads(line), line)
             except (ValueError, RecursionError):
                 yield BadRow(place, "text.row_not_json")
 
 
+def _checked(place: int, value: Any, source: str) -> Value | BadRow:
+    """The value, U+FFFD in place of each half of a character (\\ud83d alone), which JSON can hold and no text may."""
+    if is_deep(value):
+        return BadRow(place, "text.row_not_json")
+    if "\\ud" in source or "\\uD" in source:
+        value = json.loads(without_surrogates(json.dumps(value, ensure_ascii=False)))
+    return Value(place, value)
+
+
 def _array(stream: TextIO) -> Iterator[Value | BadRow]:
     decoder = json.JSONDecoder()
-    buffer = stream.read(_PIECE).lstrip("\ufeff \t\r\n")[1:]
-    place = 1
+    buffer = stream.read(_PIECE).lstrip(_BLANK)[1:]
+    at, place = 0, 1
     while True:
-        buffer = buffer.lstrip(" \t\r\n,")
-        if buffer.startswith("]"):
+        while buffer[at : at + 1] and buffer[at] in _BETWEEN:
+            at += 1
+        if buffer.startswith("]", at):
             return
         try:
-            value, end = decoder.raw_decode(buffer)
+            value, end = decoder.raw_decode(buffer, at)
             # A number at the buffer's end may go on in the next piece; an object or a string may not.
             complete = end < len(buffer) or isinstance(value, dict | str)
         except (ValueError, RecursionError):
             value, end, complete = None, 0, False
-        if not complete:
-            # Doubling what is read keeps a huge item from being parsed again for every piece.
-            more = stream.read(max(_PIECE, len(buffer)))
-            if not more:
-                yield BadRow(place, "text.row_not_json")
-                return
-            buffer += more
+        if complete:
+            yield _checked(place, value, buffer[at:end])
+            at, place = end, place + 1
             continue
-        yield Value(place, value)
-        buffer, place = buffer[end:], place + 1
+        buffer, at = buffer[at:], 0
+        if len(buffer) > ROW_LIMIT:
+            yield BadRow(place, "text.row_too_long")
+            return
+        # Doubling what is read keeps a huge item from being parsed again for every piece.
+        more = stream.read(max(_PIECE, len(buffer)))
+        if not more:
+            yield BadRow(place, "text.row_not_json")
+            return
+        buffer += more
 
 
 def _row(place: int, value: Any) -> Row | BadRow:

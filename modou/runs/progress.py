@@ -1,10 +1,16 @@
-"""Where a run stands, and its learning rate there: linear warm-up, constant, linear cool-down."""
+"""Where the training of a run stands: counters that a checkpoint keeps beside its tensors."""
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from modou.settings.train import ScheduleSettings
+from pydantic import ConfigDict, Field, Strict
+
+from modou import storage
+
+Count = Annotated[int, Strict(), Field(ge=0, lt=2**53)]
+Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Word = Annotated[str, Strict(), Field(max_length=100)]
 
 
 @dataclass
@@ -12,20 +18,22 @@ class Progress:
     """All that the loop must remember besides tensors, over all sittings of a run; kept in each checkpoint's
     state.json."""
 
-    planned: int
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    planned: Count
     """Updates in all as the settings say; they say another number once the run is extended."""
-    steps: int
+    steps: Count
     """Updates in all: as planned, or fewer where the time does not pay for them."""
-    step: int = 0
+    step: Count = 0
     """Updates done."""
-    tokens: int = 0
+    tokens: Count = 0
     """Loss units seen (tokens, for pretraining)."""
-    seconds: float = 0.0
+    seconds: Finite = 0.0
     """Seconds spent in training steps."""
-    best: float | None = None
+    best: Finite | None = None
     """Best value of the objective's measure so far."""
-    best_step: int = 0
-    weights: str = "model"
+    best_step: Count = 0
+    weights: Word = "model"
     """Which weights gave the newest evaluation's better value: "model" or "average"."""
 
     def note(self, value: float, weights: str) -> bool:
@@ -41,15 +49,9 @@ class Progress:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """Back from plain values."""
-        return cls(**values)
-
-
-def learning_rate_share(step: int, steps: int, settings: ScheduleSettings) -> float:
-    """Share of the peak rate at update `step` (0-based) of `steps`, in (0, 1]."""
-    warm = round(settings.warmup * steps)
-    cool = settings.cooldown * steps
-    rising = (step + 1) / warm if step < warm else 1.0
-    falling = (steps - step) / cool if steps - step < cool else 1.0
-    return rising * falling
+    def from_json(cls, values: Any) -> Self:
+        """Back from plain values. ValueError: they are not these counters, or contradict one another."""
+        progress = storage.parse_form(cls, values)
+        if not progress.best_step <= progress.step or not progress.steps <= progress.planned:
+            raise ValueError("counters that contradict one another")
+        return progress
