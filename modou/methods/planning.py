@@ -13,8 +13,6 @@ from modou.messages import text
 from modou.model.census import describe
 from modou.settings.run import RunSettings
 
-MINUTES = 30.0
-"""The default time budget."""
 GENEROUS = 1.2
 """Planned steps over those that fit the budget at the measured pace: training ends with the time, not before it."""
 EFFICIENCY = 0.6

@@ -24,13 +24,13 @@ from modou.methods import preparation
 from modou.methods.advice import advice
 from modou.methods.base import Method
 from modou.methods.evaluation import evaluate_text
-from modou.methods.planning import MINUTES, Budget, plan_tokenizer, plan_training
+from modou.methods.planning import Budget, plan_tokenizer, plan_training
 from modou.model.census import describe
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.runs.logs import SAMPLES, lines_of
 from modou.runs.stages import StageRecord, read_stage, require_stage
-from modou.settings.run import RunSettings
+from modou.settings.run import MINUTES, RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.train import with_minutes
 from modou.text.corpus import Corpus
@@ -197,8 +197,8 @@ class PretrainMethod(Method[RunSettings]):
 
     @classmethod
     def default_budget(cls, settings: RunSettings) -> RunSettings | None:
-        """Half an hour."""
-        if settings.train.minutes or settings.is_set("train", "steps"):
+        """Half an hour. Minutes that somebody set to 0 are no limit."""
+        if settings.is_set("train", "minutes") or settings.is_set("train", "steps"):
             return None
         return with_minutes(settings, MINUTES)
 

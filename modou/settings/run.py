@@ -1,13 +1,25 @@
 """All settings of a pretraining run, as in its settings.toml."""
 
+from typing import ClassVar
+
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.model import ModelSettings
 from modou.settings.text import CleanSettings, TokenizerSettings
 from modou.settings.train import PretrainSettings, Trained
 
+MINUTES = 30.0
+"""How long a run trains where nobody says it, neither in minutes nor in steps."""
+
 
 class RunSettings(Trained):
     """All settings of `modou run`, from cleaning to evaluation."""
+
+    planned: ClassVar[tuple[str, ...]] = (
+        *("tokenizer.vocabulary", "model.dropout", "optimizer.weight_decay", "train.evaluate_every"),
+    )
+    planned_in_time: ClassVar[tuple[str, ...]] = (
+        *("model.layers", "model.width", "model.heads", "model.context", "train.batch", "train.steps"),
+    )
 
     train: PretrainSettings = PretrainSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Training loop."""

@@ -2,7 +2,7 @@
 
 import math
 import os
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -94,6 +94,11 @@ class PretrainSettings(BatchedSettings):
 
 class Trained(Groups):
     """The groups common to all methods."""
+
+    planned: ClassVar[tuple[str, ...]] = ("train.steps", "train.evaluate_every")
+    """Options that the plan of a run chooses where nobody does."""
+    planned_in_time: ClassVar[tuple[str, ...]] = ()
+    """Those that it chooses where a run is given minutes; without them their defaults are used."""
 
     train: TrainSettings = TrainSettings()
     """Training loop."""
