@@ -16,7 +16,8 @@ CODE = Path(__file__).parent.parent / "modou"
 REGISTRY = "settings/methods.py"
 ALLOWED = {
     # Commands with words of their own: `modou run` and its stages are pretraining, too.
-    "cli/table.py": {"pretrain"},
+    "cli/commands/pretrain.py": {"pretrain"},
+    "cli/spec.py": {"pretrain"},
     "cli/training.py": {"pretrain"},
     "settings/presets.py": {"pretrain"},
     # The recipe of a task is made of methods that somebody chose for it.

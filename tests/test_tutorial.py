@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from modou.cli import arguments
+from modou.cli.spec import PRESET
 from modou.cli.table import COMMANDS
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial"
@@ -91,7 +92,7 @@ def test_the_steps_call_presets_and_set_little_else() -> None:
     lines = [line for chapter in CHAPTERS for line in commands(read("en", chapter))]
     found: list[tuple[str | None, set[str]]] = []
     for words in map(shlex.split, lines):
-        if words[1] in COMMANDS and "preset" in COMMANDS[words[1]].own:
+        if words[1] in COMMANDS and PRESET in COMMANDS[words[1]].own:
             asked = arguments.parse(words[1], words[2:])
             options = {f"{group}.{name}" for group, values in asked.given.items() for name in values}
             assert asked.settings_of(COMMANDS[words[1]].root)

@@ -1,6 +1,6 @@
 """From the words of a command line to what was asked: flags told from defaults, every mistake one clear line.
 
-The commands and their options are data (command_table); argparse cuts the words, pydantic checks the settings' values,
+The commands and their options are data (spec, table); argparse cuts the words, pydantic checks the settings' values,
 and all that is wrong becomes a UserError that names the option and the remedy. Nothing heavy is imported here.
 """
 
@@ -9,30 +9,31 @@ import difflib
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from modou.cli.table import COMMANDS, OWN, Command, Kind
+from modou.cli.asked import Asked
+from modou.cli.spec import Command, Kind, Own
+from modou.cli.table import COMMANDS
 from modou.errors import UserError
-from modou.messages import catalogue
-from modou.settings.base import Groups
-from modou.settings.presets import read_preset
-from modou.settings.run import RunSettings
-
-G = TypeVar("G", bound=Groups)
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option. Those of settings have a `group` and a `field`; the others are the command's own."""
+    """One option, as a command offers it. Those of settings have a `field`; the others are the command's own."""
 
     name: str
     """How it is remembered: "out", or "model.layers"."""
     flags: tuple[str, ...]
     kind: Kind
     metavar: str
+    default: Any
+    """The value that is used where none is given; "" and () = none."""
     field: FieldInfo | None = None
+    chosen: str = ""
+    """What chooses the value where none is given, as in Command; "" = it is the default."""
+    own: Own | None = None
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -47,66 +48,18 @@ class Option:
         """Whether one word may hold several values with commas between (never where commas are text)."""
         return self.kind == "list" and self.field is not None and get_args(self.field.annotation)[0] is not str
 
-    @property
-    def planned(self) -> bool:
-        """Whether the plan chooses it where nobody does: it has a reason for that choice."""
-        return f"plan.{self.name.replace('.', '_')}" in catalogue()
-
 
 _HIDDEN = ("model.vocabulary",)
 """Settings that follow from others: the model's vocabulary is its tokenizer's."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a command line asks for: words by name, own options by name, and the settings that were given."""
-
-    command: str
-    words: dict[str, str]
-    rest: tuple[str, ...]
-    """All words of the last name, where it ends in "..."."""
-    own: dict[str, str | bool]
-    given: dict[str, dict[str, Any]]
-
-    def __getitem__(self, name: str) -> str | None:
-        """An own option's value; None where it was not given."""
-        value = self.own.get(name)
-        return value if isinstance(value, str) else None
-
-    def switched(self, name: str) -> bool:
-        """Whether an own switch was given."""
-        return self.own.get(name) is True
-
-    def number(self, name: str, least: float = 0.0) -> float | None:
-        """An own option as a number above `least`. UserError: it is none."""
-        value = self[name]
-        if value is None:
-            return None
-        try:
-            number = float(value)
-        except ValueError:
-            raise UserError("settings.no_number", option=f"--{name}", value=value[:60]) from None
-        if not least < number < 1e15:
-            raise UserError("settings.out_of_bounds", option=f"--{name}", value=value[:60], wanted=f"> {least:g}")
-        return number
-
-    def settings(self) -> RunSettings:
-        """The preset, and the flags over it; all else is left open. UserError: a value is wrong."""
-        return self.settings_of(RunSettings)
-
-    def settings_of(self, root: type[G]) -> G:
-        """The same for the settings of another command."""
-        preset = self["preset"]
-        method = COMMANDS[self.command].method
-        below = root().with_values(read_preset(preset, method)) if preset is not None else root()
-        return below.with_values(self.given)
 
 
 @functools.cache
 def options(command: str) -> tuple[Option, ...]:
     """Every option of a command: its own first, then those of each group."""
     spec = COMMANDS[command]
-    own = tuple(Option(name, (f"--{name}",), *OWN[name]) for name in spec.own)
+    own = tuple(
+        Option(o.name, (f"--{o.name}",), o.kind, o.metavar, o.default, chosen=o.chosen, own=o) for o in spec.own
+    )
     return own + tuple(option for group in spec.groups for option in group_options(group, spec))
 
 
@@ -119,12 +72,14 @@ def group_options(group: str, spec: Command) -> list[Option]:
     found: list[Option] = []
     for name, info in settings.model_fields.items():
         full = f"{group}.{name}"
-        if full in _HIDDEN:
+        if full in _HIDDEN or full in spec.without:
             continue
         listed = get_origin(info.annotation) is tuple
         kind: Kind = "switch" if info.annotation is bool else "list" if listed else "value"
         metavar = "M" if name == "minutes" else _metavar(info)
-        found.append(Option(full, (*short.get(full, ()), f"--{full}"), kind, metavar, info))
+        flags = (*short.get(full, ()), f"--{full}")
+        default = spec.defaults.get(full, info.default)
+        found.append(Option(full, flags, kind, metavar, default, info, spec.chosen.get(full, "")))
     return found
 
 
@@ -176,9 +131,13 @@ def parse(command: str, argv: Sequence[str]) -> Asked:
         else:
             group, name = option.name.split(".")
             given.setdefault(group, {})[name] = checked
-    asked_for_help = own.get("help") is True
-    named, rest = _named(command, [*words, *after], asked_for_help)
-    return Asked(command, named, rest, own, given)
+    for option in COMMANDS[command].own:
+        for target in option.sets if option.name in own else ():
+            group, name = target.split(".")
+            given.setdefault(group, {}).setdefault(name, own[option.name])
+    asked_for_help = bool(own.keys() & {"help", "help-all"})
+    named, rest = _named(COMMANDS[command], [*words, *after], asked_for_help)
+    return Asked(COMMANDS[command], named, rest, own, given)
 
 
 def _at_dashes(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -232,33 +191,34 @@ def _checked(option: Option, value: Any) -> Any:
     return value
 
 
-def _named(command: str, words: list[str], lenient: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+def _named(command: Command, words: list[str], lenient: bool) -> tuple[dict[str, str], tuple[str, ...]]:
     """The words by name, and all those of a last name that takes many. UserError: one is missing, or there are too
     many."""
-    names = COMMANDS[command].words
+    names = command.words
     rest = tuple(words[len(names) - 1 :]) if names and names[-1].endswith("...") else ()
     if len(words) > len(names) and not rest:
-        raise UserError("cli.too_many_words", word=words[len(names)][:60], usage=usage(command))
+        raise UserError("cli.too_many_words", word=words[len(names)][:60], usage=command.usage)
     for name in names[len(words) :]:
         if not name.startswith("[") and not lenient:
-            raise UserError("cli.word_missing", word=name, usage=usage(command))
+            raise UserError("cli.word_missing", word=name, usage=command.usage)
     return {name.strip("[]"): word for name, word in zip(names, words, strict=False)}, rest
-
-
-def usage(command: str) -> str:
-    """`modou run BOOK --option …`."""
-    return " ".join(("modou", command, *COMMANDS[command].words))
 
 
 def _unknown(word: str, command: str) -> UserError:
     name = word.partition("=")[0]
     flags = [flag for option in options(command) for flag in _all_flags(option)]
-    if guess := nearest(name, flags):
-        return UserError("cli.unknown_option_near", option=name[:60], nearest=guess, command=command)
     elsewhere = [other for other in COMMANDS if any(name in option.flags for option in options(other))]
-    if elsewhere:
+    guess = next((flag for flag in flags if _ending(flag) == _ending(name)), None)
+    if elsewhere and guess is None:
         return UserError("cli.option_elsewhere", option=name[:60], command=command, others=", ".join(elsewhere))
+    if guess := guess or nearest(name, flags):
+        return UserError("cli.unknown_option_near", option=name[:60], nearest=guess, command=command)
     return UserError("cli.unknown_option", option=name[:60], command=command)
+
+
+def _ending(flag: str) -> str:
+    """The last part of its name: "kv_heads" of --kv-heads and of --model.kv_heads."""
+    return flag.lstrip("-").replace("-", "_").split(".")[-1]
 
 
 def _all_flags(option: Option) -> tuple[str, ...]:
@@ -268,13 +228,5 @@ def _all_flags(option: Option) -> tuple[str, ...]:
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was probably meant, by spelling or by its last part."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-    if close:
-        return close[0]
-    ending = name.lstrip("-").replace("-", "_").split(".")[-1]
-    same = [flag for flag in known if flag.lstrip("-").split(".")[-1] == ending]
-    if same:
-        return same[0]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return close[0] if close else None
+    """The known name that was probably meant."""
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)

@@ -17,7 +17,7 @@ from modou.cli.streams import given_input, is_first_process, notices, put, remar
 from modou.messages import text
 
 if TYPE_CHECKING:
-    from modou.cli.arguments import Asked
+    from modou.cli.asked import Asked
     from modou.cli.live import Display
     from modou.pipeline.check import Checked, Shown
     from modou.pipeline.prefer import Offer

@@ -1,4 +1,5 @@
-"""The help pages, as text: `modou --help` teaches, `modou COMMAND --help` explains every option."""
+"""The help pages, as text: `modou --help` teaches, `modou COMMAND --help` explains what people use of a command, and
+`modou COMMAND --help-all` every option."""
 
 import re
 import tomllib
@@ -11,8 +12,6 @@ from modou.cli.plain import beside, wrap
 from modou.messages import catalogue, language, text
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
     from modou.cli.arguments import Option
 
 _BRIEF = re.compile(r"help\.(\w+)_brief")
@@ -54,47 +53,54 @@ def commands() -> list[str]:
     return [found[1] for key in catalogue() if (found := _BRIEF.fullmatch(key))]
 
 
-def command_page(command: str, cells: int) -> str:
-    """The page of `modou COMMAND --help`."""
+def command_page(command: str, cells: int, whole: bool = False) -> str:
+    """The page of `modou COMMAND --help`; `whole`: of `--help-all`."""
     from modou.cli import arguments
-    from modou.settings.presets import preset_names
+    from modou.cli.spec import COMMON
 
-    spec = arguments.COMMANDS[command]
-    usage = f"{text('help.usage')}: {arguments.usage(command)} [{text('help.options')}]"
+    spec, every = arguments.COMMANDS[command], arguments.options(command)
+    usage = f"{text('help.usage')}: {spec.usage} [{text('help.options')}]"
     page = [usage, "", *wrap(text(f"help.{command}_about"), cells), "", text("help.example")]
     page += [f"  {line}" for line in text(f"help.{command}_examples").split("\n")]
     page += [""] if spec.words else []
     for word in spec.words:
         page += beside(word, text(f"help.word_{word.strip('[].').lower()}"), 2, 14, cells)
     page += ["", text("help.common")]
-    for option in arguments.options(command):
-        if option.field is None or len(option.flags) > 1:
-            page += _option(option, option.flags[0], cells, ", ".join(preset_names(spec.method)))
-    for group in spec.groups:
+    used = [option for option in every if option.field is None or len(option.flags) > 1]
+    # What a command is about comes before what all have.
+    for option in sorted(used, key=lambda option: option.own in COMMON):
+        page += _option(option, option.flags[0], cells, _presets(spec.method) if option.name == "preset" else "")
+    if not whole and len(every) > len(used):
+        page += ["", *wrap(text("help.all", command=command, count=len(every)), cells)]
+    for group in spec.groups if whole else ():
         page += ["", f"{text(f'help.group_{group}')} (--{group}.*)"]
-        for option in arguments.options(command):
+        for option in every:
             if option.name.startswith(f"{group}."):
                 page += _option(option, option.flags[-1], cells)
     return "\n".join(page)
 
 
-def _option(option: "Option", flag: str, cells: int, presets: str = "") -> list[str]:
+def _presets(method: str) -> str:
+    from modou.settings.presets import preset_names
+
+    return ", ".join(preset_names(method))
+
+
+def _option(option: "Option", flag: str, cells: int, names: str = "") -> list[str]:
     switch = option.kind == "switch" and option.field is not None
     shown = f"--[no-]{flag[2:]}" if switch else f"{flag} {option.metavar}".rstrip()
-    said = describe(option)
-    if option.name == "preset" and presets:
-        said += f" ({presets})"
+    said = describe(option) + (f" ({names})" if names else "")
     if flag != option.flags[0]:
         said += f" ({text('help.also', flag=option.flags[0])})"
-    if option.field is not None:
-        said += f" [{'; '.join(_facts(option, option.field))}]"
-    return beside(shown, said, 2, _COLUMN, cells)
+    facts = "; ".join(_facts(option))
+    return beside(shown, f"{said} [{facts}]" if facts else said, 2, _COLUMN, cells)
 
 
 def describe(option: "Option") -> str:
     """What an option does, in the reader's language: the field's own docstring, or its Chinese twin."""
-    if option.field is None:
-        return text(f"help.own_{option.name}")
+    if option.own is not None:
+        return text(f"help.own_{option.own.said or option.name.replace('-', '_')}")
+    assert option.field is not None
     group, name = option.name.split(".")
     said = option.field.description or ""
     return chinese()[group][name] if language() == "zh" else " ".join(said.split())
@@ -107,26 +113,32 @@ def chinese() -> dict[str, dict[str, str]]:
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
-def _facts(option: "Option", info: "FieldInfo") -> Iterator[str]:
+def _facts(option: "Option") -> Iterator[str]:
     """Bounds, how several values are given, and the default."""
     bounds = [
         f"{_SIGNS[type(item).__name__]}{_number(getattr(item, type(item).__name__.lower()))}"
-        for item in info.metadata
+        for item in (option.field.metadata if option.field else ())
         if type(item).__name__ in _SIGNS
     ]
     if bounds:
         yield ", ".join(bounds)
     if option.kind == "list":
         yield text("help.separated") if option.separated else text("help.repeatable")
-    default = info.default
-    if option.planned:
-        yield text("help.planned")
-    elif default is True or default is False:
-        yield text("help.default", value=text("help.on" if default else "help.off"))
-    elif default in ((), ""):
-        yield text("help.default_none")
-    else:
-        yield text("help.default", value=default)
+    if said := said_default(option):
+        yield said
+
+
+def said_default(option: "Option") -> str:
+    """What is used where the option is not given; "" where its description says it."""
+    if option.chosen:
+        from modou.settings.run import MINUTES
+
+        return text(f"help.chosen_{option.chosen}", value=option.default, minutes=f"{MINUTES:g}")
+    if option.default is True or option.default is False:
+        return text("help.default", value=text("help.on" if option.default else "help.off"))
+    if option.default in ((), ""):
+        return text("help.default_none") if option.field else ""
+    return text("help.default", value=option.default)
 
 
 def _number(value: float) -> str:

@@ -58,9 +58,9 @@ def _status(argv: list[str]) -> int:
 
 def goes_on(command: str) -> bool:
     """Whether a command goes on where it was interrupted; what the others do is done anew."""
-    from modou.cli.training import COMMANDS
+    from modou.cli.table import COMMANDS
 
-    return command in (*COMMANDS, "pairs", "align")
+    return command in COMMANDS and COMMANDS[command].goes_on
 
 
 def mistake(error: Exception) -> str | None:
@@ -89,11 +89,9 @@ def dispatch(argv: list[str]) -> int:
     if command not in arguments.COMMANDS:
         raise unknown_command(command)
     asked = arguments.parse(command, words)
-    if asked.switched("help"):
-        return show_help([command])
-    from modou.cli.commands import COMMANDS
-
-    return COMMANDS[command](asked)
+    if asked.switched("help") or asked.switched("help-all"):
+        return show_help([command], asked.switched("help-all"))
+    return asked.spec.run(asked)
 
 
 def choose_language(argv: list[str]) -> None:
@@ -109,14 +107,14 @@ def choose_language(argv: list[str]) -> None:
             os.environ["MODOU_LANG"] = chosen
 
 
-def show_help(words: list[str]) -> int:
-    """The overview, or a command's page."""
+def show_help(words: list[str], whole: bool = False) -> int:
+    """The overview, or a command's page; `whole`: with every option."""
     from modou.cli import help as console_help
 
     if words and words[0] not in console_help.commands():
         raise unknown_command(words[0])
     cells = console.page_width()
-    console.say(console_help.command_page(words[0], cells) if words else console_help.overview(cells))
+    console.say(console_help.command_page(words[0], cells, whole) if words else console_help.overview(cells))
     return DONE
 
 

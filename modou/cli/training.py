@@ -1,39 +1,76 @@
-"""The commands that make or continue a run: `modou run` and its single stages, and every method over the registry."""
+"""What the commands that make or continue a run share; the command of every method that begins from a run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modou.cli import console
-from modou.cli.arguments import Asked, usage
+from modou.cli.spec import COLUMNS, COMMON, JUDGE, PRESET, Command, out, seed
 from modou.errors import UserError
-from modou.settings.methods import METHODS
-from modou.settings.run import RunSettings
+from modou.settings.methods import METHODS, MethodInfo
 
 if TYPE_CHECKING:
+    from modou.cli.asked import Asked
     from modou.runs.record import Source
     from modou.train.events import StageName
 
-STAGES: "dict[str, StageName]" = {"run": "report", "plan": "plan", "clean": "clean", "tokenizer": "shards"}
-"""Commands that pretrain, and the stage that each ends with."""
+PRETRAIN = METHODS["pretrain"]
+MINUTES = {"--minutes": "train.minutes"}
+SHAPE = {f"--{name}": f"model.{name}" for name in ("style", "position", "layers", "width")}
+TEMPERATURE = {"--temperature": "sampling.temperature"}
 
 
-def train(asked: Asked) -> int:
-    """modou run, plan, clean, tokenizer, pretrain, sft, reward, dpo …: one run, to its end or to a stage before."""
-    method = asked.command if asked.command in METHODS else "pretrain"
-    until: StageName = "train" if asked.command == "pretrain" else STAGES.get(asked.command, "report")
-    settings: Any = asked.settings_of(METHODS[method].settings)
-    out = console.path(asked["out"])
-    if asked.command in ("tokenizer", "pretrain"):
-        out = run_folder(asked)
-    elif asked.command == "run" and asked.words.get("BOOK") is None and out is None:
-        raise UserError("cli.no_book")
+def overwritten(method: MethodInfo) -> tuple[str, ...]:
+    """Settings of sampling that an evaluation during training sets itself: it writes one text to a prompt, a base
+    model's of one length for all runs."""
+    return ("sampling.samples",) if method.answers else ("sampling.samples", "sampling.tokens")
+
+
+def planned(method: MethodInfo) -> dict[str, str]:
+    """See Command.chosen."""
+    in_time = dict.fromkeys(method.settings.planned_in_time, "time")
+    return dict.fromkeys(method.settings.planned, "plan") | in_time
+
+
+def pretraining() -> dict[str, str]:
+    """The same for the commands that pretrain, which take MINUTES where nobody says how long."""
+    return planned(PRETRAIN) | {"train.minutes": "minutes"}
+
+
+def method_command(method: MethodInfo) -> Command:
+    """The command of a method that begins from a run and a file of examples."""
+    writes = "sampling" in method.groups
+    aliases = {f"--{method.duration.rpartition('.')[2]}": method.duration, **MINUTES}
+    if writes:
+        aliases |= {"--tokens": "sampling.tokens", **TEMPERATURE}
+    seeds = ("train.seed", "sampling.seed") if writes else ("train.seed",)
+    judge = (JUDGE,) if "judge" in method.inputs else ()
+    return Command(
+        method.name,
+        train,
+        ("RUN", "DATA"),
+        (*judge, PRESET, out("out_method"), COLUMNS, seed(*seeds), *COMMON),
+        method.groups,
+        overwritten(method),
+        aliases,
+        chosen=planned(method),
+        root=method.settings,
+        method=method.name,
+        goes_on=True,
+    )
+
+
+def train(asked: "Asked", until: "StageName" = "report", folder: Path | None = None) -> int:
+    """One run, to its end or to a stage before; `folder`: where it lies, else --out says it."""
+    method = METHODS[asked.spec.method]
+    settings: Any = asked.settings_of(method.settings)
     from modou.pipeline.runner import Request, run
 
-    request = Request(method, sources(asked, method), settings, out, asked.switched("extend"), until)
+    where = folder or console.path(asked["out"])
+    request = Request(method.name, sources(asked, method), settings, where, asked.switched("extend"), until)
     return console.trained(asked, lambda stop: run(request, stop))
 
 
-def sources(asked: Asked, method: str) -> "dict[str, Source]":
+def sources(asked: "Asked", method: MethodInfo) -> "dict[str, Source]":
     """The inputs that a command line names. UserError: one of them is not there."""
     from modou.runs.record import book_source, examples_source, judge_source, run_source
     from modou.tasks.registry import TASKS
@@ -41,54 +78,32 @@ def sources(asked: Asked, method: str) -> "dict[str, Source]":
     found: dict[str, Source] = {}
     if "BOOK" in asked.words:
         found["book"] = book_source(asked.words["BOOK"])
-    if "base" in METHODS[method].inputs:
+    if "base" in method.inputs:
         found["base"] = run_source(Path(asked.words["RUN"]))
         found["data"] = examples_source(Path(asked.words["DATA"]), asked["columns"] or "")
-    if "judge" in METHODS[method].inputs:
+    if "judge" in method.inputs:
         judge = asked["judge"]
         if judge is None:
-            raise UserError("cli.no_judge", usage=usage(asked.command))
+            raise UserError("cli.no_judge", usage=asked.spec.usage)
         found["judge"] = judge_source(judge, tuple(TASKS))
     return found
 
 
-def evaluate(asked: Asked) -> int:
-    """modou evaluate."""
-    folder, which = run_folder(asked), checkpoint(asked)
-    given = asked.settings_of(RunSettings).model_dump(exclude_unset=True)
-    from modou.pipeline.runner import again
-    from modou.runs.folder import RunFolder
-
-    return console.shown(asked, again(RunFolder(folder), "evaluate", given, which))
-
-
-def report(asked: Asked) -> int:
-    """modou report."""
-    folder = run_folder(asked)
-    from modou.pipeline.runner import again
-    from modou.runs.folder import RunFolder
-
-    return console.shown(asked, again(RunFolder(folder), "report", {}))
-
-
-def run_folder(asked: Asked) -> Path:
+def run_folder(asked: "Asked") -> Path:
     """RUN or --out. UserError: neither, or two that differ."""
     word, out = asked.words.get("RUN"), asked["out"]
     if word is None and out is None:
-        raise UserError("cli.no_run", usage=usage(asked.command))
+        raise UserError("cli.no_run", usage=asked.spec.usage)
     if word is not None and out is not None and Path(word) != Path(out):
         raise UserError("cli.two_runs", first=word, second=out)
     return Path(word if word is not None else out or "")
 
 
-def checkpoint(asked: Asked) -> str | int:
+def checkpoint(asked: "Asked") -> str | int:
     """--checkpoint: best, latest, or a step. UserError: none of these."""
-    which = asked["checkpoint"] or "best"
+    which = asked["checkpoint"] or ""
     if which in ("best", "latest"):
         return which
     if which.isascii() and which.isdecimal() and len(which) < 16:
         return int(which)
     raise UserError("cli.bad_checkpoint", which=which[:60])
-
-
-COMMANDS = dict.fromkeys((*STAGES, *METHODS), train) | {"evaluate": evaluate, "report": report}

@@ -9,13 +9,18 @@ from hypothesis import strategies as st
 from modou.cli.arguments import COMMANDS, options, parse
 from modou.cli.help import chinese, describe
 from modou.errors import UserError
-from modou.settings.run import RunSettings, option_names
+from modou.settings.run import RunSettings
 
 
 def test_every_setting_but_the_hidden_is_an_option_somewhere() -> None:
     offered = {option.name for command in COMMANDS for option in options(command) if option.field is not None}
-    roots = {spec.root for spec in COMMANDS.values()}
-    assert offered == {name for root in roots for name in option_names(root)} - {"model.vocabulary"}
+    fields = {
+        f"{group}.{name}"
+        for root in {spec.root for spec in COMMANDS.values()}
+        for group, outer in root.model_fields.items()
+        for name in type(outer.default).model_fields
+    }
+    assert offered == fields - {"model.vocabulary"}
 
 
 def test_every_setting_has_a_docstring_and_a_chinese_help_and_no_help_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +92,10 @@ def test_words_may_stand_anywhere_and_dashes_end_the_options() -> None:
         ("run", ["b", "--context", "3"], "--model.context"),
         ("run", ["b", "--kv-heads", "3"], "--model.kv_heads"),
         ("run", ["b", "--model.vocabulary", "999"], "--tokenizer.vocabulary"),
-        ("generate", ["r", "--model.layers", "3"], "run, plan, pretrain"),
+        ("generate", ["r", "--model.layers", "3"], "plan, pretrain, run"),
+        ("run", ["b", "--tokens", "3"], "generate"),
+        ("run", ["b", "--top-p", "0.5"], "--sampling.top_p"),
+        ("chat", ["r", "--samples", "2"], "generate"),
         ("run", ["b", "--zzzzzz"], "--help"),
         ("run", ["b", "-x"], "-x"),
         ("run", ["b", "--minutes"], "--minutes M"),

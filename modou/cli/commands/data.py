@@ -1,0 +1,28 @@
+"""modou data check: what a file of examples holds, and what is wrong with it."""
+
+from pathlib import Path
+
+from modou.cli import console
+from modou.cli.asked import Asked
+from modou.cli.spec import COLUMNS, COMMON, Command
+from modou.errors import UserError
+
+DONE = 0
+
+
+def run(asked: Asked) -> int:
+    """Says it."""
+    action, file, given = asked.words["ACTION"], Path(asked.words["DATA"]), asked.words.get("RUN")
+    if action != "check":
+        raise UserError("cli.unknown_action", action=action[:60], usage="modou data check DATA [RUN]")
+    from modou.pipeline.check import check
+
+    found = check(file, asked["columns"] or "", Path(given) if given is not None else None)
+    if asked.switched("json"):
+        console.print_json(found.to_json())
+    else:
+        console.say_examples(found)
+    return DONE
+
+
+COMMAND = Command("data", run, ("ACTION", "DATA", "[RUN]"), (COLUMNS, *COMMON))

@@ -1,0 +1,44 @@
+"""modou evaluate: measures a trained run once more."""
+
+from modou.cli import console
+from modou.cli.asked import Asked
+from modou.cli.spec import CHECKPOINT, COMMON, SAMPLING, Command, out, seed
+from modou.cli.training import checkpoint, overwritten, run_folder
+from modou.errors import UserError
+from modou.settings.evaluate import EvaluateSettings
+from modou.settings.methods import METHODS
+from modou.settings.sampling import SamplingSettings
+
+GROUPS = {"evaluate": EvaluateSettings, "sampling": SamplingSettings}
+WITHOUT = ("evaluate.quick_characters", "sampling.samples")
+"""Of evaluations during training alone; and always one."""
+
+
+def run(asked: Asked) -> int:
+    """The evaluation of a checkpoint, with settings laid over the run's own. UserError: one has no effect on it."""
+    folder, which = run_folder(asked), checkpoint(asked)
+    given = asked.settings().model_dump(exclude_unset=True)
+    from modou.pipeline.runner import again
+    from modou.runs.folder import RunFolder
+    from modou.runs.record import Record
+
+    here = RunFolder(folder)
+    if given:
+        method = METHODS[Record.read(here).method]
+        for option in (f"{group}.{name}" for group, values in given.items() for name in values):
+            if option.split(".")[0] not in method.groups or option in overwritten(method):
+                raise UserError("cli.without_effect", option=f"--{option}", path=folder, method=method.name)
+    return console.shown(asked, again(here, "evaluate", given, which))
+
+
+COMMAND = Command(
+    "evaluate",
+    run,
+    ("[RUN]",),
+    (out("out_run"), CHECKPOINT, seed("sampling.seed", chosen="run"), *COMMON),
+    tuple(GROUPS),
+    WITHOUT,
+    SAMPLING,
+    chosen={f"{group}.{name}": "run" for group, fields in GROUPS.items() for name in fields.model_fields},
+    goes_on=True,
+)

@@ -1,0 +1,26 @@
+"""modou run: from a book to a model and its report."""
+
+from modou.cli.asked import Asked
+from modou.cli.spec import COMMON, PRESET, Command, Own, out, seed
+from modou.cli.training import MINUTES, PRETRAIN, SHAPE, TEMPERATURE, overwritten, pretraining, train
+from modou.errors import UserError
+
+
+def run(asked: Asked) -> int:
+    """All stages of pretraining."""
+    if asked.words.get("BOOK") is None and asked["out"] is None:
+        raise UserError("cli.no_book")
+    return train(asked)
+
+
+COMMAND = Command(
+    "run",
+    run,
+    ("[BOOK]",),
+    (PRESET, out("out_book"), Own("extend", "switch"), seed("train.seed", "sampling.seed"), *COMMON),
+    PRETRAIN.groups,
+    overwritten(PRETRAIN),
+    {**MINUTES, **SHAPE, **TEMPERATURE},
+    chosen=pretraining(),
+    goes_on=True,
+)
