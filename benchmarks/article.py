@@ -1,20 +1,19 @@
-"""The article's recipe as published, trained for some minutes: the figure that ours is held against.
+"""Baseline: the article's training recipe as published, trained for some minutes.
 
     python benchmarks/article.py [--book shuihu] [--minutes 5] [--size 2m|8m] [--position learned|rope]
                                  [--folder DIR] [--device cpu|cuda] [--threads N] [--json FILE]
 
-As the article does it: windows that begin at every token, shuffled, 16 at a time; no marks between chapters, newlines
-gone; plain AdamW at 3e-4 with torch's defaults, no schedule, no clipping, dropout 0.1; explicit attention. Written by
-us from the description, without its defects outside the recipe (its crashes, its lost quotation marks).
+The recipe: windows that begin at every token, shuffled, batches of 16; no control tokens between chapters, no newlines;
+AdamW at 3e-4 with torch's defaults, no schedule, no clipping, dropout 0.1; explicit attention. Written from the
+description.
 
-Two things are ours, so that the figures can be compared: the prepared text (cleaned, split by chapters, trained on the
-train chapters only) and the tokenizer (bpe, 8000 pieces, trained on the same chapters). Its own, SentencePiece's
-default, changes characters, and bits per changed character say nothing.
+For comparability, the prepared text (cleaned, split by chapters) and the tokenizer (bpe, 8000 pieces, trained on the
+training chapters) are modou's: the article's tokenizer changes characters, so its bits per character are not
+comparable.
 
-Bits per character come from modou.evaluate.likelihood: windows of 128, each scoring its second half. The model knows
-neither marks nor newlines: test chapters are one line each, as in its training; the mark before and the one behind each
-chapter are tokens that it never saw and are counted all the same (eight chapters: 50 bits for each would make 0.01).
-`--minutes` counts seconds inside training steps.
+Bits per character: modou.evaluate.likelihood with windows of 128, each scoring its second half. Test chapters are one
+line each, as in training; the control tokens around each chapter, unseen in training, are counted (eight chapters at 50
+bits each: 0.01 bits per character). `--minutes` counts the time inside training steps only.
 """
 
 import tempfile
@@ -35,7 +34,7 @@ BATCH, VOCABULARY, RATE = 16, 8000, 3e-4
 
 
 class Windows:
-    """Every window of a text once an epoch, in a new order each time; the last batch of an epoch may be smaller."""
+    """Every window of a text once per epoch, shuffled anew; the last batch of an epoch may be smaller."""
 
     def __init__(self, ids_N: torch.Tensor, context: int, generator: torch.Generator) -> None:
         self.ids_N, self.context, self.generator = ids_N, context, generator
@@ -51,7 +50,7 @@ class Windows:
 
 
 def train(model: ArticleGPT, windows: Windows, seconds: float, device: torch.device) -> dict[str, Any]:
-    """Steps until they have taken so many seconds, at least one."""
+    """Trains for `seconds` of step time, at least one step; returns speed and loss."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
     spent, steps, tokens, reported, loss = 0.0, 0, 0, 0.0, 0.0
     model.train()
@@ -82,7 +81,7 @@ def train(model: ArticleGPT, windows: Windows, seconds: float, device: torch.dev
 
 
 def measure(options: Any, folder: Path) -> dict[str, Any]:
-    """Prepares, trains, scores."""
+    """Prepares the text, trains, and measures test bits per character."""
     corpus, tokenizer = prepared(options.book, folder, options.vocabulary)
     device = torch.device(options.device)
     torch.manual_seed(options.seed)
@@ -91,7 +90,7 @@ def measure(options: Any, folder: Path) -> dict[str, Any]:
     ids = np.concatenate([np.array(tokenizer.encode(text), np.int64) for text in corpus.lines("train")])
     windows = Windows(torch.from_numpy(ids), settings.context, torch.Generator().manual_seed(options.seed))
     training = train(model, windows, options.minutes * 60, device)
-    # The measure asks only for what ArticleGPT has: settings.context, embedding.weight.device, and a call.
+    # bits_per_character needs only what ArticleGPT has: settings.context, embedding.weight.device, and a call.
     test = bits_per_character(cast(GPT, model), tokenizer, list(corpus.lines("test")))
     return {
         "book": options.book,

@@ -1,8 +1,8 @@
-"""The article's GPT, written from its description: what a first GPT looks like, and what ours is compared with.
+"""The article's GPT, written from its description, as a baseline.
 
-Pre-LN decoder, four linear layers of attention with biases, explicit T x T scores with a mask made anew in every call,
-GELU (erf), a head with a bias, torch's default initial values (so token embeddings from N(0, 1)), dropout on attention
-weights and behind the feed-forward layer; positions learned, or RoPE on interleaved pairs.
+Pre-LN decoder, attention of four linear layers with biases and explicit T x T scores, GELU (erf), output head with
+bias, torch's default initialisation (token embeddings from N(0, 1)), dropout on attention weights and after the
+feed-forward layer; learned positions, or RoPE on interleaved pairs.
 
 Shapes: B batch, T positions, D width, H heads, S head size, V vocabulary.
 """
@@ -75,8 +75,8 @@ class ArticleBlock(nn.Module):
 
 
 class ArticleGPT(nn.Module):
-    """Scores (B, T, V) of token ids (B, T). `settings`, `embedding`, `hidden` and `logits` are named as in modou's GPT,
-    so that modou.evaluate.likelihood measures it too."""
+    """Logits (B, T, V) of token ids (B, T). Has the attributes that modou.evaluate.likelihood needs: `settings`,
+    `embedding`, `hidden` and `logits`, as in modou's GPT."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()

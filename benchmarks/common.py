@@ -1,4 +1,4 @@
-"""What the benchmarks share: worker processes with their memory, a text prepared as a run prepares it, tables, JSON."""
+"""Shared by the benchmarks: worker processes, memory, prepared text, tables, JSON."""
 
 import argparse
 import json
@@ -16,9 +16,7 @@ from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
 
 
 def resident_mb(peak: bool = True) -> float:
-    """Resident memory of this process in MiB, its peak or now; 0 where /proc does not tell.
-
-    Not `ru_maxrss`: on Linux a new process starts with its parent's."""
+    """Peak or current resident memory of this process in MiB; 0 without /proc. (`ru_maxrss` is inherited on Linux.)"""
     status = Path("/proc/self/status")
     if not status.exists():
         return 0.0
@@ -28,10 +26,10 @@ def resident_mb(peak: bool = True) -> float:
 
 
 class Worker:
-    """A benchmark's own script in a process of its own, which does a piece of work each time it is asked.
+    """A benchmark script in a separate process that answers JSON messages, one per line.
 
-    Both sides speak JSON, a line a message. Variants in workers of their own share no heap, no allocator setting and
-    no thread pool; asked in turn, they meet the same moods of the machine.
+    Variants in separate workers share no heap, allocator setting or thread pool; running them in turn exposes them to
+    the same load of the machine.
     """
 
     def __init__(self, script: str, *arguments: str) -> None:
@@ -44,14 +42,14 @@ class Worker:
         )  # fmt: skip
 
     def ask(self, question: Any) -> dict[str, Any]:
-        """The answer to one question. RuntimeError: the worker died."""
+        """Sends a message and returns the answer. RuntimeError: the worker died."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
         return self.answer()
 
     def answer(self) -> dict[str, Any]:
-        """The next line the worker says."""
+        """The next message of the worker."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -69,7 +67,7 @@ class Worker:
 
 
 def prepared(book: str, folder: Path, vocabulary: int, size: int | None = None) -> tuple[Corpus, Tokenizer]:
-    """A corpus (name or path) cleaned, split and with its tokenizer in `folder`; what is there is taken.
+    """A corpus (name or path), cleaned and split, with its tokenizer, in `folder`; existing files are reused.
 
     UserError: no such text, too short."""
     if not (folder / SPLIT).exists():
@@ -82,7 +80,7 @@ def prepared(book: str, folder: Path, vocabulary: int, size: int | None = None) 
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """With the options that every benchmark has."""
+    """An argument parser with the options common to all benchmarks."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
     made.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
@@ -90,13 +88,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def write_json(path: Path | None, numbers: dict[str, Any]) -> None:
-    """Nested names, where a file was asked for."""
+    """Writes `numbers` to `path`, if given."""
     if path:
         path.write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def shown(value: Any) -> str:
-    """A cell of a table."""
+    """A value as text of a table cell."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -105,7 +103,7 @@ def shown(value: Any) -> str:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Columns as wide as they need to be; the first to the left, numbers to the right."""
+    """Prints a table, the first column left-aligned, the others right-aligned."""
     cells = [list(head), *([shown(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:

@@ -1,4 +1,4 @@
-"""Several runs side by side, in English: models.json, and models.html as one file that opens anywhere."""
+"""A comparison of several runs, in English: models.json, and models.html as a single file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,11 +22,11 @@ EMPTY = "There are no runs to compare."
 FIGURE = "Bits per character on test chapters with 95% intervals: do not rank where they overlap"
 _SAMPLE = 500
 _NAME = 14
-"""Characters of a name that fit beside the figure."""
+"""Most characters of a name beside the figure."""
 
 
 def write_comparison(reports: Sequence[Mapping[str, Any]], folder: Path) -> Path:
-    """Writes models.json and models.html into `folder`, each whole or not at all. Returns the path of the page.
+    """Writes models.json and models.html into `folder` atomically. Returns the path of the page.
 
     UserError: the folder cannot be written.
     """
@@ -40,7 +40,7 @@ def write_comparison(reports: Sequence[Mapping[str, Any]], folder: Path) -> Path
 
 
 def summary(report: Values) -> dict[str, Any]:
-    """What the page shows of one run, in the shape of its report.json; what is missing is null."""
+    """The figures of one run that the page shows, named as in report.json; missing ones are null."""
     sample = _sample(report)
     return {
         "name": _name(report),
@@ -62,7 +62,7 @@ def summary(report: Values) -> dict[str, Any]:
 
 
 def comparison_page(reports: Sequence[Values]) -> str:
-    """The page as HTML text; the same dictionaries give the same bytes."""
+    """The page as HTML text, a pure function of its argument."""
     words = Words("en")
     pages = [Page(report, words) for report in reports]
     parts: list[Child] = [
@@ -80,7 +80,7 @@ def _name(report: Values) -> str:
 
 
 def _parameters(report: Values) -> float | None:
-    return v.number(report, "model.parameters.total", "model.total")
+    return v.number(report, "model.total")
 
 
 def _generation(report: Values) -> float | None:

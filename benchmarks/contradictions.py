@@ -1,7 +1,7 @@
-"""Counting contradictions: the dead who speak, things given away twice, debts paid that nobody owes.
+"""Counts contradictions in storyteller texts (dead people who speak, objects given away twice, ...).
 
-Each sentence is parsed and compared with what the sentences before it have said. A statement counts as
-checked when something was known about it, and as a violation when it says otherwise.
+Each sentence is parsed and compared with the facts told before. A statement is checked when a value was known for its
+fact, and a violation when the values differ.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from modou.text.rules.sentences import split_sentences
 
 @dataclass(frozen=True)
 class Tally:
-    """Statements compared with what was known, and those that contradict it."""
+    """Number of checked statements and of violations."""
 
     checked: int
     violations: int
@@ -24,7 +24,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Count(Tally):
-    """The tally of a text, in all and by relation (life, place, holder, debt, bond, jail, season, …)."""
+    """The tally of a text, in total and by relation (life, place, holder, debt, bond, jail, season, …)."""
 
     by_kind: Mapping[str, Tally]
     sentences: int
@@ -32,10 +32,7 @@ class Count(Tally):
 
 
 def contradictions(text: str, language: LanguageName = "zh") -> Count:
-    """Check one context, told in order. A sentence that opens a chapter begins a new context.
-
-    Sentences that no rule produces are counted, assert nothing and are not checked.
-    """
+    """Checks a text; a sentence that opens a chapter starts a new context. Unparsed sentences are only counted."""
     state = State()
     checked, violated = Counter[str](), Counter[str]()
     sentences = parsed = 0
@@ -55,7 +52,7 @@ def contradictions(text: str, language: LanguageName = "zh") -> Count:
 
 
 def sentences_of(text: str) -> Iterator[str]:
-    """The sentences of raw or cleaned text, headings left out."""
+    """The sentences of raw or cleaned text, without headings."""
     for line in text.splitlines():
         if line.strip() and candidate(line) is None:
             for sentence in split_sentences(line.strip()):

@@ -1,11 +1,9 @@
-"""Tokens per second of generation, ours against transformers' GPT-2 of the same shape (8.87M parameters), ids to ids.
+"""Tokens per second of generation: modou and transformers' GPT-2 of the same shape (8.87M parameters).
 
     python benchmarks/generate.py [--json FILE] [--threads N] [--tokens N] [--rounds N]
 
-Both write in turn within one run, round after round, so that whatever else the machine does hits both; the ratio is
-the median over rounds, tokens per second are those of each one's best round. GPT-2 of the same weights' shape stands
-for the classic layout with learned positions; our other two layouts are measured against the same GPT-2.
-"""
+Both generate in turn, round after round, under the same load of the machine. Tokens per second: best round; ratio:
+median over rounds. All three layouts of modou are compared with the same GPT-2."""
 
 import argparse
 import json
@@ -20,7 +18,7 @@ import torch
 
 from modou.generate.decode import Decoder, Request
 from modou.model.gpt import GPT
-from modou.model.step import store_for_reading
+from modou.model.step import optimize_memory_layout
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 
@@ -38,10 +36,10 @@ BOS, EOS = 1, 2
 
 
 def ours(layout: str, device: str, options: SamplingSettings, batch: int) -> Callable[[], object]:
-    """A function that writes `options.tokens` tokens in each of `batch` texts."""
+    """A function that generates `options.tokens` tokens in each of `batch` texts."""
     torch.manual_seed(0)
     model = GPT(ModelSettings(**SHAPE, **LAYOUTS[layout])).eval().to(device)
-    store_for_reading(model)  # as every loaded model lies
+    optimize_memory_layout(model)  # as every loaded model lies
 
     def write() -> None:
         decoder = Decoder(model, [Request([BOS], [row]) for row in range(batch)], options)
@@ -89,7 +87,7 @@ def seconds(write: Callable[[], object], device: str) -> float:
 
 
 def compare(device: str, sampler: str, batch: int, tokens: int, rounds: int) -> dict[str, Any]:
-    """Tokens per second of everyone, and each layout's ratio to transformers."""
+    """Tokens per second of each implementation, and each layout's ratio to transformers."""
     options = SAMPLERS[sampler].changed(tokens=tokens)
     writers = {layout: ours(layout, device, options, batch) for layout in LAYOUTS}
     writers["transformers"] = theirs(device, options, batch)

@@ -1,13 +1,12 @@
-"""What runs have learnt, and what it cost: bits per character against seconds, tokens and operations.
+"""Learning curves of runs: bits per character against seconds, tokens and floating-point operations.
 
     python benchmarks/learning.py RUN... [--models] [--html DIR] [--json FILE]
 
-RUN are run folders. A row an evaluation of metrics.jsonl: validation bits per character of the weights and of their
-average, after so many seconds of training steps, tokens and floating-point operations (6 x multiplied parameters + 12 x
-layers x width x context a token; evaluation and the optimizer not counted).
-`--models` compares finished runs instead, a row a run, from their report.json: size, speed, share of the measured peak,
-memory, tokens seen, test bits per character with its 95 % interval, and with windows of 1, 2 and 4 times the training
-context; `--html DIR` writes the same as models.html and models.json.
+RUN are run folders. One row per evaluation in metrics.jsonl: validation bits per character of the weights and of their
+average, training time, tokens, and operations (6 x multiplied parameters + 12 x layers x width x context per token,
+without evaluation and optimizer). `--models`: one row per finished run from its report.json instead: size, speed, share
+of the measured peak, memory, tokens, test bits per character with its 95 % interval, and with windows of 1, 2 and 4
+times the training context; `--html DIR` also writes models.html and models.json.
 """
 
 from pathlib import Path
@@ -45,14 +44,14 @@ def curve(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def model_row(folder: RunFolder) -> dict[str, Any]:
-    """A finished run, from its report.json. UserError: there is none."""
+    """The figures of a finished run, from its report.json. UserError: there is none."""
     folder.require()
     report = storage.read_json(folder.report_json)
     return summary(report) | {"share_of_peak": report.get("training", {}).get("share_of_peak")}
 
 
 def print_curves(curves: dict[str, list[dict[str, Any]]]) -> None:
-    """A row an evaluation."""
+    """Prints one row per evaluation."""
     rows: list[list[Any]] = []
     for name, points in curves.items():
         for p in points:
@@ -63,7 +62,7 @@ def print_curves(curves: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def print_models(models: dict[str, dict[str, Any]]) -> None:
-    """A row a run."""
+    """Prints one row per run."""
     rows = [
         [name, m["parameters"], m["tokens_per_second"], m["share_of_peak"], m["peak_memory_mb"], m["tokens"]]
         + [m["test"]["bits_per_char"], " - ".join(f"{end:.3f}" for end in m["test"]["interval"] or ())]

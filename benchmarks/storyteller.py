@@ -1,12 +1,10 @@
-"""Does a model keep the grammar and the facts of the storyteller's world it was trained on?
+"""Grammaticality and consistency of texts by a model trained on a storyteller book.
 
     python benchmarks/storyteller.py RUN [--contexts 40] [--temperature 1.0] [--top-p 1.0] [--json FILE]
 
-RUN is a run folder of `modou run storyteller` (or storyteller-en). Counted over texts of one training context each,
-written by the model from the beginning of a chapter, by a KN-5 sampler and by the world itself: the share of whole
-sentences that the grammar parses, and of the statements that can be checked against what the same text said before,
-those that contradict it.
-"""
+RUN is a run folder of `modou run storyteller` (or storyteller-en). Over texts of one training context each, by the
+model, by a KN-5 sampler and by the generator (test chapters): share of complete sentences that the grammar parses, and
+share of checkable statements that contradict an earlier one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,12 +24,12 @@ from modou.text.corpus import Corpus
 
 
 def whole_sentences(text: str) -> str:
-    """The text without its last line, which may have been cut off."""
+    """The text without its last line, which may be truncated."""
     return text.rsplit("\n", 1)[0] if "\n" in text else ""
 
 
 def tally(texts: Sequence[str], language: LanguageName) -> dict[str, Any]:
-    """Counts over all texts, each a context of its own."""
+    """Counts over all texts, each a separate context."""
     counts = [contradictions(whole_sentences(text), language) for text in texts]
     sentences, parsed = sum(c.sentences for c in counts), sum(c.parsed for c in counts)
     checked, violations = sum(c.checked for c in counts), sum(c.violations for c in counts)
@@ -43,7 +41,7 @@ def tally(texts: Sequence[str], language: LanguageName) -> dict[str, Any]:
 
 
 def measure(folder: RunFolder, contexts: int, sampling: SamplingSettings) -> dict[str, Any]:
-    """The figures of the model and its twins. UserError: no trained run there."""
+    """The figures of the model, KN-5 and the generator. UserError: no trained run."""
     model, tokenizer, step = load_model(folder)
     corpus = Corpus(folder.corpus)
     name = str(corpus.summary["name"])

@@ -1,12 +1,10 @@
-"""Text to tokens: seconds to train a tokenizer, characters a second to encode, decode and write token files.
+"""Tokenizers: training time, and characters per second of encoding, decoding and writing token files.
 
     python benchmarks/tokenization.py [--book shuihu] [--kinds bpe unigram char] [--vocabulary 8000] [--seconds 2]
                                       [--threads N] [--json FILE]
 
-(Not tokenize.py: Python has a module of that name, and a script's folder comes first.)
-Encoding and decoding run on one thread; token files are written by one process and by as many as `write_shards`
-chooses. Each rate is that of the fastest repetition within `--seconds`.
-"""
+(Named so as not to shadow Python's module tokenize.) Encoding and decoding use one thread; token files are written by
+one process, and by as many as `write_shards` chooses. Rates: fastest repetition within `--seconds`."""
 
 import shutil
 import tempfile
@@ -27,7 +25,7 @@ KINDS = ("bpe", "unigram", "char")
 
 
 def fastest(work: Callable[[], object], seconds: float) -> float:
-    """Wall-clock time of the fastest of as many calls as fit, at least one."""
+    """Time of the fastest of as many calls as fit into `seconds`, at least one."""
     best, began = float("inf"), time.perf_counter()
     while True:
         start = time.perf_counter()
@@ -38,7 +36,7 @@ def fastest(work: Callable[[], object], seconds: float) -> float:
 
 
 def measure(kind: str, texts: list[str], held_out: list[str], options: Any, folder: Path) -> dict[str, Any]:
-    """One kind of tokenizer."""
+    """The figures of one kind of tokenizer."""
     settings = TokenizerSettings(kind=kind, vocabulary=options.vocabulary, threads=options.threads or 2)
     began = time.perf_counter()
     tokenizer = Tokenizer.train(texts, settings)

@@ -1,22 +1,22 @@
-"""Training speed and memory of the 8.87M model, ours beside a plain implementation of the same shape.
+"""Training speed and memory of the 8.87M model: modou and a plain implementation of the same shape.
 
     python benchmarks/train.py [--device cpu|cuda] [--threads N] [--rounds N] [--steps N] [--layout learned|rope|modern]
                                [--variants naive eager compiled muon muon-compiled] [--json FILE]
 
-naive      a plain nn.Module (benchmarks/article_model.py): explicit attention, cross-entropy over all logits, AdamW as
-           torch makes it by default
-eager      modou as it trains: its GPT, loss, clipping, fused AdamW
-compiled   the same with torch.compile (its time to compile is told apart)
-muon       eager, with Muon on the matrices
+naive      a plain nn.Module (benchmarks/article_model.py): explicit attention, cross-entropy over all logits, torch's
+           default AdamW
+eager      modou: its GPT, loss, clipping, fused AdamW
+compiled   the same with torch.compile (compile time is reported separately)
+muon       eager, with Muon for the matrices
 
 6 layers, 256 wide, 8 heads, context 128, vocabulary 8000, untied; 16 x 128 tokens a step; float32 on a CPU, bfloat16
-autocast on a GPU. Every variant lives in a process of its own; they step in turn, round after round, and between them
-this process measures matrix products, so that whatever else the machine does hits all.
+autocast on a GPU. Every variant runs in a separate process; they step in turn, round after round, and the speed of
+matrix products is measured before each, so that all see the same load of the machine.
 
 share of peak = tokens/s x (6 x multiplied parameters + 12 x layers x width x context) / the better rate of the 1024^3
-and 2048^3 products just before, on the same threads. Parameters that are looked up do not count, nor does the
-arithmetic of the optimizer. Peak memory: resident (CPU) above that of a bare `import torch`, or allocated (CUDA).
-All are medians over rounds; `ratio` is this variant's rate to naive's of the same round.
+and 2048^3 products just before, on the same threads; embedding look-ups and the optimizer are not counted. Peak memory:
+resident (CPU) above that of a bare `import torch`, or allocated (CUDA). Medians over rounds; `ratio`: rate relative to
+naive in the same round.
 """
 
 import argparse
@@ -33,7 +33,7 @@ import torch
 from common import Worker, parser, print_table, resident_mb, write_json
 
 BARE_MB = resident_mb()
-"""Right after `import torch`, before anything of ours."""
+"""Resident memory right after `import torch`."""
 
 VARIANTS = ("naive", "eager", "compiled", "muon", "muon-compiled")
 LAYOUTS = {"learned": ("classic", "learned"), "rope": ("classic", "rope"), "modern": ("modern", "rope")}
@@ -41,14 +41,14 @@ TORCH_TYPES = {"cpu": torch.float32, "cuda": torch.bfloat16}
 
 
 def shape(options: argparse.Namespace) -> dict[str, Any]:
-    """Of the model, as settings."""
+    """The model settings."""
     style, position = LAYOUTS[options.layout]
     names = ("vocabulary", "layers", "width", "heads", "context")
     return {"style": style, "position": position, "tied": False} | {n: getattr(options, n) for n in names}
 
 
 def naive_step(options: argparse.Namespace, device: torch.device) -> Callable[[torch.Tensor], float]:
-    """One update of the plain model; returns the loss."""
+    """A function that makes one update of the plain model and returns the loss."""
     from article_model import ArticleGPT
 
     from modou.settings.model import ModelSettings
@@ -69,7 +69,7 @@ def naive_step(options: argparse.Namespace, device: torch.device) -> Callable[[t
 
 
 def our_step(options: argparse.Namespace, device: torch.device) -> Callable[[torch.Tensor], float]:
-    """One update as modou.train.loop makes it."""
+    """A function that makes one update as modou.train.loop does and returns the loss."""
     from modou.model.gpt import GPT
     from modou.settings.model import ModelSettings
     from modou.settings.train import OptimizerSettings
@@ -99,7 +99,7 @@ def our_step(options: argparse.Namespace, device: torch.device) -> Callable[[tor
 
 
 def work(options: argparse.Namespace) -> None:
-    """A worker: says how long its first step took, then for every question ("how many steps") their seconds."""
+    """The worker: reports its first step, then answers each message (a number of steps) with their seconds."""
     device = torch.device(options.device)
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
@@ -123,7 +123,7 @@ def work(options: argparse.Namespace) -> None:
 
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
-    """All variants in turn."""
+    """The figures of all variants."""
     from modou.model.census import describe
     from modou.settings.model import ModelSettings
     from modou.train.measure import matrix_rate
@@ -168,7 +168,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def ratio(seconds: dict[str, list[float]], name: str) -> float | None:
-    """Median over rounds of naive's time to this one's; None where naive did not run."""
+    """Median over rounds of naive's time / this variant's; None without naive."""
     if "naive" not in seconds:
         return None
     return statistics.median(other / own for own, other in zip(seconds[name], seconds["naive"], strict=True))

@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 
-def curve(middle: float) -> dict[str, float]:
-    return {str(n): 1 / (1 + math.exp(middle - n)) for n in range(1, 51)}
+def curve(middle: float) -> list[float]:
+    return [1 / (1 + math.exp(middle - n)) for n in range(1, 51)]
 
 
 def history(points: int) -> list[dict[str, Any]]:
@@ -28,35 +28,44 @@ SENTENCE = "铁匠把刀放进水里，河上升起一团白雾。"
 REPORT: dict[str, Any] = {
     "modou": "0.1.0",
     "run": {"name": "bridge", "book": "石桥故事", "language": "zh", "finished": False},
-    "settings": {"model": {"layers": 4, "width": 96, "heads": 4, "context": 128, "vocabulary": 2000}},
+    "settings": {
+        "model": {
+            "style": "modern",
+            "position": "rope",
+            "layers": 4,
+            "width": 96,
+            "heads": 4,
+            "context": 128,
+            "vocabulary": 2000,
+        }
+    },
     "environment": {"cpu": "a machine", "matrix_gflops": {"before": 100.0, "after": 60.0}, "date": "2026-01-02"},
     "cleaning": {
-        "input_characters": 120345,
-        "output_characters": 119876,
-        "encoding": "utf-8",
+        "characters": {"input": 120345, "output": 119876},
         "notes": ["一章没有标题"],
         "rules": [{"name": "headings", "count": 17, "characters": 93, "examples": ["第九回 → "]}],
     },
     "split": {
-        "train": {"chapters": 38, "characters": 110000},
-        "test": {"chapters": 2, "characters": 4321},
-        "note": "留出的章节不多",
-        "shared_passages": [{"text": SENTENCE * 2, "train_chapter": "第二回", "held_out_chapter": "第十回"}],
+        "chapters": 40,
+        "characters": {"train": 110000, "validation": 4410, "test": 4321},
+        "shared_passages": {"count": 3, "characters": 90, "longest": [SENTENCE * 2]},
     },
     "tokenizer": {
-        "kind": "bpe",
         "vocabulary": 2000,
-        "characters_per_token": {"train": 1.437, "test": 1.392},
-        "coverage": {"characters": 1800, "share_by_bytes": 0.0007},
-        "longest": ["铁匠把刀"],
-        "frequent": [["，", 5120], ["\n", 1733]],
-        "round_trip": {"exact": True, "characters": 119876, "tokens": 83000},
-        "unknown": 0,
+        "training": {"kind": "bpe"},
+        "train": {"characters_per_token": 1.437, "round_trip": {"exact": True}},
+        "held_out": {
+            "characters_per_token": 1.392,
+            "byte_fallback": 0.0007,
+            "unknown_tokens": 0,
+            "round_trip": {"exact": True},
+        },
+        "longest_pieces": ["铁匠把刀"],
+        "most_frequent_pieces": [["，", 5120], ["\n", 1733]],
     },
     "model": {
-        "style": "modern",
-        "position": "rope",
-        "parameters": {"total": 640000, "embedding": 192000, "attention": 148000, "feed_forward": 300000},
+        "parameters": {"embedding": 192000, "attention": 148000, "feed_forward": 300000},
+        "total": 640000,
         "flops_per_token": 4100000,
     },
     "plan": {
@@ -67,13 +76,11 @@ REPORT: dict[str, Any] = {
     "training": {
         "steps": 400,
         "tokens": 1638400,
-        "epochs": 21.3,
         "seconds": 301.5,
         "tokens_per_second": 5434.0,
         "share_of_peak": 0.571,
         "peak_memory_mb": 711,
         "best_step": 250,
-        "stopped": "budget",
         "history": history(40),
     },
     "test": {"bits_per_char": 5.2173, "interval": [5.1, 5.3349], "characters": 4321, "bits": 22544.0},
@@ -86,15 +93,22 @@ REPORT: dict[str, Any] = {
     },
     "advantage": {"kn5": {"bits_per_char": 0.4827, "interval": [0.431, 0.538]}},
     "novelty": {
-        "generated": {"curve": curve(5)},
-        "held_out": {"curve": curve(4.5)},
-        "kn5": {"curve": curve(6)},
-        "longest": {"characters": 18, "text": SENTENCE, "chapter": "第七回"},
-        "copied": {"k": 14, "generated": 0.031, "held_out": 0.009},
+        "generated": {
+            "novel_share_by_n": curve(5),
+            "longest_copy": {"length": 18, "text": SENTENCE, "chapter": 6},
+            "copied": {"share": 0.031, "at_least": 14},
+        },
+        "held_out": {"novel_share_by_n": curve(4.5), "copied": {"share": 0.009, "at_least": 14}},
+        "kn5": {"novel_share_by_n": curve(6)},
     },
     "variety": {
-        "generated": {"distinct_1": 0.313, "repetition_4": 0.021, "loop_rate": 0.0, "quote_balance": None},
-        "held_out": {"distinct_1": 0.344, "repetition_4": 0.012, "loop_rate": 0.0, "quote_balance": 0.99},
+        "generated": {
+            "distinct": {"1": 0.313},
+            "seq_rep_4": 0.021,
+            "loop_rate": {"share": 0.0},
+            "quote_balance": None,
+        },
+        "held_out": {"distinct": {"1": 0.344}, "seq_rep_4": 0.012, "loop_rate": {"share": 0.0}, "quote_balance": 0.99},
     },
     "samples": [
         {"step": step, "prompt": "铁匠", "seed": 3, "text": f"铁匠{SENTENCE}{step}"} for step in range(0, 400, 50)

@@ -1,4 +1,1 @@
-"""In: the name of a corpus. Out: its text, downloaded once and checked, or generated (`storyteller`).
-
-Never: cleans a text, or copies one into a run.
-"""
+"""Corpora by name: downloaded once and verified, or generated (`storyteller`)."""

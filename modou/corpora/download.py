@@ -1,4 +1,4 @@
-"""Downloads: resumed where they stopped, checked by sha256, put in place in one step."""
+"""Downloads that can be resumed, are verified by sha256, and appear atomically."""
 
 import hashlib
 import http.client
@@ -10,16 +10,16 @@ from pathlib import Path
 from modou.errors import UserError
 
 Progress = Callable[[int, int | None], None]
-"""Called with bytes so far and bytes in all (None = unknown)."""
+"""Called with bytes so far and total bytes (None = unknown)."""
 
 _PIECE = 1 << 16
 _TIMEOUT = 30.0
 
 
 def fetch(url: str, path: Path, sha256: str | None = None, progress: Progress | None = None) -> Path:
-    """Downloads `url` to `path`; what a broken download left in `path.part` is gone on with.
+    """Downloads `url` to `path`, continuing a partial download in `path`.part.
 
-    UserError: no network, the server refuses, the disk is full, or the content is not what was expected.
+    UserError: no network, the server refuses, cannot write, or another sha256.
     """
     part = path.with_name(f"{path.name}.part")
     try:
@@ -27,7 +27,7 @@ def fetch(url: str, path: Path, sha256: str | None = None, progress: Progress | 
         _receive(url, part, progress)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code != 416:  # 416: the part is whole already
+        if error.code != 416:  # 416: the partial file is already complete
             raise UserError("text.download_refused", url=url, status=error.code) from None
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
@@ -42,7 +42,6 @@ def fetch(url: str, path: Path, sha256: str | None = None, progress: Progress | 
 
 
 def file_sha256(path: Path) -> str:
-    """The sha256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

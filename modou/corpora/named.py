@@ -1,4 +1,4 @@
-"""Corpora by name: two public ones that are downloaded once, and the storyteller's invented books."""
+"""Corpora by name: two public ones that are downloaded once, and the generated storyteller books."""
 
 import gzip
 import hashlib
@@ -22,7 +22,7 @@ STORYTELLERS: dict[str, LanguageName] = {"storyteller": "zh", "storyteller-en": 
 
 @dataclass(frozen=True)
 class PublicCorpus:
-    """A corpus at its public home. `sha256` is of the text that is read (unpacked, where the file is packed)."""
+    """A downloadable corpus. `sha256`: of the uncompressed text."""
 
     name: str
     file: str
@@ -51,8 +51,7 @@ NAMES = (*STORYTELLERS, *PUBLIC)
 
 
 def is_named(source: str) -> bool:
-    """Whether `source` names a corpus. A file or folder of that name is given as ./NAME: what a command means must not
-    change when a run is made beside it."""
+    """Whether `source` names a corpus, even where a file or folder of that name exists (which is given as ./NAME)."""
     return source in NAMES
 
 
@@ -64,9 +63,9 @@ def open_corpus(
     seed: int = 1,
     progress: Progress | None = None,
 ) -> Book:
-    """The book behind a corpus name or a path. `size` (UTF-8 bytes) and `seed` are the storyteller's.
+    """The book of a corpus name or a path. `size` (UTF-8 bytes) and `seed` apply to generated books.
 
-    UserError: no such file, no network for a first download, or a file that is no text.
+    UserError: no such file, no network for the first download, not a text file.
     """
     if not is_named(source):
         if not Path(source).exists():
@@ -81,9 +80,9 @@ def open_corpus(
 
 
 def public_file(corpus: PublicCorpus, *, home: str = HOME, progress: Progress | None = None) -> Path:
-    """The corpus as a local file: from MODOU_DATA, else the cache folder, else downloaded into the cache folder.
+    """The corpus as a local file: in MODOU_DATA, else in the cache folder, where it is downloaded if need be.
 
-    UserError: offline, or what arrived differs from what is expected.
+    UserError: offline, or another sha256.
     """
     data = os.environ.get("MODOU_DATA")
     for folder in (*((Path(data),) if data else ()), cache_folder()):
@@ -98,12 +97,12 @@ def public_file(corpus: PublicCorpus, *, home: str = HOME, progress: Progress | 
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: MODOU_CACHE, else ~/.cache/modou."""
+    """The folder of downloads: MODOU_CACHE, else ~/.cache/modou."""
     return Path(os.environ.get("MODOU_CACHE") or Path.home() / ".cache" / "modou")
 
 
 def _combine(corpus: PublicCorpus, base: str, target: Path, progress: Progress | None) -> Path:
-    """Many JSON arrays of poems as one packed file of rows; the pieces go once the whole is checked."""
+    """Downloads JSON arrays of poems and writes them as one gzipped JSONL file, which is verified."""
     pieces = target.with_name(f"{corpus.name}.pieces")
     digest = hashlib.sha256()
     part = target.with_name(f"{target.name}.part")

@@ -1,4 +1,1 @@
-"""In: texts, conversations, preference pairs, and a tokenizer. Out: batches of token ids.
-
-A batch is a pure function of seed and step. Never: imports a model.
-"""
+"""Texts, conversations and preference pairs to batches of token ids. A batch is a pure function of seed and step."""

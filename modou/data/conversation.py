@@ -1,10 +1,9 @@
-"""Conversations as token ids, with a mask of what is trained that is right by construction.
+"""Conversations as token ids with a loss mask.
 
     <s> <|system|> ... <|end|> <|user|> question <|end|> <|assistant|> answer <|end|>
 
-Every mark is a control symbol of the tokenizer: no text, whatever it says, is ever encoded as one. A conversation is a
-list of segments, each text or mark with whether it is trained: the answers and the <|end|> that closes them are, the
-rest is not. So the model learns to stop, and never to speak for the user.
+The marks are control symbols of the tokenizer; no text is ever encoded as one. The loss mask covers the assistant's
+answers and the <|end|> that closes them, so the model learns to stop and does not learn to write the user's turns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ Mark = Literal["system", "user", "assistant", "end"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `trained` = an assistant's turn that the model is to learn (another's never is)."""
+    """One turn. `trained`: whether an assistant's turn is in the loss mask; other roles never are."""
 
     role: Role
     content: str
@@ -27,7 +26,7 @@ class Message:
 
 
 class Segment(NamedTuple):
-    """A mark, or a text, and whether the model learns to write it."""
+    """A role mark (then `text` is empty) or a text (`mark` is None), and whether it is in the loss mask."""
 
     mark: Mark | None
     text: str
@@ -36,7 +35,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Ids of a conversation, and for each whether it is trained."""
+    """Token ids of a conversation, and the loss mask of the same length."""
 
     ids: tuple[int, ...]
     trained: tuple[bool, ...]
@@ -46,24 +45,24 @@ class Encoded:
 
 
 def segments(messages: Sequence[Message]) -> Iterator[Segment]:
-    """The conversation in order, mark, text, mark by turn."""
+    """Three segments per turn: role mark, content, end mark."""
     for message in messages:
-        learnt = message.role == "assistant" and message.trained
+        trained = message.role == "assistant" and message.trained
         yield Segment(message.role, "", False)
-        yield Segment(None, message.content, learnt)
-        yield Segment("end", "", learnt)
+        yield Segment(None, message.content, trained)
+        yield Segment("end", "", trained)
 
 
 class Template:
-    """How a tokenizer writes conversations."""
+    """The chat template of a tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.ends = frozenset({tokenizer.end, tokenizer.eos})
-        """Ids that end an answer."""
+        """Token ids that end an answer."""
 
     def encode(self, messages: Sequence[Message]) -> Encoded:
-        """A whole conversation."""
+        """Token ids and loss mask of a whole conversation."""
         ids, trained = [self.tokenizer.bos], [False]
         for segment in segments(messages):
             new = [self.tokenizer.controls[segment.mark]] if segment.mark else self.tokenizer.encode(segment.text)
@@ -72,12 +71,9 @@ class Template:
         return Encoded(tuple(ids), tuple(trained))
 
     def prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """The ids after which an answer is to be written: the conversation so far and the assistant's mark.
-
-        `encode` of the same messages and an answer begins with exactly these ids.
-        """
+        """Token ids of the conversation so far and the assistant's mark: a prefix of `encode` with any answer added."""
         return (*self.encode(messages).ids, self.tokenizer.assistant)
 
     def answer(self, ids: Sequence[int]) -> str:
-        """The text of written ids, without the mark that ends it."""
+        """The text of generated ids without the end mark."""
         return self.tokenizer.decode(id for id in ids if id not in self.ends)

@@ -1,4 +1,4 @@
-"""Conversations, or whole documents, into rows of a batch: several in a row, each kept apart from its neighbours.
+"""Packs several conversations (or whole documents) into one row of a batch; attention stays within each.
 
 Shapes: R rows, T positions, D documents, P pieces of documents, C conversations.
 """
@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PackedRows:
-    """Inputs, targets (-100 where nothing is learned), and for each position where its conversation begins, (R, T)."""
+    """Inputs, targets (-100 outside the loss mask), and the start of each position's conversation, each (R, T)."""
 
     ids_RT: Ints
     target_RT: Ints
@@ -27,7 +27,7 @@ class PackedRows:
 
 
 class Texts(Protocol):
-    """Conversations or documents by number."""
+    """Conversations or documents by index."""
 
     def __len__(self) -> int: ...
 
@@ -35,8 +35,8 @@ class Texts(Protocol):
 
 
 class Documents:
-    """The documents of token files, from bos to eos, all of them trained. One with more than `room` targets is cut into
-    pieces, each beginning with the token that the one before ended with."""
+    """The documents of token files from bos to eos, all tokens in the loss mask. A document of more than `room` targets
+    is cut into pieces that overlap by one token."""
 
     def __init__(self, shards: Shards, room: int) -> None:
         self._shards, self._room = shards, room
@@ -57,30 +57,32 @@ class Documents:
 
 
 class Packing:
-    """Batches of conversations as a pure function of (seed, step): every conversation once an epoch.
+    """Batches of conversations as a pure function of (seed, step): every conversation once per epoch.
 
-    Which lengths share a row hangs on the lengths alone, so that every epoch has as many rows; which conversations of a
-    length, and the order of the rows, is drawn anew each epoch.
+    Bin packing depends on the lengths alone, so every epoch has the same number of rows. Which conversations of a
+    length go into which bin, and the order of the rows, is drawn anew each epoch.
     """
 
     def __init__(self, conversations: Texts, room: int, batch: int, packed: bool, seed: int) -> None:
-        """`room`: most targets of a row; no conversation may be longer. `batch`: rows of a step, over all processes."""
+        """`room`: most targets per row; no conversation may exceed it. `batch`: rows per step over all processes.
+        `packed` False: one conversation per row."""
         self.conversations, self.room, self.batch_rows, self.seed = conversations, room, batch, seed
         lengths = [len(conversations[number]) - 1 for number in range(len(conversations))]
         assert lengths and all(1 <= length <= room for length in lengths)
-        # Places by falling length: an epoch fills them with any order of conversations of falling length.
-        self._falling = sorted(lengths, reverse=True)
-        self._places = place(self._falling, room) if packed else [[index] for index in range(len(lengths))]
+        # Slots in order of decreasing length: an epoch fills them with its conversations in that order.
+        self._places = (
+            pack(sorted(lengths, reverse=True), room) if packed else [[index] for index in range(len(lengths))]
+        )
         self._lengths_C = np.array(lengths)
         self._epochs: dict[int, tuple[Ints, Ints]] = {}
 
     @property
     def rows_per_epoch(self) -> int:
-        """PackedRows that hold every conversation once."""
+        """Number of rows that hold every conversation once."""
         return len(self._places)
 
     def rows(self, step: int, rank: int, world: int) -> list[list[Encoded]]:
-        """The conversations in each row that `rank` of `world` takes of a step."""
+        """The conversations of each row of process `rank` of `world` in a step."""
         first, last = (step * self.batch_rows + self.batch_rows * part // world for part in (rank, rank + 1))
         return [self._row(number) for number in range(first, last)]
 
@@ -101,22 +103,22 @@ class Packing:
 
 
 def make_batches(shards: Shards, context: int, rows: int, seed: int, document_mask: bool) -> Batches | Packing:
-    """Batches of text: stretches of one long sequence, or whole documents kept apart."""
+    """Batches of text: consecutive pieces of one long sequence, or (`document_mask`) packed documents."""
     if document_mask:
         return Packing(Documents(shards, context), context, rows, packed=True, seed=seed)
     return Batches(shards, context, rows, seed)
 
 
 def text_rows(text: Batches | Packing, step: int, rank: int = 0, world: int = 1) -> tuple[Ints, Ints, Ints | None]:
-    """Inputs, targets and, where documents are kept apart, starts of the rows that `rank` of `world` takes."""
+    """Inputs and targets of process `rank` of `world`, and document starts where documents are packed, each (R, T)."""
     if isinstance(text, Packing):
         rows = fill(text.rows(step, rank, world))
         return rows.ids_RT, rows.target_RT, rows.start_RT
     return *text.rows(step, rank, world), None
 
 
-def place(lengths: Sequence[int], room: int) -> list[list[int]]:
-    """Which of `lengths` (falling) share a row: each goes into the fullest row that still has room for it."""
+def pack(lengths: Sequence[int], room: int) -> list[list[int]]:
+    """Best-fit decreasing bin packing: indices of `lengths` (sorted, decreasing) per row, each row at most `room`."""
     rows: list[list[int]] = []
     by_room: dict[int, list[int]] = {}
     for index, length in enumerate(lengths):
@@ -133,12 +135,12 @@ def place(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 
 def fill(rows: Sequence[Sequence[Encoded]]) -> PackedRows:
-    """The rows as arrays, as wide as the fullest. A conversation's last token is no input and its first no target, so
-    that none predicts its neighbour."""
+    """The rows as arrays, padded to the longest. The last token of a conversation is no input and the first no target,
+    so no conversation predicts its neighbour."""
     width = max((sum(len(c) - 1 for c in row) for row in rows), default=1)
     shape = (len(rows), width)
     ids_RT, target_RT = np.full(shape, Tokenizer.pad, np.int64), np.full(shape, IGNORE, np.int64)
-    start_RT = np.tile(np.arange(width), (len(rows), 1))  # each position of the padding sees itself alone
+    start_RT = np.tile(np.arange(width), (len(rows), 1))  # a padding position attends to itself alone
     for r, row in enumerate(rows):
         at = 0
         for conversation in row:

@@ -1,7 +1,7 @@
-"""Preference pairs as batches, for the reward model and for DPO.
+"""Batches of preference pairs, for the reward model and for DPO.
 
-An answer that is preferred to several others is read once: pairs of one question that follow each other stay together
-in every epoch's order, and a batch holds each conversation once (Ouyang et al. 2022, section 3.5).
+Consecutive pairs with the same chosen answer stay adjacent in every epoch's order, and a batch encodes each
+conversation once (Ouyang et al. 2022, section 3.5).
 
 Shapes: P pairs of a batch, B rows (at most 2P), T positions.
 """
@@ -23,7 +23,7 @@ from modou.tokenizer.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Pair:
-    """Two answers to one question, the better one first. `kind` groups pairs in evaluations."""
+    """Two answers to one question, as whole conversations. `kind` groups pairs in evaluations."""
 
     chosen: Encoded
     rejected: Encoded
@@ -32,26 +32,26 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Whole conversations, padded on the right. `count` pairs."""
+    """The distinct conversations of `count` pairs, padded on the right."""
 
     ids_BT: Tensor
     target_BT: Tensor
-    """The next token where it belongs to the answer (its end mark included), else -100."""
+    """The next token where it belongs to the answer (including its end mark), else -100."""
     last_B: Tensor
-    """The position of each conversation's last token, at which the whole of it has been read."""
+    """Position of each conversation's last token."""
     row_2P: Tensor
-    """The rows of the chosen answers, then those of the rejected."""
+    """Row indices of the chosen answers, then of the rejected ones."""
     count: int
 
 
 def encode_answer(template: Template, prompt: Sequence[Message], answer: str) -> Encoded:
-    """A conversation whose only trained tokens are its last answer."""
+    """A conversation with only its last answer in the loss mask."""
     asked = [Message(message.role, message.content, trained=False) for message in prompt]
     return template.encode([*asked, Message("assistant", answer)])
 
 
 def encode_pair(template: Template, prompt: Sequence[Message], chosen: str, rejected: str, kind: str = "") -> Pair:
-    """A pair whose only trained tokens are the two answers."""
+    """A pair with only the two answers in the loss masks."""
     better, worse = (encode_answer(template, prompt, answer) for answer in (chosen, rejected))
     return Pair(better, worse, kind)
 
@@ -66,8 +66,7 @@ def step_pairs(
     micro_batch: int,
     device: torch.device,
 ) -> list[PairBatch]:
-    """This process's pairs of a step's batch, `micro_batch` at a time, like lengths together so that little is padding;
-    every process makes as many passes."""
+    """Process `rank`'s pairs of a step as micro-batches sorted by length; the same number of them in every process."""
     first, last = (step * batch + batch * part // world for part in (rank, rank + 1))
     sizes = tuple(len(list(alike)) for _, alike in groupby(pairs, lambda pair: pair.chosen))
     mine = [pairs[pair_at(place, sizes, seed)] for place in range(first, last)]
@@ -78,7 +77,7 @@ def step_pairs(
 
 
 def pair_at(place: int, sizes: tuple[int, ...], seed: int) -> int:
-    """Which pair stands at `place` of the endless sequence; groups of these sizes stay together."""
+    """Index of the pair at position `place` of the infinite sequence of epochs; groups of `sizes` stay together."""
     epoch, index = divmod(place, sum(sizes))
     return _epoch_order(sizes, epoch, seed)[index]
 
@@ -91,7 +90,7 @@ def _epoch_order(sizes: tuple[int, ...], epoch: int, seed: int) -> tuple[int, ..
 
 
 def pair_batch(pairs: Sequence[Pair], device: torch.device) -> PairBatch:
-    """Pairs as tensors; none at all is a row without loss."""
+    """Pairs as tensors; without pairs, one row without targets."""
     nothing = Encoded((Tokenizer.pad,), (False,))
     every = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs] or [nothing, nothing]
     rows = {conversation: row for row, conversation in enumerate(dict.fromkeys(every))}

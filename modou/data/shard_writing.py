@@ -1,4 +1,4 @@
-"""Write documents as token files: streaming, in several processes, taken up again after an interruption."""
+"""Writes documents as token files: streaming, in several processes, resumable."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ from modou.tokenizer.tokenizer import Tokenizer
 
 MANIFEST = "manifest.json"
 SHARD_CHARACTERS = 4_000_000
-"""Documents go into one file until they have this many characters: what a process holds at a time."""
+"""Least characters per file (but the last): what a process holds in memory."""
 _OURS = re.compile(r"\.?(?P<name>\d{6})\.(tokens|lengths|json)(?P<temporary>\.tmp-\d+)?")
 
 
@@ -58,7 +58,7 @@ def token_type(vocabulary: int) -> np.dtype[Any]:
 
 @dataclass(frozen=True)
 class _Job:
-    """One shard to write: its files are `stem`.tokens, `stem`.lengths and, written last, `stem`.json."""
+    """One shard to write: files `stem`.tokens, `stem`.lengths and, written last, `stem`.json."""
 
     stem: Path
     documents: tuple[str, ...]
@@ -147,7 +147,7 @@ def _run(jobs: Iterator[_Job], tokenizer: Tokenizer, workers: int) -> Iterator[S
         for job in _chained(first, jobs):
             yield _write_shard(job, tokenizer)
         return
-    # spawn: the only way to start that every system has and that is safe beside threads.
+    # spawn: available on every system and safe beside threads.
     with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (tokenizer,)) as pool:
         waiting: deque[tuple[_Job, Future[Shard] | None]] = deque()
 
@@ -170,14 +170,14 @@ def _run(jobs: Iterator[_Job], tokenizer: Tokenizer, workers: int) -> Iterator[S
 
 
 def _chained(first: list[_Job], rest: Iterator[_Job]) -> Iterator[_Job]:
-    # Lets go of each job (its text) as soon as it is handed out.
+    # Releases each job (its text) as soon as it is yielded.
     while first:
         yield first.pop(0)
     yield from rest
 
 
 def _remove_leftovers(folder: Path, names: set[str]) -> None:
-    """Delete half-written files, and shards of an earlier and longer corpus; nothing that is not ours."""
+    """Deletes temporary files, and shards of an earlier, longer corpus; no other files."""
     for path in folder.iterdir():
         match = _OURS.fullmatch(path.name)
         if match and (match["temporary"] or match["name"] not in names):

@@ -1,4 +1,2 @@
-"""In: texts, and models that score or continue them. Out: frozen results with n, a 95 % interval and a baseline.
-
-Bits per character, n-gram models and compressors, novelty, diversity. Never: trains a GPT, prints, or changes the text.
-"""
+"""Measures of models and texts with 95 % intervals and baselines: bits per character, n-gram models, xz, novelty,
+diversity, win rates."""

@@ -1,4 +1,4 @@
-"""What a model must beat: n-grams of every order and a compressor, on the same held-out characters."""
+"""Baselines on the same held-out characters: Kneser-Ney n-gram models of orders 1 to 6, and xz."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from modou.evaluate.subsample import Subsample, subsample
 
 @dataclass(frozen=True)
 class Baselines:
-    """Bits per character of Kneser-Ney by order, and of xz; `train` says how much text they have read."""
+    """Bits per character of Kneser-Ney by order, and of xz; `train`: the training text that was used."""
 
     kneser_ney: dict[int, BitsPerCharacter]
     xz: Compressed
@@ -24,7 +24,7 @@ class Baselines:
 
 
 def baselines(train: Sequence[str], test: Sequence[str], seed: int = 0) -> Baselines:
-    """Fits on (at most 20 MB of) `train`, scores `test`. UserError: `test` holds no character."""
+    """Fits on at most 20 MB of `train`, scores `test`. UserError: `test` has no character."""
     used = subsample(train)
     kneser_ney = KneserNey.fit(used.texts, HIGHEST_ORDER).every_order(test, seed)
     return Baselines(kneser_ney, conditional_xz(used.texts, test), used)

@@ -1,7 +1,6 @@
-"""The headline figure: bits per character, the same for every kind of model.
+"""Bits per character, comparable between models with different tokenizers.
 
-All bits spent on a text (its newlines and end mark included) ÷ its characters without newlines. So neither
-the tokenizer nor the way lines are broken can flatter a model.
+Total code length of a text in bits (including newlines and end mark) / number of its characters without newlines.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from modou.evaluate.intervals import Blocks, Interval, blocks, difference_interv
 
 @dataclass(frozen=True)
 class BitsPerCharacter:
-    """Bits spent on held-out characters, with a 95 % block bootstrap interval."""
+    """Code length of held-out text in bits, with a 95 % block bootstrap interval."""
 
     bits: float
     characters: int
@@ -31,16 +30,13 @@ class BitsPerCharacter:
 
     @cached_property
     def interval(self) -> Interval | None:
-        """None: the text is too short to say (fewer than two blocks)."""
+        """95 % interval of `value`. None: fewer than two blocks."""
         return ratio_interval(self.blocks, self.seed)
 
     def gain_over(self, baseline: "BitsPerCharacter") -> dict[str, Any]:
-        """Bits per character saved against `baseline` on the same characters, with a paired interval."""
+        """Bits per character saved relative to `baseline` on the same characters, with a paired interval."""
         interval = difference_interval(baseline.blocks, self.blocks, self.seed)
-        return {
-            "bits_per_char": baseline.value - self.value,
-            "interval": list(interval) if interval else None,
-        }
+        return {"bits_per_char": baseline.value - self.value, "interval": list(interval) if interval else None}
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -52,15 +48,12 @@ class BitsPerCharacter:
 
 
 def characters(text: str) -> npt.NDArray[np.int64]:
-    """1 for each character of `text`, 0 for a newline, and a last 0 for the end mark."""
+    """(len(text) + 1,): 1 per character, 0 for newlines and for the end mark."""
     return np.array([*(character != "\n" for character in text), False], np.int64)
 
 
 def score(texts: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], seed: int = 0) -> BitsPerCharacter:
-    """Adds up texts given as (bits, characters) of each unit: a character, a token, an end mark.
-
-    UserError: there is no character to divide by.
-    """
+    """Sums texts given as (bits, characters) per unit: character, token or end mark. UserError: no character."""
     parts = blocks(texts)
     count = int(parts.characters.sum())
     if count == 0:

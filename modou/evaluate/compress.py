@@ -1,8 +1,7 @@
-"""Bits per character of a general compressor that has read the training text: 8 · (|Z(train test)| − |Z(train)|) / C.
+"""Bits per character of xz given the training text: 8 · (|Z(train test)| − |Z(train)|) / C, |Z| in bytes, C characters.
 
-A language model is a compressor; this is what one without any idea of language does. xz at its strongest, its
-dictionary as long as the text, so that nothing of the training text is forgotten. Source: Delétang et al., Language
-Modeling Is Compression, 2023.
+xz at its strongest preset, with a dictionary as long as the text. Source: Delétang et al., Language Modeling Is
+Compression, 2023.
 """
 
 import lzma
@@ -13,7 +12,7 @@ from typing import Any
 
 from modou.errors import UserError
 
-# A compressor of bytes sees Chinese differently through each encoding: the best one counts.
+# The result depends on the encoding of Chinese: the best one is reported.
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le")
 END_MARK = "\0"
 LEAST_DICTIONARY, LARGEST_DICTIONARY = 1 << 16, 1 << 28
@@ -21,7 +20,7 @@ LEAST_DICTIONARY, LARGEST_DICTIONARY = 1 << 16, 1 << 28
 
 @dataclass(frozen=True)
 class Compressed:
-    """Bits xz adds for the held-out text after the training text, in the encoding that serves it best."""
+    """Bits that the held-out text adds to the compressed training text, in the best encoding."""
 
     bits: int
     characters: int
@@ -30,7 +29,7 @@ class Compressed:
 
     @property
     def value(self) -> float:
-        """Bits per character: newlines and end marks are paid for, newlines are not counted."""
+        """Bits per character; newlines and end marks cost bits, newlines are not counted as characters."""
         return self.bits / self.characters
 
     def to_json(self) -> dict[str, Any]:
@@ -58,8 +57,8 @@ def conditional_xz(train: Sequence[str], test: Sequence[str]) -> Compressed:
 
 
 def xz_bytes(text: str, encoding: str) -> int:
-    """Length of `text` after LZMA2, without a container."""
-    # A half of a surrogate pair (from a broken file) has no bytes: it is compressed as "?".
+    """Length in bytes of `text` compressed with LZMA2, without a container."""
+    # A lone surrogate (from a broken file) cannot be encoded: it becomes "?".
     data = text.encode(encoding, "replace")
     dictionary = min(max(len(data), LEAST_DICTIONARY), LARGEST_DICTIONARY)
     filters: list[dict[str, Any]] = [

@@ -1,8 +1,7 @@
-"""Which character grams a text holds, and how often: sorted keys that whole arrays are looked up in at once.
+"""Character n-gram counts as sorted integer keys, for vectorised lookup.
 
-A gram of level k is a context (the k-1 symbols before) and a symbol. Contexts are numbered level by level:
-key = symbol k-1 places back × contexts of level k-1 + number of the shorter context. So no key outgrows
-64 bits.
+An n-gram of level k is a context (the k-1 preceding symbols) and a symbol. Contexts are numbered level by level:
+key = symbol k-1 positions back × number of contexts of level k-1 + index of the shorter context (fits in 64 bits).
 """
 
 from collections.abc import Sequence
@@ -19,34 +18,31 @@ FIRST_CHARACTER = 3
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """The grams of one length: contexts and grams by sorted key, and two counts of each gram."""
+    """The n-grams of one length: sorted keys of contexts and n-grams, and two counts of each n-gram."""
 
     context_keys: Integers
     gram_keys: Integers
     seen: Integers
-    """How often the gram occurs."""
+    """Number of occurrences."""
     left_neighbours: Integers
-    """How many different symbols stand before it (its continuation count); empty on the highest level."""
+    """Continuation count: number of different symbols that precede it; empty on the highest level."""
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Grams of length 1, 2, ... of some texts.
-
-    `alphabet`: sorted code points; a character's symbol is its place there + FIRST_CHARACTER.
-    """
+    """N-grams of length 1, 2, ... of some texts. `alphabet`: sorted code points; symbol = index + FIRST_CHARACTER."""
 
     alphabet: Integers
     levels: tuple[Level, ...]
 
     @property
     def symbols(self) -> int:
-        """Start mark, end mark, unknown and the alphabet."""
+        """Number of symbols: start mark, end mark, unknown and the alphabet."""
         return len(self.alphabet) + FIRST_CHARACTER
 
 
 def code_points(text: str) -> Integers:
-    """Unicode code points of `text`, one a character."""
+    """(len(text),) Unicode code points."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
 
 
@@ -57,7 +53,7 @@ def symbols_of(text: str, alphabet: Integers) -> Integers:
 
 
 def find(keys: Integers, wanted: Integers) -> Integers:
-    """Place of each wanted key in the sorted unique `keys`, -1 where absent."""
+    """Index of each wanted key in the sorted unique `keys`, -1 where absent."""
     if len(keys) == 0:
         return np.full(len(wanted), -1)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
@@ -65,7 +61,7 @@ def find(keys: Integers, wanted: Integers) -> Integers:
 
 
 def count_grams(texts: Sequence[str], order: int) -> Counts:
-    """Grams of length 1 .. `order`. Each text is led by `order` start marks and closed by an end mark."""
+    """N-grams of length 1 .. `order`; each text is preceded by `order` start marks and followed by an end mark."""
     alphabet = np.unique(np.concatenate([np.unique(code_points(text)) for text in texts]))
     parts: list[Integers] = []
     for text in texts:
@@ -86,7 +82,7 @@ def count_grams(texts: Sequence[str], order: int) -> Counts:
             context_keys, context, _ = number(key)
         gram_keys, gram, example = number(context * symbols + stream[positions])
         if length > 1:
-            # One place of each longer gram: so each (left neighbour, shorter gram) is counted once.
+            # One occurrence of each longer n-gram: each (left neighbour, shorter n-gram) is counted once.
             left_neighbours.append(np.bincount(shorter_gram[example]))
         shorter_gram = gram
         found.append((context_keys, gram_keys, np.bincount(gram)))
@@ -95,7 +91,7 @@ def count_grams(texts: Sequence[str], order: int) -> Counts:
 
 
 def number(keys: Integers) -> tuple[Integers, Integers, Integers]:
-    """(sorted unique keys, number of each key among them, one place where each stands)."""
+    """(sorted unique keys, index of each of `keys` among them, index of one occurrence of each unique key)."""
     order = np.argsort(keys)
     in_order = keys[order]
     first = np.ones(len(keys), np.bool_)

@@ -1,9 +1,7 @@
-"""How far chance may have moved a figure: 95 % intervals.
+"""95 % confidence intervals.
 
-Bits per character is a ratio over a text whose neighbouring characters resemble each other: blocks of about
-500 characters are drawn with replacement and the ratio is taken anew (block bootstrap). Shares of right
-answers get Wilson's interval. Two models on the same characters are compared block by block (paired
-bootstrap).
+Bits per character: block bootstrap over blocks of about 500 characters, since neighbouring characters are dependent;
+differences of two models: paired bootstrap over the same blocks; rates: Wilson's score interval.
 Sources: Efron and Tibshirani, An Introduction to the Bootstrap, 1993; Wilson, JASA 22, 1927.
 """
 
@@ -25,7 +23,7 @@ WILSON_Z = 1.959963984540054  # 97.5 % point of the normal distribution
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Bits and characters of consecutive stretches of text; none crosses from one text into the next."""
+    """Bits and characters of consecutive blocks of text; no block spans two texts."""
 
     bits: Floats
     characters: Integers
@@ -35,11 +33,10 @@ class Blocks:
 
 
 def blocks(texts: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]], size: int = BLOCK_CHARACTERS) -> Blocks:
-    """Cuts each text, given as (bits, characters) of its units, into blocks of `size` characters.
+    """Divides each text, given as (bits, characters) per unit, into blocks of `size` characters.
 
-    A unit is whatever a model pays for at once: a character, a token, an end mark (0 characters). It belongs
-    to the block of its first character, so the blocks of two models that cut the same text differently still
-    correspond. The last block of a text takes the remainder and is up to twice as long.
+    A unit (character, token, end mark) belongs to the block of its first character, so the blocks of models with
+    different tokenizers correspond. The last block of a text includes the remainder, up to twice the size.
     """
     bits: list[Floats] = []
     lengths: list[Integers] = []
@@ -57,26 +54,23 @@ def blocks(texts: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]], size: int = BLO
     return Blocks(np.concatenate(bits), np.concatenate(lengths))
 
 
-def ratio_interval(of: Blocks, seed: int = 0, resamples: int = RESAMPLES) -> Interval | None:
-    """95 % interval of bits ÷ characters. None: fewer than two blocks, nothing to resample."""
-    return None if len(of) < 2 else _percentiles(_ratios(of, _draws(len(of), seed, resamples)))
+def ratio_interval(of: Blocks, seed: int = 0) -> Interval | None:
+    """95 % interval of bits / characters. None: fewer than two blocks."""
+    return None if len(of) < 2 else _percentiles(_ratios(of, _draws(len(of), seed)))
 
 
-def difference_interval(first: Blocks, second: Blocks, seed: int = 0, resamples: int = RESAMPLES) -> Interval | None:
-    """95 % interval of ratio(first) − ratio(second) over the same blocks of the same characters.
-
-    ValueError: the two were not measured on the same characters.
-    """
+def difference_interval(first: Blocks, second: Blocks, seed: int = 0) -> Interval | None:
+    """95 % interval of ratio(first) − ratio(second) over the same blocks. ValueError: the characters differ."""
     if not np.array_equal(first.characters, second.characters):
         raise ValueError("the two were not measured on the same characters")
     if len(first) < 2:
         return None
-    draws = _draws(len(first), seed, resamples)
+    draws = _draws(len(first), seed)
     return _percentiles(_ratios(first, draws) - _ratios(second, draws))
 
 
 def wilson_interval(successes: int, trials: int) -> Interval | None:
-    """95 % interval of a rate. None: no trial."""
+    """Wilson's 95 % interval of a rate. None: no trial."""
     if not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes of {trials} trials")
     if trials == 0:
@@ -85,12 +79,12 @@ def wilson_interval(successes: int, trials: int) -> Interval | None:
     centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
     spread = math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2))
     half = WILSON_Z / (1 + z2 / trials) * spread
-    # Rounding must not push a bound past the rate itself at 0 and 1.
+    # Rounding must not move a bound past the rate at 0 and 1.
     return min(rate, max(0.0, centre - half)), max(rate, min(1.0, centre + half))
 
 
-def _draws(count: int, seed: int, resamples: int) -> Integers:
-    return np.random.default_rng(seed).integers(count, size=(resamples, count))
+def _draws(count: int, seed: int) -> Integers:
+    return np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
 
 
 def _ratios(of: Blocks, draws_RN: Integers) -> Floats:

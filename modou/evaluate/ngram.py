@@ -1,13 +1,11 @@
-"""Characters predicted from the few before them: interpolated modified Kneser-Ney, orders 1 to 6.
+"""Character n-gram models: interpolated modified Kneser-Ney, orders 1 to 6.
 
     P_n(w | h) = (c(hw) - D(c(hw))) / c(h·)  +  gamma(h) P_{n-1}(w | h without its first symbol)
 
-The highest order uses how often a gram was seen, each lower one how many different symbols stood before it
-(the continuation count). D is D1, D2 or D3+ for c = 1, 2, >= 3; gamma(h) is the mass the discounts set free.
-Order 0 is uniform over the alphabet of the training text, the end mark and one class for all unknown
-characters, whose members (the rest of Unicode) share its mass evenly: an unseen character costs finite
-bits, and all probabilities sum to 1. Source: Chen and Goodman, An Empirical Study of Smoothing
-Techniques for Language Modeling, 1999.
+c is the number of occurrences at the highest order, the continuation count (number of different preceding symbols) at
+lower ones. D is D1, D2 or D3+ for c = 1, 2, >= 3; gamma(h) is the discounted mass. Order 0 is uniform over the training
+alphabet, the end mark and one class for all other Unicode characters, which share its mass evenly.
+Source: Chen and Goodman, An Empirical Study of Smoothing Techniques for Language Modeling, 1999.
 """
 
 import math
@@ -35,20 +33,20 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 HIGHEST_ORDER = 6
-SCALAR_VALUES = 0x110000 - 0x800  # Unicode's code points but the surrogates
+SCALAR_VALUES = 0x110000 - 0x800  # Unicode code points without surrogates
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True, eq=False)
 class Smoothed:
-    """One level's discounted probabilities: `kept` of each gram, `freed` (gamma) of each context."""
+    """One level: discounted probability of each n-gram, backoff weight gamma of each context."""
 
-    kept: Floats
-    freed: Floats
+    discounted: Floats
+    gamma: Floats
 
 
 class KneserNey:
-    """Character n-grams of every order up to `order`, counted once. Made by `fit`."""
+    """Character n-gram models of all orders up to `order`. Made by `fit`."""
 
     def __init__(self, counts: Counts, order: int) -> None:
         self.order = order
@@ -59,11 +57,7 @@ class KneserNey:
 
     @classmethod
     def fit(cls, texts: Sequence[str], order: int = 5) -> "KneserNey":
-        """Counts `texts`, each from its start mark to its end mark.
-
-        `order`: the highest that can be asked for; a model of order 5 is also one of 1, 2, 3 and 4.
-        ValueError: an order outside 1 .. 6, or no text at all.
-        """
+        """Models of orders 1 .. `order` of `texts`. ValueError: an order outside 1 .. 6, or no text."""
         if not 1 <= order <= HIGHEST_ORDER:
             raise ValueError(f"order {order} is not within 1 .. {HIGHEST_ORDER}")
         if not texts:
@@ -71,26 +65,23 @@ class KneserNey:
         return cls(count_grams(texts, order), order)
 
     def bits_of_each(self, text: str, order: int | None = None) -> Floats:
-        """Bits of each character of `text` and, last, of its end mark. Shape: (len(text) + 1,)."""
+        """(len(text) + 1,): bits of each character of `text` and of its end mark."""
         return self._bits_by_order(text, order or self.order)[-1]
 
     def bits(self, texts: Sequence[str], order: int | None = None, seed: int = 0) -> BitsPerCharacter:
-        """Bits per character of `texts`: newlines and end marks are paid for, newlines are not counted."""
+        """Bits per character of `texts` under one order."""
         return score([(self.bits_of_each(text, order), characters(text)) for text in texts], seed)
 
     def every_order(self, texts: Sequence[str], seed: int = 0) -> dict[int, BitsPerCharacter]:
         """`bits` of the orders 1 .. `order` in one pass."""
-        by_order = [self._bits_by_order(text, self.order) for text in texts]
+        by_order = [(self._bits_by_order(text, self.order), characters(text)) for text in texts]
         return {
-            order: score(
-                [(bits[order - 1], characters(text)) for bits, text in zip(by_order, texts, strict=True)],
-                seed,
-            )
+            order: score([(bits[order - 1], counts) for bits, counts in by_order], seed)
             for order in range(1, self.order + 1)
         }
 
     def distribution(self, history: str, order: int | None = None) -> dict[str, float]:
-        """P(. | history) of each character of the alphabet, of the end mark ("") and of all unknown ("�")."""
+        """P(· | history) over the alphabet, the end mark ("") and the class of unknown characters ("�")."""
         order = order or self.order
         alphabet = self.counts.alphabet
         symbols = np.array([*range(FIRST_CHARACTER, self.counts.symbols), END, UNKNOWN])
@@ -100,7 +91,7 @@ class KneserNey:
         return dict(zip([*map(chr, alphabet.tolist()), "", "\ufffd"], probabilities.tolist(), strict=True))
 
     def _bits_by_order(self, text: str, order: int) -> list[Floats]:
-        """Bits of each symbol of `text` under a model of each order 1 .. `order`."""
+        """Bits of each symbol of `text` under each order 1 .. `order`."""
         ids = symbols_of(text, self.counts.alphabet)
         predicted = np.append(ids, END)
         windows_LN = np.lib.stride_tricks.sliding_window_view(np.concatenate([np.full(order, PAD), ids]), order)
@@ -108,7 +99,7 @@ class KneserNey:
         return [unknown_bits - np.log2(p) for p in self._probabilities(windows_LN, predicted, order)]
 
     def _probabilities(self, windows_LN: Integers, symbols_L: Integers, order: int) -> list[Floats]:
-        """P(symbol | window before it) under orders 1 .. `order`; a window ends just before its symbol."""
+        """P(symbol | window) under orders 1 .. `order`; a window holds the N symbols before its symbol."""
         context = np.zeros(len(symbols_L), np.int64)
         lower = np.full(len(symbols_L), 1 / (self.counts.symbols - 1))  # all but the start mark
         result: list[Floats] = []
@@ -124,10 +115,8 @@ class KneserNey:
         return result
 
     def sample(self, n_characters: int, seed: int, prompt: str = "", order: int | None = None) -> str:
-        """`n_characters` characters that follow `prompt`, drawn from the full distribution.
-
-        Where the end mark is drawn, the next text begins. Unknown characters are never drawn.
-        """
+        """A sample of `n_characters` characters after `prompt`. After an end mark a new text begins; unknown characters
+        are rejected."""
         order = order or self.order
         generator = np.random.default_rng(seed)
         history = [PAD] * order + symbols_of(prompt, self.counts.alphabet).tolist()
@@ -142,7 +131,7 @@ class KneserNey:
         return "".join(written)
 
     def _draw(self, history: list[int], order: int, generator: np.random.Generator) -> int:
-        """One symbol: from the longest known context down, keep a gram of it or, with chance gamma, go on."""
+        """One symbol: from the longest known context down, draw one of its n-grams; back off with probability gamma."""
         contexts = [0]
         for place in range(1, order):
             keys = self.counts.levels[place].context_keys
@@ -154,17 +143,17 @@ class KneserNey:
         for place in reversed(range(len(contexts))):
             smoothed = self._seen[place] if place == order - 1 else self._continuation[place]
             context = contexts[place]
-            if generator.random() >= smoothed.freed[context]:
+            if generator.random() >= smoothed.gamma[context]:
                 first, last = self._first_grams[place][context : context + 2]
-                kept = np.cumsum(smoothed.kept[first:last])
-                chosen = first + np.searchsorted(kept, generator.random() * kept[-1], side="right")
+                mass = np.cumsum(smoothed.discounted[first:last])
+                chosen = first + np.searchsorted(mass, generator.random() * mass[-1], side="right")
                 key = self.counts.levels[place].gram_keys[min(chosen, last - 1)]
                 return int(key % self.counts.symbols)
         return int(generator.integers(END, self.counts.symbols))
 
     @cached_property
     def _first_grams(self) -> list[Integers]:
-        """For each level, where the grams of each context begin, and one past the last."""
+        """For each level, the index of each context's first n-gram, and the number of n-grams at the end."""
         return [
             np.searchsorted(level.gram_keys, np.arange(len(level.context_keys) + 1) * self.counts.symbols)
             for level in self.counts.levels
@@ -172,7 +161,7 @@ class KneserNey:
 
 
 def smooth(level: Level, counts: Integers, symbols: int) -> Smoothed:
-    """Takes the discount of its count off each gram and hands it to the gram's context."""
+    """Discounted probabilities and backoff weights of a level from its `counts`."""
     context = level.gram_keys // symbols
     total = np.bincount(context, weights=counts)
     discount = np.array([0.0, *discounts(counts)])[np.minimum(counts, 3)]
@@ -180,11 +169,8 @@ def smooth(level: Level, counts: Integers, symbols: int) -> Smoothed:
 
 
 def discounts(counts: Integers) -> tuple[float, float, float]:
-    """D1, D2, D3+ from how many grams were counted once, twice, three and four times.
-
-    A text too small or too odd for the estimate (a count of counts is 0, or a discount would exceed what it
-    is taken from) gets 0.5, 1 and 1.5.
-    """
+    """D1, D2, D3+ from the counts of counts n1 .. n4. Where the estimate fails (a count of counts is 0, or a discount
+    is outside its bounds): 0.5, 1, 1.5."""
     n1, n2, n3, n4 = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].tolist()
     if not (n1 and n2 and n3 and n4):
         return FALLBACK_DISCOUNTS
@@ -194,6 +180,6 @@ def discounts(counts: Integers) -> tuple[float, float, float]:
 
 
 def _interpolate(smoothed: Smoothed, context: Integers, gram: Integers, lower: Floats) -> Floats:
-    """Kept mass of the gram plus freed mass × `lower`; a context never seen leaves `lower` as it is."""
-    kept = np.where(gram < 0, 0.0, smoothed.kept[gram])
-    return np.where(context < 0, lower, kept + smoothed.freed[context] * lower)
+    """Discounted probability + gamma × `lower`; `lower` itself for unseen contexts (-1)."""
+    discounted = np.where(gram < 0, 0.0, smoothed.discounted[gram])
+    return np.where(context < 0, lower, discounted + smoothed.gamma[context] * lower)

@@ -1,12 +1,12 @@
-"""Memory against novelty: how much of a text stands word for word in the training text.
+"""Memorisation: how much of a text occurs verbatim in the training text.
 
-* n-novelty curve: the share of n-grams, n = 1 .. 50, absent from the training text (Merrill et al., Evaluating n-Gram
+* n-novelty curve: share of n-grams, n = 1 .. 50, absent from the training text (Merrill et al., Evaluating n-Gram
   Novelty of Language Models Using Rusty-DAWG, 2024);
-* longest copy, with its chapter and text (McCoy et al., How Much Do Language Models Copy, 2021);
-* copied coverage: the share of characters inside a match of at least k characters, where k is the least at which
-  less than 1 % of held-out human text would count as copied (formulas and verses are human too).
+* longest copy (McCoy et al., How Much Do Language Models Copy, 2021);
+* copied coverage: share of characters inside a match of at least k characters, where k is the least value at which less
+  than 1 % of held-out human text counts as copied.
 
-A figure means something only beside its twins: held-out chapters and an n-gram model's samples of equal length.
+Compare with the same figures for held-out chapters and n-gram samples of equal length.
 """
 
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ HUMAN_COVERAGE = 0.01
 
 @dataclass(frozen=True)
 class Copy:
-    """The longest passage that stands in the training text too (its first such place)."""
+    """The longest passage that also occurs in the training text (first occurrence)."""
 
     length: int
     text: str
     chapter: int
-    """Which of the training texts given, from 0."""
+    """Index of the training text."""
     offset: int
-    """Which character of that chapter, from 0."""
+    """Index of the first character within that text."""
     sample: int
-    """Which of the texts examined, from 0."""
+    """Index of the examined text."""
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -44,19 +44,19 @@ class Copy:
 
 @dataclass(frozen=True)
 class Novelty:
-    """What `TrainText.novelty` found in some texts together."""
+    """The measures of some texts together."""
 
     curve: tuple[float, ...]
-    """Share of n-grams absent from the training text for n = 1, 2, ...; ends where no text is n long."""
+    """Share of n-grams absent from the training text for n = 1, 2, ..., up to the longest text."""
     longest: Copy | None
-    """None: not one character stands in the training text."""
+    """None: no character occurs in the training text."""
     coverage: float
     """Share of characters inside a match of at least `coverage_length` characters."""
     coverage_length: int
     characters: int
     texts: int
     train: Subsample
-    """How much training text it was compared with."""
+    """The training text that was searched."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -70,7 +70,7 @@ class Novelty:
 
 
 class TrainText:
-    """The training text, indexed once; of more than 20 MB a part (`used` says how much)."""
+    """A suffix array of the training text, or of 20 MB of it (`used`)."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         """ValueError: no text."""
@@ -78,20 +78,20 @@ class TrainText:
         self._suffixes = SuffixArray(self.used.texts)
 
     def match_lengths(self, text: str) -> Integers:
-        """(len(text),): length of the longest match with the training text that starts at each character."""
+        """(len(text),): length of the longest match with the training text starting at each character."""
         return self._suffixes.match_lengths(text)
 
     def coverage_length(self, held_out: Sequence[str]) -> int:
-        """The least k at which less than 1 % of `held_out` lies inside a match of k characters or more."""
+        """The least k at which less than 1 % of `held_out` lies inside matches of at least k characters."""
         inside = np.concatenate([np.zeros(0, np.int64), *(inside_match(self.match_lengths(t)) for t in held_out)])
         if len(inside) == 0:
             return 1
-        # The share of characters inside a match of k or more falls with k: sorted lengths give it at once.
+        # That share decreases with k, so k follows from a quantile of the sorted lengths.
         longest_first = np.sort(inside)[::-1]
         return int(longest_first[int(np.ceil(HUMAN_COVERAGE * len(inside))) - 1]) + 1
 
     def novelty(self, texts: Sequence[str], coverage_length: int) -> Novelty:
-        """Examines `texts` (samples, or held-out chapters) together; `coverage_length` as calibrated."""
+        """The measures of `texts` together; `coverage_length`: k, as calibrated on held-out text."""
         lengths = [self.match_lengths(text) for text in texts]
         inside = [inside_match(each) for each in lengths]
         characters = sum(len(text) for text in texts)
@@ -107,7 +107,7 @@ class TrainText:
         )
 
     def longest(self, texts: Sequence[str]) -> Copy | None:
-        """The longest passage of `texts` that stands in the training text. None: not one character does."""
+        """The longest passage of `texts` that occurs in the training text. None: no character does."""
         return self._longest(texts, [self.match_lengths(text) for text in texts])
 
     def _longest(self, texts: Sequence[str], lengths: Sequence[Integers]) -> Copy | None:
@@ -124,16 +124,16 @@ class TrainText:
 
 
 def inside_match(lengths: Integers) -> Integers:
-    """For each character the length of the longest match it lies in, from those that start at each."""
+    """For each character, the length of the longest match that covers it; `lengths`: matches by first character."""
     result = np.zeros(len(lengths), np.int64)
-    # Longest last: a longer match overwrites a shorter one.
+    # In order of length, so that longer matches overwrite shorter ones.
     for start in np.argsort(lengths, kind="stable").tolist():
         result[start : start + lengths[start]] = lengths[start]
     return result
 
 
 def novelty_curve(lengths: Sequence[Integers], longest_gram: int = LONGEST_GRAM) -> tuple[float, ...]:
-    """Share of n-grams, n = 1 .. `longest_gram`, whose match is shorter than they are."""
+    """Share of n-grams, n = 1 .. `longest_gram`, whose longest match is shorter than n."""
     curve: list[float] = []
     for n in range(1, longest_gram + 1):
         starts = [each[: len(each) - n + 1] for each in lengths if len(each) >= n]

@@ -1,4 +1,4 @@
-"""As much of a large corpus as the exact, in-memory comparisons (n-grams, compressor, novelty) read."""
+"""A subsample of a large corpus for the exact in-memory measures (n-grams, xz, novelty)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ LIMIT_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Subsample:
-    """The texts that are used, in their order, and how much of the whole they are (bytes of UTF-8)."""
+    """The texts used, in their original order, and their size (UTF-8 bytes)."""
 
     texts: tuple[str, ...] = field(repr=False)
     places: tuple[int, ...] = field(repr=False)
-    """Which of the texts given each one is, from 0."""
+    """Index of each text among those given."""
     used_bytes: int
     total_bytes: int
 
@@ -28,10 +28,7 @@ class Subsample:
 
 
 def subsample(texts: Sequence[str], limit_bytes: int = LIMIT_BYTES) -> Subsample:
-    """All of `texts`, or texts drawn at random (always the same ones) until `limit_bytes` are full.
-
-    The last one drawn is cut to what is left.
-    """
+    """All of `texts`, or a random selection (fixed seed) of `limit_bytes` bytes, the last one drawn truncated."""
     sizes = [size_in_bytes(text) for text in texts]
     total = sum(sizes)
     if total <= limit_bytes:
@@ -51,5 +48,4 @@ def subsample(texts: Sequence[str], limit_bytes: int = LIMIT_BYTES) -> Subsample
 
 
 def size_in_bytes(text: str) -> int:
-    """Bytes of `text` in UTF-8."""
     return len(text.encode("utf-8", "surrogatepass"))

@@ -1,9 +1,8 @@
-"""How much of a text stands in a larger one: a suffix array, and the longest match from every character.
+"""Suffix array by prefix doubling, and the longest match starting at every character of a query.
 
-Built by prefix doubling: suffixes sorted by their first h characters are sorted by 2h, until no two are
-alike. Exact, numpy only. Source: Manber and Myers, Suffix Arrays, SIAM Journal on Computing 22, 1993.
+Source: Manber and Myers, Suffix Arrays, SIAM Journal on Computing 22, 1993.
 
-Shapes: Q places of the query, S characters compared at once.
+Shapes: Q positions of the query, S characters compared at once.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ QUERY_PLACES = 1 << 16  # searched at once
 
 
 class SuffixArray:
-    """All suffixes of some texts, sorted. A match never runs from one text into the next."""
+    """All suffixes of some texts, sorted. Matches do not span two texts."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         """ValueError: no text."""
@@ -34,7 +33,7 @@ class SuffixArray:
         self._symbols = np.concatenate([*parts, np.full(STRIDE, BOUNDARY, np.int32)])
 
     def match_lengths(self, query: str) -> Integers:
-        """(len(query),): the length of the longest match that starts at each character of `query`."""
+        """(len(query),): length of the longest match starting at each character of `query`."""
         symbols = np.append(self._symbols_of(code_points(query)), np.full(STRIDE, ABSENT, np.int32))
         parts = [
             self._search(symbols, np.arange(first, min(first + QUERY_PLACES, len(query))))
@@ -49,16 +48,16 @@ class SuffixArray:
         return np.where(self._alphabet[found] == points, found + FIRST_CHARACTER, ABSENT).astype(np.int32)
 
     def _search(self, symbols: npt.NDArray[np.int32], query_Q: Integers) -> Integers:
-        """Binary search for all places at once; the longest match is with a neighbour of where each would stand.
+        """Binary search of all positions at once; the longest match is with a neighbour of the insertion point.
 
-        Every suffix between the two bounds shares with the query what both bounds share with it, so a
-        comparison begins there.
+        Every suffix between two bounds shares with the query the prefix that both bounds share, so comparisons start
+        after it.
         """
         below_Q = np.full(len(query_Q), -1)
         above_Q = np.full(len(query_Q), len(self._suffixes))
         shared_below_Q, shared_above_Q = np.zeros_like(query_Q), np.zeros_like(query_Q)
         while (above_Q - below_Q > 1).any():
-            # A search that is over compares its lower bound once more and stays as it is.
+            # A finished search compares its lower bound again, without effect.
             middle_Q = np.maximum((below_Q + above_Q) // 2, 0)
             suffix_Q = self._suffixes[middle_Q].astype(np.int64)
             shared_Q = self._shared(symbols, suffix_Q, query_Q, np.minimum(shared_below_Q, shared_above_Q))
@@ -72,7 +71,7 @@ class SuffixArray:
     def _shared(
         self, symbols: npt.NDArray[np.int32], suffix_Q: Integers, query_Q: Integers, known_Q: Integers
     ) -> Integers:
-        """How many characters suffix and query share, of which `known_Q` are known."""
+        """(Q,) length of the common prefix of suffix and query, of which `known_Q` characters are known."""
         shared_Q = known_Q.copy()
         active = np.arange(len(query_Q))
         ahead_S = np.arange(STRIDE)
@@ -87,7 +86,7 @@ class SuffixArray:
 
 
 def sort_suffixes(symbols: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Where the suffixes of `symbols` (numbers >= 1) start, in the order of the suffixes."""
+    """Start indices of the suffixes of `symbols` (integers >= 1) in lexicographic order."""
     count = len(symbols)
     bits = int(symbols.max()).bit_length()
     sorted_by = 62 // bits
@@ -100,7 +99,7 @@ def sort_suffixes(symbols: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     slots = np.arange(count, dtype=np.int32)
     key = key[suffixes]
     while True:
-        # Suffixes alike so far stand side by side; the first slot of such a group is the rank of each in it.
+        # Suffixes with equal keys are adjacent; the first slot of such a group is the rank of its members.
         fresh = np.ones(len(slots), np.bool_)
         fresh[1:] = key[1:] != key[:-1]
         group = np.maximum.accumulate(np.where(fresh, slots, 0))

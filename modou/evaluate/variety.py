@@ -1,9 +1,9 @@
-"""Is the writing varied or does it go round in circles? Measured on pieces of equal length, human pieces beside them.
+"""Diversity and repetition of texts, measured on pieces of equal length.
 
-* distinct-n: different n-grams ÷ n-grams over all pieces (Li et al., 2016). Depends on length and number of pieces.
-* seq-rep-4: 1 − different 4-grams ÷ 4-grams within a piece, mean (Welleck et al., 2020).
-* loop rate: the share of pieces that end in a cycle of at most 50 characters run through three times or more.
-* quote balance: the share of quotation marks and brackets that find their partner.
+* distinct-n: different n-grams / n-grams over all pieces (Li et al., 2016); depends on length and number of pieces.
+* seq-rep-4: 1 − different 4-grams / 4-grams within a piece, mean over pieces (Welleck et al., 2020).
+* loop rate: share of pieces that end in a cycle of at most 50 characters, repeated at least three times.
+* quote balance: share of quotation marks and brackets that are matched.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ PAIRS = {"“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
 
 @dataclass(frozen=True)
 class Variety:
-    """Of `pieces` pieces of `length` characters each."""
+    """The measures of `pieces` pieces of `length` characters each."""
 
     pieces: int
     length: int
@@ -31,7 +31,7 @@ class Variety:
     loop_rate: float
     loop_interval: Interval
     quote_balance: float | None
-    """None: no such mark in any piece."""
+    """None: no quotation mark or bracket."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -45,9 +45,9 @@ class Variety:
 
 
 def variety(samples: Sequence[str], length: int | None = None) -> Variety | None:
-    """Cuts all samples to `length` characters (None: the shortest one's) and leaves shorter ones out.
+    """The measures of all samples of at least `length` characters (None: the shortest one's), truncated to it.
 
-    Give the same `length` and number for whatever is compared. None: no sample is that long, or it is below 4.
+    Only results for the same `length` and number of samples are comparable. None: no such sample, or `length` < 4.
     """
     length = min(map(len, samples), default=0) if length is None else length
     pieces = [sample[:length] for sample in samples if len(sample) >= length]
@@ -68,14 +68,14 @@ def variety(samples: Sequence[str], length: int | None = None) -> Variety | None
 
 
 def human_slices(texts: Sequence[str], length: int, count: int, seed: int = 0) -> list[str]:
-    """At most `count` slices of `length` characters that do not overlap, each within one text."""
+    """At most `count` random non-overlapping slices of `length` characters, each within one text."""
     slots = [(text, start) for text in texts for start in range(0, len(text) - length + 1, length)]
     chosen = np.random.default_rng(seed).permutation(len(slots))[:count]
     return [slots[place][0][slots[place][1] : slots[place][1] + length] for place in sorted(chosen.tolist())]
 
 
 def distinct(pieces: Sequence[str], n: int) -> float:
-    """Different n-grams ÷ n-grams over all `pieces`, of which none runs from one piece into the next."""
+    """Distinct-n over all `pieces`; n-grams do not span two pieces."""
     grams = [piece[start : start + n] for piece in pieces for start in range(len(piece) - n + 1)]
     return len(set(grams)) / len(grams)
 
@@ -89,9 +89,9 @@ def ends_in_loop(piece: str) -> bool:
 
 
 def quote_balance(pieces: Sequence[str]) -> float | None:
-    """Marks that open and are closed before the same kind opens again, and those that close them ÷ all marks.
+    """Matched marks / all marks; a mark is matched if it is closed before the same kind opens again.
 
-    A piece cut out of a text may begin or end inside a quotation: compare with human pieces, not with 1.
+    Pieces may begin or end inside a quotation, so compare with human text, not with 1.
     """
     matched = marks = 0
     for piece in pieces:

@@ -1,13 +1,13 @@
-"""From ids to more ids: prefill each prompt once, then one token a row and step with the key-value cache.
+"""Batched decoding with a key-value cache: prefill the prompts, then one token per row and step.
 
-Prompts of different lengths share a batch without padding: all rows start together with the length of the shortest,
-and a row whose prompt is longer is given its prompt's next token in place of a drawn one until the prompt is used up.
+Prompts of different lengths share a batch without padding: all rows start with the length of the shortest prompt, and a
+row with a longer one gets its prompt's next token instead of a sampled one until the prompt ends.
 
-Past the context the window slides in jumps of half a context: which tokens the model sees is a function of the text's
-length alone (`window_start`), between half and all of the context, as in evaluation with a stride of half. So a text
-is the same in any batch, and the same as without a cache.
+Beyond the context, the window moves in steps of half a context: which tokens the model attends to is a function of the
+text's length alone (`window_start`), between half and all of the context. So a text does not depend on its batch, and
+is the same as without a cache.
 
-Shapes: B rows, N room for tokens, W window, U different windows, V vocabulary.
+Shapes: B rows, N capacity in tokens, W window, U distinct windows, V vocabulary.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,25 +22,25 @@ from modou.model.gpt import GPT
 from modou.model.step import NextLogits, next_logits
 from modou.settings.sampling import SamplingSettings
 
-NO_DICE = torch.empty(0, dtype=torch.float64)
-"""Where the likeliest token is taken, none are thrown."""
+NO_UNIFORMS = torch.empty(0, dtype=torch.float64)
+"""Greedy decoding needs no random numbers."""
 
 
 def window_start(length: int, context: int) -> int:
-    """Index of the first token that the model sees in a text of `length` tokens."""
-    jump = context - context // 2
-    return max(0, -(-(length - context) // jump)) * jump
+    """Index of the first token that the model attends to in a text of `length` tokens."""
+    stride = context - context // 2
+    return max(0, -(-(length - context) // stride)) * stride
 
 
 class Request(NamedTuple):
-    """A text to continue: its ids (at least one), and the key of its dice (up to three numbers)."""
+    """A text to continue: its ids (at least one), and the key of its random numbers, see SampleRng."""
 
     ids: Sequence[int]
     key: Sequence[int]
 
 
 class Token(NamedTuple):
-    """One written token: of which request, its id, its log-probability (see sampling.Choice)."""
+    """A generated token: the request's index, the id, its log-probability (see sampling.Choice)."""
 
     request: int
     id: int
@@ -48,60 +48,60 @@ class Token(NamedTuple):
 
 
 class Decoder:
-    """Writes all requests on, side by side. `step` until no request is `open`; `finish` those that are done.
+    """Continues all requests in one batch. Call `step` until no request is `open`; `finish` the complete ones.
 
-    `barred` ids are never drawn: the others share their probability.
+    excluded: ids that are never generated.
     """
 
     def __init__(
-        self, model: GPT, requests: Sequence[Request], settings: SamplingSettings, barred: Collection[int] = ()
+        self, model: GPT, requests: Sequence[Request], settings: SamplingSettings, excluded: Collection[int] = ()
     ) -> None:
         assert requests and all(request.ids for request in requests)
         self.model, self.settings = model, settings
         self.requests = requests
         self.device = model.embedding.weight.device
-        self.barred = torch.tensor(sorted(barred), dtype=torch.long, device=self.device)
-        self.rows = list(range(len(requests)))  # the request that each row of the tensors writes
+        self.excluded = torch.tensor(sorted(excluded), dtype=torch.long, device=self.device)
+        self.rows = list(range(len(requests)))  # the request of each row of the tensors
         self.open = set(self.rows)
         self.rngs = [SampleRng(settings.seed, request.key) for request in requests]
         self.length = min(len(request.ids) for request in requests)
         self.longest = max(len(request.ids) for request in requests)
         self.last = self.longest + settings.tokens
-        self.start = -1  # of the window that the cache holds: none yet
+        self.start = -1  # of the window in the cache; -1: none
         self.ids_BN = torch.tensor([list(request.ids[: self.length]) for request in requests], device=self.device)
         self._cache: KVCache | None = None
         self._next: NextLogits | None = None
 
     def finish(self, request: int) -> None:
-        """This request is written no further."""
+        """Stops generating for this request."""
         self.open.discard(request)
 
     @torch.inference_mode()
     def step(self) -> list[Token]:
-        """One more token for every open request; none for those that are still inside their prompt."""
+        """The next token of every open request whose prompt has been read."""
         self._drop_finished()
-        logits_BV = self._logits().index_fill(1, self.barred, -torch.inf)
-        given = self._given() if self.length < self.longest else {}
-        uniforms_B = self._throws(given) if self.settings.temperature else NO_DICE
+        logits_BV = self._logits().index_fill(1, self.excluded, -torch.inf)
+        given = self._prompt_tokens() if self.length < self.longest else {}
+        uniforms_B = self._uniforms(given) if self.settings.temperature else NO_UNIFORMS
         history_BT = self.ids_BN[:, : self.length] if self.settings.looks_back else None
         chosen = choose(logits_BV, self.settings, uniforms_B, history_BT)
         for index, id in given.items():
             chosen.ids_B[index] = id
         self._append(chosen.ids_B)
-        written = zip(self.rows, chosen.ids_B.tolist(), chosen.log_probabilities_B.tolist(), strict=True)
+        sampled = zip(self.rows, chosen.ids_B.tolist(), chosen.log_probabilities_B.tolist(), strict=True)
         return [
             Token(row, id, log_probability)
-            for index, (row, id, log_probability) in enumerate(written)
+            for index, (row, id, log_probability) in enumerate(sampled)
             if row in self.open and index not in given
         ]
 
-    def _throws(self, given: Collection[int]) -> Tensor:
-        """A number for each row that draws its next token."""
+    def _uniforms(self, given: Collection[int]) -> Tensor:
+        """A random number for each row that samples its next token."""
         uniforms = [0.0 if index in given else self.rngs[row].uniform() for index, row in enumerate(self.rows)]
         return torch.tensor(uniforms, dtype=torch.float64, device=self.device)
 
-    def _given(self) -> dict[int, int]:
-        """The next token of every row that is still inside its prompt."""
+    def _prompt_tokens(self) -> dict[int, int]:
+        """The next token of every row whose prompt is not yet read, by row."""
         return {
             index: self.requests[row].ids[self.length]
             for index, row in enumerate(self.rows)
@@ -109,7 +109,7 @@ class Decoder:
         }
 
     def _append(self, ids_B: Tensor) -> None:
-        if self.length == self.ids_BN.shape[1]:  # room doubles, so that a long text is not copied at every token
+        if self.length == self.ids_BN.shape[1]:  # doubled, so that it is not copied at every token
             room_BN = torch.zeros(len(self.rows), max(64, self.length), dtype=torch.long, device=self.device)
             self.ids_BN = torch.cat([self.ids_BN, room_BN], dim=1)
         self.ids_BN[:, self.length] = ids_B
@@ -122,9 +122,9 @@ class Decoder:
         return self._next(self.ids_BN[:, self.length - 1])
 
     def _prefill(self, start: int) -> Tensor:
-        """Reads the window anew, each different one once (the samples of a prompt share theirs)."""
+        """Fills the cache with the window, computing equal windows (samples of one prompt) once; returns the logits."""
         room = min(self.model.settings.context, self.last - start)
-        if self.length - start == 1:  # an empty prompt: as any other token
+        if self.length - start == 1:  # a window of one token
             self.start = start
             return self._use(self.model.new_cache(len(self.rows), room))(self.ids_BN[:, start])
         windows_UW, row_B = torch.unique(self.ids_BN[:, start : self.length], dim=0, return_inverse=True)
@@ -139,7 +139,7 @@ class Decoder:
         return self._next
 
     def _drop_finished(self) -> None:
-        """Finished rows leave once they are half of all: moving the cache costs about what a step costs."""
+        """Removes finished rows once they are half of all: copying the cache costs about as much as a step."""
         if 2 * len(self.open) > len(self.rows):
             return
         kept = [index for index, row in enumerate(self.rows) if row in self.open]

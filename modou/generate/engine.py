@@ -1,7 +1,7 @@
-"""From prompts to text: `generate` streams it piece by piece, `complete` returns it whole.
+"""Text generation from prompts: `generate` streams pieces, `complete` returns whole texts.
 
-A prompt is encoded as every document of the training data begins, [bos] text; an empty prompt is [bos] alone. Ids may
-be given instead of a string and are taken as they are. Each prompt is continued `samples` times.
+A string prompt is encoded with bos before it, as documents of the training data; token ids are used as they are. Each
+prompt is continued `samples` times.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -12,7 +12,7 @@ from modou import messages
 from modou.errors import UserError
 from modou.generate.decode import Decoder, Request, Token, window_start
 from modou.generate.stops import StopStrings
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, evaluation_mode
 from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer
 
@@ -20,19 +20,18 @@ Finish = Literal["stop", "length", "end"]
 Prompt = str | Sequence[int]
 
 ROWS = 64
-"""Texts written in one batch at most, which bounds the memory of the cache."""
+"""Maximum batch size, which bounds the memory of the cache."""
 SPREAD = 32
-"""Prompts in one batch differ by at most so many tokens: the shorter ones wait for the longer ones to be read."""
+"""Maximum difference of the prompts' lengths in a batch, in tokens: see modou.generate.decode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One written token of one text.
+    """One generated token of one text.
 
-    `text` is what may be shown now: often empty, where a character or a possible stop string is not complete.
-    `finish` is set on a text's last piece: "stop" = a stop string (not part of the text), "end" = the model ended the
-    text, "length" = as many tokens as asked for. `log_probability` is natural, under softmax(logits / temperature)
-    over the whole vocabulary.
+    text: what can be shown now, empty while a character or a possible stop string is incomplete. finish: set on the
+    last piece of a text; "stop": a stop string (not part of the text), "end": an end token, "length": the maximum
+    number of tokens. log_probability: in nats, under softmax(logits / temperature) over the whole vocabulary.
     """
 
     prompt: int
@@ -45,7 +44,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know about a prompt; str() says it in the current language."""
+    """A message for the user about a prompt; str() gives it in the current language."""
 
     prompt: int
     key: str
@@ -57,7 +56,7 @@ class Notice:
 
 @dataclass(slots=True)
 class Generation:
-    """One whole text: the ids include the end mark or the stop string's tokens, the text does not."""
+    """A whole text. The ids include the end token or the tokens of the stop string, the text does not."""
 
     prompt: int
     sample: int
@@ -77,12 +76,11 @@ def generate(
     ends: Collection[int] | None = None,
     keys: Sequence[tuple[int, ...]] | None = None,
 ) -> Iterator[Piece | Notice]:
-    """Continues every prompt `settings.samples` times; notices come first.
+    """Continues every prompt `settings.samples` times; yields notices first.
 
-    ends: ids that end a text; without it, the tokenizer's eos. keys: what, beside the seed and the sample's number,
-    decides each prompt's random numbers (one or two numbers); without it, the prompt's place in `prompts`.
-    The model is in evaluation mode meanwhile. UserError: the tokenizer is another model's, or a
-    prompt's id is not in the vocabulary.
+    ends: ids that end a text; default: the tokenizer's eos. keys: for each prompt, one or two numbers which, with the
+    seed and the sample's number, determine its random numbers; default: its index in `prompts`. UserError: the
+    vocabularies of model and tokenizer differ, or a prompt has an id outside it.
     """
     if model.settings.vocabulary != tokenizer.vocabulary:
         values = {"model": model.settings.vocabulary, "tokenizer": tokenizer.vocabulary}
@@ -99,17 +97,13 @@ def generate(
         for prompt in range(len(prompts))
         for sample in range(settings.samples)
     ]
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluation_mode(model):
         for group in _groups(texts, encoded):
             requests = [
                 Request(encoded[text.prompt], (*(keys[text.prompt] if keys else (text.prompt,)), text.sample))
                 for text in group
             ]
-            yield from _write(Decoder(model, requests, settings, tokenizer.unseen - ends), group)
-    finally:
-        model.train(was_training)
+            yield from _decode(Decoder(model, requests, settings, tokenizer.unseen - ends), group)
 
 
 def complete(
@@ -121,7 +115,7 @@ def complete(
     ends: Collection[int] | None = None,
     keys: Sequence[tuple[int, ...]] | None = None,
 ) -> list[Generation]:
-    """As `generate`, but whole texts: prompt by prompt, the samples of each in order."""
+    """The whole texts of `generate`: prompt by prompt, the samples of each in order."""
     results = [[Generation(prompt, sample) for sample in range(settings.samples)] for prompt in range(len(prompts))]
     for event in generate(model, tokenizer, prompts, settings, ends=ends, keys=keys):
         if isinstance(event, Notice):
@@ -137,7 +131,7 @@ def complete(
 
 
 def encode(prompt: Prompt, tokenizer: Tokenizer, vocabulary: int) -> list[int]:
-    """The ids of a prompt, [bos] before a string. UserError: an id outside the model's vocabulary."""
+    """The ids of a prompt, with bos before a string. UserError: an id outside the model's vocabulary."""
     ids = [tokenizer.bos, *tokenizer.encode(prompt)] if isinstance(prompt, str) else list(prompt)
     for id in ids:
         if not 0 <= id < vocabulary:
@@ -146,7 +140,7 @@ def encode(prompt: Prompt, tokenizer: Tokenizer, vocabulary: int) -> list[int]:
 
 
 class _Text:
-    """One text in the making: ids go in, pieces come out."""
+    """A text being generated: tokens to pieces."""
 
     def __init__(
         self, prompt: int, sample: int, tokenizer: Tokenizer, settings: SamplingSettings, ends: frozenset[int]
@@ -168,7 +162,7 @@ class _Text:
 
 
 def _groups(texts: Sequence[_Text], encoded: Sequence[Sequence[int]]) -> Iterator[list[_Text]]:
-    """Texts that are written side by side: of similar prompt length, ROWS at most."""
+    """Batches of texts with prompts of similar length."""
     group: list[_Text] = []
     shortest = 0
     for text in sorted(texts, key=lambda text: len(encoded[text.prompt])):
@@ -182,7 +176,7 @@ def _groups(texts: Sequence[_Text], encoded: Sequence[Sequence[int]]) -> Iterato
         yield group
 
 
-def _write(decoder: Decoder, texts: Sequence[_Text]) -> Iterator[Piece]:
+def _decode(decoder: Decoder, texts: Sequence[_Text]) -> Iterator[Piece]:
     while decoder.open:
         for token in decoder.step():
             piece = texts[token.request].push(token)

@@ -1,16 +1,16 @@
 """From logits to the next token.
 
     logits
-      1. repetition penalty   tokens already there become less likely (all of prompt and text counts)
-      2. no-repeat n-gram     tokens that would complete an n-gram a second time become impossible
-      3. temperature          logits / T: below 1 the likely become likelier, above 1 all alike; 0 = the best
-      4. top-k                only the k likeliest
-      5. top-p                only the likeliest that together reach probability p
-      6. min-p                only those at least m times as likely as the likeliest
-    softmax -> probabilities -> one throw of the dice -> id
+      1. repetition penalty   lowers the logits of tokens that occur in prompt or text
+      2. no-repeat n-gram     excludes tokens that would repeat an n-gram
+      3. temperature          logits / T; 0: greedy decoding
+      4. top-k                keeps the k most likely tokens
+      5. top-p                keeps the smallest set of most likely tokens whose probability reaches p
+      6. min-p                keeps tokens at least m times as likely as the most likely
+    softmax -> probabilities -> one random number -> id
 
-The order is that of transformers' `generate`, and tested against it. Each filter is off at the value in brackets:
-penalty (1), n-gram (0), temperature (1), k (0), p (1), m (0).
+The order is that of transformers' `generate`, and tested against it. Values that turn a filter off: penalty 1, n-gram
+0, temperature 1, k 0, p 1, m 0.
 
 Shapes: B rows, V vocabulary, T tokens so far, N n-gram size, W windows of N tokens.
 """
@@ -29,16 +29,16 @@ IMPOSSIBLE = -math.inf
 
 
 def repetition_penalty(logits_BV: Tensor, history_BT: Tensor, penalty: float) -> Tensor:
-    """Logits of tokens in the history moved down: divided by the penalty if positive, else multiplied (CTRL,
-    Keskar et al. 2019). How often a token occurred makes no difference."""
+    """Logits of tokens in the history divided by the penalty if positive, else multiplied by it (CTRL, Keskar et al.
+    2019), however often a token occurs."""
     seen_BT = logits_BV.gather(1, history_BT)
     seen_BT = torch.where(seen_BT < 0, seen_BT * penalty, seen_BT / penalty)
     return logits_BV.scatter(1, history_BT, seen_BT)
 
 
 def no_repeat_ngram(logits_BV: Tensor, history_BT: Tensor, size: int) -> Tensor:
-    """Tokens impossible that would complete an n-gram of `size` that the history already has (Paulus et al. 2018).
-    A row where that leaves no token at all is not filtered."""
+    """Excludes tokens that would complete an n-gram of `size` that the history contains (Paulus et al. 2018). A row in
+    which that would exclude all tokens is unchanged."""
     if history_BT.shape[1] < size:
         return logits_BV
     windows_BWN = history_BT.unfold(1, size, 1)
@@ -55,13 +55,13 @@ def temperature(logits_BV: Tensor, value: float) -> Tensor:
 
 
 def top_k(logits_BV: Tensor, k: int) -> Tensor:
-    """All but the k likeliest impossible; tokens exactly as likely as the k-th stay."""
+    """Excludes all but the k most likely tokens, and those as likely as the k-th."""
     return keep_from(logits_BV, logits_BV.topk(min(k, logits_BV.shape[-1])).values[:, -1:])
 
 
 def top_p(logits_BV: Tensor, p: float) -> Tensor:
-    """All but the nucleus impossible: the fewest likeliest tokens whose probabilities reach p (Holtzman et al. 2020).
-    The token that crosses p stays, and so do tokens exactly as likely."""
+    """Nucleus sampling (Holtzman et al. 2020): excludes all but the fewest most likely tokens whose probability reaches
+    p, and those as likely as the last of them."""
     probability_BV = logits_BV.softmax(-1)
     likeliest_BV = descending(probability_BV)
     reached_BV = likeliest_BV.cumsum(-1, dtype=torch.float64)
@@ -77,17 +77,17 @@ def descending(x_BV: Tensor) -> Tensor:
 
 
 def min_p(logits_BV: Tensor, share: float) -> Tensor:
-    """Tokens impossible whose probability is below `share` of the likeliest one's (Nguyen et al. 2024)."""
+    """Excludes tokens with a probability below `share` x that of the most likely (Nguyen et al. 2024)."""
     return keep_from(logits_BV, logits_BV.amax(-1, keepdim=True) + math.log(share))
 
 
 def keep_from(logits_BV: Tensor, threshold_B1: Tensor) -> Tensor:
-    """Logits below their row's threshold impossible."""
+    """Excludes tokens whose logit is below their row's threshold."""
     return logits_BV.masked_fill(logits_BV < threshold_B1, IMPOSSIBLE)
 
 
 def penalise(logits_BV: Tensor, settings: SamplingSettings, history_BT: Tensor | None) -> Tensor:
-    """Steps 1 and 2, which look at the text so far, (B, T) ids. Without a history they have nothing to act on."""
+    """Steps 1 and 2, which need the tokens so far, history_BT; without it logits are unchanged."""
     if history_BT is not None and settings.repetition_penalty != 1:
         logits_BV = repetition_penalty(logits_BV, history_BT, settings.repetition_penalty)
     if history_BT is not None and settings.no_repeat_ngram:
@@ -96,7 +96,7 @@ def penalise(logits_BV: Tensor, settings: SamplingSettings, history_BT: Tensor |
 
 
 def truncate(logits_BV: Tensor, settings: SamplingSettings) -> Tensor:
-    """Steps 4 to 6, which leave only the likely tokens."""
+    """Steps 4 to 6."""
     if settings.top_k:
         logits_BV = top_k(logits_BV, settings.top_k)
     if settings.top_p < 1:
@@ -107,7 +107,7 @@ def truncate(logits_BV: Tensor, settings: SamplingSettings) -> Tensor:
 
 
 def filtered(logits_BV: Tensor, settings: SamplingSettings, history_BT: Tensor | None = None) -> Tensor:
-    """All six steps in their order. Temperature 0 leaves only the likeliest token (the first of equals)."""
+    """All six steps. At temperature 0 only the most likely token remains (the first of equals)."""
     logits_BV = penalise(logits_BV, settings, history_BT)
     if settings.temperature == 0:
         best_B1 = logits_BV.argmax(-1, keepdim=True)
@@ -116,8 +116,8 @@ def filtered(logits_BV: Tensor, settings: SamplingSettings, history_BT: Tensor |
 
 
 class Choice(NamedTuple):
-    """One token a row: ids (B,), and log-probabilities (B,), natural, under softmax(logits / T): before any penalty
-    and any truncation, because that is the distribution that reinforcement learning updates. T = 0 counts as 1."""
+    """One token per row: ids (B,), and log-probabilities (B,) in nats under softmax(logits / T), without penalties and
+    truncation, as reinforcement learning needs them; T = 0 counts as 1."""
 
     ids_B: Tensor
     log_probabilities_B: Tensor
@@ -126,7 +126,7 @@ class Choice(NamedTuple):
 def choose(
     logits_BV: Tensor, settings: SamplingSettings, uniforms_B: Tensor, history_BT: Tensor | None = None
 ) -> Choice:
-    """The next token of each row: filters, then `draw` with `uniforms_B`, float64 uniform in [0, 1)."""
+    """Chooses the next token of each row. uniforms_B: random numbers in [0, 1), float64; unused at temperature 0."""
     logits_BV = logits_BV.float()
     scaled_BV = temperature(logits_BV, settings.temperature or 1.0)
     if settings.temperature == 0:
@@ -139,17 +139,17 @@ def choose(
 
 
 def draw(logits_BV: Tensor, uniforms_B: Tensor) -> Tensor:
-    """Inverse of the cumulative distribution, in float64: the first token, by id, at which the summed probability
-    exceeds the throw. A token of probability 0 is never drawn."""
+    """Inverse transform sampling, in float64: the first id at which the cumulative probability exceeds the random
+    number. A token of probability 0 is never drawn."""
     reached_BV = logits_BV.softmax(-1, dtype=torch.float64).cumsum(-1)
     return torch.searchsorted(reached_BV, uniforms_B[:, None] * reached_BV[:, -1:], right=True)[:, 0]
 
 
 class SampleRng:
-    """The random numbers of one text: throw number i is a pure function of (seed, key, i), so a text does not depend
-    on how many are written beside it, on which machine, or in which order (Philox: Salmon et al. 2011).
+    """The random numbers of one text: number i is a pure function of (seed, key, i), so that a text does not depend on
+    its batch (Philox: Salmon et al. 2011).
 
-    `key` is up to three numbers, for example (prompt, sample) or (training step, prompt, sample).
+    key: up to three numbers, for example (prompt, sample) or (round, prompt, sample).
     """
 
     def __init__(self, seed: int, key: Sequence[int]) -> None:

@@ -1,7 +1,5 @@
-"""A trained run in use: it continues a text, answers a conversation, and scores a text.
-
-One Session serves programs (`modou.load`) and the commands generate, chat and prefer.
-"""
+"""A loaded run: generation, chat, and log-probabilities. Used by `modou.load` and the commands generate, chat,
+prefer."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,16 +29,15 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import without_surrogates
 
 Turns = Sequence[Mapping[str, Any]]
-"""A conversation as `{"role": ..., "content": ...}` objects; every form of turns that `modou sft` reads will do."""
+"""A conversation as `{"role": ..., "content": ...}` objects, or in any other format of turns that `modou sft` reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredToken:
     """One token of a scored text.
 
-    `text` = source[start:end], the characters that this token completes: those whose last UTF-8 byte it holds. So each
-    character belongs to one token. A token that holds the first bytes of a character only has an empty `text`, as has
-    the end mark. `log_probability` is natural, given all tokens before.
+    text: source[start:end], the characters whose last UTF-8 byte the token contains; empty if it only contains first
+    bytes of a character, and for eos. log_probability: in nats, given all earlier tokens.
     """
 
     text: str
@@ -51,10 +48,10 @@ class ScoredToken:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A model, its tokenizer, and how it is asked: the checkpoint of `step` in the run folder `path`.
+    """A model with its tokenizer, loaded from the checkpoint of `step` in the run folder `path`.
 
-    A base model (`template` is None) continues the text it is given. A model of `modou sft` or a later method answers:
-    a string is the user's turn of a conversation, written as `template` does. Token ids are taken as they are.
+    A base model (template is None) continues a prompt. A model of `modou sft` or a later method answers: a string
+    prompt is the user's turn of a conversation, formatted by `template`. Token ids are used as they are.
     """
 
     model: GPT = field(repr=False)
@@ -65,10 +62,10 @@ class Session:
 
     @classmethod
     def load(cls, path: str | Path, checkpoint: str | int = "best", device: str = "auto") -> Self:
-        """The model in the run folder `path`.
+        """Loads the model of the run folder `path`.
 
         checkpoint: "best", "latest", or the number of a step. device: "auto", "cpu", "cuda" or "mps".
-        UserError (a ValueError): no run, no such checkpoint or device, a reward model, which writes nothing.
+        UserError (a ValueError): no run, no such checkpoint or device, or a reward model.
         """
         chosen = choose_device(device)
         if not isinstance(checkpoint, int) and checkpoint not in ("best", "latest"):
@@ -82,24 +79,22 @@ class Session:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """The model's device."""
         return self.model.embedding.weight.device
 
     def write(self, prompt: Prompt, sampling: SamplingSettings) -> Iterator[Piece | Notice]:
-        """`sampling.samples` texts, token by token, with ids and log-probabilities; see `engine.generate`.
-
-        UserError: a prompt's id is not in the vocabulary.
-        """
+        """Streams `sampling.samples` texts token by token, see `engine.generate`. UserError: an id outside the
+        vocabulary."""
         if isinstance(prompt, str) and self.template is not None:
             prompt = self.template.prompt([Message("user", prompt)])
         ends = None if self.template is None else self.template.ends
         return engine.generate(self.model, self.tokenizer, [prompt], sampling, ends=ends)
 
     def answer(self, messages: Sequence[Message], sampling: SamplingSettings) -> Iterator[Piece | Notice]:
-        """An answer to a conversation that ends with the user's turn, token by token; notices come first.
+        """Streams an answer to a conversation that ends with the user's turn, token by token; notices come first.
 
-        The oldest pairs of turns of a conversation that leaves the answer no room are left out, and a notice says so;
-        the system message stays. UserError: a base model.
+        If a conversation leaves no room for the answer, its oldest pairs of turns are left out, but not the system
+        message, and a notice says so. UserError: a base model.
         """
         if self.template is None:
             raise UserError("align.no_answers", path=self.path)
@@ -116,35 +111,35 @@ class Session:
         return texts
 
     def stream(self, prompt: Prompt, **options: Unpack[SamplingOptions]) -> Iterator[str]:
-        """What `generate` returns, piece by piece as it is written."""
+        """As `generate`, but yields the text piece by piece."""
         return _shown(self.write(prompt, with_options(SamplingSettings(), options)))
 
     def generate(self, prompt: Prompt, **options: Unpack[SamplingOptions]) -> str:
-        """What the model writes after `prompt` (which is not repeated), as `modou generate` shows it.
+        """Generates text after `prompt` and returns it without the prompt, as `modou generate` shows it.
 
         options: the fields of SamplingSettings (tokens, temperature, top_k, top_p, min_p, repetition_penalty,
-        no_repeat_ngram, stop, seed). Same options, same text. A warning tells of a prompt that is too long.
+        no_repeat_ngram, stop, seed). The result is deterministic. Warns if the prompt is longer than the context.
         ValueError: an unknown option, a value out of bounds.
         """
         return "".join(self.stream(prompt, **options))
 
     def stream_chat(self, messages: Turns, **options: Unpack[SamplingOptions]) -> Iterator[str]:
-        """What `chat` returns, piece by piece as it is written."""
+        """As `chat`, but yields the text piece by piece."""
         return _shown(self.answer(_conversation(messages), with_options(SamplingSettings(), options)))
 
     def chat(self, messages: Turns, **options: Unpack[SamplingOptions]) -> str:
         """The model's answer to a conversation, for example `[{"role": "user", "content": "Who are you?"}]`.
 
-        It ends with a turn of the user; a system message may come first. options: as `generate`. A warning tells of
-        turns that were left out. ValueError: a base model, no conversation, a wrong option.
+        It must end with a turn of the user; a system message may come first. options: as for `generate`. Warns if turns
+        had to be left out. ValueError: a base model, no valid conversation, a wrong option.
         """
         return "".join(self.stream_chat(messages, **options))
 
     def score(self, text: str) -> list[ScoredToken]:
-        """The log-probability of every token of `text`, and last of the end mark.
+        """The log-probability of every token of `text` and of eos after it.
 
-        The text is read as evaluation reads it, as a document of its own through windows of the context, so that the
-        sum is what `modou evaluate` counts (in bits). The tokens' texts joined are `text`.
+        Computed as in evaluation, with `text` as a document and a sliding window, so that the sum is what `modou
+        evaluate` reports (in bits). The tokens' texts concatenated are `text`.
         """
         ids = [self.tokenizer.bos, *self.tokenizer.encode(text), self.tokenizer.eos]
         (log,) = score_texts(self.model, [ids])
@@ -159,8 +154,8 @@ class Session:
         ]
 
     def _kept(self, template: Template, messages: Sequence[Message], tokens: int) -> Sequence[Message]:
-        """The messages without so many of the oldest pairs that the others leave room for an answer of `tokens`, or
-        half a context. The last message stays, however long."""
+        """The messages without the oldest pairs of turns, as few as leave room for an answer of `tokens` or half a
+        context. The last message is always kept."""
         context = self.model.settings.context
         room = context - min(tokens, context // 2)
         lengths = [len(template.encode([message])) - 1 for message in messages]
@@ -178,7 +173,7 @@ class Session:
 
 
 def _shown(events: Iterable[Piece | Notice]) -> Iterator[str]:
-    """The texts of the pieces; notices become warnings."""
+    """The texts of the pieces; notices are issued as warnings."""
     for event in events:
         if isinstance(event, Notice):
             warnings.warn(str(event), stacklevel=2)
@@ -187,7 +182,7 @@ def _shown(events: Iterable[Piece | Notice]) -> Iterator[str]:
 
 
 def _conversation(turns: Turns) -> tuple[Message, ...]:
-    """Checked messages that end with the user's turn. UserError names the first fault."""
+    """Validated messages that end with the user's turn. UserError names the first error."""
     try:
         return check(messages_of(turns if isinstance(turns, str) else list(turns)), "user")
     except BadExample as bad:

@@ -1,12 +1,12 @@
-"""Stop strings: text is held back for as long as it may turn out to begin one, and a stop string is never shown."""
+"""Stop strings: generation ends at one, and it is not shown; text that may be the start of one is withheld."""
 
 from collections.abc import Sequence
 
 
 class StopStrings:
-    """Watches one text for the first stop string to be complete (of two complete at once, the longer).
+    """Finds the first complete stop string in a stream of text (of two that end together, the longer).
 
-    What is released does not depend on how the text was cut into pieces.
+    The result does not depend on how the text is divided into pieces.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -16,7 +16,7 @@ class StopStrings:
         self._held = ""
 
     def push(self, text: str) -> tuple[str, bool]:
-        """More text: (what may be shown now, whether a stop string is complete and the text ends here)."""
+        """Adds text; returns what can be shown now, and whether a stop string is complete and ends the text."""
         if not self._stops:
             return text, False
         shown: list[str] = []
@@ -27,17 +27,17 @@ class StopStrings:
                     shown.append(self._held.removesuffix(stop))
                     self._held = ""
                     return "".join(shown), True
-            keep = self._may_begin_a_stop()
+            keep = self._withheld()
             shown.append(self._held[: len(self._held) - keep])
             self._held = self._held[len(self._held) - keep :]
         return "".join(shown), False
 
     def rest(self) -> str:
-        """The text is over: what was held back."""
+        """The withheld text, at the end of generation."""
         held, self._held = self._held, ""
         return held
 
-    def _may_begin_a_stop(self) -> int:
-        """How many of the last characters are the longest start of a stop string."""
+    def _withheld(self) -> int:
+        """Length of the longest suffix that is the start of a stop string."""
         longest = min(len(self._held), self._longest)
         return next((size for size in range(longest, 0, -1) if self._held[-size:] in self._starts), 0)

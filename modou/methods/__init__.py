@@ -1,6 +1,7 @@
-"""In: how a run was begun. Out: what differs from one method to another: data, objective, figures.
+"""The training methods. In: the record of a run. Out: its data, model, objective and evaluation.
 
-A method is one file here and one entry of modou.settings.methods.METHODS. Never: runs stages, prints, or knows another.
+A method is one file here and one entry of modou.settings.methods.METHODS. Never: runs stages, prints, or imports
+another method.
 """
 
 import importlib
@@ -10,5 +11,5 @@ from modou.methods.base import Method
 
 
 def method_class(name: str) -> type[Method[Any]]:
-    """The class of a method: `METHOD` in modou.methods.NAME. Importing it imports torch."""
+    """`METHOD` of modou.methods.NAME. Importing it imports torch."""
     return importlib.import_module(f"modou.methods.{name}").METHOD

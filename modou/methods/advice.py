@@ -1,15 +1,15 @@
-"""What would help a run most, read off its own numbers."""
+"""Advice on what would improve a pretraining run most, from its report."""
 
 from typing import Any
 
 from modou.messages import text
 
 PAST_ITS_BEST = 0.9
-"""A best checkpoint before this share of the steps means that what followed was learning by heart."""
+"""A best checkpoint before this fraction of the steps is taken for overfitting."""
 
 
 def advice(report: dict[str, Any]) -> list[str]:
-    """Sentences, the most useful first."""
+    """Sentences in the current language, the most useful first."""
     found: list[str] = []
     characters = report["split"]["characters"]["train"]
     epochs = report["training"]["tokens"] / max(1, characters / report["tokenizer"]["train"]["characters_per_token"])

@@ -1,4 +1,4 @@
-"""What every method of training has, and what those that begin from a trained model share."""
+"""The interface of a training method, and what the methods that start from a trained model share."""
 
 import os
 from abc import ABC, abstractmethod
@@ -19,9 +19,9 @@ from modou.generate.engine import complete
 from modou.messages import text
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, line_of
+from modou.runs.record import Record, ancestors
 from modou.runs.stages import StageRecord, read_stage, require_stage
-from modou.runs.weights import load_weights
+from modou.runs.weights import load_model, load_weights
 from modou.settings.methods import METHODS, Writing
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
@@ -37,10 +37,10 @@ G = TypeVar("G", bound=Trained)
 
 
 class Data(Protocol):
-    """Examples that were read from a file."""
+    """Examples read from a file."""
 
     def facts(self) -> dict[str, Any]:
-        """Counts for people and programs."""
+        """Counts for the report and the terminal."""
         ...
 
 
@@ -48,65 +48,68 @@ D = TypeVar("D", bound=Data)
 DRIFT_CHARACTERS = 20_000
 """Characters of validation text on which forgetting is measured."""
 SHOWN = 3
-"""Held-out questions that are answered at every evaluation."""
+"""Held-out questions answered at every evaluation, to be shown."""
 EVALUATIONS, BUDGETED_EVALUATIONS = 8, 16
-"""Evaluations of a run, about; more where minutes are to be kept, since only then is a run fitted to them."""
+"""Approximate number of evaluations in a run, without and with a time budget: steps are refitted to it only then."""
 CPU = World(torch.device("cpu"))
 
 
 class Method(ABC, Generic[G]):
-    """One way to train. The runner calls, in this order: `prepare` for each of `preparations`, `plan`, `build`,
-    `evaluate`, `report`; what was done before is not asked for again."""
+    """A training method. The runner calls, in this order: `prepare` for each of `preparations`, `plan`, `build`,
+    `evaluate`, `report`; it skips what an earlier call of the same command completed."""
 
     preparations: ClassVar[tuple[StageName, ...]] = ("data",)
-    """The stages before the plan."""
+    """Stages that come before the plan."""
     has_page: ClassVar[bool] = False
-    """Whether its report is a page, too (report.html)."""
+    """Whether it also writes report.html."""
 
     def __init__(self, run: RunFolder, record: Record[G]) -> None:
         self.run, self.record = run, record
 
     @abstractmethod
     def prepare(self, stage: StageName, done: StageRecord | None) -> Iterator[Event]:
-        """Makes what that stage makes, or reads what it left (`done`); the last event is its StageEnded.
+        """Runs a stage, or loads its result if it is `done`; the last event is its StageEnded.
 
-        May set `self.record` to one with more options chosen. UserError: what is wrong with the data.
+        May replace `self.record` by one with more options chosen. UserError: the data is unusable.
         """
 
     @abstractmethod
     def plan(self, settings: G) -> Generator[Event, None, tuple[G, dict[str, Any]]]:
-        """Every option that is still open, chosen; and what the plan says of itself."""
+        """Returns the settings with every open option chosen, and the plan's numbers for its stage record."""
 
     @abstractmethod
     def build(self, settings: G, world: World) -> tuple[GPT, Objective]:
-        """The model to train, spread over the processes of `world`, and the objective."""
+        """The model to train, parallelised over `world`, and the objective."""
 
     @abstractmethod
     def identity(self) -> dict[str, str]:
-        """Hashes by name ("corpus_sha256") of what a checkpoint must have been trained on to be resumed from."""
+        """SHA-256 by name ("corpus_sha256") of the inputs; a checkpoint is resumed only if its own are equal."""
 
     @abstractmethod
     def evaluate(self, settings: G, which: str | int = "best") -> Iterator[Event]:
-        """Measures a checkpoint of the trained run; the last event is StageEnded("evaluate", its figures)."""
+        """Evaluates a checkpoint ("best", "latest" or a step); the last event is StageEnded("evaluate", metrics)."""
 
     @abstractmethod
     def report(self, common: dict[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """report.json: `common` holds what is said of every run (names, settings, environment, figures), `history` the
-        lines of metrics.jsonl."""
+        """The contents of report.json. common: what every report has (names, settings, environment, evaluation);
+        history: the lines of metrics.jsonl."""
 
     @classmethod
     def default_budget(cls, settings: G) -> G | None:
-        """The settings with a budget of minutes, where nobody said how long; None: the data says it."""
+        """The settings with a default time budget, if the user gave no length; None: the data determines the length."""
         return None
 
     def flops_per_token(self, settings: G) -> float | None:
-        """FLOPs of one training token, where speed is told as a share of the machine's; None: it is not."""
+        """FLOPs per training token, for model FLOPs utilisation; None: it is not reported."""
         return None
 
 
 class Alignment(Method[G], Generic[G, D]):
-    """A method that begins from a trained model and a file of examples. A subclass reads the file and makes the model
-    and the objective."""
+    """A method that starts from a trained model (the base) and a file of examples. A subclass reads the file and builds
+    the model and the objective."""
+
+    evaluates_base: ClassVar[bool] = True
+    """Whether the final evaluation also evaluates the base model."""
 
     base: RunFolder
     template: Template
@@ -122,30 +125,31 @@ class Alignment(Method[G], Generic[G, D]):
 
     @abstractmethod
     def read(self, data: Path, columns: str) -> None:
-        """Sets template, shape and data. UserError: no such run, nothing to learn from in the file."""
+        """Sets template, shape and data. UserError: no such run, no usable example in the file."""
 
     @abstractmethod
     def steps(self, settings: G) -> int:
-        """Updates, where nobody says how many."""
+        """The default number of optimizer steps."""
 
     @abstractmethod
-    def make(self, settings: G, world: World) -> tuple[GPT, Objective]:
-        """The model to train and the objective, without the text that is read along."""
+    def network(self, settings: G, world: World) -> GPT:
+        """The model to train, initialised from the base and parallelised over `world`."""
 
     @abstractmethod
-    def measure(self, settings: G, which: str | int) -> dict[str, Any]:
-        """The figures of a checkpoint."""
+    def objective(self, settings: G, world: World, in_training: bool = True) -> Objective:
+        """The objective, without the KL regularizer of `build`. in_training: it evaluates on a subset of the
+        held-out examples, for speed; else on all of them."""
 
-    def stride(self, settings: G) -> int:
-        """Steps that belong together: evaluations fall between."""
+    def steps_per_round(self, settings: G) -> int:
+        """Evaluations are placed at multiples of this many steps."""
         return 1
 
     def facts(self) -> dict[str, Any]:
-        """What the file holds."""
+        """Counts of the examples."""
         return self.data.facts()
 
     def prepare(self, stage: StageName, done: StageRecord | None) -> Iterator[Event]:
-        """The file is read; the tokenizer is kept with the run, so that its folder is whole by itself."""
+        """Copies the tokenizer into the run folder, which then depends on no other."""
         files: tuple[Path, ...] = ()
         if os.environ.get("RANK", "0") == "0":
             self.run.tokenizer.mkdir(parents=True, exist_ok=True)
@@ -160,27 +164,28 @@ class Alignment(Method[G], Generic[G, D]):
         yield StageEnded("data", self.facts(), skipped=done is not None, files=files)
 
     def plan(self, settings: G) -> Generator[Event, None, tuple[G, dict[str, Any]]]:
-        """Steps and evaluations, where they are left open."""
+        """Chooses train.steps and train.evaluate_every where they are not set."""
         chosen: dict[str, Any] = {}
         if not settings.is_set("train", "steps"):
             chosen["steps"] = self.steps(settings)
         if not settings.is_set("train", "evaluate_every"):
             steps = int(chosen.get("steps", settings.train.steps))
             evaluations = BUDGETED_EVALUATIONS if settings.train.minutes else EVALUATIONS
-            stride = self.stride(settings)
-            chosen["evaluate_every"] = -(-steps // evaluations // stride) * stride
+            round = self.steps_per_round(settings)
+            chosen["evaluate_every"] = -(-steps // evaluations // round) * round
         yield from ()
         return settings.with_values({"train": chosen}), {}
 
     def build(self, settings: G, world: World) -> tuple[GPT, Objective]:
-        """See Method; the base's own text is read along where that is asked for and it still lies there."""
-        model, objective = self.make(settings, world)
+        """See Method. With settings.replay, the objective gets a KL regularizer on the pretraining text, if that text
+        still exists."""
+        model, objective = self.network(settings, world), self.objective(settings, world)
         if not isinstance(settings, Writing) or not settings.replay.rows:
             return model, objective
         shards = pretraining_text(self.base)
         if shards is None:
             return model, objective
-        *_, first = line_of(self.base)
+        *_, first = ancestors(self.base)
         base = load_weights(self.base, extend=True)[0].eval().requires_grad_(False).to(world.device)
         pretrained: Any = Record[Any].read(first).settings
         context = min(base.settings.context, shards.tokens - 1)
@@ -190,16 +195,26 @@ class Alignment(Method[G], Generic[G, D]):
         return model, BaseKLRegularizer(objective, batches, base, settings.replay, world)
 
     def identity(self) -> dict[str, str]:
-        """The inputs, and the tokenizer as this run keeps it."""
+        """The inputs, and the tokenizer in this run's folder."""
         inputs = {f"{name}_sha256": source.sha256 for name, source in self.record.inputs.items()}
         return {**inputs, "tokenizer_sha256": self.template.tokenizer.sha256}
 
     def evaluate(self, settings: G, which: str | int = "best") -> Iterator[Event]:
         """See Method."""
-        yield StageEnded("evaluate", self.measure(settings, which))
+        yield StageEnded("evaluate", self.metrics(settings, which))
+
+    def metrics(self, settings: G, which: str | int) -> dict[str, Any]:
+        """The objective's evaluation on all held-out examples, samples, and forgetting of the pretraining text."""
+        objective = self.objective(settings, CPU, in_training=False)
+        before, after = load_model(self.base, extend=True)[0], load_model(self.run, which)[0]
+        found = objective.evaluate(after)
+        if self.evaluates_base:
+            found["base"] = objective.evaluate(before)
+        found["samples"] = objective.sample(after)
+        return found | drift(self.base, before, after, self.template.tokenizer)
 
     def report(self, common: dict[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """What the data held, and the curve of training."""
+        """See Method: the counts of the data, and the training curve."""
         steps = [line for line in history if line["kind"] == "step"]
         return {
             **common,
@@ -215,8 +230,8 @@ class Alignment(Method[G], Generic[G, D]):
             },
         }
 
-    def load(self) -> GPT:
-        """The base's weights in a model without dropout: what is compared must not be random."""
+    def load_base(self) -> GPT:
+        """The base's weights in a model without dropout, so that log-probabilities are deterministic."""
         with torch.random.fork_rng(devices=[]):
             model = GPT(self.shape)
         model.load_state_dict(load_weights(self.base)[0].state_dict())
@@ -226,26 +241,18 @@ class Alignment(Method[G], Generic[G, D]):
 def answers(
     model: GPT, template: Template, questions: Sequence[Sequence[Message]], sampling: SamplingSettings
 ) -> list[dict[str, Any]]:
-    """What the model answers to each question."""
+    """The model's answer to each question, as {"prompt", "seed", "text"}."""
     ids = [template.prompt(messages) for messages in questions]
-    written = write_answers(model, template, ids, sampling.changed(samples=1))
+    made = complete(model, template.tokenizer, ids, sampling.changed(samples=1), ends=template.ends)
     return [
-        {"prompt": messages[-1].content, "seed": sampling.seed, "text": text}
-        for messages, text in zip(questions, written, strict=True)
+        {"prompt": messages[-1].content, "seed": sampling.seed, "text": template.answer(answer.ids)}
+        for messages, answer in zip(questions, made, strict=True)
     ]
 
 
-def write_answers(
-    model: GPT, template: Template, questions: Sequence[Sequence[int]], sampling: SamplingSettings
-) -> list[str]:
-    """`sampling.samples` answers to each question, question by question."""
-    written = complete(model, template.tokenizer, questions, sampling, ends=template.ends)
-    return [template.answer(made.ids) for made in written]
-
-
 def pretraining_text(base: RunFolder) -> Shards | None:
-    """The tokens that the first run of a base's line was pretrained on; None where they no longer lie there."""
-    *_, first = line_of(base)
+    """The tokens that `base`, or the run it descends from, was pretrained on; None if they no longer exist."""
+    *_, first = ancestors(base)
     if read_stage(first, "shards") is None or not first.tokens.exists():
         return None
     require_stage(first, "shards")
@@ -253,9 +260,9 @@ def pretraining_text(base: RunFolder) -> Shards | None:
 
 
 def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
-    """What became of what was pretrained: bits per character of validation text before and after. The text is that of
-    the first run in the line, if it still lies there."""
-    *_, first = line_of(base)
+    """Forgetting: bits per character of the pretraining run's validation text before and after; {} if that text no
+    longer exists."""
+    *_, first = ancestors(base)
     if read_stage(first, "clean") is None or not first.corpus.exists():
         return {}
     require_stage(first, "clean")

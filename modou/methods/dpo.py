@@ -1,26 +1,25 @@
-"""DPO: the policy itself is the reward model (Rafailov et al. 2023).
+"""Direct preference optimisation, DPO (Rafailov et al. 2023).
 
-loss = - sum over pairs of log sigmoid(beta (log p_chosen/q_chosen - log p_rejected/q_rejected))
+    loss = - sum over pairs of log sigmoid(beta (log p_chosen/q_chosen - log p_rejected/q_rejected))
 
-p is the policy's probability of a whole answer, q the frozen reference's.
+p: the policy's probability of a whole answer; q: that of the frozen reference model.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from modou.data.conversation import Message, Template
-from modou.data.examples import quick, taken
+from modou.data.examples import select, subsample_indices
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
-from modou.methods.base import CPU, SHOWN, answers, drift
+from modou.methods.base import SHOWN, answers
 from modou.methods.preferences import PAIRS_AT_ONCE, PairMethod
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scoring import score_hidden
-from modou.runs.weights import load_model
 from modou.settings.methods import DpoRun, DpoSettings
 from modou.settings.sampling import SamplingSettings
 from modou.train import policy
@@ -50,7 +49,7 @@ class Dpo(StatelessObjective):
         return step_pairs(self.pairs, step, self.batch, self.seed, rank, world, self.micro_batch, self.device)
 
     def loss(self, model: GPT, batch: PairBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum over pairs; the implied rewards, and how often the chosen one's is higher."""
+        """The loss summed over pairs; sums of the implied rewards, their margin, and the pairs ranked correctly."""
         log_B = answer_log_probabilities(model, batch)
         with torch.no_grad():
             reference_B = answer_log_probabilities(self.reference, batch)
@@ -59,56 +58,53 @@ class Dpo(StatelessObjective):
         loss, chosen_P, rejected_P = policy.direct_preference_loss(
             chosen_P, rejected_P, old_chosen_P, old_rejected_P, self.settings.beta
         )
-        kept = float(batch.count > 0)
+        weight = float(batch.count > 0)  # 0 for a process without pairs of this step
         found = {
-            "accuracy": (chosen_P > rejected_P).float().sum() * kept,
-            "margin": (chosen_P - rejected_P).sum() * kept,
-            "reward_chosen": chosen_P.sum() * kept,
-            "reward_rejected": rejected_P.sum() * kept,
+            "accuracy": (chosen_P > rejected_P).float().sum() * weight,
+            "margin": (chosen_P - rejected_P).sum() * weight,
+            "reward_chosen": chosen_P.sum() * weight,
+            "reward_rejected": rejected_P.sum() * weight,
         }
-        return loss * kept, found
+        return loss * weight, found
 
     @torch.inference_mode()
     def evaluate(self, model: GPT) -> dict[str, Any]:
-        """Loss and accuracy on held-out pairs."""
-        was_training = model.training
-        model.eval()
+        """Mean loss, accuracy and margin on the held-out pairs."""
         sums = {"loss": 0.0, "accuracy": 0.0, "margin": 0.0}
-        for first in range(0, len(self.held_out), PAIRS_AT_ONCE):
-            loss, found = self.loss(model, pair_batch(self.held_out[first : first + PAIRS_AT_ONCE], self.device))
-            sums["loss"] += loss.item()
-            for name in ("accuracy", "margin"):
-                sums[name] += found[name].item()
-        model.train(was_training)
+        with evaluation_mode(model):
+            for first in range(0, len(self.held_out), PAIRS_AT_ONCE):
+                loss, found = self.loss(model, pair_batch(self.held_out[first : first + PAIRS_AT_ONCE], self.device))
+                found["loss"] = loss
+                for name in sums:
+                    sums[name] += found[name].item()
         return {"validation": {name: value / max(1, len(self.held_out)) for name, value in sums.items()}}
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
-        """An answer to each question."""
+        """An answer to each of `prompts`."""
         return answers(model, self.template, self.prompts, self.sampling)
 
 
 def answer_log_probabilities(model: GPT, batch: PairBatch) -> Tensor:
-    """log p of the chosen answers, then of the rejected, each the sum over its tokens, (2P,)."""
+    """log p of each whole answer in nats, (2P,): the chosen ones, then the rejected."""
     log_BT, _ = score_hidden(model, model.hidden(batch.ids_BT), batch.target_BT, batch.target_BT != IGNORE)
     return log_BT.sum(1)[batch.row_2P]
 
 
 class DpoMethod(PairMethod[DpoRun]):
-    """What is particular to DPO."""
+    """See the module's docstring."""
 
-    def steps(self, settings: DpoRun) -> int:
-        """Updates that read every pair so many times."""
-        own, train = settings.dpo, settings.train
-        return self.steps_for(own.epochs, own.held_out, train.batch, train.seed)
+    def network(self, settings: DpoRun, world: World) -> GPT:
+        """See Alignment."""
+        return parallelize(self.load_base(), world)
 
-    def make(self, settings: DpoRun, world: World) -> tuple[GPT, Dpo]:
-        """The base's weights twice, to train and as the reference, and the objective."""
-        seen, held_out = self.divided(settings.dpo.held_out, settings.train.seed)
-        objective = Dpo(
-            pairs=taken(self.data.pairs, seen),
-            held_out=taken(self.data.pairs, quick(held_out)),
-            prompts=taken(self.data.questions, held_out[:SHOWN]),
-            reference=self.load().eval().requires_grad_(False).to(world.device),
+    def objective(self, settings: DpoRun, world: World, in_training: bool = True) -> Dpo:
+        """See Alignment."""
+        train, held_out = self.indices(settings)
+        return Dpo(
+            pairs=select(self.data.pairs, train),
+            held_out=select(self.data.pairs, subsample_indices(held_out) if in_training else held_out),
+            prompts=select(self.data.questions, held_out[:SHOWN]),
+            reference=self.load_base().eval().requires_grad_(False).to(world.device),
             template=self.template,
             sampling=settings.sampling.changed(samples=1),
             settings=settings.dpo,
@@ -117,19 +113,6 @@ class DpoMethod(PairMethod[DpoRun]):
             device=world.device,
             micro_batch=settings.train.micro_batch,
         )
-        return parallelize(self.load(), world), objective
-
-    def measure(self, settings: DpoRun, which: str | int) -> dict[str, Any]:
-        """Loss and accuracy on held-out pairs, answers, and what became of the text it was pretrained on."""
-        _, objective = self.make(settings, CPU)
-        _, held_out = self.divided(settings.dpo.held_out, settings.train.seed)
-        objective = replace(objective, held_out=taken(self.data.pairs, held_out))
-        before, after = load_model(self.base)[0], load_model(self.run, which)[0]
-        return {
-            **objective.evaluate(after),
-            "samples": answers(after, self.template, objective.prompts, objective.sampling),
-            **drift(self.base, before, after, self.template.tokenizer),
-        }
 
 
 METHOD = DpoMethod

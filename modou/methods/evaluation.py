@@ -1,4 +1,4 @@
-"""The evaluation of a finished run: the headline figure beside its baselines, memory beside novelty, variety."""
+"""The evaluation of a pretrained run: bits per character, baselines, novelty and variety of its samples."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,12 +20,12 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event, StageEnded, StageProgress
 
 WRITTEN = 300
-"""Characters of each text that is judged."""
+"""Characters of each sample."""
 PARTS = 7
 
 
 def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) -> Iterator[Event]:
-    """Measures a checkpoint on held-out chapters and on what it writes; ends in StageEnded with all numbers."""
+    """Evaluates a checkpoint on held-out chapters and on its samples; the last event is StageEnded with all metrics."""
     model, tokenizer, step = load_model(folder, which)
     corpus = open_corpus(folder)
     train, test = list(corpus.texts("train")), list(corpus.texts("test"))
@@ -39,22 +39,23 @@ def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) ->
     numbers["train"] = seen.to_json()
     numbers["gap"] = {"bits_per_char": numbers["validation"]["bits_per_char"] - seen.value}
     yield StageProgress("evaluate", 3, PARTS)
-    rivals = baselines(train, test)
-    numbers["baselines"] = rivals.to_json()
-    numbers["advantage"] = {"kn5": tests.gain_over(rivals.kneser_ney[5])}
+    compared = baselines(train, test)
+    numbers["baselines"] = compared.to_json()
+    numbers["advantage"] = {"kn5": tests.gain_over(compared.kneser_ney[5])}
     yield StageProgress("evaluate", 4, PARTS)
     if settings.evaluate.lengths:
-        numbers["lengths"] = longer(model, tokenizer, test, settings.evaluate.lengths)
+        numbers["lengths"] = context_lengths(model, tokenizer, test, settings.evaluate.lengths)
     yield StageProgress("evaluate", 5, PARTS)
     written = write_samples(model, tokenizer, corpus, settings)
     numbers["final_samples"] = written[: len(prompts(corpus, settings))]
     yield StageProgress("evaluate", 6, PARTS)
-    numbers |= memory_and_variety(train, test, [sample["text"] for sample in written])
+    numbers |= novelty_and_variety(train, test, [sample["text"] for sample in written])
     yield StageEnded("evaluate", numbers)
 
 
-def longer(model: GPT, tokenizer: Tokenizer, test: Sequence[str], multiples: Sequence[int]) -> dict[str, Any]:
-    """Bits per character through windows of 1, 2, 4 ... times the training context; a learned table ends at 1."""
+def context_lengths(model: GPT, tokenizer: Tokenizer, test: Sequence[str], multiples: Sequence[int]) -> dict[str, Any]:
+    """Bits per character with windows of 1 and of each of `multiples` times the training context; None beyond the
+    end of learned position embeddings."""
     found: dict[str, Any] = {}
     for multiple in (1, *multiples):
         context = multiple * model.settings.context
@@ -64,7 +65,7 @@ def longer(model: GPT, tokenizer: Tokenizer, test: Sequence[str], multiples: Seq
 
 
 def write_samples(model: GPT, tokenizer: Tokenizer, corpus: Corpus, settings: RunSettings) -> list[dict[str, Any]]:
-    """Texts from the validation chapters' openings, `written_characters` in all; prompt, seed, sampler with each."""
+    """Samples for every prompt, about `evaluate.written_characters` in all, each with prompt, seed and sampler."""
     beginnings = prompts(corpus, settings)
     samples = max(1, round(settings.evaluate.written_characters / WRITTEN / len(beginnings)))
     sampling = settings.sampling.changed(tokens=WRITTEN, samples=samples)
@@ -78,8 +79,8 @@ def write_samples(model: GPT, tokenizer: Tokenizer, corpus: Corpus, settings: Ru
     ]
 
 
-def memory_and_variety(train: Sequence[str], test: Sequence[str], written: Sequence[str]) -> dict[str, Any]:
-    """What is copied, what is new, how varied: of the written texts, of held-out text, of a KN-5 sampler."""
+def novelty_and_variety(train: Sequence[str], test: Sequence[str], written: Sequence[str]) -> dict[str, Any]:
+    """Novelty and variety of the samples, of held-out text, and of samples from a 5-gram Kneser-Ney model."""
     memory = TrainText(train)
     length = min(WRITTEN, *(len(text) for text in written), *(len(text) for text in test)) if written else 0
     human = human_slices(test, max(length, 1), len(written))

@@ -1,7 +1,7 @@
-"""One dial: from the text and the minutes to the whole recipe, each choice with its reason.
+"""The plan of a pretraining run: chooses every open option from the text and the time budget, with a reason for each.
 
-A plan fills only what nobody set. The rules are fits to our own runs (docs/experiments/), not laws: they were
-measured on books of about a million characters and budgets of 5 to 45 minutes on two cores; elsewhere they extrapolate.
+Options the user set are kept. The rules are fits to our own runs (docs/experiments/) on books of about a million
+characters with 5 to 45 minutes on two cores; elsewhere they extrapolate.
 """
 
 import math
@@ -14,41 +14,41 @@ from modou.model.census import describe
 from modou.settings.run import RunSettings
 
 GENEROUS = 1.2
-"""Planned steps over those that a pace measured in two seconds pays for: training ends with the time, not before it."""
+"""Planned steps over those that fit the budget at the measured pace: training ends with the time, not before it."""
 EFFICIENCY = 0.6
-"""Share of the matrix rate that training reaches, about; the steps themselves are counted by a measured pace."""
+"""Assumed model FLOPs utilisation, for the choice of the model size; steps follow from a measured pace."""
 
 
 @dataclass(frozen=True)
 class TextFacts:
-    """What is known of the training text before there is a tokenizer."""
+    """Properties of the training text."""
 
     characters: int
     distinct: int
-    """Different characters."""
+    """Number of different characters."""
     chinese: bool
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be spent."""
+    """Time and compute."""
 
     minutes: float
-    """0 = no limit: the steps are given."""
+    """0 = no time budget: the steps are given."""
     flops_per_second: float
-    """Matrix rate of the device."""
+    """Matrix multiplication rate of the device."""
     pace: Callable[[RunSettings], float]
-    """Measures training tokens a second of settings."""
+    """Measures the training tokens per second of a configuration."""
 
     @property
     def flops(self) -> float:
-        """Training FLOPs the minutes pay for."""
+        """Training FLOPs that fit in the time."""
         return self.minutes * 60 * self.flops_per_second * EFFICIENCY
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One option the plan chose, and why."""
+    """One option the plan chose, with the reason in the current language."""
 
     name: str
     value: Any
@@ -57,17 +57,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Plan:
-    """The complete settings, the choices that led there and what to expect."""
+    """The complete settings, and the choices made."""
 
     settings: RunSettings
     choices: tuple[Choice, ...]
     epochs: float
-    """Times the training text is read."""
+    """Passes over the training text."""
     expected: float | None = None
-    """Bits per character to expect on held-out text; None where our own runs say nothing."""
+    """Expected bits per character on held-out text; None outside the range of our runs."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, nested names."""
+        """For the stage record and the report."""
         return {
             "minutes": self.settings.train.minutes,
             "choices": [asdict(choice) for choice in self.choices],
@@ -78,7 +78,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Size:
-    """A rung of the ladder: a shape, and the training FLOPs from which it is the better choice."""
+    """A model shape, and the training FLOPs from which it is preferred to smaller ones."""
 
     layers: int
     width: int
@@ -99,9 +99,8 @@ LADDER = (
 
 
 def choose_vocabulary(facts: TextFacts) -> int:
-    """Pieces: enough that most characters are pieces of their own and frequent words too, few enough that each is seen
-    often. Grows with the cube root of the text; a tiny text gets little more than its characters. A Chinese text with
-    fewer characters than a novel of its length says the same things oftener, and affords more pieces."""
+    """Vocabulary size. It grows with the cube root of the text's length, but holds at least most characters. A Chinese
+    text with fewer different characters than usual for its length is more repetitive and gets a larger one."""
     root = max(facts.characters, 1) ** (1 / 3)
     pieces = (45 if facts.chinese else 20) * root
     if facts.chinese:
@@ -112,22 +111,22 @@ def choose_vocabulary(facts: TextFacts) -> int:
 
 
 def choose_size(flops: float) -> Size:
-    """The largest rung that the budget pays for."""
+    """The largest shape of LADDER for that many training FLOPs."""
     return max((size for size in LADDER if flops >= size.from_flops), key=lambda size: size.from_flops)
 
 
 def choose_dropout(epochs: float) -> float:
-    """None while the text is nearly new; more the oftener it is read."""
+    """Dropout probability; 0 for few epochs."""
     return 0.0 if epochs < 2.5 else 0.1 if epochs < 6 else 0.15 if epochs < 15 else 0.2
 
 
 def choose_evaluations(minutes: float) -> int:
-    """Evaluations in a run: about two a minute at first, at most twenty."""
+    """Number of evaluations: about two per minute, between 4 and 20."""
     return int(min(20, max(4, minutes * 2))) if minutes else 20
 
 
 def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, list[Choice]]:
-    """The first half: what hangs on the text alone."""
+    """The choices that depend on the text alone."""
     chooser = _Chooser(asked)
     if asked.tokenizer.kind != "char":
         chooser.choose("tokenizer.vocabulary", choose_vocabulary(facts), characters=facts.characters)
@@ -135,7 +134,7 @@ def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, l
 
 
 def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget, asked: RunSettings) -> Plan:
-    """The second half: shape, steps and regularisation, for a text of `tokens` tokens an epoch."""
+    """The remaining choices, for `tokens` training tokens per epoch: shape, steps, regularisation."""
     chooser = _Chooser(asked.with_values({"model": {"vocabulary": vocabulary}}))
     if budget.minutes:
         size = choose_size(budget.flops)
@@ -162,9 +161,8 @@ def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget
 
 
 def expected_bits(flops: float, facts: TextFacts) -> float | None:
-    """Bits per character to expect on held-out text after so many training FLOPs: the line through our runs on one
-    Chinese novel (docs/experiments/novel.md). None where they say nothing: other budgets, other texts, such as
-    a generated one, which has fewer different characters."""
+    """Expected bits per character on held-out text after so many training FLOPs: a line fitted to our runs on one
+    Chinese novel (docs/experiments/novel.md). None for other budgets or texts."""
     like_ours = facts.chinese and 400_000 <= facts.characters <= 1_600_000 and facts.distinct >= 3000
     if not like_ours or not 1e13 <= flops <= 7e13:
         return None
@@ -172,7 +170,7 @@ def expected_bits(flops: float, facts: TextFacts) -> float | None:
 
 
 class _Chooser:
-    """Sets what is open and remembers why."""
+    """Sets options that are not set, and records the reasons."""
 
     def __init__(self, asked: RunSettings) -> None:
         self.settings = asked

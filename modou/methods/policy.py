@@ -1,10 +1,9 @@
-"""What PPO and GRPO share: rounds of answers, and the passes over each round.
+"""What PPO and GRPO share: rollouts in rounds, and the minibatch updates made from each round.
 
-Where a question has one short answer, many of a group are the same. They are scored and learned from once, each token
-weighing as much as all of them: the same sums for less.
+Equal answers of a group are computed once, weighted by their number: the same sums at less cost.
 
-Update number `step` belongs to round step // updates_a_round. A round is written when its first update is asked for and
-kept, with everything taken from it, in the checkpoint, so that a run stopped inside a round goes on to the bit.
+Step `step` belongs to round step // updates_per_round. A round is generated at its first step and saved in checkpoints
+with everything computed from it, so that a run interrupted within a round resumes bit-identically.
 """
 
 from abc import ABC, abstractmethod
@@ -18,30 +17,29 @@ import torch
 from torch import Tensor
 
 from modou.data.conversation import Template
-from modou.data.examples import Question, Questions, read_questions, split, taken
+from modou.data.examples import Question, Questions, read_questions, select, split
 from modou.data.order import example_at
 from modou.errors import UserError
-from modou.methods.base import CPU, Alignment, drift
-from modou.model.gpt import GPT
+from modou.methods.base import Alignment
+from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scoring import ends, score_tokens
 from modou.runs.record import Record
-from modou.runs.weights import load_model
 from modou.settings.methods import GrpoRun, PpoRun, RolloutSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tasks.judges import make_judge, room_for_questions
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import policy
 from modou.train.parallel import World, replica
-from modou.train.rollouts import Answer, Judge, Rollout, assemble, first_alike, roll_out
+from modou.train.rollouts import Answer, Judge, Rollout, first_equal, pad_answers, sample_answers
 
 P = TypeVar("P", PpoRun, GrpoRun)
 EVALUATION_KEY = 1 << 40
-"""The key of the answers of evaluations: no round has it."""
+"""In place of the round's number in the random key of evaluation answers."""
 
 
 @dataclass(frozen=True)
 class RolloutBatch:
-    """A micro-batch: rows of the round; `count` tokens of answers."""
+    """A micro-batch: rows of the round's tensors. `count`: tokens of answers."""
 
     tensors: dict[str, Tensor]
     count: int
@@ -52,7 +50,7 @@ class RolloutBatch:
 
 @dataclass
 class PolicyObjective(ABC):
-    """Everything but the advantages and the loss, which a subclass has."""
+    """The objective of PPO and GRPO but for the advantages and the loss."""
 
     questions: Sequence[Question]
     held_out: Sequence[Question]
@@ -66,14 +64,16 @@ class PolicyObjective(ABC):
     shown: int = 3
     measure: str = "validation.loss"
     kl_weight: float = 0.0
-    """Price of a nat of distance from the reference in the reward."""
-    price: float = field(init=False, default=0.0)
-    """The same as it was at the start: evaluations are compared by one price."""
+    """Weight of the KL penalty in the reward, per nat; PPO may adapt it."""
+    initial_kl_weight: float = field(init=False, default=0.0)
+    """Its initial value, used in evaluations so that they stay comparable."""
     sampling: SamplingSettings = field(init=False)
     round: int = field(init=False, default=-1)
-    kept: dict[str, Tensor] = field(init=False, default_factory=dict[str, Tensor])
-    facts: dict[str, float] = field(init=False, default_factory=dict[str, float])
-    """Of the round: mean reward and so on."""
+    """Number of the current round; -1 before the first."""
+    round_tensors: dict[str, Tensor] = field(init=False, default_factory=dict[str, Tensor])
+    """Its rollout and advantages."""
+    round_metrics: dict[str, float] = field(init=False, default_factory=dict[str, float])
+    """Its mean reward and so on."""
 
     def __post_init__(self) -> None:
         self.sampling = SamplingSettings(
@@ -81,75 +81,71 @@ class PolicyObjective(ABC):
         )
 
     @property
-    def answers_a_round(self) -> int:
-        """Answers written before the next updates."""
+    def answers_per_round(self) -> int:
+        """Answers generated per round."""
         return self.rollout.prompts * self.rollout.group
 
     @property
-    def updates_a_round(self) -> int:
-        """Updates made from them."""
+    def updates_per_round(self) -> int:
+        """Optimizer steps per round."""
         return self.rollout.epochs * self.rollout.minibatches
 
     @abstractmethod
-    def advise(self, rollout: Rollout, model: GPT) -> dict[str, Tensor]:
-        """Advantages, and whatever else the loss needs, (N, T) each."""
+    def compute_advantages(self, rollout: Rollout, model: GPT) -> dict[str, Tensor]:
+        """The tensor "advantages_NT" and others that the loss needs, (N, T) each. model: the policy of the rollout."""
 
     @abstractmethod
     def loss(self, model: GPT, batch: RolloutBatch) -> tuple[Tensor, dict[str, Any]]:
-        """Sum over the tokens of the micro-batch, and sums of metrics."""
+        """The loss summed over the micro-batch's tokens, and sums of metrics."""
 
     # -- rounds --
 
     def prepare(self, model: GPT, step: int) -> None:
-        """Writes the step's round unless it is there."""
-        round = step // self.updates_a_round
+        """Generates the step's round unless it is the current one."""
+        round = step // self.updates_per_round
         if round == self.round:
             return
-        writer = replica(model, self.world)
-        was_training = writer.training
-        writer.eval()
-        try:
-            places = range(round * self.rollout.prompts, (round + 1) * self.rollout.prompts)
-            questions = [self.questions[example_at(place, len(self.questions), self.seed)] for place in places]
-            rollout = self.play(writer, questions, self.rollout.group, round)
-            self.kept = rollout.tensors() | self.advise(rollout, writer)
-        finally:
-            writer.train(was_training)
-        self.round, self.facts = round, self._summary(rollout)
+        actor = replica(model, self.world)
+        positions = range(round * self.rollout.prompts, (round + 1) * self.rollout.prompts)
+        questions = [self.questions[example_at(position, len(self.questions), self.seed)] for position in positions]
+        with evaluation_mode(actor):
+            rollout = self.generate_rollout(actor, questions, self.rollout.group, round)
+            self.round_tensors = rollout.tensors() | self.compute_advantages(rollout, actor)
+        self.round, self.round_metrics = round, self._summary(rollout)
 
-    def play(self, writer: GPT, questions: Sequence[Question], group: int, key: int) -> Rollout:
-        """Answers to the questions, judged and scored."""
-        answers = roll_out(writer, self.template, questions, group, self.sampling, key, self.world)
-        return self.scored(writer, answers, group)
+    def generate_rollout(self, actor: GPT, questions: Sequence[Question], group: int, key: int) -> Rollout:
+        """`group` answers to each question by the policy `actor`, scored. key: see train.rollouts.sample_answers."""
+        answers = sample_answers(actor, self.template, questions, group, self.sampling, key, self.world)
+        return self.make_rollout(actor, answers, group)
 
-    def scored(self, writer: GPT, answers: Sequence[Answer], group: int) -> Rollout:
-        """The judge's scores, and the log-probabilities of every token under the writer and the reference."""
-        padded = assemble(answers)
-        first_N = first_alike(answers, group)
+    def make_rollout(self, actor: GPT, answers: Sequence[Answer], group: int) -> Rollout:
+        """The answers with their scores and their tokens' log-probabilities under `actor` and the reference."""
+        padded = pad_answers(answers)
+        first_N = first_equal(answers, group)
         read_R, row_N = first_N.unique(return_inverse=True)
         ids_RT, target_RT, mask_RT = (padded[name][read_R] for name in ("ids_NT", "target_NT", "mask_NT"))
         old_NT, reference_NT = (
             score_tokens(model, ids_RT, target_RT, mask_RT, self.sampling.temperature)[row_N]
-            for model in (writer, self.reference)
+            for model in (actor, self.reference)
         )
-        scores_N, earned_NT = self.judged(answers)
-        scores_N = scores_N - self.unfinished(padded["ended_N"])
+        scores_N, token_rewards_NT = self.scores(answers)
+        scores_N = scores_N - self.unfinished_penalty(padded["ended_N"])
         return Rollout(
             **padded,
             old_NT=old_NT,
             reference_NT=reference_NT,
             times_N=first_N.bincount(minlength=len(answers)).float(),
             scores_N=scores_N,
-            earned_NT=earned_NT,
+            token_rewards_NT=token_rewards_NT,
             answers=answers,
         )
 
-    def judged(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor | None]:
-        """Scores, and what of them each token earned, if that is known."""
+    def scores(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor | None]:
+        """Scores, (N,), and rewards of the single tokens, (N, T), if the judge gives them."""
         return self.judge(answers), None
 
-    def unfinished(self, ended_N: Tensor) -> Tensor:
-        """What is taken off the scores of answers that ran into the limit."""
+    def unfinished_penalty(self, ended_N: Tensor) -> Tensor:
+        """The amount subtracted from each score, (N,): not 0 if the answer was cut off at the token limit."""
         return self.rollout.unfinished_penalty * (1 - ended_N)
 
     def _summary(self, rollout: Rollout) -> dict[str, float]:
@@ -166,22 +162,22 @@ class PolicyObjective(ABC):
     # -- updates --
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[RolloutBatch]:
-        """This process's rows of the step's minibatch; every process makes as many passes."""
-        epoch, part = divmod(step % self.updates_a_round, self.rollout.minibatches)
+        """This process's share of the step's minibatch, as many micro-batches in every process."""
+        epoch, part = divmod(step % self.updates_per_round, self.rollout.minibatches)
         key = np.array([self.seed % (1 << 64), self.round], np.uint64)
         generator = np.random.Generator(np.random.Philox(key=key, counter=[0, epoch + 1, 0, 0]))
-        different = self.kept["times_N"].nonzero()[:, 0].numpy()
-        rows: list[int] = generator.permutation(different)[part :: self.rollout.minibatches].tolist()
+        distinct = self.round_tensors["times_N"].nonzero()[:, 0].numpy()
+        rows: list[int] = generator.permutation(distinct)[part :: self.rollout.minibatches].tolist()
         mine = rows[len(rows) * rank // world : len(rows) * (rank + 1) // world]
-        mine.sort(key=ends(self.kept["mask_NT"]).tolist().__getitem__)  # like lengths together: little padding
+        mine.sort(key=ends(self.round_tensors["mask_NT"]).tolist().__getitem__)  # by length, to save padding
         share = max(1, -(-len(rows) // world))
         size = self.micro_batch or share
         return [self._rows(mine[first : first + size]) for first in range(0, share, size)]
 
     def _rows(self, rows: Sequence[int]) -> RolloutBatch:
-        """Those rows, cut at their last token, each for all that are the same; none at all becomes one without loss."""
+        """These rows, cut at the last token, weighted by multiplicity; no rows become one without loss."""
         chosen = torch.tensor(rows or [0])
-        tensors = {name: tensor[chosen] for name, tensor in self.kept.items()}
+        tensors = {name: tensor[chosen] for name, tensor in self.round_tensors.items()}
         tensors["mask_NT"] = tensors["mask_NT"] * tensors["times_N"][:, None]
         if not rows:
             tensors["mask_NT"] = torch.zeros_like(tensors["mask_NT"])
@@ -190,55 +186,54 @@ class PolicyObjective(ABC):
         count = int(tensors["mask_NT"].sum())
         return RolloutBatch({name: tensor.to(self.world.device) for name, tensor in tensors.items()}, count)
 
-    def common_metrics(
-        self, logits_NV: Tensor, distance_BT: Tensor, clipped: Tensor, mask_BT: Tensor
-    ) -> dict[str, Tensor]:
-        """Sums over the answers' N tokens that become means: distance from the reference, entropy, share clipped; and
-        the figures of the round."""
+    def common_metrics(self, logits_NV: Tensor, kl_BT: Tensor, clipped: Tensor, mask_BT: Tensor) -> dict[str, Tensor]:
+        """KL to the reference, entropy and clipped tokens, summed over the N tokens of answers; and the round's
+        metrics, multiplied by their number so that the loop's division restores them."""
         with torch.no_grad():
             entropy_N = policy.token_entropies(logits_NV, self.sampling.temperature)
             entropy = (entropy_N * mask_BT[mask_BT.bool()]).sum()
-        facts = {name: value * mask_BT.sum() for name, value in self.facts.items()}
-        return {"kl": (distance_BT * mask_BT).sum().detach(), "entropy": entropy, "clipped": clipped.detach(), **facts}
+        of_round = {name: value * mask_BT.sum() for name, value in self.round_metrics.items()}
+        kl = (kl_BT * mask_BT).sum().detach()
+        return {"kl": kl, "entropy": entropy, "clipped": clipped.detach(), **of_round}
 
     # -- evaluations --
 
     def evaluate(self, model: GPT) -> dict[str, Any]:
-        """Answers to held-out questions, the same random numbers each time: reward, distance, and what is maximised."""
-        was_training = model.training
-        model.eval()
-        found = self.play(model, self.held_out, 1, EVALUATION_KEY)
-        model.train(was_training)
+        """Mean reward, KL per answer and length of an answer to each held-out question, with the same random numbers
+        each time. The loss is initial_kl_weight x KL - reward."""
+        with evaluation_mode(model):
+            found = self.generate_rollout(model, self.held_out, 1, EVALUATION_KEY)
         kl = policy.kl_k1(found.old_NT, found.reference_NT).sum(1).mean().item()
         reward = found.scores_N.mean().item()
-        numbers = {"reward": reward, "kl": kl, "loss": self.price * kl - reward}
+        numbers = {"reward": reward, "kl": kl, "loss": self.initial_kl_weight * kl - reward}
         return {"validation": numbers | {"length": found.mask_NT.sum(1).mean().item()}}
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
-        """Answers to the first of them."""
+        """Answers to the first held-out questions."""
         alone = World(self.world.device)
-        answers = roll_out(model, self.template, self.held_out[: self.shown], 1, self.sampling, EVALUATION_KEY, alone)
+        questions = self.held_out[: self.shown]
+        answers = sample_answers(model, self.template, questions, 1, self.sampling, EVALUATION_KEY, alone)
         return [{"prompt": one.question.text, "seed": self.seed, "text": one.text} for one in answers]
 
     def state(self) -> dict[str, Any]:
-        """Which round is kept, its figures, and the price of distance."""
-        return {"round": self.round, "facts": self.facts, "kl_weight": self.kl_weight}
+        """See Objective: the round's number and metrics, and the KL weight."""
+        return {"round": self.round, "facts": self.round_metrics, "kl_weight": self.kl_weight}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The round."""
-        return self.kept
+        """See Objective: the round."""
+        return self.round_tensors
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Takes them back."""
-        self.round, self.facts = int(state["round"]), dict(state["facts"])
-        self.kl_weight, self.kept = float(state["kl_weight"]), dict(tensors)
+        """See Objective."""
+        self.round, self.round_metrics = int(state["round"]), dict(state["facts"])
+        self.kl_weight, self.round_tensors = float(state["kl_weight"]), dict(tensors)
 
 
 class PolicyMethod(Alignment[P, Questions]):
-    """A method that learns from scored answers of its own."""
+    """Reinforcement learning from scores of the model's own answers."""
 
     def read(self, data: Path, columns: str) -> None:
-        """See Alignment. UserError also: more minibatches than answers, no room for an answer."""
+        """See Alignment. UserError also: more minibatches than answers, no room for an answer in the context."""
         self.judge = self.record.inputs["judge"].path
         self.template = Template(Tokenizer.load(self.base.tokenizer))
         self.shape = Record[Any].read(self.base).model.changed(dropout=0.0)
@@ -251,42 +246,27 @@ class PolicyMethod(Alignment[P, Questions]):
             raise UserError("align.answer_fills_context", tokens=rounds.tokens, context=self.shape.context)
         self.data = read_questions(data, columns, self.template, room)
 
-    def stride(self, settings: P) -> int:
-        """A round's updates."""
+    def steps_per_round(self, settings: P) -> int:
+        """Optimizer steps per round."""
         return settings.rollout.epochs * settings.rollout.minibatches
 
     def steps(self, settings: P) -> int:
-        """Updates of the rounds asked for."""
-        return settings.rollout.rounds * self.stride(settings)
+        """The optimizer steps of all rounds."""
+        return settings.rollout.rounds * self.steps_per_round(settings)
 
     def common(self, settings: P, world: World) -> dict[str, Any]:
-        """What both objectives are made of."""
+        """The arguments that both objectives share."""
         count = len(self.data.items)
         share = min(0.5, settings.rollout.held_out / count)
-        seen, held_out = split(count, share, settings.train.seed, settings.rollout.held_out)
+        train, held_out = split(count, share, settings.train.seed, settings.rollout.held_out)
         return {
-            "questions": taken(self.data.items, seen),
-            "held_out": taken(self.data.items, held_out),
+            "questions": select(self.data.items, train),
+            "held_out": select(self.data.items, held_out),
             "judge": make_judge(self.judge, self.template.tokenizer, world.device),
-            "reference": self.load().eval().requires_grad_(False).to(world.device),
+            "reference": self.load_base().eval().requires_grad_(False).to(world.device),
             "template": self.template,
             "rollout": settings.rollout,
             "seed": settings.train.seed,
             "world": world,
             "micro_batch": settings.train.micro_batch,
-        }
-
-    @abstractmethod
-    def objective(self, settings: P, world: World) -> PolicyObjective:
-        """The objective."""
-
-    def measure(self, settings: P, which: str | int) -> dict[str, Any]:
-        """Reward and distance on held-out questions, before and after, and what became of what was pretrained."""
-        objective = self.objective(settings, CPU)
-        before, after = load_model(self.base)[0], load_model(self.run, which)[0]
-        return {
-            **objective.evaluate(after),
-            "base": objective.evaluate(before),
-            "samples": objective.sample(after),
-            **drift(self.base, before, after, self.template.tokenizer),
         }

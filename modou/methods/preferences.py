@@ -1,4 +1,4 @@
-"""What the methods that learn from preferences share: which answers a person or a rule called the better ones."""
+"""What the methods that learn from preference data share: reading, splitting and evaluating it."""
 
 import math
 from abc import abstractmethod
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from modou.data.conversation import Message, Template
-from modou.data.examples import Preferences, read_preferences, split, taken
+from modou.data.examples import Preferences, read_preferences, select, split
 from modou.methods.base import Alignment, Data
 from modou.runs.record import Record
 from modou.settings.train import Trained
@@ -16,25 +16,27 @@ from modou.tokenizer.tokenizer import Tokenizer
 
 G = TypeVar("G", bound=Trained)
 PAIRS_AT_ONCE = 32
-"""Pairs read in one pass of an evaluation."""
+"""Pairs per forward pass of an evaluation."""
 
 
-class Opinions(Data, Protocol):
-    """Examples that say which answers are good ones."""
+class Labelled(Data, Protocol):
+    """Examples that say which answers are good."""
 
     questions: list[tuple[Message, ...]]
     """The question of each example."""
 
 
-A = TypeVar("A", bound=Opinions)
+A = TypeVar("A", bound=Labelled)
 
 
 class PreferenceMethod(Alignment[G, A]):
-    """A method that learns from what somebody thought of given answers."""
+    """A method that learns from given answers with preferences or labels."""
+
+    evaluates_base = False
 
     @abstractmethod
     def examples(self, data: Path, columns: str) -> A:
-        """What the file holds, in this template and this context. UserError: nothing to learn from."""
+        """The examples of a file that fit the context. UserError: none."""
 
     def read(self, data: Path, columns: str) -> None:
         """See Alignment."""
@@ -42,23 +44,32 @@ class PreferenceMethod(Alignment[G, A]):
         self.shape = Record[Any].read(self.base).model.changed(dropout=0.0)
         self.data = self.examples(data, columns)
 
-    def divided(self, held_out: float, seed: int) -> tuple[list[int], list[int]]:
-        """Indices of examples to train on and to measure. Those of one question stay together: a good answer that was
-        learned from is no test."""
-        places = defaultdict[tuple[Message, ...], list[int]](list)
-        for place, question in enumerate(self.data.questions):
-            places[question].append(place)
-        every = list(places.values())
-        seen, measured = split(len(every), held_out, seed)
-        return sorted(chain(*taken(every, seen))), sorted(chain(*taken(every, measured)))
+    def split_by_question(self, held_out: float, seed: int) -> tuple[list[int], list[int]]:
+        """Indices of the examples to train on and to hold out (a share of the questions). All examples of a question
+        are on one side, so that no held-out answer was trained on."""
+        by_question = defaultdict[tuple[Message, ...], list[int]](list)
+        for index, question in enumerate(self.data.questions):
+            by_question[question].append(index)
+        groups = list(by_question.values())
+        train, measured = split(len(groups), held_out, seed)
+        return sorted(chain(*select(groups, train))), sorted(chain(*select(groups, measured)))
 
-    def steps_for(self, epochs: float, held_out: float, batch: int, seed: int) -> int:
-        """Updates that read every example so many times."""
-        return max(1, math.ceil(epochs * len(self.divided(held_out, seed)[0]) / batch))
+    def indices(self, settings: G) -> tuple[list[int], list[int]]:
+        """`split_by_question` with the method's settings."""
+        return self.split_by_question(self._own(settings).held_out, settings.train.seed)
+
+    def steps(self, settings: G) -> int:
+        """Steps for `epochs` passes over the training examples."""
+        own: Any = self._own(settings)
+        train: Any = settings.train
+        return max(1, math.ceil(own.epochs * len(self.indices(settings)[0]) / train.batch))
+
+    def _own(self, settings: G) -> Any:
+        return getattr(settings, self.record.method)
 
 
 class PairMethod(PreferenceMethod[G, Preferences]):
-    """A method that learns from pairs of answers to one question, of which one is preferred."""
+    """A method that learns from pairs of a chosen and a rejected answer to one question."""
 
     def examples(self, data: Path, columns: str) -> Preferences:
         """See PreferenceMethod."""

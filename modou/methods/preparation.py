@@ -1,4 +1,4 @@
-"""From a book to what pretraining reads: clean text and its split, a tokenizer, token files."""
+"""The stages before pretraining: cleaning and splitting the text, training a tokenizer, writing token files."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,11 +19,11 @@ from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
 from modou.train.events import Event, StageEnded
 
 LISTED = 20
-"""Shared passages listed in the report."""
+"""Passages shared by the splits that the report lists, at most."""
 
 
 def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
-    """Book to corpus/: cleaned.txt, its split, the cleaning report. UserError: the book is gone, or another now."""
+    """Cleans the book and writes corpus/: text, split, cleaning report. UserError: the book is missing or changed."""
     source = record.inputs["book"]
     if not book_source(source.path).holds_the_same(source):
         raise UserError("run.book_differs", path=source.path, run=run.path)
@@ -33,7 +33,7 @@ def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
 
 
 def corpus_facts(corpus: Corpus) -> dict[str, Any]:
-    """What cleaning found and how the text was split."""
+    """Statistics of the cleaning and the split, the language, and the passages that splits share."""
     train = "".join(corpus.texts("train"))[:2_000_000]
     chinese = sum("\u3400" <= character <= "\u9fff" for character in train) > len(train) / 4
     overlap = find_overlap(corpus.lines("train"), (*corpus.lines("validation"), *corpus.lines("test")))
@@ -53,13 +53,13 @@ def corpus_facts(corpus: Corpus) -> dict[str, Any]:
 
 
 def text_facts(run: RunFolder) -> TextFacts:
-    """What the plan must know of the text."""
+    """The input of the plan, from the record of the cleaning stage."""
     facts = require_stage(run, "clean").numbers
     return TextFacts(facts["split"]["characters"]["train"], facts["distinct_characters"], facts["language"] == "zh")
 
 
 def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:
-    """Training chapters to tokenizer/: the model and its card."""
+    """Trains the tokenizer on the training split and writes it and its card."""
     corpus = open_corpus(run)
     tokenizer = Tokenizer.train(corpus.texts("train"), settings.tokenizer)
     tokenizer.save(run.tokenizer)
@@ -69,7 +69,7 @@ def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:
 
 
 def write_tokens(run: RunFolder) -> Iterator[Event]:
-    """Training chapters to corpus/tokens/: what the model reads; the tokenizer is told what is not among it."""
+    """Writes the training split as token files; the tokenizer records which ids never occur in it."""
     require_stage(run, "tokenizer")
     tokenizer = Tokenizer.load(run.tokenizer)
     shards = write_shards(open_corpus(run).texts("train"), tokenizer, run.tokens)
@@ -80,19 +80,19 @@ def write_tokens(run: RunFolder) -> Iterator[Event]:
 
 
 def open_corpus(run: RunFolder) -> Corpus:
-    """The cleaned text and its split. UserError: not there, or not as they were written."""
+    """The cleaned text and its split. UserError: missing, or changed since they were written."""
     require_stage(run, "clean")
     return Corpus(run.corpus)
 
 
 def open_tokens(run: RunFolder, tokenizer: Tokenizer) -> Shards:
-    """The token files that `write_tokens` wrote. UserError: not there, or not as they were written."""
+    """The token files of `write_tokens`. UserError: missing, or changed since they were written."""
     require_stage(run, "shards")
     return Shards(run.tokens, tokenizer)
 
 
 def prompts(corpus: Corpus, settings: RunSettings, count: int = 3, characters: int = 8) -> list[str]:
-    """The user's prompts, or openings of validation chapters."""
+    """The prompts of the settings, or the first characters of the first `count` validation chapters."""
     if settings.evaluate.prompts:
         return list(settings.evaluate.prompts)
     return [text.split("\n")[0][:characters] for text in corpus.texts("validation")][:count]

@@ -1,9 +1,9 @@
-"""Pretraining: predict each next token of the text.
+"""Pretraining: next-token prediction on text.
 
-loss = - sum over positions of log p(token t+1 | tokens up to t)
+    loss = - sum over positions of log p(token t+1 | tokens up to t)
 
-Rows are stretches of one long text, which documents follow each other in; or (apart) whole documents, none of which
-sees its neighbour: what a short one says at its end, its beginning is there to explain.
+Rows are slices of the concatenated documents; or, with train.document_mask, packed whole documents that do not attend
+to each other.
 """
 
 import math
@@ -43,8 +43,8 @@ from modou.train.parallel import World, parallelize
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Inputs and next tokens, (B, T) ids each; `count` targets carry loss. Where documents are kept apart, a position
-    sees from its own `start` on."""
+    """Inputs and next tokens, (B, T) ids each; `count` targets have loss. With a document mask, a position attends from
+    `start`, where its document begins."""
 
     ids_BT: Tensor
     target_BT: Tensor
@@ -67,14 +67,14 @@ class Pretrain(StatelessObjective):
     measure: str = "validation.bits_per_char"
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[TokenBatch]:
-        """This process's rows of the step's batch, `micro_batch` at a time."""
+        """This process's rows of the step's batch, in micro-batches."""
         ids_BT, target_BT, start_BT = text_rows(self.batches, step, rank, world)
         missing = -(-self.batches.batch_rows // world) - len(ids_BT)
-        if missing:  # rows without loss, so that every process makes the same number of passes
-            below = ((0, missing), (0, 0))
-            ids_BT = np.pad(ids_BT, below, constant_values=self.tokenizer.pad)
-            target_BT = np.pad(target_BT, below, constant_values=IGNORE)
-            start_BT = None if start_BT is None else np.pad(start_BT, below)
+        if missing:  # rows without loss: every process must make the same number of passes
+            padding = ((0, missing), (0, 0))
+            ids_BT = np.pad(ids_BT, padding, constant_values=self.tokenizer.pad)
+            target_BT = np.pad(target_BT, padding, constant_values=IGNORE)
+            start_BT = None if start_BT is None else np.pad(start_BT, padding)
         size = self.micro_batch or len(ids_BT)
         batches: list[TokenBatch] = []
         for first in range(0, len(ids_BT), size):
@@ -85,7 +85,7 @@ class Pretrain(StatelessObjective):
         return batches
 
     def loss(self, model: GPT, batch: TokenBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum of nats over the batch's targets; the same in bits per character of training text."""
+        """The loss summed over the targets, in nats; the same in bits per character of training text."""
         nats = model.loss(batch.ids_BT, batch.target_BT, batch.start_BT)
         return nats, {"bits_per_char": nats.detach() / (math.log(2) * self.characters_per_token)}
 
@@ -94,7 +94,7 @@ class Pretrain(StatelessObjective):
         return {"validation": {"bits_per_char": bits_per_character(model, self.tokenizer, self.validation).value}}
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
-        """A text for each prompt."""
+        """A continuation of each prompt."""
         written = complete(model, self.tokenizer, self.prompts, self.sampling)
         return [
             {"prompt": prompt, "seed": self.sampling.seed, "text": text.text}
@@ -103,13 +103,13 @@ class Pretrain(StatelessObjective):
 
 
 class PretrainMethod(Method[RunSettings]):
-    """What is particular to pretraining: the stages from a book to token files, a plan, and the report on a text."""
+    """See the module's docstring. Its stages lead from the text of a book to token files."""
 
     preparations = ("clean", "tokenizer", "shards")
     has_page = True
 
     def prepare(self, stage: StageName, done: StageRecord | None) -> Iterator[Event]:
-        """See Method. The vocabulary is planned as soon as the text is known: it depends on nothing else."""
+        """See Method. The vocabulary size is chosen before the tokenizer is trained: it depends on the text alone."""
         if stage == "tokenizer" and not self.record.planned:
             settings, choices = plan_tokenizer(preparation.text_facts(self.run), self.record.settings)
             self.record = self.record.with_settings(settings)
@@ -126,7 +126,7 @@ class PretrainMethod(Method[RunSettings]):
                 yield from preparation.write_tokens(self.run)
 
     def plan(self, settings: RunSettings) -> Generator[Event, None, tuple[RunSettings, dict[str, Any]]]:
-        """From the text and the minutes to shape, steps and regularisation (modou.methods.planning)."""
+        """See Method and modou.methods.planning: model shape, steps and regularisation."""
         tokenizer = Tokenizer.load(self.run.tokenizer)
         tokens = preparation.open_tokens(self.run, tokenizer).tokens
         rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
@@ -136,7 +136,7 @@ class PretrainMethod(Method[RunSettings]):
         return plan.settings, plan.to_json()
 
     def build(self, settings: RunSettings, world: World) -> tuple[GPT, Pretrain]:
-        """A new model, and the objective. UserError: the text, the tokenizer or the tokens are not as they were."""
+        """See Method. UserError: the text, tokenizer or token files were changed since they were written."""
         tokenizer = Tokenizer.load(self.run.tokenizer)
         corpus = preparation.open_corpus(self.run)
         shards = preparation.open_tokens(self.run, tokenizer)
@@ -161,7 +161,7 @@ class PretrainMethod(Method[RunSettings]):
         return model, objective
 
     def identity(self) -> dict[str, str]:
-        """The cleaned text with its split, and the tokenizer."""
+        """See Method."""
         tokenizer = Tokenizer.load(self.run.tokenizer)
         return {"corpus_sha256": Corpus(self.run.corpus).sha256, "tokenizer_sha256": tokenizer.sha256}
 
@@ -174,7 +174,7 @@ class PretrainMethod(Method[RunSettings]):
         yield from evaluate_text(self.run, settings, which)
 
     def report(self, common: dict[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The book, the tokenizer, the model, the plan, the curve of training, and what would help most."""
+        """See Method: the text, tokenizer, model, plan, training curve and advice."""
         facts, plan = require_stage(self.run, "clean").numbers, read_stage(self.run, "plan")
         settings, machine = self.record.settings, common["environment"]
         report: dict[str, Any] = {

@@ -1,11 +1,13 @@
-"""The reward model: a number for a whole conversation, learned from which of two answers people preferred.
+"""The reward model: a scalar for a whole conversation, learned from preference pairs (Bradley & Terry 1952).
 
-loss = - sum over pairs of log sigmoid(r_chosen - r_rejected)   (Bradley & Terry 1952), and a little for staying near 0
+loss = - sum over pairs of log sigmoid(r_chosen - r_rejected) + centre (r_chosen + r_rejected)^2
+       + beginnings * the same for every prefix of the two answers    (train.policy.prefix_preference_loss)
+       - sft_weight * log p(chosen answer)                            (implicit reward models only)
 """
 
 from collections import defaultdict
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modou.data.examples import quick, taken
+from modou.data.examples import select, subsample_indices
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
 from modou.errors import UserError
 from modou.methods.base import CPU
 from modou.methods.preferences import PAIRS_AT_ONCE, PairMethod
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
@@ -51,87 +53,88 @@ class RewardObjective(StatelessObjective):
         return step_pairs(self.pairs, step, self.batch, self.seed, rank, world, self.micro_batch, self.device)
 
     def loss(self, model: GPT, batch: PairBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum over pairs; how often the chosen one has the higher reward, and by how much."""
-        scores_BT, log_B = weighed(model, batch)
-        rewards_2P = at_the_end(scores_BT, batch)
+        """The loss summed over pairs; sums of the pairs ranked correctly and of the reward margin."""
+        scores_BT, log_B = prefix_rewards(model, batch)
+        rewards_2P = last_rewards(scores_BT, batch)
         chosen_P, rejected_P = rewards_2P.split(len(rewards_2P) // 2)
-        kept = float(batch.count > 0)
+        weight = float(batch.count > 0)  # 0 for a process without pairs of this step
         margin_P = (chosen_P - rejected_P).detach()
-        found = {"accuracy": (margin_P > 0).float().sum() * kept, "margin": margin_P.sum() * kept}
+        found = {"accuracy": (margin_P > 0).float().sum() * weight, "margin": margin_P.sum() * weight}
         loss = policy.preference_loss(chosen_P, rejected_P, self.settings.centre)
         if self.settings.beginnings:
-            loss = loss + self.settings.beginnings * self._beginnings(scores_BT, batch)
+            loss = loss + self.settings.beginnings * self._prefix_loss(scores_BT, batch)
         if self.settings.sft_weight and log_B is not None:
             loss = loss - self.settings.sft_weight * log_B[batch.row_2P].split(len(chosen_P))[0].sum()
-        return loss * kept, found
+        return loss * weight, found
 
-    def _beginnings(self, scores_BT: Tensor, batch: PairBatch) -> Tensor:
+    def _prefix_loss(self, scores_BT: Tensor, batch: PairBatch) -> Tensor:
         written_BT = batch.target_BT != IGNORE
-        answer_BT = (written_BT | F.pad(written_BT[:, :-1], (1, 0))).to(scores_BT.dtype)  # from nothing written on
+        answer_BT = (written_BT | F.pad(written_BT[:, :-1], (1, 0))).to(scores_BT.dtype)  # with the empty prefix
         half = len(batch.row_2P) // 2
-        (chosen_PT, rejected_PT), (here_PT, there_PT) = (
+        (chosen_PT, rejected_PT), (in_chosen_PT, in_rejected_PT) = (
             tensor[batch.row_2P].split(half) for tensor in (scores_BT, answer_BT)
         )
-        return policy.prefix_preference_loss(chosen_PT, rejected_PT, here_PT * there_PT, self.settings.centre)
+        return policy.prefix_preference_loss(
+            chosen_PT, rejected_PT, in_chosen_PT * in_rejected_PT, self.settings.centre
+        )
 
     @torch.inference_mode()
     def evaluate(self, model: GPT) -> dict[str, Any]:
-        """Loss and accuracy on held-out pairs, in all and by kind; beside it, what always preferring the longer answer
-        would get."""
-        was_training = model.training
-        model.eval()
-        loss, sure, right, longer = 0.0, 0, defaultdict[str, list[bool]](list), defaultdict[str, list[bool]](list)
-        for first in range(0, len(self.held_out), PAIRS_AT_ONCE):
-            pairs = self.held_out[first : first + PAIRS_AT_ONCE]
-            chosen_P, rejected_P = rewards(model, pair_batch(pairs, self.device)).split(len(pairs))
-            loss += policy.preference_loss(chosen_P, rejected_P).item()
-            for pair, margin in zip(pairs, (chosen_P - rejected_P).tolist(), strict=True):
-                family = pair.kind.split("/")[0]  # "damaged/shuffled" counts as damaged, too
-                for kind in {family, pair.kind}:
-                    right[kind].append(margin > 0)
-                    longer[kind].append(len(pair.chosen) > len(pair.rejected))
-                sure += margin > 0
-        model.train(was_training)
-        count = max(1, len(self.held_out))
+        """Mean loss and accuracy on the held-out pairs; accuracy by kind too, and as a baseline that of always
+        preferring the longer answer."""
+        loss, correct, longer = 0.0, defaultdict[str, list[bool]](list), defaultdict[str, list[bool]](list)
+        margins: list[float] = []
+        with evaluation_mode(model):
+            for first in range(0, len(self.held_out), PAIRS_AT_ONCE):
+                pairs = self.held_out[first : first + PAIRS_AT_ONCE]
+                chosen_P, rejected_P = rewards(model, pair_batch(pairs, self.device)).split(len(pairs))
+                loss += policy.preference_loss(chosen_P, rejected_P).item()
+                margins += (chosen_P - rejected_P).tolist()
+        for pair, margin in zip(self.held_out, margins, strict=True):
+            for kind in {pair.kind.split("/")[0], pair.kind}:  # "damaged/shuffled" counts as "damaged" too
+                correct[kind].append(margin > 0)
+                longer[kind].append(len(pair.chosen) > len(pair.rejected))
         kinds = {
             kind or "all": {
                 "pairs": len(marks),
                 "accuracy": sum(marks) / len(marks),
                 "longer": {"accuracy": sum(longer[kind]) / len(marks)},
             }
-            for kind, marks in right.items()
+            for kind, marks in correct.items()
         }
-        return {"validation": {"loss": loss / count, "accuracy": sure / count, "kinds": kinds}}
+        count = max(1, len(self.held_out))
+        accuracy = sum(margin > 0 for margin in margins) / count
+        return {"validation": {"loss": loss / count, "accuracy": accuracy, "kinds": kinds}}
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
-        """Nothing: a reward model writes nothing."""
+        """None: a reward model does not generate."""
         return []
 
 
-def weighed(model: GPT, batch: PairBatch) -> tuple[Tensor, Tensor | None]:
-    """The reward of every prefix of each conversation, (B, T); and log p of each answer under an implicit reward
-    model, (B,)."""
+def prefix_rewards(model: GPT, batch: PairBatch) -> tuple[Tensor, Tensor | None]:
+    """The reward of every prefix of each conversation, (B, T); and, of an implicit reward model, log p of each answer
+    in nats, (B,)."""
     if isinstance(model, ImplicitGPT):
-        return model.weigh(batch.ids_BT, batch.target_BT != IGNORE)
+        return model.rewards_and_log_probabilities(batch.ids_BT, batch.target_BT != IGNORE)
     assert isinstance(model, ScoredGPT)
     return model.scores(model.hidden(batch.ids_BT)), None
 
 
-def at_the_end(scores_BT: Tensor, batch: PairBatch) -> Tensor:
-    """The rewards of the chosen answers, then those of the rejected, read at their last tokens, (2P,)."""
+def last_rewards(scores_BT: Tensor, batch: PairBatch) -> Tensor:
+    """The rewards at the last tokens, (2P,): of the chosen answers, then of the rejected."""
     return scores_BT.gather(1, batch.last_B[:, None])[batch.row_2P, 0]
 
 
 def rewards(model: GPT, batch: PairBatch) -> Tensor:
-    """The same from the model."""
-    return at_the_end(weighed(model, batch)[0], batch)
+    """The model's rewards of whole answers, (2P,): of the chosen, then of the rejected."""
+    return last_rewards(prefix_rewards(model, batch)[0], batch)
 
 
 class RewardMethod(PairMethod[RewardRun]):
-    """What is particular to the reward model."""
+    """See the module's docstring."""
 
     def read(self, data: Path, columns: str) -> None:
-        """See Alignment. UserError also: the reference is no run of this shape."""
+        """See Alignment. UserError also: the reference has another shape or tokenizer."""
         super().read(data, columns)
         reference = self.record.settings.reward.reference
         self.reference = RunFolder(Path(reference)) if reference else self.base
@@ -140,43 +143,39 @@ class RewardMethod(PairMethod[RewardRun]):
             raise UserError("align.other_reference", reference=self.reference.path, base=self.base.path)
 
     def plan(self, settings: RewardRun) -> Generator[Event, None, tuple[RewardRun, dict[str, Any]]]:
-        """An implicit reward is trained as in DPO, at its rates; a token is rewarded for itself alone."""
+        """See Method. Defaults of an implicit reward model: DPO's learning rates, no centring."""
         if settings.reward.kind == "implicit":
             rates = PreferenceOptimizer().model_dump(include={"matrix_lr", "embedding_lr", "norm_lr"})
             below = {"optimizer": rates, "reward": {"centre": 0.0}}
             settings = RewardRun.parse(merge(below, settings.model_dump(exclude_unset=True)))
         return (yield from super().plan(settings))
 
-    def steps(self, settings: RewardRun) -> int:
-        """Updates that read every pair so many times."""
-        own, train = settings.reward, settings.train
-        return self.steps_for(own.epochs, own.held_out, train.batch, train.seed)
-
-    def make(self, settings: RewardRun, world: World) -> tuple[GPT, RewardObjective]:
-        """The base's weights, which think as much of anything, and the objective."""
-        seen, held_out = self.divided(settings.reward.held_out, settings.train.seed)
+    def network(self, settings: RewardRun, world: World) -> GPT:
+        """See Alignment. The initial reward is 0 (or, of an implicit model, 0 where the base is its reference)."""
         torch.manual_seed(settings.train.seed)
         own = settings.reward
         model = ImplicitGPT(self.shape, own.beta) if own.kind == "implicit" else ScoredGPT(self.shape)
-        model.load_state_dict(self.load().state_dict(), strict=False)
+        model.load_state_dict(self.load_base().state_dict(), strict=False)
         if isinstance(model, ImplicitGPT):
             model.reference.load_state_dict(load_weights(self.reference)[0].state_dict())
-        objective = RewardObjective(
-            pairs=taken(self.data.pairs, seen),
-            held_out=taken(self.data.pairs, quick(held_out)),
+        return parallelize(model, world)
+
+    def objective(self, settings: RewardRun, world: World, in_training: bool = True) -> RewardObjective:
+        """See Alignment."""
+        train, held_out = self.indices(settings)
+        return RewardObjective(
+            pairs=select(self.data.pairs, train),
+            held_out=select(self.data.pairs, subsample_indices(held_out) if in_training else held_out),
             settings=settings.reward,
             batch=settings.train.batch,
             seed=settings.train.seed,
             device=world.device,
             micro_batch=settings.train.micro_batch,
         )
-        return parallelize(model, world), objective
 
-    def measure(self, settings: RewardRun, which: str | int) -> dict[str, Any]:
-        """How often the held-out pair's better answer gets the higher reward, by kind."""
-        _, objective = self.make(settings, CPU)
-        _, held_out = self.divided(settings.reward.held_out, settings.train.seed)
-        return replace(objective, held_out=taken(self.data.pairs, held_out)).evaluate(load_model(self.run, which)[0])
+    def metrics(self, settings: RewardRun, which: str | int) -> dict[str, Any]:
+        """See Alignment; without samples and forgetting, since the model does not generate."""
+        return self.objective(settings, CPU, in_training=False).evaluate(load_model(self.run, which)[0])
 
 
 METHOD = RewardMethod

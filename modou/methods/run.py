@@ -1,4 +1,4 @@
-"""What `modou.load` gives to programs: a Session that can also be evaluated."""
+"""The object that `modou.load` returns: a Session that can also be evaluated."""
 
 from typing import Any
 
@@ -13,11 +13,10 @@ class Run(Session):
     """A trained run: generate, stream, chat, stream_chat and score (see Session), and evaluate."""
 
     def evaluate(self) -> dict[str, Any]:
-        """The figures of this checkpoint on what its run held out, as in the "evaluate" part of `modou evaluate --json`
-        (docs/machine-readable.md): for a pretrained run test, validation, baselines, novelty and so on.
+        """The metrics of this checkpoint on the run's held-out data, as in the "evaluate" part of `modou evaluate
+        --json` (docs/machine-readable.md): for a pretrained run test, validation, baselines, novelty and so on.
 
-        Minutes for a long book; nothing in the folder changes. ValueError: what the run was trained on is gone, or not
-        as it was.
+        Takes minutes for a long book; changes no file. ValueError: the training data is missing or was changed.
         """
         folder = RunFolder(self.path)
         record = Record[Any].read(folder)

@@ -1,12 +1,12 @@
-"""Supervised fine-tuning: predict each next token of the answers, given everything before it.
+"""Supervised fine-tuning (SFT) on conversations: cross-entropy of the answers' tokens.
 
 loss = - sum over the answers' tokens, their end marks included, of log p(token | conversation so far)
-       - unlikelihood * sum over the tokens that the answer has had before, but the one that comes, of log(1 - p)
+       - unlikelihood * sum over the earlier tokens of the answer other than the next one, of log(1 - p)
 """
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from modou.data.conversation import Encoded, Message, Template
-from modou.data.examples import Conversations, quick, read_conversations, split, taken
+from modou.data.examples import Conversations, read_conversations, select, split, subsample_indices
 from modou.data.packing import Packing, fill
 from modou.data.shards import IGNORE
 from modou.errors import UserError
-from modou.methods.base import CPU, SHOWN, Alignment, answers, drift
-from modou.model.gpt import GPT
+from modou.methods.base import SHOWN, Alignment, answers
+from modou.model.gpt import GPT, evaluation_mode
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
-from modou.runs.weights import load_model, load_weights, make_model
+from modou.runs.weights import load_weights, make_model
 from modou.settings.methods import SftRun
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
@@ -39,7 +39,8 @@ ROWS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """Rows of conversations; `count` targets carry loss. A position sees from its own `start` on."""
+    """Packed conversations; `count` targets have loss. A position attends from `start`, where its conversation
+    begins."""
 
     ids_BT: Tensor
     target_BT: Tensor
@@ -62,45 +63,43 @@ class Sft(StatelessObjective):
     unlikelihood: float = 0.0
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PackedBatch]:
-        """This process's rows of the step's batch, `micro_batch` at a time."""
+        """This process's rows of the step's batch, in micro-batches."""
         rows = self.conversations.rows(step, rank, world)
         share = -(-self.conversations.batch_rows // world)
         size = self.micro_batch or share
         return [packed_batch(rows[first : first + size], self.device) for first in range(0, share, size)]
 
     def loss(self, model: GPT, batch: PackedBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum over the answers' tokens; of it the share of repetition, unweighted."""
+        """The loss summed over the answers' tokens, in nats; and the unweighted unlikelihood term."""
         if not self.unlikelihood:
             return model.loss(batch.ids_BT, batch.target_BT, batch.start_BT), {}
         inside_BT = batch.target_BT != IGNORE
         logits_NV = model.logits(model.hidden(batch.ids_BT, start_BT=batch.start_BT)[inside_BT])
         log_NV = logits_NV.log_softmax(-1, dtype=torch.promote_types(logits_NV.dtype, torch.float32))
-        had_NT = batch.target_BT.where(inside_BT, 0)[inside_BT.nonzero()[:, 0]]
+        earlier_NT = batch.target_BT.where(inside_BT, 0)[inside_BT.nonzero()[:, 0]]
         repeats_NT = policy.repeats(batch.target_BT, batch.start_BT, IGNORE)[inside_BT]
-        repetition = policy.unlikelihood_loss(log_NV.gather(1, had_NT), repeats_NT)
+        repetition = policy.unlikelihood_loss(log_NV.gather(1, earlier_NT), repeats_NT)
         loss = -log_NV.gather(1, batch.target_BT[inside_BT][:, None]).sum()
         return loss + self.unlikelihood * repetition, {"repetition": repetition.detach()}
 
     @torch.inference_mode()
     def evaluate(self, model: GPT) -> dict[str, Any]:
-        """Nats a token of held-out answers."""
-        was_training = model.training
-        model.eval()
+        """Cross-entropy of the held-out answers, in nats per token."""
         nats, tokens = 0.0, 0
-        for first in range(0, len(self.held_out), ROWS_AT_ONCE):
-            batch = packed_batch([[c] for c in self.held_out[first : first + ROWS_AT_ONCE]], self.device)
-            nats += model.loss(batch.ids_BT, batch.target_BT, batch.start_BT).item()
-            tokens += batch.count
-        model.train(was_training)
+        with evaluation_mode(model):
+            for first in range(0, len(self.held_out), ROWS_AT_ONCE):
+                batch = packed_batch([[c] for c in self.held_out[first : first + ROWS_AT_ONCE]], self.device)
+                nats += model.loss(batch.ids_BT, batch.target_BT, batch.start_BT).item()
+                tokens += batch.count
         return {"validation": {"loss": nats / max(1, tokens)}}
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
-        """An answer to each question."""
+        """An answer to each of `prompts`."""
         return answers(model, self.template, self.prompts, self.sampling)
 
 
 def packed_batch(rows: Sequence[Sequence[Encoded]], device: torch.device) -> PackedBatch:
-    """Rows as tensors; none at all becomes one row without loss, since every process makes as many passes."""
+    """Rows as tensors; no rows become one without loss: every process must make the same number of passes."""
     whole = fill(rows if rows else [[]])
     ids, target, start = (
         torch.from_numpy(array).to(device) for array in (whole.ids_RT, whole.target_RT, whole.start_RT)
@@ -109,21 +108,21 @@ def packed_batch(rows: Sequence[Sequence[Encoded]], device: torch.device) -> Pac
 
 
 class SftMethod(Alignment[SftRun, Conversations]):
-    """What is particular to SFT. A tokenizer that was trained without the marks of a conversation gets them here."""
+    """See the module's docstring. A tokenizer without the control tokens of a conversation gets them here."""
 
     def read(self, data: Path, columns: str) -> None:
         """See Alignment."""
-        tokenizer, self.shape, self.added = marked(self.base)
+        tokenizer, self.shape, self.added = with_control_tokens(self.base)
         self.data = read_conversations(data, columns, Template(tokenizer), self.shape.context)
-        taught = {id for one in self.data.encoded for id, is_it in zip(one.ids, one.trained, strict=True) if is_it}
-        self.template = Template(tokenizer.knowing(taught))
+        trained = {id for one in self.data.encoded for id, is_it in zip(one.ids, one.trained, strict=True) if is_it}
+        self.template = Template(tokenizer.knowing(trained))
 
     def facts(self) -> dict[str, Any]:
-        """What the file holds, and the marks that the base's tokenizer was trained without."""
+        """Counts of the examples, and the control tokens added to the base's tokenizer."""
         return {**self.data.facts(), "marks_added": self.added}
 
     def plan(self, settings: SftRun) -> Generator[Event, None, tuple[SftRun, dict[str, Any]]]:
-        """Adapters are trained by AdamW: Muon is made for whole matrices."""
+        """See Method. Low-rank adapters are trained with AdamW: Muon orthogonalises whole matrices."""
         if settings.sft.lora_rank:
             if settings.is_set("optimizer", "name") and settings.optimizer.name == "muon":
                 raise UserError("align.adapters_want_adamw")
@@ -132,54 +131,44 @@ class SftMethod(Alignment[SftRun, Conversations]):
         return (yield from super().plan(settings))
 
     def steps(self, settings: SftRun) -> int:
-        """Updates that read every conversation so many times."""
+        """Steps for `sft.epochs` passes over the conversations."""
         return max(1, math.ceil(settings.sft.epochs * self._packed(settings).rows_per_epoch / settings.train.batch))
 
-    def make(self, settings: SftRun, world: World) -> tuple[GPT, Sft]:
-        """The base's weights, with adapters where they are asked for, and the objective."""
+    def network(self, settings: SftRun, world: World) -> GPT:
+        """See Alignment; with low-rank adapters if `sft.lora_rank` is set."""
         weights, _, _ = load_weights(self.base, extend=True)
         torch.manual_seed(settings.train.seed)
         model = make_model("sft", settings, self.shape)
         model.load_state_dict(weights.state_dict(), strict=not settings.sft.lora_rank)
-        held_out = self._held_out(settings)
-        objective = Sft(
+        precision = torch.bfloat16 if settings.train.precision == "bfloat16" else torch.float32
+        return parallelize(model, world, precision)
+
+    def objective(self, settings: SftRun, world: World, in_training: bool = True) -> Sft:
+        """See Alignment."""
+        _, held_out = self._split(settings)
+        return Sft(
             conversations=self._packed(settings),
-            held_out=taken(self.data.encoded, quick(held_out)),
-            prompts=[messages[:-1] for messages in taken(self.data.messages, held_out[:SHOWN])],
+            held_out=select(self.data.encoded, subsample_indices(held_out) if in_training else held_out),
+            prompts=[messages[:-1] for messages in select(self.data.messages, held_out[:SHOWN])],
             template=self.template,
             sampling=settings.sampling.changed(samples=1),
             device=world.device,
             micro_batch=settings.train.micro_batch,
             unlikelihood=settings.sft.unlikelihood,
         )
-        precision = torch.bfloat16 if settings.train.precision == "bfloat16" else torch.float32
-        return parallelize(model, world, precision), objective
-
-    def measure(self, settings: SftRun, which: str | int) -> dict[str, Any]:
-        """Loss on held-out answers before and after; bits per character on the base's own text before and after."""
-        _, objective = self.make(settings, CPU)
-        objective = replace(objective, held_out=taken(self.data.encoded, self._held_out(settings)))
-        before, after = load_model(self.base, extend=True)[0], load_model(self.run, which)[0]
-        return {
-            **objective.evaluate(after),
-            "base": objective.evaluate(before),
-            "samples": answers(after, self.template, objective.prompts, objective.sampling),
-            **drift(self.base, before, after, self.template.tokenizer),
-        }
 
     def _packed(self, settings: SftRun) -> Packing:
-        seen, _ = split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)
-        encoded = taken(self.data.encoded, seen)
+        encoded = select(self.data.encoded, self._split(settings)[0])
         return Packing(encoded, self.shape.context, settings.train.batch, settings.sft.packed, settings.train.seed)
 
-    def _held_out(self, settings: SftRun) -> list[int]:
-        return split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)[1]
+    def _split(self, settings: SftRun) -> tuple[list[int], list[int]]:
+        return split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)
 
 
-def marked(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list[str]]:
-    """A base's tokenizer and shape, with the marks of a conversation and a token for each; and those it lacked.
+def with_control_tokens(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list[str]]:
+    """A base's tokenizer and shape, both with the control tokens of a conversation; and which of these were added.
 
-    UserError: no tokenizer of ours, or not this model's.
+    UserError: no modou tokenizer, or not this model's.
     """
     tokenizer = Tokenizer.load(base.tokenizer, extend=True)
     shape = Record[Any].read(base).model

@@ -1,11 +1,10 @@
-"""The key-value cache: what attention already computed for earlier positions, so that a new token costs one step.
+"""The key-value cache of generation: keys and values of earlier positions.
 
 Shapes: L layers, 2 = keys and values, B rows, K key-value heads, C capacity, S head size, T positions.
 """
 
 from typing import Self
 
-import torch
 from torch import Tensor
 
 
@@ -23,16 +22,17 @@ class KVCache:
 
     @property
     def capacity(self) -> int:
-        """Positions that fit."""
+        """Maximum number of positions."""
         return self.filled_L2BKCS.shape[4]
 
     @property
     def batch(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return self.filled_L2BKCS.shape[2]
 
     def append(self, layer: int, key_BKTS: Tensor, value_BKTS: Tensor) -> tuple[Tensor, Tensor]:
-        """Stores T new positions of one layer; returns all keys and values so far. `advance` ends the step."""
+        """Stores T new positions of one layer; returns all keys and values so far. Call `advance` after the last
+        layer."""
         end = self.length + key_BKTS.shape[2]
         if end > self.capacity:
             raise ValueError(f"the cache holds {self.capacity} positions, not {end}")
@@ -42,24 +42,9 @@ class KVCache:
         return keys_BKCS[:, :, :end], values_BKCS[:, :, :end]
 
     def advance(self, positions: int) -> None:
-        """All layers have stored `positions` new ones."""
+        """Counts `positions` that all layers have stored."""
         self.length += positions
 
-    def truncate(self, length: int) -> None:
-        """Forgets all but the first `length` positions."""
-        if not 0 <= length <= self.length:
-            raise ValueError(f"cannot keep {length} of {self.length} positions")
-        self.length = length
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self.length = 0
-
     def select(self, rows: Tensor) -> "KVCache":
-        """A new cache of the named rows (an index tensor; rows may repeat), with the same fill."""
+        """A new cache with the rows of an index tensor (rows may repeat) and the same length."""
         return KVCache(self.filled_L2BKCS.index_select(2, rows), self.length)
-
-    def repeat(self, times: int) -> "KVCache":
-        """A new cache with each row `times` times in a run."""
-        rows = torch.arange(self.batch, device=self.filled_L2BKCS.device).repeat_interleave(times)
-        return self.select(rows)

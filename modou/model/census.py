@@ -1,7 +1,7 @@
-"""What a model of some shape costs, counted from its settings alone: parameters, work per token, bytes.
+"""Parameters, FLOPs and memory of a model, computed from its settings.
 
-Everything here is checked against real models in the tests: parameters exactly, work against torch's own
-operation counter, activations against what autograd keeps.
+The tests compare them with real models: parameters exactly, FLOPs with torch's counter, activations with what autograd
+saves.
 """
 
 from typing import TypedDict
@@ -10,7 +10,7 @@ from modou.model.loss import CHUNK
 from modou.settings.model import ModelSettings
 
 FLOAT32 = 4
-"""Bytes of a number."""
+"""Bytes."""
 
 
 class Memory(TypedDict):
@@ -19,34 +19,34 @@ class Memory(TypedDict):
     weights: int
     gradients: int
     adamw: int
-    """State of AdamW on everything: mean and mean square of each gradient."""
+    """State of AdamW on all parameters: mean and mean square of each gradient."""
     muon: int
-    """State of Muon on the block matrices (one momentum) and AdamW on the rest."""
+    """State of Muon on the block matrices (one momentum) and of AdamW on the rest."""
     loss: int
-    """The chunked cross-entropy: logits and their gradient for one chunk, gradient of the head."""
+    """Chunked cross-entropy: logits and their gradient for one chunk, gradient of the output matrix."""
     activations_per_token: int
-    """What autograd keeps from the forward to the backward pass, for each token of a batch."""
+    """Activations that autograd saves for the backward pass, for each token of a batch."""
 
 
 class Description(TypedDict):
-    """The census of one model."""
+    """Sizes of one model."""
 
     parameters: dict[str, int]
     """By group: embedding, positions, attention, feed_forward, norms, head (0 where tied)."""
     total: int
     """Sum of the groups."""
     multiplied: int
-    """Weights that each token is multiplied with: matrices of blocks and head, not the tables looked up."""
+    """Weights of the matrix products: block matrices and output matrix, without embeddings."""
     flops_per_token: int
-    """Floating-point operations to train on one token, 6 x multiplied + 12 x layers x width x context
-    (attention counted without the causal saving, as Chowdhery et al. 2022, appendix B, do)."""
+    """Training FLOPs per token, 6 x multiplied + 12 x layers x width x context (as Chowdhery et al. 2022, appendix B:
+    attention without the causal saving)."""
     cache_bytes_per_token: int
-    """Bytes that the key-value cache grows by with each token of a row (float32)."""
+    """Bytes of the key-value cache for each token of a row (float32)."""
     memory: Memory
 
 
 def describe(settings: ModelSettings) -> Description:
-    """Counts parameters, operations and bytes of the model that `settings` names, without building it."""
+    """The sizes of a model, without building it."""
     matrices, parameters = block_matrices(settings), groups(settings)
     total = sum(parameters.values())
     multiplied = matrices + settings.vocabulary * settings.width
@@ -70,19 +70,19 @@ def describe(settings: ModelSettings) -> Description:
 
 
 def qkv_width(settings: ModelSettings) -> int:
-    """Numbers in the queries, keys and values of one position."""
+    """Width of queries, keys and values together."""
     return (settings.heads + 2 * settings.key_value_heads) * settings.head_size
 
 
 def block_matrices(settings: ModelSettings) -> int:
-    """Weights of all matrices in the blocks."""
+    """Number of weights in all matrices of the blocks."""
     width, gates = settings.width, 2 if settings.style == "modern" else 1
     attention = width * (qkv_width(settings) + width)
     return settings.layers * (attention + (gates + 1) * width * settings.feed_forward)
 
 
 def groups(settings: ModelSettings) -> dict[str, int]:
-    """Parameters by group; biases belong to the group of their matrix, scales of QK-norm to the norms."""
+    """Parameters by group; biases count with their matrix, scales of QK-norm with the norms."""
     width, layers, hidden = settings.width, settings.layers, settings.feed_forward
     classic = settings.style == "classic"
     attention = width * (qkv_width(settings) + width)
@@ -106,15 +106,15 @@ def groups(settings: ModelSettings) -> dict[str, int]:
 
 
 def kept_activations(settings: ModelSettings) -> int:
-    """Numbers that autograd keeps of one token without dropout (attention weights are recomputed)."""
+    """Activations that autograd saves for one token without dropout (attention weights are recomputed)."""
     width, hidden = settings.width, settings.feed_forward
-    turned = (settings.heads + settings.key_value_heads) * settings.head_size
-    # both norms' inputs and outputs, queries | keys | values, the mix; then inside the feed-forward layer
+    rotated = (settings.heads + settings.key_value_heads) * settings.head_size
+    # inputs and outputs of both norms; queries | keys | values; attention output; hidden layer before and after GELU
     layer = 4 * width + qkv_width(settings) + width + 2 * hidden
     last_norm = 2 * width
-    if settings.position == "rope":  # queries and keys once more, turned
-        layer += turned
-    if settings.style == "modern":  # gate beside up, silu(gate); RMSNorm keeps its result before the scale too
-        layer += 2 * hidden + 2 * width + turned
+    if settings.position == "rope":  # rotated queries and keys
+        layer += rotated
+    if settings.style == "modern":  # gate, silu(gate); RMSNorm saves its result before the scale too
+        layer += 2 * hidden + 2 * width + rotated
         last_norm += width
     return settings.layers * layer + last_norm

@@ -1,4 +1,4 @@
-"""Where a model computes."""
+"""The choice of the device."""
 
 import os
 
@@ -10,9 +10,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that one of DEVICES means here; auto is a CUDA GPU where there is one, else the CPU.
+    """The device for one of DEVICES; auto: a CUDA GPU if there is one, else the CPU.
 
-    UserError: no such name, no such device on this machine.
+    UserError: unknown name, or no such device on this machine.
     """
     if name not in DEVICES:
         raise UserError("settings.not_a_choice", option="device", value=str(name)[:60], wanted=", ".join(DEVICES))

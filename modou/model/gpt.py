@@ -1,16 +1,17 @@
-"""The GPT: token ids in, a score for every possible next token out.
+"""The GPT: a decoder-only transformer from token ids to next-token logits.
 
     x = token embedding (+ position embedding)
     for each block:   x = x + attention(norm(x));   x = x + feed_forward(norm(x))
     logits = head(norm(x))
 
-Two switches, three valid layouts (settings.model): classic+learned is GPT-2 (Radford et al. 2019), classic+rope is
-GPT-NeoX with sequential residuals (Black et al. 2022), modern+rope is Qwen3 (Yang et al. 2025).
+Three architectures by settings.model: style classic with learned positions is GPT-2 (Radford et al. 2019), classic with
+RoPE is GPT-NeoX with sequential residuals (Black et al. 2022), modern with RoPE is Qwen3 (Yang et al. 2025).
 
 Shapes: B batch, T positions, D width, F feed-forward width, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -26,11 +27,10 @@ BYTE = 256
 
 
 def dropout(x: Tensor, share: float, training: bool) -> Tensor:
-    """x with about `share` of its values 0 and the others scaled up so that the expectation stays (Srivastava et al.
-    2014); x itself outside training. The random numbers are torch's current generator's.
+    """Dropout with probability `share` (Srivastava et al. 2014); x itself outside training. Uses torch's generator.
 
-    On a CPU torch draws one random number an activation, one after another: a seventh of a training step of a small
-    model. A byte each is enough: eight come from one draw, and the share is kept to 1/256.
+    On a CPU a random byte decides each activation, eight from one draw: torch's own dropout would take a seventh of a
+    training step of a small model. So the probability is exact to 1/256.
     """
     if not training or not share:
         return x
@@ -42,15 +42,26 @@ def dropout(x: Tensor, share: float, training: bool) -> Tensor:
     return x * kept.to(x.dtype).mul_(BYTE / (BYTE - threshold))
 
 
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Generator[None]:
+    """Without dropout inside; afterwards the model is in the mode it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
 def make_norm(settings: ModelSettings) -> nn.Module:
-    """LayerNorm (Ba et al. 2016), or RMSNorm (Zhang & Sennrich 2019): scale only, no mean, no bias."""
+    """LayerNorm (Ba et al. 2016) in style classic, RMSNorm (Zhang & Sennrich 2019) in style modern."""
     if settings.style == "classic":
         return nn.LayerNorm(settings.width, eps=1e-5)
     return nn.RMSNorm(settings.width, eps=1e-6)
 
 
 class FeedForward(nn.Module):
-    """Two products with a bend between: GELU (tanh form), or SwiGLU (Shazeer 2020) where one half gates the other."""
+    """The feed-forward layer, with GELU (tanh approximation) or SwiGLU (Shazeer 2020)."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -60,7 +71,7 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(settings.feed_forward, settings.width, bias=bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """(B, T, D) to (B, T, D), each position by itself."""
+        """(B, T, D) to (B, T, D)."""
         if self.gated:
             gate_BTF, up_BTF = self.up(x_BTD).chunk(2, dim=-1)
             return self.down(F.silu(gate_BTF) * up_BTF)
@@ -68,7 +79,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer: look around, then think, each added to the residual stream."""
+    """One layer: attention, then feed-forward, each with pre-norm and a residual connection."""
 
     def __init__(self, settings: ModelSettings, layer: int) -> None:
         super().__init__()
@@ -90,7 +101,7 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """A decoder-only transformer of the shape that `settings` names, freshly initialised from torch's generator."""
+    """See the module's docstring. New weights are drawn from torch's generator, see `initialise`."""
 
     rotary_2CS: Tensor
 
@@ -100,29 +111,29 @@ class GPT(nn.Module):
         self.embedding = nn.Embedding(settings.vocabulary, settings.width)
         if settings.position == "learned":
             self.positions = nn.Embedding(settings.context, settings.width)
-        else:  # computed, never stored
+        else:  # not in the state dict
             self.register_buffer("rotary_2CS", self._rotary(settings.context), persistent=False)
         self.blocks = nn.ModuleList(Block(settings, layer) for layer in range(settings.layers))
         self.norm = make_norm(settings)
         if not settings.tied:
             self.head = nn.Linear(settings.width, settings.vocabulary, bias=False)
         initialise(self)
-        self.training_hidden = self.hidden  # a compiled twin may stand here: only training calls it
+        self.training_hidden = self.hidden  # may be replaced by a compiled version; only training calls it
 
     @property
     def head_VD(self) -> Tensor:
-        """The output matrix: a row for each token (the embedding table itself where tied)."""
+        """The output matrix: a row for each token (the embedding matrix if tied)."""
         return self.embedding.weight if self.settings.tied else self.head.weight
 
     def forward(self, ids_BT: Tensor, cache: KVCache | None = None) -> Tensor:
-        """Scores of the next token at every position, (B, T, V). With a cache, ids are the new tokens only."""
+        """Next-token logits at every position, (B, T, V). With a cache, ids are the new tokens only."""
         return self.logits(self.hidden(ids_BT, cache))
 
     def hidden(self, ids_BT: Tensor, cache: KVCache | None = None, start_BT: Tensor | None = None) -> Tensor:
-        """The residual stream after the last norm, (B, T, D). ValueError past a learned table's end.
+        """Hidden states after the last norm, (B, T, D). ValueError: more positions than learned embeddings.
 
-        start_BT (without a cache): for rows of several documents, the position at which each one's document begins. A
-        document is then read as if it stood alone.
+        start_BT (without a cache): for rows of several documents, the first position of each position's document.
+        Attention and positions are then those of each document alone.
         """
         start = cache.length if cache is not None else 0
         end = start + ids_BT.shape[1]
@@ -133,7 +144,7 @@ class GPT(nn.Module):
                 raise ValueError(f"learned positions end at {self.settings.context}, not {end}")
             x_BTD = x_BTD + self._learned_positions(start, end, start_BT)
         else:
-            if end > self.rotary_2CS.shape[1]:  # longer than trained: the angles go on
+            if end > self.rotary_2CS.shape[1]:  # longer than the training context
                 self.rotary_2CS = self._rotary(end).to(self.rotary_2CS.device)
             rotary_2TS = self.rotary_2CS[:, start:end]
         x_BTD = dropout(x_BTD, self.settings.dropout, self.training)
@@ -145,23 +156,20 @@ class GPT(nn.Module):
         return self.norm(x_BTD)
 
     def logits(self, x_BTD: Tensor) -> Tensor:
-        """Scores (B, T, V) from hidden states."""
+        """Logits (B, T, V) from hidden states."""
         return F.linear(x_BTD, self.head_VD)
 
     def loss(self, ids_BT: Tensor, target_BT: Tensor, start_BT: Tensor | None = None) -> Tensor:
-        """Sum of -log p(target) in nats over all positions whose target is not -100; the way training calls it.
-
-        start_BT: see `hidden`.
-        """
+        """Cross-entropy in nats, summed over the positions whose target is not -100. start_BT: see `hidden`."""
         return next_token_loss(self.training_hidden(ids_BT, None, start_BT), self.head_VD, target_BT)
 
     def fresh_copy(self) -> "GPT":
-        """A model of the same kind and shape, its weights as new."""
+        """A model of the same class and shape, newly initialised."""
         return GPT(self.settings)
 
     def matrices_in(self, name: str) -> tuple[int, list[int]]:
-        """How the block parameter `name` splits into matrices that act by themselves: (dimension, sizes). Each head has
-        its own queries, keys, values and output; gate and up share one call only."""
+        """How the block parameter `name` splits into separate matrices, as (dimension, sizes): those of each head, and
+        gate and up."""
         shape = self.settings
         if name.endswith("qkv.weight"):
             return 0, [shape.head_size] * (shape.heads + 2 * shape.key_value_heads)
@@ -178,8 +186,8 @@ class GPT(nn.Module):
         return KVCache.empty(shape.layers, batch, shape.key_value_heads, length, shape.head_size, like)
 
     def _learned_positions(self, start: int, end: int, start_BT: Tensor | None) -> Tensor:
-        """Of positions start to end, (T, D); in rows of several documents counted from each one's beginning, (B, T, D).
-        (Rotary positions need no counting: only distances matter.)"""
+        """Embeddings of positions start to end, (T, D); with start_BT counted within documents, (B, T, D). (Rotary
+        embeddings depend on distances only.)"""
         if start_BT is None:
             return self.positions.weight[start:end]
         return F.embedding(torch.arange(start, end, device=start_BT.device) - start_BT, self.positions.weight)
@@ -190,7 +198,7 @@ class GPT(nn.Module):
 
 @torch.no_grad()
 def initialise(model: GPT) -> None:
-    """All initial values, drawn from torch's current generator in the order of `named_parameters`.
+    """Initialises all parameters from torch's generator, in the order of `named_parameters`.
 
     | tensor                              | value                                                              |
     |-------------------------------------|--------------------------------------------------------------------|
@@ -220,11 +228,12 @@ def initialise(model: GPT) -> None:
 
 @torch.no_grad()
 def with_added_tokens(model: GPT, spelled: Sequence[Sequence[int]]) -> GPT:
-    """A plain model on the CPU with a token more for each of `spelled`: the ids that spell the new token in words.
+    """A plain GPT on the CPU with one more token for each of `spelled`, the ids of the new token's name; with no token
+    to add, the model itself.
 
-    A new row, of the embedding and of an untied head, is the mean of those ids' rows. Nothing is random, yet the rows
-    differ, as adapters need, which leave the tables as they are; and nowhere is a new token likelier than the likeliest
-    of those. The scores of the old tokens stay. Nothing to add: the model itself.
+    A new row, of the embedding and of an untied head, is the mean of the rows of those ids: deterministic, yet
+    different for each token, which low-rank adapters need, since they do not train these matrices. The old tokens'
+    logits do not change, and no new token's logit exceeds the largest of its ids'.
     """
     if not spelled:
         return model

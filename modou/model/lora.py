@@ -1,6 +1,6 @@
-"""Low-rank adapters: train a few per cent of the numbers beside frozen matrices (LoRA: Hu et al. 2022).
+"""Low-rank adapters beside frozen matrices (LoRA: Hu et al. 2022).
 
-    y = W x + (alpha / rank) B A x        A: rank x in, drawn small;  B: out x rank, zero, so that training begins at W
+    y = W x + (alpha / rank) B A x        A: rank x in, random;  B: out x rank, initially 0
 
 Shapes: I width in, O width out, R rank.
 """
@@ -16,7 +16,7 @@ from modou.settings.model import ModelSettings
 
 
 class Adapters(NamedTuple):
-    """Shape of the adapters of a model."""
+    """Settings of the adapters of a model."""
 
     rank: int
     alpha: float
@@ -24,7 +24,7 @@ class Adapters(NamedTuple):
 
 
 class LoRALinear(nn.Linear):
-    """A linear layer whose own weight is frozen, with an adapter beside it. `weight` and `bias` keep their names."""
+    """A linear layer with an adapter. It takes over the parameters of `base`, under the same names."""
 
     def __init__(self, base: nn.Linear, adapters: Adapters) -> None:
         has_bias = base.bias is not None  # pyright: ignore[reportUnnecessaryComparison]
@@ -42,7 +42,7 @@ class LoRALinear(nn.Linear):
 
 
 class AdaptedGPT(GPT):
-    """A GPT whose own weights are frozen, with an adapter beside every linear layer of its blocks."""
+    """A GPT whose own weights are frozen, with an adapter on every linear layer of its blocks."""
 
     def __init__(self, settings: ModelSettings, adapters: Adapters) -> None:
         super().__init__(settings)
@@ -54,12 +54,12 @@ class AdaptedGPT(GPT):
                     setattr(module, name, LoRALinear(child, adapters))
 
     def fresh_copy(self) -> GPT:
-        """A model of the same kind."""
+        """See GPT."""
         return AdaptedGPT(self.settings, self.adapters)
 
     @torch.no_grad()
     def merged(self) -> GPT:
-        """A plain model that computes the same (to rounding), on the CPU."""
+        """A plain GPT with the adapters added to the weights, on the CPU."""
         weights = {name: tensor for name, tensor in self.state_dict().items() if "lora_" not in name}
         for name, module in self.blocks.named_modules():
             if isinstance(module, LoRALinear):

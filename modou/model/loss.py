@@ -1,9 +1,8 @@
-"""Cross-entropy of the next token without ever holding all logits.
+"""Chunked next-token cross-entropy, and log-probabilities of tokens.
 
-The logits of a batch are its largest tensor by far (2,048 positions x 8,000 tokens x 4 bytes = 65 MB, several
-times over). Here they live one chunk of positions at a time: forward computes each chunk's loss *and* its
-gradient, (softmax - one-hot), and lets the chunk go. As fast as the plain form or faster, at a fraction of its
-memory.
+The logits of a batch are its largest tensor (2,048 positions x 8,000 tokens x 4 bytes = 65 MB, several times over).
+They are computed for one chunk of positions at a time: the forward pass computes loss *and* gradient, (softmax -
+one-hot), of a chunk and discards its logits. It is as fast as the plain form or faster, with a fraction of its memory.
 
 Shapes: N positions, C positions of a chunk, D width, V vocabulary.
 """
@@ -17,14 +16,14 @@ from torch import Tensor
 from modou.data.shards import IGNORE
 
 CHUNK = 512
-"""Positions a chunk."""
+"""Positions per chunk."""
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_ND: Tensor, head_VD: Tensor, target_N: Tensor) -> Tensor:
         head_VD = head_VD.to(x_ND.dtype)
-        wide = torch.promote_types(x_ND.dtype, torch.float32)  # sums of half types are taken in float32
+        wide = torch.promote_types(x_ND.dtype, torch.float32)  # 16-bit types are summed in float32
         total = x_ND.new_zeros((), dtype=wide)
         grad_x_ND = torch.empty_like(x_ND)
         grad_head_VD = torch.zeros_like(head_VD, dtype=wide)
@@ -32,10 +31,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             x_CD, target_C = x_ND[start : start + CHUNK], target_N[start : start + CHUNK]
             kept_C1 = (target_C != IGNORE).unsqueeze(1)
             index_C1 = target_C.unsqueeze(1).where(kept_C1, 0)
-            log_CV = F.linear(x_CD, head_VD).log_softmax(1, dtype=wide)  # one pass: a third of logsumexp's time
+            log_CV = F.linear(x_CD, head_VD).log_softmax(1, dtype=wide)  # a third of logsumexp's time
             total -= (log_CV.gather(1, index_C1) * kept_C1).sum()
             grad_CV = log_CV.exp_().scatter_add_(1, index_C1, log_CV.new_full(index_C1.shape, -1.0)).to(x_ND.dtype)
-            # What carries no loss is taken out of the products' narrow side, not of the wide C x V.
+            # Positions without loss are masked in the narrow factor of the products, not in the wide C x V.
             torch.mm(grad_CV, head_VD, out=grad_x_ND[start : start + CHUNK]).mul_(kept_C1)
             _add_product(grad_head_VD, grad_CV.T, x_CD * kept_C1)
         ctx.save_for_backward(grad_x_ND, grad_head_VD)
@@ -48,7 +47,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def _add_product(sum_VD: Tensor, left_VC: Tensor, right_CD: Tensor) -> None:
-    """sum += left right, inside the product where the types allow it."""
+    """sum += left right, fused if the dtypes allow it."""
     if sum_VD.dtype == left_VC.dtype:
         sum_VD.addmm_(left_VC, right_CD)
     else:
@@ -56,18 +55,16 @@ def _add_product(sum_VD: Tensor, left_VC: Tensor, right_CD: Tensor) -> None:
 
 
 def next_token_loss(x_BTD: Tensor, head_VD: Tensor, target_BT: Tensor) -> Tensor:
-    """Sum over all positions of -log p(target) in nats; targets of -100 are left out.
-
-    A scalar, float32, or float64 where x is.
-    """
+    """Cross-entropy in nats from hidden states, summed over the positions whose target is not -100; a scalar in float32
+    (float64 if x is)."""
     loss: Tensor = _ChunkedCrossEntropy.apply(x_BTD.flatten(0, -2), head_VD, target_BT.flatten())
     return loss
 
 
 def token_log_probabilities(logits_BTV: Tensor, target_BT: Tensor, temperature: float = 1.0) -> Tensor:
-    """log softmax(logits / temperature)[target] in nats at each position, (B, T), float32 (float64 where logits are).
+    """log softmax(logits / temperature)[target] in nats at each position, (B, T), float32 (float64 if logits are).
 
-    `temperature` is the one that the tokens were drawn with: what is scored must be what was sampled from.
+    temperature: the one that the tokens were sampled with.
     """
     logits_BTV = logits_BTV.to(torch.promote_types(logits_BTV.dtype, torch.float32))
     if temperature != 1:

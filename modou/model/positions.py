@@ -1,10 +1,8 @@
-"""Rotary positions (RoPE; Su et al. 2021): turn each query and key by an angle that grows with its position.
+"""Rotary position embedding (RoPE; Su et al. 2021), and the initial values of learned position embeddings.
 
-The score of a query and a key then depends on their distance only. Half-split layout (as GPT-NeoX and Qwen3):
-component i of the first half and component i of the second half form the plane that turns at frequency i.
-
-And what a learned table of positions begins as: the same angles' sines and cosines (Vaswani et al. 2017), so that a
-distance can be read from the start.
+RoPE rotates queries and keys by angles proportional to the position, so that attention scores depend on distances only.
+Half-split layout (as GPT-NeoX and Qwen3): components i of the first and of the second half form the plane with
+frequency i. Learned embeddings are initialised with sines and cosines (Vaswani et al. 2017).
 
 Shapes: B batch, H heads, T positions, S head size, R = S / 2 planes.
 """
@@ -23,20 +21,20 @@ def rotary_angles(length: int, head_size: int, base: float) -> Tensor:
 
 
 def rotary_table(length: int, head_size: int, base: float = ROPE_BASE) -> Tensor:
-    """Cosines and sines of all angles, (2, T, S) float32, each half-split plane written twice."""
+    """Cosines and sines of all angles, (2, T, S) float32, the same in both halves of S."""
     angle_TS = rotary_angles(length, head_size, base).repeat(1, 2)
     return torch.stack([angle_TS.cos(), angle_TS.sin()]).float()
 
 
 def sinusoid_table(length: int, width: int, base: float = 1000.0) -> Tensor:
-    """Sines, then cosines, of all angles, (T, D) float32 with mean square 1."""
+    """Sinusoidal position embeddings, sines then cosines, (T, D) float32 with mean square 1."""
     angle_TR = rotary_angles(length, width, base)
     return torch.cat([angle_TR.sin(), angle_TR.cos()], dim=1).float() * 2**0.5
 
 
 def rotate(x_BHTS: Tensor, table_2TS: Tensor) -> Tensor:
-    """x turned to its positions. `table_2TS` holds the rows of rotary_table for the T positions of x."""
+    """x rotated according to its positions. table_2TS: the rows of `rotary_table` for these T positions."""
     cos_TS, sin_TS = table_2TS.to(x_BHTS.dtype).unbind(0)
     first, second = x_BHTS.chunk(2, dim=-1)
-    turned_BHTS = torch.cat((-second, first), dim=-1)
-    return x_BHTS * cos_TS + turned_BHTS * sin_TS
+    rotated_BHTS = torch.cat((-second, first), dim=-1)
+    return x_BHTS * cos_TS + rotated_BHTS * sin_TS

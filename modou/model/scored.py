@@ -1,6 +1,4 @@
-"""GPTs with a score: a number at every position (a reward model, PPO's value), or an implicit reward.
-
-The number is a linear function of the last hidden state, after the final norm, as the logits are.
+"""GPTs that output a scalar at every position: a reward model or PPO's value function; and implicit reward models.
 
 Shapes: B rows, T positions, D width.
 """
@@ -15,7 +13,7 @@ from modou.settings.model import ModelSettings
 
 
 class ScoredGPT(GPT):
-    """See the file's top. A new one scores everything 0."""
+    """A GPT with a score: a linear function of the final hidden state, initially 0."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -24,20 +22,21 @@ class ScoredGPT(GPT):
         nn.init.zeros_(self.score.bias)
 
     def fresh_copy(self) -> GPT:
-        """A model of the same kind."""
+        """See GPT."""
         return ScoredGPT(self.settings)
 
     def scores(self, x_BTD: Tensor) -> Tensor:
-        """One number a position from hidden states, (B, T), in float32: neighbours must stay apart."""
+        """The scores from hidden states, (B, T), in float32 even under autocast: bfloat16 is too coarse for
+        differences."""
         with torch.autocast(x_BTD.device.type, enabled=False):
             return self.score(x_BTD.to(self.score.weight.dtype)).squeeze(-1)
 
-    def read(self, ids_BT: Tensor, written_BT: Tensor) -> Tensor:
-        """The score of every beginning, (B, T). `written_BT` is 1 where the next token is the answer's."""
+    def prefix_rewards(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """The score of every prefix, (B, T). mask_BT (unused): 1 where the next token belongs to the answer."""
         return self.scores(self.hidden(ids_BT))
 
     def unscored(self) -> GPT:
-        """The GPT in it, on the CPU."""
+        """The plain GPT, without the score, on the CPU."""
         with torch.random.fork_rng(devices=[]):
             plain = GPT(self.settings)
         plain.load_state_dict({n: t for n, t in self.state_dict().items() if not n.startswith("score.")})
@@ -45,11 +44,11 @@ class ScoredGPT(GPT):
 
 
 class ImplicitGPT(GPT):
-    """A reward model by its predictions (implicit reward: Rafailov et al. 2023, Yuan et al. 2024): each token of an
-    answer adds beta log(p / p_reference), p_reference being that of a frozen GPT.
+    """An implicit reward model (Rafailov et al. 2023, Yuan et al. 2024): the reward is the sum over the answer's tokens
+    of beta log(p / p_reference), p_reference being that of a frozen GPT.
 
-    What a scalar reward would have to learn anew, a language model already predicts: which characters rhyme with those
-    before, say. Training need only make such predictions count for more, or less, than in the reference.
+    It starts from what the language model already predicts, such as rhymes, which a scalar head would have to learn
+    anew.
     """
 
     def __init__(self, settings: ModelSettings, beta: float) -> None:
@@ -58,25 +57,25 @@ class ImplicitGPT(GPT):
         self.reference = GPT(settings.changed(dropout=0.0)).requires_grad_(False)
 
     def fresh_copy(self) -> GPT:
-        """A model of the same kind."""
+        """See GPT."""
         return ImplicitGPT(self.settings, self.beta)
 
-    def read(self, ids_BT: Tensor, written_BT: Tensor) -> Tensor:
-        """The reward of every prefix, (B, T). `written_BT` is 1 where the next token is the answer's."""
-        return self.weigh(ids_BT, written_BT)[0]
+    def prefix_rewards(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """The reward of every prefix, (B, T). mask_BT: 1 where the next token belongs to the answer."""
+        return self.rewards_and_log_probabilities(ids_BT, mask_BT)[0]
 
-    def weigh(self, ids_BT: Tensor, written_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """The same; and log p of each answer, (B,)."""
+    def rewards_and_log_probabilities(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """The reward of every prefix, (B, T), and log p of each answer in nats, (B,)."""
         next_BT = ids_BT.roll(-1, 1)
-        log_BT, _ = score_hidden(self, self.hidden(ids_BT), next_BT, written_BT)
-        added_BT = self.beta * (log_BT - self.expected(ids_BT, next_BT, written_BT))
+        log_BT, _ = score_hidden(self, self.hidden(ids_BT), next_BT, mask_BT)
+        added_BT = self.beta * (log_BT - self.reference_log_probabilities(ids_BT, next_BT, mask_BT))
         return F.pad(added_BT[:, :-1], (1, 0)).cumsum(1), log_BT.sum(1)
 
     @torch.no_grad()
-    def expected(self, ids_BT: Tensor, next_BT: Tensor, written_BT: Tensor) -> Tensor:
-        """Log-probabilities of the answer's tokens under the reference, (B, T)."""
-        return score_hidden(self.reference, self.reference.hidden(ids_BT), next_BT, written_BT)[0]
+    def reference_log_probabilities(self, ids_BT: Tensor, next_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """log p of the answer's tokens under the reference, (B, T)."""
+        return score_hidden(self.reference, self.reference.hidden(ids_BT), next_BT, mask_BT)[0]
 
 
 RewardModel = ScoredGPT | ImplicitGPT
-"""What a reward model may be."""
+"""The classes of reward models."""

@@ -1,4 +1,4 @@
-"""Log-probabilities of some of the tokens: the head, a third of a small model's work, is applied to those alone.
+"""Log-probabilities of selected tokens. The output matrix, a third of a small model's work, is applied to them alone.
 
 Shapes: B rows, T positions, N positions where the mask is 1, D width, V vocabulary.
 """
@@ -10,14 +10,14 @@ from modou.model.gpt import GPT
 from modou.model.loss import token_log_probabilities
 
 POSITIONS_AT_ONCE = 2048
-"""Positions scored in one pass, which bounds the memory of their logits."""
+"""Positions per forward pass, which bounds the memory of the logits."""
 
 
 def score_hidden(
     model: GPT, x_BTD: Tensor, target_BT: Tensor, mask_BT: Tensor, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """log p(target) at `temperature` from hidden states, (B, T), 0 outside the mask; and the logits inside it, (N, V),
-    row by row."""
+    """From hidden states, log p(target) in nats at `temperature`, (B, T), 0 outside the mask; and the logits inside the
+    mask, (N, V), row by row."""
     inside_BT = mask_BT.bool()
     logits_NV = model.logits(x_BTD[inside_BT])
     log_N = token_log_probabilities(logits_NV, target_BT[inside_BT], temperature)
@@ -25,20 +25,20 @@ def score_hidden(
 
 
 def divergences(from_NV: Tensor, to_NV: Tensor) -> Tensor:
-    """KL(softmax(from) || softmax(to)) in nats at each of N positions, (N,) float32 (float64 where logits are)."""
+    """KL(softmax(from) || softmax(to)) in nats at each of N positions, (N,) float32 (float64 if logits are)."""
     wide = torch.promote_types(to_NV.dtype, torch.float32)
     log_from_NV, log_to_NV = from_NV.log_softmax(-1, dtype=wide), to_NV.log_softmax(-1, dtype=wide)
     return (log_from_NV.exp() * (log_from_NV - log_to_NV)).sum(-1)
 
 
 def ends(mask_BT: Tensor) -> Tensor:
-    """How many positions of each row go to the last 1 of its mask, (B,)."""
+    """The number of positions up to the last 1 of each row's mask, (B,)."""
     return (mask_BT.bool() * torch.arange(1, mask_BT.shape[1] + 1, device=mask_BT.device)).amax(1)
 
 
 @torch.no_grad()
 def score_tokens(model: GPT, ids_BT: Tensor, target_BT: Tensor, mask_BT: Tensor, temperature: float = 1.0) -> Tensor:
-    """The same from ids, (B, T) on the CPU, a few rows of like length at a time."""
+    """log p(target) as `score_hidden`, from ids, (B, T) on the CPU; computed a few rows of similar length at a time."""
     device = model.embedding.weight.device
     ends_B, log_BT = ends(mask_BT), torch.zeros(mask_BT.shape)
     for rows in ends_B.argsort().split(max(1, POSITIONS_AT_ONCE // ids_BT.shape[1])):

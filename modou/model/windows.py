@@ -1,7 +1,7 @@
-"""The log-probability of every token of a text of any length, through overlapping windows.
+"""Log-probabilities of the tokens of a text of any length, with a sliding window.
 
-Windows are as long as the context and start half a context apart; a window scores only its second half (the first
-window all of it). So each token is scored once, with at least half a context before it where the text has as much.
+Windows have the length of the context and a stride of half of it; all but the first score only their second half. So
+each token is scored once, given at least half a context of earlier tokens if the text has them.
 
 Shapes: N windows, T positions.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scoring import POSITIONS_AT_ONCE, score_tokens
 
 
@@ -26,22 +26,18 @@ class _Window:
 
 
 def score_texts(model: GPT, texts: Sequence[Sequence[int]], context: int | None = None) -> list[NDArray[np.float64]]:
-    """For each text, given as token ids, log p (in nats) of each id after the first, given those before it.
+    """For each text (token ids), log p in nats of each id after the first.
 
-    context: the windows' length in tokens (None: the training context). The model is left in the mode it came in.
+    context: the window's length in tokens; None: the training context.
     """
     length = context or model.settings.context
     ids = [torch.as_tensor(text, dtype=torch.long) for text in texts]
     log = [np.zeros(len(text) - 1) for text in ids]
     windows = [window for index, text in enumerate(ids) for window in _windows(index, len(text) - 1, length)]
     rows = max(1, POSITIONS_AT_ONCE // length)
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluation_mode(model):
         for first in range(0, len(windows), rows):
             _score(model, windows[first : first + rows], ids, log)
-    finally:
-        model.train(was_training)
     return log
 
 
@@ -61,7 +57,7 @@ def _windows(text: int, targets: int, context: int) -> list[_Window]:
 def _score(
     model: GPT, windows: Sequence[_Window], ids: Sequence[torch.Tensor], log: Sequence[NDArray[np.float64]]
 ) -> None:
-    width = max(w.end - w.start for w in windows)  # a short text fills no window
+    width = max(w.end - w.start for w in windows)
     inputs_NT = torch.zeros(len(windows), width, dtype=torch.long)
     targets_NT, scored_NT = torch.zeros_like(inputs_NT), torch.zeros_like(inputs_NT)
     for row, w in enumerate(windows):

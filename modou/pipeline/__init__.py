@@ -1,5 +1,4 @@
-"""In: a book and settings. Out: a finished run folder, told as a stream of events; plans; a diagnosis of the machine.
+"""The commands as functions that yield events: training runs, evaluation, reports, comparisons, diagnosis.
 
-Each stage is a function of its own; `run` is all of them in order, and takes up where it was stopped.
-Never: prints.
+`runner.run` executes the stages of a run in order and resumes an interrupted one. Nothing here prints.
 """

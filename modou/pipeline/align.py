@@ -1,8 +1,7 @@
-"""`modou align TASK`: from a task's data to models that can be compared, in one command.
+"""`modou align TASK`: data, pretraining, SFT, preference learning, RL and comparison of a task in one command.
 
-The recipe of the task (modou.tasks.base) names the stages and what each begins from. Every stage is a run folder (or a
-file) of its own below one folder, made by the same functions as the single commands. The same command goes on where it
-stopped.
+The task's recipe (modou.tasks.base) lists the stages and the run each starts from. Every stage writes its own run
+folder or file below one folder, with the same functions as the single commands. Repeating the command resumes it.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from modou.pipeline.compare import compare
 from modou.pipeline.pairs import write_pairs
 from modou.pipeline.runner import Request, run
 from modou.pipeline.task import write_task
+from modou.report.compared import COMPARE_JSON
 from modou.runs.record import book_source, examples_source, judge_source, run_source
 from modou.settings.base import merge
 from modou.settings.methods import METHODS
@@ -34,7 +34,7 @@ Start = Callable[[], Iterator[Event]]
 
 @dataclass(frozen=True)
 class Part:
-    """A stage, ready to start. `made`: the file that shows that it is done; None: it knows by itself."""
+    """A stage, ready to start. `made`: the file whose existence means "done"; None: `start` skips finished work."""
 
     name: str
     start: Start
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class TaskStages:
-    """The stages of a task below one folder."""
+    """The stages of a task below one folder; `minutes`: training time of all stages together."""
 
     task: Task
     folder: Path
@@ -52,11 +52,10 @@ class TaskStages:
 
     @property
     def recipe(self) -> Recipe:
-        """The task's."""
         return self.task.recipe
 
     def settings(self, name: str, root: type[T]) -> T:
-        """A stage's settings, its minutes scaled."""
+        """A stage's settings, its minutes scaled so that all stages add up to `minutes`."""
         tables = part_settings(self.task, name)
         minutes = tables.get("train", {}).get("minutes")
         if minutes:
@@ -66,28 +65,28 @@ class TaskStages:
         return root.parse(tables)
 
     def parts(self, methods: tuple[str, ...]) -> list[Part]:
-        """Those that cannot be left out, and the methods, in the recipe's order."""
+        """The mandatory stages and those of the chosen methods, in the recipe's order."""
         chosen = [stage for stage in self.recipe.stages if not stage.optional or stage.name in methods]
         return [Part(stage.name, self._start(stage, methods), self._made(stage, methods)) for stage in chosen]
 
     def _start(self, stage: Stage, methods: tuple[str, ...]) -> Start:
-        """What makes a stage, with everything it is told."""
+        """The function that runs a stage, its arguments bound."""
         match stage.kind:
             case "task":
                 return partial(write_task, self.task.name, self._data())
             case "pairs":
-                begun = self.folder / stage.after, self._data(stage.data)
-                return partial(write_pairs, *begun, self._data(PAIRS), "", self._sampling(stage))
+                run, data = self.folder / stage.after, self._data(stage.data)
+                return partial(write_pairs, run, data, self._data(PAIRS), "", self._sampling(stage))
             case "compare":
                 runs = [self.folder / name for name in self._compared(stage, methods)]
                 judges = list(dict.fromkeys(self._judge(one) for one in self.recipe.stages if one.judge))
-                asked = (self.recipe.questions, self._sampling(stage), self.folder)
-                return partial(compare, runs, self._data(stage.data), judges, "", *asked)
+                options = (self.recipe.questions, self._sampling(stage), self.folder)
+                return partial(compare, runs, self._data(stage.data), judges, "", *options)
             case method:
                 return partial(self._train, stage, self.settings(stage.name, METHODS[method].settings))
 
     def _train(self, stage: Stage, settings: Trained) -> Iterator[Event]:
-        """A run of a method of training. What it reads may be made by the stages before: it is looked at only now."""
+        """Runs a training method. Its inputs are hashed only now, when the stages that write them are done."""
         sources = {
             "book": lambda: book_source(stage.corpus or str(self._data(stage.data))),
             "base": lambda: run_source(self.folder / stage.after),
@@ -103,8 +102,8 @@ class TaskStages:
                 return self._data(stage.data)
             case "pairs":
                 return self._data(PAIRS)
-            case "compare":  # a method that was added later is compared with the others, which are asked again
-                made, names = self.folder / "compare.json", set(self._compared(stage, methods))
+            case "compare":  # repeated when a method was added since
+                made, names = self.folder / COMPARE_JSON, set(self._compared(stage, methods))
                 return made if made.exists() and names <= set(storage.read_json(made)["runs"]) else None
             case _:
                 return None
@@ -113,21 +112,21 @@ class TaskStages:
         return self.folder / "data" / file
 
     def _judge(self, stage: Stage) -> str:
-        """A reward model's folder, or the name of a task."""
+        """A reward model's folder, or the name of a task whose rules are the judge."""
         is_stage = any(stage.judge == other.name for other in self.recipe.stages if other.kind == "reward")
         return str(self.folder / stage.judge) if is_stage else stage.judge
 
     def _sampling(self, stage: Stage) -> SamplingSettings:
-        """As the run that a stage begins from believes, nothing cut off."""
+        """Temperature 1 and no truncation: the distribution of the run that a stage starts from itself."""
         usual = SamplingSettings.parse(part_settings(self.task, stage.after).get("sampling", {}))
         return SamplingSettings(temperature=1.0, top_p=1.0, tokens=usual.tokens)
 
     def _compared(self, stage: Stage, methods: tuple[str, ...]) -> list[str]:
-        """The run that the others are set against, those that it came from, and what the methods made."""
-        line = [stage.after]
-        while before := self.recipe.stage(line[-1]).after:
-            line.append(before)
-        return [*line, *(name for name in self.recipe.methods if name in methods)]
+        """The reference run, the runs it was trained from, and those of the methods."""
+        ancestry = [stage.after]
+        while before := self.recipe.stage(ancestry[-1]).after:
+            ancestry.append(before)
+        return [*ancestry, *(name for name in self.recipe.methods if name in methods)]
 
 
 def align(
@@ -137,7 +136,10 @@ def align(
     methods: tuple[str, ...] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
-    """All stages of a task; what is done is skipped. UserError: no such task or method, a stage was begun otherwise."""
+    """Runs all stages of a task; finished ones are skipped.
+
+    UserError: no such task or method; a stage was begun with other settings.
+    """
     task = named_task(name)
     known = task.recipe.methods
     for method in methods:
@@ -164,6 +166,6 @@ def title(part: str) -> str:
 
 
 def part_settings(task: Task, part: str) -> dict[str, Any]:
-    """The settings of a stage: its own over those of the preset of its name (poems.sft)."""
+    """The settings of a stage: the preset of its name (such as poems.sft), overridden by the recipe's own."""
     stage, file = task.recipe.stage(part), task.recipe.file
     return merge(read_preset(f"{file}.{part}", stage.kind) if file else {}, dict(stage.settings))

@@ -1,4 +1,4 @@
-"""`modou data check`: what a file of examples holds, what is wrong with it, and which of its text would be learned."""
+"""`modou data check`: counts and errors of a file of examples, and which of its tokens would be trained on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from modou.data.conversation import Message, Segment, Template, segments
 from modou.data.formats.columns import Columns
 from modou.data.formats.example import Example
 from modou.data.formats.reading import Examples, read_examples
-from modou.methods.sft import marked
+from modou.methods.sft import with_control_tokens
 from modou.runs.folder import RunFolder
 
 SHOWN = 2
-"""Examples of which the trained text is shown."""
+"""Number of examples shown with their loss mask."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One example, as it would be trained on: pieces of text (tokens, where a tokenizer is known) and marks."""
+    """One example with its loss mask: text (one segment per token where a tokenizer is known) and role marks."""
 
     place: str
     kind: str
@@ -27,8 +27,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found. `lengths`: tokens of the shortest, the middle and the longest conversation; `too_long`: how many
-    do not fit the model's context."""
+    """The result. `lengths`: tokens of the shortest, median and longest conversation; `too_long`: how many exceed the
+    model's `context`. All three are known only with a base run."""
 
     path: Path
     examples: Examples
@@ -38,7 +38,7 @@ class Checked:
     too_long: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Plain values for --json."""
         values: dict[str, Any] = {
             "file": str(self.path),
             "rows": len(self.examples.placed) + len(self.examples.complaints),
@@ -54,25 +54,26 @@ class Checked:
 
 
 def check(path: Path, columns: str = "", base: Path | None = None) -> Checked:
-    """Reads the whole file; with a run, as its tokenizer cuts it. UserError: no such file or run, no text."""
+    """Reads the whole file; with the run `base`, also tokenizes it. UserError: no such file or run, no text."""
     examples = read_examples(path, Columns(columns))
     if base is None:
         return Checked(path, examples, tuple(_shown(examples, None)))
     folder = RunFolder(base)
     folder.require()
-    tokenizer, shape, _ = marked(folder)
+    tokenizer, shape, _ = with_control_tokens(folder)
     template, context = Template(tokenizer), shape.context
     lengths = sorted(
         len(template.encode(messages)) for placed in examples.placed for messages in conversations(placed.example)
     )
-    middle = (lengths[0], lengths[len(lengths) // 2], lengths[-1]) if lengths else None
-    most = context + (1 if set(examples.counts) <= {"conversation"} else 0)  # of a pair the end is an input, too
-    too_long = sum(length > most for length in lengths)
-    return Checked(path, examples, tuple(_shown(examples, template)), middle, context, too_long)
+    extremes = (lengths[0], lengths[len(lengths) // 2], lengths[-1]) if lengths else None
+    # The last token of a conversation is only a target; that of a preference pair is an input, too.
+    longest = context + (1 if set(examples.counts) <= {"conversation"} else 0)
+    too_long = sum(length > longest for length in lengths)
+    return Checked(path, examples, tuple(_shown(examples, template)), extremes, context, too_long)
 
 
 def conversations(example: Example) -> Iterator[tuple[Message, ...]]:
-    """The conversations that an example is made of; a text or a bare question is none."""
+    """The conversations of an example: one per answer; none for a plain text or a bare question."""
     match example.kind:
         case "conversation" | "unpaired":
             yield example.messages

@@ -1,4 +1,4 @@
-"""`modou compare`: the same questions to several runs with the same random numbers, and what came of it."""
+"""`modou compare`: several runs answer the same questions with the same random numbers; their answers are measured."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,17 +31,17 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World
 from modou.train.policy import kl_k1
-from modou.train.rollouts import Answer, Judge, assemble, roll_out
+from modou.train.rollouts import Answer, Judge, pad_answers, sample_answers
 
 CPU = World(torch.device("cpu"))
 SHOWN = 5
-"""Questions whose answers are kept in the report."""
+"""Number of questions whose answers are stored in the report."""
 AT_ONCE = 64
-"""Questions answered before the progress is told."""
-KEPT = "rules"
-"""Who gives an answer the share of the rules that it keeps, beside the judges."""
-Points = dict[str, list[float | None]]
-"""The score of each answer, by who gave it; None where no rule can be asked."""
+"""Questions answered between two progress events."""
+RULES = "rules"
+"""Name of the scores "share of the task's rules that the answer keeps", listed beside the judges' scores."""
+Scores = dict[str, list[float | None]]
+"""Score of each answer, by judge; None where no rule applies to the question."""
 
 
 def compare(
@@ -53,10 +53,10 @@ def compare(
     sampling: SamplingSettings | None = None,
     out: Path | None = None,
 ) -> Iterator[StageEvent]:
-    """Asks every run `count` of the file's questions, at temperature 1 over the whole vocabulary unless `sampling` says
-    otherwise. The first run is what the others are set against. `out`: the folder for compare.json and compare.html.
+    """Every run answers `count` questions of the file `data`; default sampling: temperature 1, no truncation.
 
-    UserError: runs of different tokenizers, no questions, a folder that cannot be written.
+    The first run is the reference of win rates and KL. `judges`: task names or reward models' folders. `out`: folder
+    for compare.json and compare.html. UserError: different tokenizers, no questions, `out` cannot be written.
     """
     sampling = sampling or SamplingSettings(temperature=1.0, top_p=1.0, tokens=96)
     if out is not None:
@@ -71,17 +71,17 @@ def compare(
     questions = read_questions(data, columns, template, room_for_questions(folders, judges, sampling.tokens))
     drawn = [questions.items[example_at(place, len(questions.items), sampling.seed)] for place in range(count)]
     asked = drawn[: len(questions.items)]
-    contest = Contest(folders[0], reference, template, sampling, judges)
+    evaluation = Evaluation(folders[0], reference, template, sampling, judges)
     found: dict[str, dict[str, Any]] = {}
     yield StageBegan("evaluate", 1, 1 if out is None else 2)
     for number, folder in enumerate(folders):
         model, own, _ = load_model(folder, extend=True)
         answers: list[Answer] = []
         for start in range(0, len(asked), AT_ONCE):
-            answers += roll_out(model, Template(own), asked[start : start + AT_ONCE], 1, sampling, start, CPU)
+            answers += sample_answers(model, Template(own), asked[start : start + AT_ONCE], 1, sampling, start, CPU)
             yield StageProgress("evaluate", number * len(asked) + len(answers), len(folders) * len(asked))
         name = folder.path.name if folder.path.name not in found else str(folder.path)
-        found[name] = contest.measure(folder, model, answers)
+        found[name] = evaluation.measure(folder, model, answers)
     numbers = {
         "modou": modou.__version__,
         "data": str(data),
@@ -95,26 +95,26 @@ def compare(
     }
     yield StageEnded("evaluate", numbers)
     if out is not None:
-        from modou.report.compared.page import write_compared  # it draws: matplotlib takes a while to import
+        from modou.report.compared.page import write_compared  # imports matplotlib, which is slow
 
         yield StageBegan("report", 2, 2)
         yield StageEnded("report", {"path": str(write_compared(numbers, out, language()))})
 
 
 @dataclass
-class Contest:
-    """What every run's answers are measured by. The run measured first is what the others are set against."""
+class Evaluation:
+    """Measures the answers of one run after the other; the first one measured is the reference."""
 
     first: RunFolder
     reference: GPT
     template: Template
     sampling: SamplingSettings
     names: Sequence[str]
-    """The judges'."""
+    """Of the judges."""
     judges: dict[str, Judge] = field(init=False)
     known: dict[str, str] = field(init=False)
-    """The judges' names by what a run remembers of the judge it learned from."""
-    against: Points = field(init=False, default_factory=dict[str, list[float | None]])
+    """Judge names by the sha256 that a run's record holds of the judge it was trained with."""
+    reference_scores: Scores = field(init=False, default_factory=dict[str, list[float | None]])
     copying: Library = field(init=False, default_factory=Library)
 
     def __post_init__(self) -> None:
@@ -122,54 +122,55 @@ class Contest:
         self.known = {name if name in TASKS else weights_sha256(RunFolder(Path(name))): name for name in self.names}
 
     def measure(self, folder: RunFolder, model: GPT, answers: Sequence[Answer]) -> dict[str, Any]:
-        """Every figure of a run."""
+        """All figures of a run, as in compare.json."""
         texts = [answer.text for answer in answers]
         marks = [task_of(answer.question.facts).rules(answer.question, answer.text) for answer in answers]
-        points: Points = {name: judge(answers).tolist() for name, judge in self.judges.items()}
-        judged = {name: mean([score for score in scores if score is not None]) for name, scores in points.items()}
+        scores: Scores = {name: judge(answers).tolist() for name, judge in self.judges.items()}
+        judged = {name: mean([score for score in own if score is not None]) for name, own in scores.items()}
         if any(marks):
-            points[KEPT] = [sum(kept.values()) / len(kept) if kept else None for kept in marks]
-        beaten = {name: wins(*_both(scores, self.against[name])) for name, scores in points.items() if self.against}
-        self.against = self.against or points
+            scores[RULES] = [sum(kept.values()) / len(kept) if kept else None for kept in marks]
+        won = {
+            name: wins(*_paired(own, self.reference_scores[name]))
+            for name, own in scores.items()
+            if self.reference_scores
+        }
+        self.reference_scores = self.reference_scores or scores
         temperature = self.sampling.temperature or 1.0
         return {
             "method": Record[Any].read(folder).method,
             **measures(answers, model, self.reference, temperature),
             "rules": shares(marks),
             "judges": judged,
-            "wins": beaten,
+            "wins": won,
             **drift(folder, self.reference, model, self.template.tokenizer),
             **self.copying.copied(folder, texts),
             **self._training(folder),
             "samples": [_shown(answer) for answer in answers[:SHOWN]],
             "by_answer": {
                 "length": [len(answer.ids) for answer in answers],
-                **{name: [s if s is None else round(s, 4) for s in scores] for name, scores in points.items()},
+                **{name: [s if s is None else round(s, 4) for s in own] for name, own in scores.items()},
             },
         }
 
     def _training(self, folder: RunFolder) -> dict[str, Any]:
-        """Reward and distance at every evaluation of its training, where they mean the same as here: it began from the
-        first run and learned from one of these judges."""
+        """Reward and KL at every evaluation of the run's training, where they are comparable with the figures here: it
+        started from the reference run and was trained with one of these judges; else empty."""
         inputs = Record[Any].read(folder).inputs
         judge = self.known.get(inputs["judge"].sha256) if "judge" in inputs else None
         if judge is None or inputs["base"].sha256 != weights_sha256(self.first) or not folder.metrics.exists():
             return {}
         evaluations = [line for line in lines_of(folder, METRICS) if line.get("kind") == "evaluation"]
         history = [
-            {
-                "step": evaluation["step"],
-                **{name: evaluation["numbers"]["validation"][name] for name in ("reward", "kl", "length")},
-            }
-            for evaluation in evaluations
+            {"step": line["step"]} | {name: line["numbers"]["validation"][name] for name in ("reward", "kl", "length")}
+            for line in evaluations
         ]
         return {"training": {"judge": judge, "history": history}}
 
 
 def measures(answers: Sequence[Answer], model: GPT, reference: GPT, temperature: float) -> dict[str, Any]:
-    """Lengths, ends, variety, and distance from the reference."""
+    """Share of ended and of empty answers, mean length in tokens, KL to the reference (nats per answer), distinct-2."""
     texts = [answer.text for answer in answers]
-    padded = assemble(answers)
+    padded = pad_answers(answers)
     tensors = padded["ids_NT"], padded["target_NT"], padded["mask_NT"]
     own_NT, reference_NT = (score_tokens(one, *tensors, temperature) for one in (model, reference))
     kl_N = kl_k1(own_NT, reference_NT).sum(1)
@@ -183,7 +184,7 @@ def measures(answers: Sequence[Answer], model: GPT, reference: GPT, temperature:
 
 
 def real(asked: Sequence[Question]) -> dict[str, Any]:
-    """What the answers in the file keep of the rules themselves, where each is one of many. Empty where none is."""
+    """Share of the rules that the file's own answers keep, for questions without a single true answer; else empty."""
     marks: list[dict[str, bool]] = []
     for question in asked:
         task = task_of(question.facts)
@@ -193,8 +194,8 @@ def real(asked: Sequence[Question]) -> dict[str, Any]:
 
 
 def majority(asked: Sequence[Question], every: Sequence[Question]) -> dict[str, Any]:
-    """What the rules say of always giving the most frequent true answer to questions of the same kind (the facts'
-    "kind") among `every`. Empty where no question has a true answer."""
+    """Majority baseline: rules kept by always giving the most frequent true answer among `every` question of the same
+    kind (facts["kind"]). Empty where no question has a true answer."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for question in every:
         truth = task_of(question.facts).truth(question)
@@ -212,8 +213,8 @@ def _kind(question: Question) -> tuple[str, str]:
     return task_of(question.facts).name, str(question.facts.get("kind", ""))
 
 
-def _both(ours: Sequence[float | None], theirs: Sequence[float | None]) -> tuple[list[float], list[float]]:
-    """The scores of the questions that both have one for."""
+def _paired(ours: Sequence[float | None], theirs: Sequence[float | None]) -> tuple[list[float], list[float]]:
+    """The two scores of every question for which both exist."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
     return [a for a, _ in pairs], [b for _, b in pairs]
 

@@ -1,4 +1,4 @@
-"""How much of what a run answers stands word for word in what it learned from."""
+"""Verbatim copying: the longest passage of a run's answers that occurs in its training data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,23 +9,23 @@ from modou.data.formats.columns import Columns
 from modou.data.formats.reading import read_examples
 from modou.evaluate.novelty import TrainText
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, line_of
+from modou.runs.record import Record, ancestors
 from modou.runs.stages import read_stage, require_stage
 from modou.settings.methods import METHODS
 from modou.text.corpus import Corpus
 
-Learned = tuple[Path, str]
-"""A file of examples and what its columns mean; or the folder of a prepared text, and nothing."""
+Source = tuple[Path, str]
+"""A file of examples and its column mapping; or the folder of a prepared text and ""."""
 
 
 class Library:
-    """What runs learned from, each set of sources indexed once: runs of one line share most of it."""
+    """Suffix-array indices of training data, one per set of sources, shared by runs trained on the same data."""
 
     def __init__(self) -> None:
-        self._indexed: dict[tuple[Learned, ...], TrainText] = {}
+        self._indexed: dict[tuple[Source, ...], TrainText] = {}
 
     def copied(self, run: RunFolder, texts: Sequence[str]) -> dict[str, Any]:
-        """The longest passage of `texts` that the run learned from; nothing where none of its sources is left."""
+        """{"copied": longest passage of `texts` in the run's training data}; {} where none of the data is left."""
         sources = sources_of(run)
         if not sources:
             return {}
@@ -36,11 +36,11 @@ class Library:
         return {"copied": found}
 
 
-def sources_of(run: RunFolder) -> tuple[Learned, ...]:
-    """What the run and those before it learned word by word, as far as it is still there unchanged: the answers of SFT,
-    the better ones of preferences, the training chapters of the pretrained run."""
-    found: list[Learned] = []
-    for one in line_of(run):
+def sources_of(run: RunFolder) -> tuple[Source, ...]:
+    """The data on which the run and its ancestors were trained by maximum likelihood, as far as it still exists
+    unchanged: answers of SFT, chosen answers of preference pairs, training chapters of the pretraining run."""
+    found: list[Source] = []
+    for one in ancestors(run):
         record = Record[Any].read(one)
         match METHODS[record.method].copies:
             case "book":

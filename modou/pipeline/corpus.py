@@ -1,4 +1,4 @@
-"""`modou corpus NAME`: a named corpus as a raw book on disk."""
+"""`modou corpus NAME`: writes a named corpus to disk as raw text."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,10 @@ from modou.train.events import StageBegan, StageEnded, StageEvent
 
 
 def write_corpus(name: str, path: Path, size: int = DEFAULT_BYTES, seed: int = 1) -> Iterator[StageEvent]:
-    """Writes the corpus `name` to `path` as UTF-8 text. UserError: no such name, no network, cannot write."""
+    """Writes the corpus `name` to `path` as UTF-8 text; `size` (bytes) and `seed` are for generated corpora.
+
+    UserError: no such name, no network, cannot write.
+    """
     if name not in corpora.NAMES:
         raise UserError("pipeline.no_such_corpus", name=name, names=", ".join(corpora.NAMES))
     yield StageBegan("corpus", 1, 1)

@@ -1,7 +1,6 @@
-"""`modou doctor`: what this machine can do, whether a run is whole, and what stands in the way."""
+"""`modou doctor`: speed, memory and disk of this machine; integrity of a run folder; problems found."""
 
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,8 @@ SMALL_MEMORY_GB = 3
 
 @dataclass(frozen=True)
 class Examination:
-    """What is whole of a run and what is not: stages and checkpoints by name, "whole" or the sentence that says what
-    is wrong; and which of the things one does with a run still work."""
+    """Integrity of a run: each stage and checkpoint is "whole", "not done" or an error message; `works`: which of
+    generate, evaluate and resume are still possible."""
 
     stages: dict[str, str] = field(default_factory=dict[str, str])
     checkpoints: dict[str, str] = field(default_factory=dict[str, str])
@@ -34,12 +33,11 @@ class Examination:
     problems: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         return {**asdict(self), "whole": not self.problems}
 
 
 def diagnose(run: Path | None = None) -> dict[str, Any]:
-    """Facts and remarks of this machine, and of a run; about a second, and the time it takes to read the run once.
+    """Facts and remarks about this machine and a run. Takes about a second, plus reading the run's files once.
 
     UserError: no such run.
     """
@@ -61,7 +59,7 @@ def diagnose(run: Path | None = None) -> dict[str, Any]:
 
 
 def examine(run: RunFolder) -> Examination:
-    """Every file that the run's record names is read and compared with its hash; the weights are loaded.
+    """Compares every recorded file with its hash and loads the weights.
 
     UserError: no such run.
     """
@@ -76,13 +74,13 @@ def examine(run: RunFolder) -> Examination:
         checkpoints.folder_name(step): str(checkpoints.verify(run.checkpoints / checkpoints.folder_name(step)) or WHOLE)
         for step in checkpoints.steps(run.checkpoints)
     }
-    problems = [said for said in (*stages.values(), *saved.values()) if said not in (WHOLE, NOT_DONE)]
-    loads = _works(lambda: load_model(run), problems) if saved else False
+    problems = [state for state in (*stages.values(), *saved.values()) if state not in (WHOLE, NOT_DONE)]
+    loads = bool(saved) and _loads(run, problems)
     text_is_there = all(stages[stage] == WHOLE for stage in method_class(record.method).preparations)
     works = {
         "generate": loads,
         "evaluate": loads and text_is_there,
-        "resume": any(said == WHOLE for said in saved.values()) and (text_is_there or _inputs_are_there(record)),
+        "resume": WHOLE in saved.values() and (text_is_there or _inputs_are_there(record)),
     }
     return Examination(stages, saved, works, tuple(dict.fromkeys(problems)))
 
@@ -94,9 +92,10 @@ def _state(run: RunFolder, stage: str) -> str:
     return damage(run, stage) or (WHOLE if read_stage(run, stage) else NOT_DONE)
 
 
-def _works(load: Callable[[], object], problems: list[str]) -> bool:
+def _loads(run: RunFolder, problems: list[str]) -> bool:
+    """Whether the run's model loads; an error is appended to `problems`."""
     try:
-        load()
+        load_model(run)
     except UserError as error:
         problems.append(str(error))
         return False

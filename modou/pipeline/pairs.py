@@ -1,7 +1,7 @@
-"""`modou pairs`: what stands in a file of conversations is preferred to what a run answers to the same questions.
+"""`modou pairs`: preference pairs (chosen = the file's answer, rejected = a run's sampled answer to the same question).
 
-Where an answer is comparable to the one in the file, the two become a pair of kind "samples" ("warm": written at a
-higher temperature). What else a task makes of the run's answers is its own business (Task.pairs).
+A sampled answer is used where the task calls it comparable: kind "samples", or "warm" if sampled at a higher
+temperature. A task may add pairs of its own (Task.pairs).
 """
 
 import random
@@ -22,16 +22,16 @@ from modou.tasks.base import Drafts, Row, Task
 from modou.tasks.registry import task_of
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World
-from modou.train.rollouts import Answer, roll_out
+from modou.train.rollouts import Answer, sample_answers
 
 AT_ONCE = 64
-"""Questions answered before what is written is kept."""
+"""Questions answered between two writes to the partial file."""
 
 
 def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[StageEvent]:
-    """Writes `out`, a preference pair a row. The same call goes on where one was interrupted.
+    """Writes `out`, one preference pair per line. Repeating an interrupted call resumes it.
 
-    UserError: a base model, no conversations, questions of several tasks, `out` is there.
+    UserError: a base model, no conversations, questions of several tasks, `out` exists.
     """
     folder = RunFolder(run)
     if not answers(folder):
@@ -63,7 +63,7 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
 
 
 def _only_task(questions: Sequence[Question], data: Path) -> Task:
-    """The task of all the questions. UserError: they are of several."""
+    """The one task of all questions. UserError: there are several."""
     tasks = {task.name: task for task in (task_of(question.facts) for question in questions)}
     if len(tasks) > 1:
         raise UserError("align.several_tasks", path=data, names=", ".join(tasks))
@@ -72,8 +72,6 @@ def _only_task(questions: Sequence[Question], data: Path) -> Task:
 
 @dataclass(frozen=True)
 class _Writer:
-    """A run that answers the questions of a task."""
-
     task: Task
     model: GPT
     template: Template
@@ -82,26 +80,26 @@ class _Writer:
     world: World
 
     def rows(self, first: int) -> list[Row]:
-        """The pairs of the questions from `first` on, AT_ONCE of them."""
+        """The pairs of the AT_ONCE questions from index `first` on."""
         own, asked = self.task.settings, self.questions[first : first + AT_ONCE]
         warmer = self.sampling.changed(temperature=own.warmth * self.sampling.temperature)
         samples, warm = (
             [
                 answer
-                for answer in roll_out(self.model, self.template, asked, count, sampling, first, self.world)
+                for answer in sample_answers(self.model, self.template, asked, count, sampling, first, self.world)
                 if self.task.comparable(answer)
             ]
             for count, sampling in ((own.samples, self.sampling), (own.warm, warmer))
         )
-        rows = list(_as_they_are(asked, {"samples": samples, "warm": warm}))
-        dice = random.Random(f"pairs {self.sampling.seed} {first}")
-        more = list(self.task.pairs(Drafts(self.model, self.template, asked, samples, self.questions), dice))
-        # What is preferred to several stands side by side, so that it is read once a batch.
+        rows = list(_sampled_pairs(asked, {"samples": samples, "warm": warm}))
+        rng = random.Random(f"pairs {self.sampling.seed} {first}")
+        more = list(self.task.pairs(Drafts(self.model, self.template, asked, samples, self.questions), rng))
+        # Pairs that share a chosen answer are adjacent, so that a batch encodes it once (modou.data.pairs).
         return sorted([*rows, *more], key=lambda row: row["chosen"]) if more else rows
 
 
-def _as_they_are(asked: Sequence[Question], written: Mapping[str, Sequence[Answer]]) -> Iterator[Row]:
-    """The true answer beside those written to its question, each once; `written`: by kind."""
+def _sampled_pairs(asked: Sequence[Question], written: Mapping[str, Sequence[Answer]]) -> Iterator[Row]:
+    """A pair for each distinct sampled answer that differs from the file's; `written`: sampled answers by kind."""
     for question in asked:
         true = str(question.facts["answer"])
         own = ((kind, answer.text) for kind, some in written.items() for answer in some if answer.question is question)

@@ -1,7 +1,6 @@
-"""`modou prefer`: two answers to a question, a person chooses, the choice is kept at once.
+"""`modou prefer`: shows two sampled answers to a question; a person's choice is appended to a preference file at once.
 
-preferences.jsonl holds a row a choice: prompt, chosen, rejected, kind "human", and which run wrote them. `modou reward`
-and `modou dpo` read it as it is.
+One line per choice: prompt, chosen, rejected, kind "human", run. `modou reward` and `modou dpo` read the file as it is.
 """
 
 from collections.abc import Iterator
@@ -16,12 +15,12 @@ from modou.generate.session import Session
 from modou.settings.sampling import SamplingSettings
 
 TRIES = 4
-"""Answers written to find two that differ."""
+"""Answers sampled per question to find two that differ."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A question, and two answers that differ."""
+    """Question `number` of `of`, with two different answers."""
 
     question: Question
     first: str
@@ -31,7 +30,7 @@ class Offer:
 
 
 def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[Offer]:
-    """Pairs of answers to the questions that `out` has no choice for yet. UserError: a base model, no questions."""
+    """Two answers to each question for which `out` holds no choice yet. UserError: a base model, no questions."""
     session = Session.load(run)
     if session.template is None:
         raise UserError("align.no_answers", path=run)
@@ -57,7 +56,7 @@ def _chosen(out: Path) -> list[dict[str, Any]]:
 
 
 def keep(out: Path, offer: Offer, first_is_better: bool, run: Path) -> None:
-    """Appends the choice."""
+    """Appends the choice to `out`. UserError: cannot write."""
     better, worse = (offer.first, offer.second) if first_is_better else (offer.second, offer.first)
     row = {"prompt": offer.question.prompt, "chosen": better, "rejected": worse, "kind": "human", "run": str(run)}
     with storage.user_errors(out):

@@ -1,4 +1,4 @@
-"""report.json: everything known of a run, nested names (docs/machine-readable.md)."""
+"""report.json of a run (fields: docs/machine-readable.md) and its HTML page."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from modou.runs.record import Record
 
 
 def collect(folder: RunFolder, record: Record[Any], method: Method[Any], figures: dict[str, Any]) -> dict[str, Any]:
-    """What the stages of a run left, as one object. `figures`: those of the evaluation."""
+    """The report as plain values; `figures`: the results of the evaluation stage."""
     inputs = {name: source.path for name, source in record.inputs.items()}
     common: dict[str, Any] = {
         "modou": modou.__version__,
@@ -27,9 +27,8 @@ def collect(folder: RunFolder, record: Record[Any], method: Method[Any], figures
 
 
 def write(report: dict[str, Any], folder: RunFolder, method: Method[Any]) -> Path:
-    """report.json, and the page where the method has one; returns the one to look at."""
+    """Writes report.json, and the page where the method has one; returns the path of the page, else of the JSON."""
     if method.has_page:
-        write_report(report, folder.path, language())
-        return folder.report_html
+        return write_report(report, folder, language())
     storage.write_json_atomically(folder.report_json, report)
     return folder.report_json

@@ -1,4 +1,4 @@
-"""`modou task`: the files that a task is learned from and tested on."""
+"""`modou task`: writes the training and test files of a task."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +10,10 @@ from modou.train.events import StageBegan, StageEnded, StageEvent
 
 
 def write_task(name: str, folder: Path, seed: int = 1) -> Iterator[StageEvent]:
-    """Writes train.jsonl, test.jsonl and what a task has beside them into `folder`; files that say the same already
-    stay. UserError: no such task, no corpus, a file that says something else."""
+    """Writes train.jsonl, test.jsonl and any further files of the task into `folder`; identical existing files stay.
+
+    UserError: no such task, no corpus, an existing file with other content.
+    """
     task = named_task(name)
     yield StageBegan("data", 1, 1)
     files = task.files(seed)

@@ -1,5 +1,4 @@
-"""In: the numbers of a run (report.json). Out: one HTML page that needs neither network nor JavaScript.
+"""The page of a run: report.json as one HTML file without network access or JavaScript.
 
-A section whose numbers are missing is left out. Never: measures, or shows a number that is not in report.json or
-derived from it.
+Sections whose numbers are missing are left out. Shows only numbers that are in report.json or derived from them.
 """

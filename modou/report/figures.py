@@ -1,8 +1,8 @@
-"""Line figures as inline SVG: drawn by matplotlib, coloured by the page's style sheet, lettered in the reader's fonts.
+"""Figures as inline SVG, drawn by matplotlib.
 
-Each figure is drawn twice, for a wide and for a narrow screen; the style sheet shows the one that fits. Colours are
-placeholders that become CSS variables, so that a figure follows the page into dark mode and onto paper. Lines differ
-by dash pattern as well as by colour.
+Each figure is drawn for a wide and for a narrow screen; the style sheet shows the one that fits. Colours are
+placeholders that become CSS variables, so that figures follow the page's dark mode and print style; text stays text, in
+the page's fonts. Lines differ by dash pattern as well as by colour.
 """
 
 import io
@@ -54,19 +54,13 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Line:
-    """One series: points (x, y), its name, colour, dashes (() = solid) and marker."""
+    """One series; dashes () = solid."""
 
     name: str
     points: list[tuple[float, float]]
     colour: str
     dashes: tuple[float, ...] = ()
     width: float = 2.0
-    marker: str = ""
-
-    @property
-    def style(self) -> str | tuple[int, tuple[float, ...]]:
-        """The dashes as matplotlib takes them."""
-        return (0, self.dashes) if self.dashes else "solid"
 
 
 @dataclass(frozen=True)
@@ -85,22 +79,21 @@ class Canvas:
 
 
 def canvases(height: int, right: int) -> tuple[Canvas, Canvas]:
-    """Wide (with `right` pixels for labels beside the lines) and narrow."""
+    """The wide size, with a right margin of `right` pixels for line labels, and the narrow one."""
     return Canvas("wide", 760, height, (46, right, 14, 44)), Canvas("narrow", 360, 290, (38, 12, 14, 42))
 
 
 def draw(name: str, title: str, sizes: Sequence[Canvas], plot: Callable[[Axes, Canvas], None]) -> Html:
-    """The figure `name` in every size, of which "wide" and "narrow" are shown where they fit; `title` is what a screen
-    reader says of it."""
+    """The figure in every size; CSS shows the one that fits. `name`: prefix of ids; `title`: for screen readers."""
     return joined(_svg(f"{name}-{canvas.name}", title, canvas, plot) for canvas in sizes)
 
 
 def _svg(name: str, title: str, canvas: Canvas, plot: Callable[[Axes, Canvas], None]) -> Html:
     left, right, top, bottom = canvas.margins
-    # The reader's browser has the glyphs that matplotlib's own font lacks: the text stays text.
+    # Text is written as text, so glyphs missing from matplotlib's font do not matter.
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+")
-        mpl.rcdefaults()  # whatever the user's matplotlibrc says, the same report gives the same bytes
+        mpl.rcdefaults()  # independent of the user's matplotlibrc
         mpl.rcParams.update(_STYLE)
         figure = Figure(figsize=(canvas.width / 72, canvas.height / 72))
         axes = figure.add_axes(
@@ -120,7 +113,7 @@ def _svg(name: str, title: str, canvas: Canvas, plot: Callable[[Axes, Canvas], N
 
 
 def _inlined(svg: str, name: str, title: str, canvas: Canvas) -> str:
-    """matplotlib's file as part of a page: no prolog, own names for what is referred to, themed colours."""
+    """matplotlib's SVG for inclusion in a page: no prolog, ids prefixed with `name`, colours as CSS variables."""
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     body = body[body.index(">") + 1 : body.rindex("</svg>")]
     body = body.replace("xlink:href", "href")
@@ -139,16 +132,16 @@ def _inlined(svg: str, name: str, title: str, canvas: Canvas) -> str:
 
 
 def plot_lines(axes: Axes, canvas: Canvas, lines: list[Line]) -> None:
-    """Draws the series; on the narrow canvas a little thinner."""
+    """Draws the series, thinner on the narrow canvas."""
     for line in lines:
         x, y = [p[0] for p in line.points], [p[1] for p in line.points]
         axes.plot(
             x,
             y,
             color=line.colour,
-            linestyle=line.style,
+            linestyle=(0, line.dashes) if line.dashes else "solid",
             linewidth=line.width * (1 if canvas.is_wide else 0.9),
-            marker=line.marker or ("o" if len(x) == 1 else ""),
+            marker="o" if len(x) == 1 else "",
             markersize=4,
             solid_capstyle="round",
             solid_joinstyle="round",
@@ -156,7 +149,7 @@ def plot_lines(axes: Axes, canvas: Canvas, lines: list[Line]) -> None:
 
 
 def label_ends(axes: Axes, canvas: Canvas, ends: list[tuple[float, str, str]]) -> None:
-    """Names (y, text, colour) beside the right edge, pushed apart where they would overlap."""
+    """Labels (y, text, colour) beside the right edge, moved apart where they would overlap."""
     low, high = axes.get_ylim()
     unit = (high - low) / (canvas.height - canvas.margins[2] - canvas.margins[3])
     ordered = sorted((end for end in ends if low <= end[0] <= high), key=lambda end: end[0])
@@ -174,7 +167,7 @@ def label_ends(axes: Axes, canvas: Canvas, ends: list[tuple[float, str, str]]) -
 
 
 def spread(places: list[float], gap: float, top: float) -> list[float]:
-    """Sorted places moved so that neighbours are `gap` apart and none lies above `top`."""
+    """Sorted positions moved so that neighbours are at least `gap` apart and none exceeds `top`."""
     moved: list[float] = []
     for place in places:
         moved.append(max(place, moved[-1] + gap) if moved else place)
@@ -185,7 +178,7 @@ def spread(places: list[float], gap: float, top: float) -> list[float]:
 
 
 def legend(lines: list[Line], *, kind: str = "") -> Html:
-    """The names of the series, each beside a stroke of its colour and dashes."""
+    """The names of the series, each with a stroke of its colour and dashes."""
     return element(
         "ul",
         *(element("li", _stroke(line), element("span", line.name)) for line in lines),
@@ -194,7 +187,7 @@ def legend(lines: list[Line], *, kind: str = "") -> Html:
 
 
 def css_colour(colour: str) -> str:
-    """A figure's colour as the style sheet says it."""
+    """The CSS variable of a placeholder colour."""
     return _VARIABLES[colour]
 
 

@@ -1,4 +1,4 @@
-"""HTML that is well-formed and escaped by construction: text becomes markup only by passing through here."""
+"""HTML that is well-formed and escaped by construction: only this module turns text into markup."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -7,15 +7,15 @@ _VOID = ("meta", "br", "hr")
 
 
 class Html(str):
-    """Markup. Any other str is text, and is escaped before it joins markup."""
+    """Markup. Any other str is plain text and gets escaped when inserted."""
 
 
 Child = str | None
-"""A piece of a page: Html as it is, other text escaped, None nothing."""
+"""Content of an element: Html is inserted as it is, other text escaped, None skipped."""
 
 
 def escaped(child: Child) -> Html:
-    """Markup unchanged, text escaped, None empty. Control characters that HTML forbids become U+FFFD."""
+    """Markup unchanged, text escaped (forbidden control characters become U+FFFD), None empty."""
     if child is None:
         return Html()
     if isinstance(child, Html):
@@ -24,7 +24,7 @@ def escaped(child: Child) -> Html:
 
 
 def allowed(text: str) -> str:
-    """The text with control characters that HTML forbids as U+FFFD."""
+    """The text with control characters that HTML forbids replaced by U+FFFD."""
     return "".join(c if _is_allowed(c) else "\ufffd" for c in text)
 
 
@@ -34,12 +34,12 @@ def _is_allowed(character: str) -> bool:
 
 
 def joined(children: Iterable[Child], between: str = "") -> Html:
-    """All children one after the other."""
+    """The children that are not empty, concatenated with `between`."""
     return Html(escaped(between).join(escaped(child) for child in children if child))
 
 
 def element(tag: str, *children: Child, **attributes: str | bool | None) -> Html:
-    """`<tag attributes>children</tag>`. `class_` is written class, `aria_label` aria-label; None and False go."""
+    """`<tag attributes>children</tag>`. `class_` becomes class, `aria_label` aria-label; None and False are omitted."""
     written = "".join(
         f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escaped(str(value))}"')
         for name, value in attributes.items()
@@ -55,7 +55,7 @@ def filled(template: str, **values: str) -> Html:
 
 
 def table(caption: str, head: Sequence[Child], rows: Iterable[Sequence[Child]], *, kind: str | None = None) -> Html:
-    """A table that scrolls sideways on a narrow screen; the first cell of a row names it."""
+    """A horizontally scrollable table; the first cell of a row is its header. `kind`: CSS class."""
     heading = element("tr", *(element("th", cell, scope="col") for cell in head))
     body = joined(
         element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:])) for row in rows
@@ -67,17 +67,17 @@ def table(caption: str, head: Sequence[Child], rows: Iterable[Sequence[Child]], 
         element("tbody", body),
         class_=kind,
     )
-    # Reachable by keyboard, else whoever has no pointer cannot scroll it.
+    # Focusable, so that it can be scrolled with the keyboard.
     return element("div", content, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
 def folded(summary: Child, *content: Child, unfolded: bool = False, class_: str | None = None) -> Html:
-    """Content behind a line that opens it."""
+    """Collapsible content (<details>)."""
     return element("details", element("summary", summary), *content, open=unfolded, class_=class_)
 
 
 def facts(pairs: Iterable[tuple[Child, Child]]) -> Html:
-    """Names and their values; pairs without a value are left out."""
+    """A description list of (name, value); pairs without a value are left out."""
     return element(
         "dl",
         *(element("div", element("dt", name), element("dd", value)) for name, value in pairs if value),
@@ -86,5 +86,5 @@ def facts(pairs: Iterable[tuple[Child, Child]]) -> Html:
 
 
 def fitted(text: str, most: int) -> str:
-    """`text`, cut with an ellipsis where it is longer than `most` characters."""
+    """`text`, truncated with an ellipsis to at most `most` characters."""
     return text if len(text) <= most else text[: most - 1] + "…"

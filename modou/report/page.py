@@ -13,6 +13,7 @@ from modou.report.parts import Page, Section
 from modou.report.sections import corpus, machine, memory, quality, samples, training
 from modou.report.sections.headline import headline
 from modou.report.words import Words
+from modou.runs.folder import RunFolder
 from modou.storage import user_errors, write_json_atomically, write_text_atomically
 
 SECTIONS = (
@@ -34,22 +35,21 @@ SECTIONS = (
 """In the order of the page."""
 
 
-def write_report(report: Mapping[str, Any], folder: Path, language: Language) -> Path:
-    """Writes report.json and report.html into `folder`, each whole or not at all. Returns the path of the page.
+def write_report(report: Mapping[str, Any], folder: RunFolder, language: Language) -> Path:
+    """Writes report.json and report.html atomically. Returns the path of the page.
 
     NaN and infinities become null. UserError: the folder cannot be written.
     """
     clean = v.finite(report)
-    with user_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    write_json_atomically(folder / "report.json", clean)
-    path = folder / "report.html"
-    write_text_atomically(path, report_page(clean, language))
-    return path
+    with user_errors(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
+    write_json_atomically(folder.report_json, clean)
+    write_text_atomically(folder.report_html, report_page(clean, language))
+    return folder.report_html
 
 
 def report_page(report: Mapping[str, Any], language: Language) -> str:
-    """The page as HTML text; the same dictionary gives the same bytes."""
+    """The page as HTML text, a pure function of its arguments."""
     page = Page(report, Words(language))
     sections = [section for build in SECTIONS if (section := build(page))]
     name = v.words_at(report, "run.book", "run.name") or "modou"
@@ -57,13 +57,13 @@ def report_page(report: Mapping[str, Any], language: Language) -> str:
 
 
 def numbered(words: Words, title: str, head: Html, sections: Sequence[Section]) -> str:
-    """A whole HTML document: the title card `head`, the contents, the sections with their numbers."""
+    """A whole HTML document: the header `head`, the table of contents, the numbered sections."""
     content = element("main", *(_numbered(n, s) for n, s in enumerate(sections, start=1)))
     return document(words, title, joined([head, _contents(words, sections), content]))
 
 
 def document(words: Words, title: str, body: Html, *, kind: str = "page") -> str:
-    """A whole HTML document with its style sheet inside; `kind` is the style of its body."""
+    """A whole HTML document with its style sheet inline; `kind` is the CSS class of its body."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -80,7 +80,6 @@ def document(words: Words, title: str, body: Html, *, kind: str = "page") -> str
 
 @cache
 def style_sheet() -> str:
-    """The style sheet, which no page needs to fetch."""
     return files("modou.report").joinpath("report.css").read_text(encoding="utf-8")
 
 

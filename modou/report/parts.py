@@ -1,11 +1,11 @@
-"""What every section is made of: the page being written, numbers that name their source, figures with their table."""
+"""Building blocks of sections: the page, numbers that name their path in report.json, figures with a data table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from modou.report import values as v
-from modou.report.markup import Child, Html, element, folded
+from modou.report.markup import Child, Html, element, folded, joined
 from modou.report.values import Values
 from modou.report.words import Words
 
@@ -15,10 +15,8 @@ Form = Callable[[float | None], str]
 
 @dataclass(frozen=True)
 class Section:
-    """One chapter of the page."""
-
     name: str
-    """Its anchor, unique on the page."""
+    """The anchor, unique on the page."""
     title: str
     body: Html
 
@@ -30,15 +28,14 @@ class Page:
     values: Values
     words: Words
 
-    def shown(self, form: Form, *paths: str) -> Html | None:
-        """The first number among `paths` as <data>: what is read, its exact value and its place in report.json."""
-        shown = (datum(v.number(self.values, path), form, path) for path in paths)
-        return next((number for number in shown if number is not None), None)
+    def shown(self, form: Form, path: str) -> Html | None:
+        """The number at `path` as <data>: formatted text, exact value, path in report.json. None: missing."""
+        return datum(v.number(self.values, path), form, path)
 
     def section(self, name: str, *body: Child, question: bool = True) -> Section:
-        """A section titled by the messages `name_title` and (the question it answers) `name_question`."""
-        asked = element("p", self.words(f"{name}_question"), class_="question") if question else None
-        return Section(name, self.words(f"{name}_title"), Html("".join((asked or "", *(c for c in body if c)))))
+        """A section with the messages `name_title` and, where `question`, `name_question` below the title."""
+        lead = element("p", self.words(f"{name}_question"), class_="question") if question else None
+        return Section(name, self.words(f"{name}_title"), joined([lead, *body]))
 
     def figure(self, question: str, picture: Child, data_table: Child) -> Html:
         """A figure: the question it answers, the picture, and the same numbers as a table."""
@@ -56,12 +53,12 @@ def datum(value: float | None, form: Form, path: str | None = None) -> Html | No
 
 
 def perplexity(bits: float, words: Words) -> Html | None:
-    """How many equally likely characters are as hard to guess among: 2^bits. None where that says nothing."""
+    """Perplexity per character, 2^bits. None outside 0 .. 40 bits."""
     return datum(2**bits, words.count if bits > 4 else words.plain) if 0 <= bits < 40 else None
 
 
 def bars(rows: Sequence[tuple[Child, float, Child, str | None]], largest: float | None = None) -> Html:
-    """Horizontal bars: (name, length, value as read, css class). Negative lengths are drawn as none."""
+    """Horizontal bars, rows of (name, length, formatted value, CSS class); negative lengths are drawn as 0."""
     top = largest or max((row[1] for row in rows), default=0) or 1
     return element(
         "ul",
@@ -85,7 +82,7 @@ def bars(rows: Sequence[tuple[Child, float, Child, str | None]], largest: float 
 
 
 def thinned(items: list[T], most: int, keep: int | None = None) -> list[T]:
-    """At most `most` items evenly spread, the first, the last and the one at `keep` among them."""
+    """At most `most` evenly spaced items, including the first, the last and that at index `keep`."""
     if len(items) <= most:
         return items
     chosen = {round(i * (len(items) - 1) / (most - 1)) for i in range(most)}

@@ -1,4 +1,4 @@
-"""Reads report.json: every section may be missing, every number may be null or not a number."""
+"""Access to report.json by dotted paths; any section may be missing, any number null or not a number."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ _LARGEST = 1e300
 
 
 def at(values: Values, path: str) -> object:
-    """What lies at "a.b.c" of nested dictionaries; None where any part is missing."""
+    """The value at a dotted path such as "a.b.c"; None where any part is missing."""
     here: object = values
     for key in path.split("."):
         if not isinstance(here, Mapping):
@@ -19,7 +19,7 @@ def at(values: Values, path: str) -> object:
 
 
 def as_number(value: object) -> float | None:
-    """A finite number, else None. Truth values are no numbers, nor is what no float can hold."""
+    """`value` where it is a finite number below 1e300 in magnitude, else None (also for booleans)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
         return None
     return value
@@ -80,23 +80,14 @@ def interval(values: Values, path: str) -> tuple[float, float] | None:
     return ends[0], ends[1]
 
 
-def points(values: Values, *paths: str) -> list[tuple[float, float]]:
-    """The first curve among `paths`, {"1": 0.1, "2": 0.4} or [0.1, 0.4], as sorted points; gaps are left out."""
-    found: list[tuple[float, float]] = []
-    curve = next((curve for path in paths if (curve := _curve(values, path))), {})
-    for key, value in curve.items():
-        y = as_number(value)
-        if y is not None and str(key).isdecimal():
-            found.append((float(key), y))
-    return sorted(found)
-
-
-def _curve(values: Values, path: str) -> Values:
-    return group(values, path) or {str(n): y for n, y in enumerate(listed(values, path), start=1)}
+def points(values: Values, path: str) -> list[tuple[float, float]]:
+    """The list at `path` as points (1, first), (2, second), ...; values that are no number are left out."""
+    numbers = ((float(n), as_number(value)) for n, value in enumerate(listed(values, path), start=1))
+    return [(n, y) for n, y in numbers if y is not None]
 
 
 def flattened(values: Values, before: str = "") -> Iterator[tuple[str, str]]:
-    """All leaves as ("a.b.c", text), in their order; null ones are left out."""
+    """All leaves in order as (dotted path, text); null ones are left out."""
     for key, value in values.items():
         name = f"{before}{key}"
         if isinstance(value, Mapping):
@@ -106,7 +97,7 @@ def flattened(values: Values, before: str = "") -> Iterator[tuple[str, str]]:
 
 
 def as_text(value: object) -> str:
-    """A setting as one writes it: null as a dash, true and false in lower case, lists with commas."""
+    """A setting as text: null as a dash, booleans in lower case, lists with commas."""
     if value is None:
         return "—"
     if isinstance(value, bool):
@@ -119,7 +110,7 @@ def as_text(value: object) -> str:
 
 
 def finite(value: object) -> Any:
-    """The same value with NaN and infinities as None, tuples as lists: what JSON can hold."""
+    """The same value as JSON can hold it: NaN and infinities become None, tuples lists."""
     if isinstance(value, Mapping):
         return {str(key): finite(item) for key, item in cast(Values, value).items()}
     if isinstance(value, list | tuple):

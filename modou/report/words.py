@@ -1,4 +1,4 @@
-"""The reader's language: messages and numbers as one reads them in Chinese or English."""
+"""Messages and number formats of the report in Chinese or English."""
 
 from modou.messages import Language, catalogue, named
 from modou.report.markup import Html, filled
@@ -7,14 +7,10 @@ DASH = "—"
 
 
 class Words:
-    """Messages of the report and number formats in one language."""
+    """Messages of the report and number formats in one language; a missing number (None) is shown as a dash."""
 
     def __init__(self, language: Language) -> None:
         self.language: Language = language
-
-    def has(self, key: str) -> bool:
-        """Whether the catalogue knows `key`."""
-        return f"report.{key}" in catalogue()
 
     def __call__(self, key: str, **values: str) -> str:
         """The message `key` as text, filled in."""
@@ -26,15 +22,15 @@ class Words:
 
     def named(self, prefix: str, name: str) -> str:
         """The message "prefix_name", or the name itself where the catalogue has none."""
-        return self(f"{prefix}_{name}") if self.has(f"{prefix}_{name}") else name
+        return named(f"report.{prefix}", name, self.language)
 
     def rule(self, name: str) -> str:
-        """What a task's rule is called; a rule that the catalogue does not know, by its own name."""
+        """The name of a task's rule; the rule's identifier where the catalogue has none."""
         return named("tasks.rule", name, self.language)
 
     @property
     def gap(self) -> str:
-        """What stands between two sentences."""
+        """The separator of two sentences."""
         return "" if self.language == "zh" else " "
 
     def bits(self, value: float | None) -> str:
@@ -42,11 +38,11 @@ class Words:
         return DASH if value is None else f"{value:.2f}"
 
     def decimal(self, value: float | None) -> str:
-        """Two decimals, the minus as typographers set it."""
+        """Two decimals, with a typographic minus."""
         return DASH if value is None else f"{value:z.2f}".replace("-", "−")
 
     def signed(self, value: float | None) -> str:
-        """Two decimals with a sign, the minus as typographers set it."""
+        """Two decimals with a sign, with a typographic minus."""
         return DASH if value is None else f"{value:+.2f}".replace("-", "−")
 
     def count(self, value: float | None) -> str:
@@ -54,7 +50,7 @@ class Words:
         return DASH if value is None else f"{round(value):,}"
 
     def share(self, value: float | None) -> str:
-        """A share as per cent."""
+        """A fraction in per cent."""
         if value is None:
             return DASH
         percent = 100 * value
@@ -67,7 +63,7 @@ class Words:
         return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
     def size(self, value: float | None) -> str:
-        """A large number as one says it: 887 万, 8.87M."""
+        """A large number with a unit: 887 万, 8.87M."""
         if value is None:
             return DASH
         units = ((1e8, " 亿"), (1e4, " 万")) if self.language == "zh" else ((1e9, "B"), (1e6, "M"), (1e3, "K"))

@@ -1,4 +1,4 @@
-"""In: the path of a run folder. Out: its settings, checkpoints, lock and weights.
+"""Run folders. In: the path of one. Out: its settings, stage records, checkpoints, lock and weights.
 
-What is written is whole or absent; what is read is verified. Never: trains, or prints.
+Writes are atomic, reads are verified. Never: trains or prints.
 """

@@ -1,13 +1,12 @@
-"""Checkpoints that are whole or absent.
+"""Checkpoints, written atomically and verified when read.
 
-Protocol of `save`: temporary folder -> files, each fsynced -> manifest.json (size and sha256 of each) ->
-fsync -> read back and verified -> rename to step-00001200 -> fsync of the parent -> `best`, `latest` -> only
-then are older ones purged. A reader takes the largest step whose manifest verifies, so it sees the state
-before a save or after it, whenever the saver died. Tensors are safetensors, all else JSON: nothing is ever
-unpickled.
+`save` writes to a temporary folder, fsyncs each file, writes manifest.json (size and SHA-256 of each), reads everything
+back, renames the folder to step-00001200, fsyncs the parent, updates `best` and `latest`, and only then deletes older
+checkpoints. Readers take the largest step whose manifest verifies, so that a crash at any time leaves the state before
+or after a save. Tensors are safetensors, all else is JSON: nothing is unpickled.
 
     checkpoints/step-00001200/{model.safetensors, optimizer.safetensors, state.json, manifest.json}
-    checkpoints/best, checkpoints/latest        text files that hold a folder's name
+    checkpoints/best, checkpoints/latest        text files with the name of a folder
 """
 
 import contextlib
@@ -63,7 +62,7 @@ class _Manifest:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a checkpoint was passed over; `str` is the sentence for the reader."""
+    """What is wrong with a checkpoint; str() gives it as a sentence in the current language."""
 
     path: Path
     key: str
@@ -75,7 +74,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Found:
-    """A verified checkpoint, and what is wrong with those that would have been preferred to it."""
+    """A verified checkpoint, and the problems of damaged ones that would have been preferred."""
 
     path: Path
     step: int
@@ -83,25 +82,25 @@ class Found:
 
 
 def folder_name(step: int) -> str:
-    """The folder's name for a step: step-00001200."""
+    """The name of a step's folder: step-00001200."""
     return f"step-{step:08d}"
 
 
 def step_of(path: Path) -> int | None:
-    """The step that a checkpoint folder's name tells, None where it is no such name."""
+    """The step in a checkpoint folder's name; None for any other name."""
     match = _FOLDER.fullmatch(path.name)
     return int(match[1]) if match and folder_name(int(match[1])) == path.name else None
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps that have a checkpoint folder, whole or damaged, ascending. `folder` need not exist."""
+    """The steps that have a checkpoint folder, intact or damaged, ascending. `folder` need not exist."""
     with storage.user_errors(folder):
         found = [step_of(path) for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     return sorted(step for step in found if step is not None)
 
 
 def verify(path: Path, contents: bool = True) -> Problem | None:
-    """What is wrong with a checkpoint, None if nothing. Sizes always, sha256 with `contents`."""
+    """The first problem of a checkpoint; None if it is intact. contents: compare SHA-256 too, not only sizes."""
     entries = _manifest(path)
     if isinstance(entries, Problem):
         return entries
@@ -113,7 +112,7 @@ def verify(path: Path, contents: bool = True) -> Problem | None:
 
 
 def manifest_file(path: Path) -> Path:
-    """The manifest of the checkpoint at `path`: it names every other file by its hash."""
+    """The manifest of the checkpoint at `path`, which lists the hash of every other file."""
     return path / _MANIFEST
 
 
@@ -155,14 +154,13 @@ def save(
     keep: int = 3,
     best: bool = False,
 ) -> Path:
-    """Write one checkpoint; `folder` is created. Returns its path.
+    """Writes a checkpoint and returns its path; creates `folder`.
 
-    tensors: file stem ("model", "optimizer", "ema") -> name -> tensor on any device; no two of a group may
+    tensors: file stem ("model", "optimizer", "average") -> name -> tensor on any device; no two of a group may
         share memory. A group is serialised in memory before it is written.
-    state: plain JSON values. keep: newest checkpoints to retain; the one named by `best` is kept besides.
-    A step that is already there and whole is not written again; a damaged one is replaced.
-    UserError (disk full, no permission, read-only): earlier checkpoints are untouched, nothing half-written
-        stays.
+    state: JSON values. keep: number of newest checkpoints to keep, besides the one named by `best`.
+    An intact checkpoint of the same step is not written again; a damaged one is replaced.
+    UserError (disk full, no permission, read-only): earlier checkpoints are untouched, no partial one remains.
     """
     assert keep >= 1 and step >= 0 and all(_STEM.fullmatch(stem) for stem in tensors)
     path = folder / folder_name(step)
@@ -195,7 +193,7 @@ def _write(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mappi
                 packed = {name: tensor.detach().cpu().contiguous() for name, tensor in group.items()}
                 entries[stem + _SUFFIX] = _put(temporary / (stem + _SUFFIX), safetensors.torch.save(packed))
             entries[_STATE] = _put(temporary / _STATE, storage.json_text(dict(state)).encode("utf-8"))
-            # No newline at the end, so that a manifest cut short by even one byte does not parse.
+            # Without a newline at the end, a manifest truncated by one byte does not parse.
             manifest = storage.json_text({"format": _FORMAT, "files": entries})
             _put(temporary / _MANIFEST, manifest.encode("utf-8"))
             storage.sync_folder(temporary)
@@ -218,17 +216,17 @@ def _put(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _remove(path: Path) -> None:
-    """Remove a checkpoint. It is renamed first, so that one half removed never bears a checkpoint's name."""
+    """Deletes a checkpoint. It is renamed first, so that no partial one has a checkpoint's name."""
     doomed = storage.temporary_name(path.with_name(path.name + "-removed"))
     shutil.rmtree(doomed, ignore_errors=True)
     path.rename(doomed)
-    # What cannot be removed now costs space, not safety: clean_up tries again at the next start.
+    # On failure clean_up tries again at the next start.
     shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _purge(folder: Path, saved: int, keep: int) -> None:
-    """Remove all but the newest `keep` whole ones, the best, and the one just saved, which was read back."""
-    # A purge that fails must not fail the save; the next one tries again.
+    """Deletes all but the newest `keep` intact checkpoints, the best, and the one just saved."""
+    # A failure here must not fail the save; the next save tries again.
     with contextlib.suppress(OSError, UserError):
         present = steps(folder)
         whole = [step for step in present if verify(folder / folder_name(step), contents=False) is None]
@@ -239,7 +237,7 @@ def _purge(folder: Path, saved: int, keep: int) -> None:
 
 
 def clean_up(folder: Path) -> None:
-    """Remove what dead saves left unfinished. Only for the holder of the run's lock: others may be alive."""
+    """Deletes the temporary files of crashed saves. Only for the holder of the run's lock."""
     with storage.user_errors(folder):
         for path in folder.iterdir() if folder.is_dir() else ():
             if storage.is_temporary(path):
@@ -250,9 +248,9 @@ def clean_up(folder: Path) -> None:
 
 
 def newest(folder: Path) -> Found | None:
-    """The checkpoint of the largest step that verifies, None where there is none at all.
+    """The intact checkpoint of the largest step; None if there are no checkpoints.
 
-    `problems` tells which later ones are damaged, and how. UserError: there are some, and all are damaged.
+    Its `problems` are those of later, damaged ones. UserError: all are damaged.
     """
     return _first_whole(folder, prefer_best=False)
 
@@ -311,7 +309,7 @@ def _first_whole(folder: Path, prefer_best: bool) -> Found | None:
                 found = step
                 break
             damaged[step] = problem
-        # A trainer may have purged some of them meanwhile: gone is not damaged.
+        # A running trainer may have deleted some meanwhile: those are not damaged.
         present = steps(folder)
         if prefer_best and _wish(folder) != wish:
             continue
@@ -339,13 +337,13 @@ def _pointer(folder: Path, name: str) -> int | None:
 
 
 def load(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """All groups of a checkpoint, on the CPU, and its state. UserError: damaged."""
-    return {group: _read_group(path, group) for group in _whole_groups(path)}, read_state(path)
+    """All groups of tensors of a checkpoint, on the CPU, and its state. UserError: damaged."""
+    return {group: _read_group(path, group) for group in _intact_groups(path)}, read_state(path)
 
 
 def load_group(path: Path, group: str) -> dict[str, Tensor]:
-    """One group ("model", "ema") of a checkpoint, on the CPU. UserError: damaged, no such group."""
-    groups = _whole_groups(path)
+    """One group of tensors ("model", "average"), on the CPU. UserError: damaged, no such group."""
+    groups = _intact_groups(path)
     if group not in groups:
         raise UserError("storage.no_such_group", path=path, group=group, groups=", ".join(groups))
     return _read_group(path, group)
@@ -360,7 +358,7 @@ def read_state(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], values)
 
 
-def _whole_groups(path: Path) -> list[str]:
+def _intact_groups(path: Path) -> list[str]:
     entries = _manifest(path)
     problem = entries if isinstance(entries, Problem) else verify(path)
     if isinstance(entries, Problem) or problem:

@@ -1,8 +1,8 @@
-"""The run folder: where everything of one run lies, and all that a later command needs.
+"""The run folder, which contains everything of one run that later commands need.
 
-settings.toml      how it was begun, every option  environment.json   versions, threads, machine
+settings.toml      inputs, and every option        environment.json   versions, threads, machine
 tokenizer/         tokenizer.model + card          corpus/            cleaned text, split, cleaning report, tokens
-stages/            what each stage found and left  (modou.runs.stages)
+stages/            metrics and files of each stage (modou.runs.stages)
 metrics.jsonl      one line per log or evaluation  samples.jsonl      samples of every evaluation
 checkpoints/       see modou.runs.checkpoints           report.html        report.json
 tracking/          only with --train.track
@@ -30,7 +30,7 @@ _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 class RunFolder:
-    """Paths, settings and lock of one run. Making the object touches nothing on disk."""
+    """Paths, settings and lock of one run. The constructor does not touch the disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,19 +49,16 @@ class RunFolder:
         self.report_json = path / "report.json"
 
     def exists(self) -> bool:
-        """Whether a run was begun here: there are settings."""
+        """Whether the folder contains a run, that is, settings.toml."""
         return self.settings.is_file()
 
     def require(self) -> None:
-        """UserError unless a run was begun here."""
+        """UserError unless the folder contains a run."""
         if not self.exists():
             raise UserError("storage.not_a_run", path=self.path)
 
     def create(self) -> None:
-        """Make the folder if need be; one that is there must be a run's, or hold nothing foreign.
-
-        UserError: it is a file, holds other things, cannot be written.
-        """
+        """Creates the folder. UserError: it is a file, contains other files than a run's, or cannot be written."""
         if self.path.exists() and not self.path.is_dir():
             raise UserError("storage.run_is_a_file", path=self.path)
         with storage.user_errors(self.path):
@@ -70,8 +67,7 @@ class RunFolder:
         if foreign:
             entries = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "")
             raise UserError("storage.run_is_foreign", path=self.path, entries=entries)
-        # Permission bits tell too little (root, network disks, Windows): writing a file tells it now, not at
-        # the first checkpoint.
+        # Permission bits are not reliable (root, network disks, Windows): only writing a file shows whether it works.
         probe = storage.temporary_name(self.path / "probe")
         with storage.user_errors(self.path):
             storage.write_bytes_synced(probe, b"")
@@ -79,9 +75,9 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:
-        """Hold the run for this process; the folder must exist. UserError names the one that holds it.
+        """Locks the existing folder for this process; the system releases the lock if the process dies.
 
-        The operating system frees the lock of a process that dies, however it dies.
+        UserError: it is locked, by which process.
         """
         held = filelock.FileLock(self.path / _LOCK)
         owner = self.path / _OWNER
@@ -100,12 +96,12 @@ class RunFolder:
             held.release()
 
     def read_settings(self) -> dict[str, Any]:
-        """The tables of settings.toml. UserError: not a run folder, not TOML, not as it was written."""
+        """The tables of settings.toml. UserError: not a run folder, not TOML, or edited."""
         self.require()
         return read_sealed_toml(self.settings)
 
     def write_settings(self, values: dict[str, Any]) -> None:
-        """Replace settings.toml by nested tables of plain values."""
+        """Replaces settings.toml."""
         write_sealed_toml(self.settings, values)
 
 
@@ -123,7 +119,7 @@ def _describe_owner(path: Path) -> str:
 
 
 def find_checkpoint(run: RunFolder, which: str | int = "best") -> checkpoints.Found:
-    """A whole checkpoint of a run: "best" (else the newest), "latest", or that of a step.
+    """An intact checkpoint of a run: "best" (if damaged, the newest), "latest", or that of a step.
 
     Where a damaged one would have been taken, the user is told so, and which is used instead.
     UserError: no run, no checkpoint, no such step, damaged.

@@ -15,8 +15,7 @@ Word = Annotated[str, Strict(), Field(max_length=100)]
 
 @dataclass
 class Progress:
-    """All that the loop must remember besides tensors, over all sittings of a run; kept in each checkpoint's
-    state.json."""
+    """The training loop's state besides tensors, saved in each checkpoint's state.json."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -37,7 +36,7 @@ class Progress:
     """Which weights gave the newest evaluation's better value: "model" or "average"."""
 
     def note(self, value: float, weights: str) -> bool:
-        """Takes in an evaluation; True where it is the best so far."""
+        """Records an evaluation; returns whether it is the best so far."""
         self.weights = weights
         if math.isfinite(value) and (self.best is None or value < self.best):
             self.best, self.best_step = value, self.step
@@ -45,7 +44,7 @@ class Progress:
         return False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """JSON values."""
         return asdict(self)
 
     @classmethod

@@ -1,10 +1,10 @@
-"""How a run was begun, so that the same command goes on and another one is refused.
+"""The record of a run (settings.toml): method, inputs and settings. The same command resumes it, another is refused.
 
-settings.toml, sealed, holds [run] (method, whether the plan is made), one [inputs.NAME] a source, [model] and one table
-a group of settings: before the plan only what the user set, afterwards every option.
+The file has a checksum and the tables [run] (method, whether the plan is made), [inputs.NAME] for each input, [model]
+and one for each group of settings: before the plan only the options the user set, afterwards all of them.
 
-    book     the text that a model is pretrained on         base    the run that a method begins from
-    data     a file of examples or questions                judge   what scores answers: a rule, or a reward model's run
+    book     the text of pretraining                     base    the run whose model is trained further
+    data     a file of examples or questions             judge   what scores answers: a task's rules, or a reward model
 """
 
 import hashlib
@@ -26,24 +26,24 @@ from modou.settings.train import Trained
 
 G = TypeVar("G", bound=Trained)
 WORDS = {"book": "BOOK", "base": "RUN", "data": "DATA", "judge": "--judge"}
-"""What a command line calls the inputs."""
+"""The inputs' names on the command line."""
 FORMAT = 2
-"""Of settings.toml; 1 was that of the versions before 0.1."""
+"""Format of settings.toml; versions before 0.1 had 1."""
 
 
 class Source(Settings):
-    """One input of a run: where it was found, and the SHA-256 of what it held then."""
+    """One input of a run, with its SHA-256 at the start of the run."""
 
     kind: Literal["book", "run", "examples", "rule"]
     path: str
-    """As it was given: a file, a folder, a run, or a name."""
+    """As given by the user: a file, a folder, a run, or a name."""
     sha256: str
-    """Of a file's bytes, of a folder's files, of a run's weights; a name stands for itself."""
+    """Of a file's bytes, of a folder's files, or of a run's weights; for a name, the name."""
     columns: str = ""
-    """What the columns of a file of examples mean, where it was said."""
+    """The option --columns, for a file of examples."""
 
     def holds_the_same(self, other: "Source") -> bool:
-        """Whether both hold the same, wherever they lie."""
+        """Whether both have the same content, at whatever path."""
         return (self.sha256, self.columns) == (other.sha256, other.columns)
 
 
@@ -57,27 +57,27 @@ class _Begun(Settings):
 
 
 class _Inputs(Settings):
-    """The tables of inputs, by name."""
+    """The tables [inputs.NAME]."""
 
     inputs: dict[str, Source]
 
 
 @dataclass(frozen=True)
 class Record(Generic[G]):
-    """How a run was begun, and what was planned since."""
+    """See the module's docstring."""
 
     method: str
     inputs: Mapping[str, Source]
     settings: G
     planned: bool = False
     extended: bool = False
-    """Trained longer than first asked for: the budget of the first command is no longer a difference."""
+    """Whether training was extended; then the first command's length does not count as a difference."""
     shape: ModelSettings | None = None
-    """The base's shape, where the method's settings have none of their own."""
+    """The model's shape (that of the base), for methods whose settings have none."""
 
     @classmethod
     def read(cls, run: RunFolder) -> Self:
-        """From settings.toml. UserError: not a run, not as it was written, of another version."""
+        """Reads settings.toml. UserError: not a run, edited, or of another version."""
         tables = run.read_settings()
         begun = _Begun.parse(tables.pop("run", {}))
         if begun.format != FORMAT or begun.method not in METHODS:
@@ -88,7 +88,7 @@ class Record(Generic[G]):
         return cls(begun.method, inputs, root.parse(tables), begun.planned, begun.extended, shape)
 
     def write(self, run: RunFolder) -> None:
-        """To settings.toml: all options once planned, else those that were set."""
+        """Writes settings.toml: all options once planned, else those that were set."""
         begun = _Begun(method=self.method, format=FORMAT, planned=self.planned, extended=self.extended)
         run.write_settings(
             {
@@ -106,9 +106,9 @@ class Record(Generic[G]):
         return self.shape or own.model
 
     def differences(self, asked: "Record[G]", fixed: Sequence[str] | None = None) -> list[str]:
-        """What `asked` would change of what can no longer change, as "option here → asked".
+        """The differences of the record `asked` from this one, as "option here → asked".
 
-        fixed: groups of settings that may no longer change; None = all of them.
+        fixed: the groups of settings to compare; None: all of them.
         """
         found = [text("run.other_method", here=self.method, asked=asked.method)] if self.method != asked.method else []
         for name, source in asked.inputs.items():
@@ -123,7 +123,7 @@ class Record(Generic[G]):
         return found
 
     def with_settings(self, settings: G, planned: bool = False) -> "Record[G]":
-        """With other settings; planned: they are complete."""
+        """A copy with other settings; planned: they are complete."""
         return replace(self, settings=settings, planned=planned or self.planned)
 
 
@@ -136,7 +136,7 @@ def _difference(name: str, here: Source, asked: Source) -> str:
 
 
 def book_source(name: str) -> Source:
-    """A text: the name of a corpus, a file, or a folder of files. UserError: no such source."""
+    """The input "book": the name of a corpus, a file, or a folder of files. UserError: no such source."""
     if named.is_named(name):
         return Source(kind="book", path=name, sha256=name)
     path = Path(name)
@@ -147,12 +147,12 @@ def book_source(name: str) -> Source:
 
 
 def run_source(path: Path) -> Source:
-    """A run: its weights. UserError: no run, no checkpoint."""
+    """The input "base": a run. UserError: no run, no checkpoint."""
     return Source(kind="run", path=str(path), sha256=weights_sha256(RunFolder(path)))
 
 
 def examples_source(path: Path, columns: str = "") -> Source:
-    """A file of examples. UserError: no such file."""
+    """The input "data": a file of examples. UserError: no such file."""
     if not path.is_file():
         raise UserError("text.not_a_file" if path.exists() else "text.file_missing", path=path)
     with storage.user_errors(path):
@@ -160,7 +160,7 @@ def examples_source(path: Path, columns: str = "") -> Source:
 
 
 def judge_source(name: str, rules: Sequence[str]) -> Source:
-    """What scores answers: one of the `rules` by name, or the folder of a reward model. UserError: neither."""
+    """The input "judge": one of the `rules` by name, or the run folder of a reward model. UserError: neither."""
     if name in rules:
         return Source(kind="rule", path=name, sha256=name)
     if not RunFolder(Path(name)).exists():
@@ -169,17 +169,17 @@ def judge_source(name: str, rules: Sequence[str]) -> Source:
 
 
 def weights_sha256(run: RunFolder) -> str:
-    """SHA-256 of the weights that a run would be loaded with. UserError: no run, no checkpoint."""
+    """SHA-256 of the weights that `load_model` loads. UserError: no run, no checkpoint."""
     found = find_checkpoint(run)
     weights = CheckpointState.read(found.path).weights
     with storage.user_errors(found.path):
         return storage.sha256_file(found.path / f"{weights}.safetensors")
 
 
-def line_of(run: RunFolder) -> Iterator[RunFolder]:
-    """The run, the one it began from, and so on to the pretrained one, as far as their folders still lie there.
+def ancestors(run: RunFolder) -> Iterator[RunFolder]:
+    """The run, its base, the base of that and so on to the pretrained run, as long as their folders exist.
 
-    A folder that came before ends the line: somebody gave a run the name of its own base.
+    Ends at a folder that came before: a run may have replaced its own base.
     """
     seen = set[Path]()
     while run.exists() and run.path.resolve() not in seen:

@@ -1,7 +1,4 @@
-"""Small files that tell whether they are as they were written: each carries the SHA-256 of its own content.
-
-A flipped bit in settings or figures parses as well as before and means something else; with the seal it is told.
-"""
+"""TOML and JSON files with the SHA-256 of their own content (a seal), so that damage and edits are detected."""
 
 import hashlib
 from pathlib import Path
@@ -15,14 +12,14 @@ _MARK = "# sha256 of the lines above: "
 
 
 def write_sealed_toml(path: Path, values: dict[str, Any]) -> None:
-    """Replace `path` by nested tables of plain values, the seal in a comment at the end."""
+    """Replaces `path` by nested tables, with the seal in a comment at the end."""
     text = write_toml(values)
     text += "" if text.endswith("\n") else "\n"
     storage.write_text_atomically(path, f"{text}{_MARK}{_sha256(text)}\n")
 
 
 def read_sealed_toml(path: Path) -> dict[str, Any]:
-    """The tables of a sealed TOML file. UserError: missing, not TOML, not as it was written."""
+    """The tables of a sealed TOML file. UserError: missing, not TOML, or changed since it was written."""
     tables = read_toml(path)
     text, mark, seal = path.read_text(encoding="utf-8").rpartition(_MARK)
     if not mark and "run" in tables and "format" not in tables["run"]:
@@ -33,14 +30,14 @@ def read_sealed_toml(path: Path) -> dict[str, Any]:
 
 
 def write_sealed_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace `path` by `value` and its seal; the folder is made if need be."""
+    """Replaces `path` by `value` and its seal; creates its folder."""
     with storage.user_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     storage.write_json_atomically(path, {"sha256": _sha256(storage.json_text(value)), "value": value})
 
 
 def read_sealed_json(path: Path) -> dict[str, Any]:
-    """The value of a sealed JSON file. UserError: missing, not JSON, not as it was written."""
+    """The value of a sealed JSON file. UserError: missing, not JSON, or changed since it was written."""
     found = storage.read_json(path)
     match found:
         case {"sha256": str(seal), "value": dict(value)} if seal == _sha256(storage.json_text(value)):

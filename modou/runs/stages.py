@@ -1,9 +1,9 @@
-"""What each stage of a run left: its figures, and size and SHA-256 of every file on which later stages rely.
+"""Records of completed stages: their metrics, and size and SHA-256 of every file that later stages use.
 
     stages/clean.json, tokenizer.json, shards.json, plan.json, train.json, evaluate.json, report.json
 
-A stage is done when its record is whole and its files are what they were; else it is made again. Whoever uses such a
-file asks first (`require_stage`), so that nothing else is measured or trained on in its place.
+A stage is done if its record and files are intact; otherwise it is run again. Code that uses these files first calls
+`require_stage`, so that changed files are never trained or evaluated on.
 """
 
 from collections.abc import Iterable
@@ -19,19 +19,19 @@ from modou.runs.seal import read_sealed_json, write_sealed_json
 
 @dataclass(frozen=True)
 class StageRecord:
-    """A stage that is done. `files`: path below the run folder -> (size in bytes, SHA-256)."""
+    """A completed stage. files: path relative to the run folder -> (size in bytes, SHA-256)."""
 
     numbers: dict[str, Any]
     files: dict[str, tuple[int, str]]
 
 
 def stage_file(run: RunFolder, stage: str) -> Path:
-    """Where a stage's record lies."""
+    """The path of a stage's record."""
     return run.stages / f"{stage}.json"
 
 
 def write_stage(run: RunFolder, stage: str, numbers: dict[str, Any], files: Iterable[Path] = ()) -> None:
-    """Records that a stage is done: its figures, and the files it made (below the run folder)."""
+    """Records that a stage is done: its metrics, and the files it wrote (inside the run folder)."""
     with storage.user_errors(run.path):
         hashed = {
             file.relative_to(run.path).as_posix(): [file.stat().st_size, storage.sha256_file(file)] for file in files
@@ -40,7 +40,7 @@ def write_stage(run: RunFolder, stage: str, numbers: dict[str, Any], files: Iter
 
 
 def read_stage(run: RunFolder, stage: str) -> StageRecord | None:
-    """The record of a stage; None where there is none. UserError: the record itself is damaged."""
+    """The record of a stage; None if there is none. UserError: the record itself is damaged."""
     path = stage_file(run, stage)
     if not path.exists():
         return None
@@ -52,7 +52,7 @@ def read_stage(run: RunFolder, stage: str) -> StageRecord | None:
 
 
 def damage(run: RunFolder, stage: str) -> str | None:
-    """What is wrong with a stage that was done once, as a sentence; None where all is whole, or it was never done."""
+    """What is wrong with a recorded stage, as a sentence; None if it is intact or was never done."""
     try:
         found = read_stage(run, stage)
     except UserError as error:
@@ -69,12 +69,12 @@ def damage(run: RunFolder, stage: str) -> str | None:
 
 
 def done(run: RunFolder, stage: str) -> StageRecord | None:
-    """The record of a stage that is done and whole; None: it is to be made, or made again."""
+    """The record of a stage that is done and intact; None: it is to be run (again)."""
     return None if damage(run, stage) else read_stage(run, stage)
 
 
 def require_stage(run: RunFolder, stage: str) -> StageRecord:
-    """The record of a stage whose files are about to be used. UserError: not done, or damaged since."""
+    """The record of a stage whose files are about to be used. UserError: not done, or damaged."""
     problem = damage(run, stage)
     if problem:
         raise UserError("storage.stage_damaged", reason=problem, remedy=_remedy(run, stage))
@@ -90,7 +90,7 @@ def _remedy(run: RunFolder, stage: str) -> str:
 
 
 def forget_stages(run: RunFolder, stages: Iterable[str]) -> None:
-    """These are to be made again: a run that is extended, another checkpoint that is measured."""
+    """Deletes records, so that the stages are run again."""
     with storage.user_errors(run.path):
         for stage in stages:
             stage_file(run, stage).unlink(missing_ok=True)

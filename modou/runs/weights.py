@@ -1,4 +1,4 @@
-"""A run's model and tokenizer, read from its best or newest whole checkpoint."""
+"""Loads a run's model and tokenizer from one of its checkpoints."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from modou.errors import UserError
 from modou.model.gpt import GPT, with_added_tokens
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.model.scored import ImplicitGPT, ScoredGPT
-from modou.model.step import store_for_reading
+from modou.model.step import optimize_memory_layout
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.record import Record
@@ -21,12 +21,12 @@ from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
 
 
 def answers(run: RunFolder) -> bool:
-    """Whether its model answers a question instead of writing on. UserError: not a run."""
+    """Whether a run's model answers conversations (else it continues text). UserError: not a run."""
     return METHODS[Record[Any].read(run).method].answers
 
 
 def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
-    """The kind of model that a method with these settings trains, its weights as new."""
+    """A newly initialised model of the class that a method with these settings trains."""
     match METHODS[method].network(settings):
         case "implicit":
             return ImplicitGPT(shape, settings.reward.beta)
@@ -40,19 +40,19 @@ def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
 
 
 def load_model(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
-    """The model (on the CPU, in eval mode, laid out for reading), its tokenizer, and the step it was saved at.
+    """The model (on the CPU, in evaluation mode, with `optimize_memory_layout`), its tokenizer, and the step.
 
-    `which`: see `find_checkpoint`. Adapters are merged; only a reward model keeps its score. `extend`, UserError: see
+    which: see `find_checkpoint`. Adapters are merged; only reward models keep their score. extend, UserError: see
     `load_weights`.
     """
     model, tokenizer, step = load_weights(run, which, extend)
     model.eval()
-    store_for_reading(model)
+    optimize_memory_layout(model)
     return model, tokenizer, step
 
 
 def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
-    """As `load_model`, with the matrices as training wants them.
+    """As `load_model`, in training mode and with the default memory layout.
 
     extend: a tokenizer that lacks the marks of a conversation gets them, and the model a token for each. Files stay.
     UserError: not a run, damaged, weights of another shape or that are no numbers, another tokenizer than in training.
@@ -64,7 +64,7 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
             tensors = checkpoints.load_group(found.path, state.weights)
             break
         except UserError:
-            # Purged by a running trainer since it was found: look again. Damaged and still there: say so.
+            # Deleted by a running trainer since it was found: search again.
             if found.path.is_dir() or isinstance(which, int):
                 raise
     tokenizer = Tokenizer.load(run.tokenizer, extend)

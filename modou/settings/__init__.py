@@ -1,5 +1,4 @@
-"""In: TOML and command-line flags. Out: frozen, checked settings; an option is a field with type, bounds, docstring.
+"""Frozen, validated settings from TOML and command-line flags; an option is a field with type, bounds and docstring.
 
-A field that nobody set (not in `model_fields_set`) may be chosen by the plan. Never: reads the text, the machine or a
-run.
+A field that was not set (not in `model_fields_set`) may be chosen by the plan.
 """

@@ -1,4 +1,4 @@
-"""The base of all settings: frozen, unknown names refused, errors as one line from the catalogue."""
+"""Base classes of all settings (frozen, unknown names rejected, one-line errors), and TOML reading and writing."""
 
 import tomllib
 from pathlib import Path
@@ -11,37 +11,37 @@ from modou.storage import SMALL, is_missing, read_bytes, without_surrogates
 
 
 class Settings(BaseModel):
-    """A frozen group of options. `model_fields_set` tells what was set from what is a default."""
+    """A frozen group of options. `model_fields_set`: the fields that were set rather than left at their default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
-        """Checked settings from plain values (strings are converted). UserError names the first bad option."""
+        """Validated settings from plain values (strings are converted). UserError names the first bad option."""
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             raise _user_error(error) from None
 
     def changed(self, **values: Any) -> Self:
-        """A checked copy with some fields replaced; the other fields stay set or unset as they were."""
+        """A validated copy with some fields replaced; the other fields stay set or unset as they were."""
         return type(self).parse({**self.model_dump(exclude_unset=True), **values})
 
 
 class Groups(Settings):
-    """All settings of a run: one group a stage, `--group.field` on the command line and `[group] field` in TOML."""
+    """All settings of a run in groups: `--group.field` on the command line, `[group] field` in TOML."""
 
     def with_values(self, values: dict[str, dict[str, Any]]) -> Self:
-        """A copy with `{group: {field: value}}` set over what is set here. UserError names the first bad option."""
+        """A copy with `{group: {field: value}}` overriding what is set here. UserError names the first bad option."""
         return type(self).parse(merge(self.model_dump(exclude_unset=True), values))
 
     def is_set(self, group: str, field: str) -> bool:
-        """Whether a flag, a preset or a plan chose this option (else it is a default)."""
+        """Whether a flag, a preset or the plan set this option (else it is a default)."""
         return field in getattr(self, group).model_fields_set
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Nested tables of `above` laid over those of `below`."""
+    """Nested tables of `below`, overridden by those of `above`."""
     merged = dict(below)
     for key, value in above.items():
         inner = merged.get(key)
@@ -51,8 +51,8 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _user_error(error: ValidationError) -> UserError:
     first = error.errors(include_url=False)[0]
-    names = [part for part in first["loc"] if isinstance(part, str)]  # what is no name counts the items of a tuple
-    # Two names are group and field, as on the command line; one alone is a field of a group parsed by itself.
+    names = [part for part in first["loc"] if isinstance(part, str)]  # integers index the items of a tuple
+    # Two names are group and field; a single one is a field of a group that was parsed by itself.
     option = f"--{'.'.join(names)}" if len(names) > 1 else "".join(names)
     value = _shown(first["input"])
     context = first.get("ctx", {})

@@ -1,4 +1,4 @@
-"""How a run is evaluated."""
+"""Settings of evaluation."""
 
 from typing import Annotated
 

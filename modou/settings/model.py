@@ -1,4 +1,4 @@
-"""What a model is: its shape and its layout."""
+"""Settings of a model: its shape and its layout."""
 
 from typing import Annotated, Literal, Self
 
@@ -57,12 +57,12 @@ class ModelSettings(Settings):
 
     @property
     def key_value_heads(self) -> int:
-        """Key-value heads, resolved."""
+        """Number of key-value heads, with 0 resolved."""
         return self.kv_heads or self.heads
 
     @property
     def feed_forward(self) -> int:
-        """Width inside the feed-forward layer, resolved."""
+        """Width of the feed-forward layer, with 0 resolved."""
         if self.hidden:
             return self.hidden
         return 4 * self.width if self.style == "classic" else -(-8 * self.width // 3 // 32) * 32

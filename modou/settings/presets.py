@@ -1,7 +1,7 @@
-"""Presets: sets of options that ship as TOML in modou/presets, and a user's own TOML files.
+"""Presets: sets of options in TOML files, those in modou/presets and a user's own.
 
-A file that names its `method` is one preset: `article-rope`. In any other file each table is one: `poems.sft`. These
-are the parts of a task, of which `modou align` is made.
+A file with a `method` is one preset (article-rope). In any other file of modou/presets each table is one (poems.sft):
+the stages of a task, which `modou align` runs.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from modou.settings.base import read_toml
 
 @dataclass(frozen=True)
 class Preset:
-    """Options for one method; "pretrain" is that of `modou run` and of its stages."""
+    """Options for one method ("pretrain" for `modou run` and its stages)."""
 
     name: str
     method: str
@@ -27,7 +27,7 @@ class Preset:
 
 @cache
 def presets() -> dict[str, Preset]:
-    """All that ship, by name."""
+    """The presets of modou/presets by name."""
     found: list[Preset] = []
     for item in files("modou.presets").iterdir():
         if item.name.endswith(".toml"):
@@ -38,14 +38,14 @@ def presets() -> dict[str, Preset]:
 
 
 def preset_names(method: str) -> list[str]:
-    """The presets that ship for a method."""
+    """Names of the shipped presets for a method."""
     return [name for name, preset in presets().items() if preset.method == method]
 
 
 def read_preset(name: str, method: str | None = None) -> dict[str, dict[str, Any]]:
-    """The options of a preset: the name of one that ships, or the path of a TOML file, which may name its method, too.
+    """The options of a preset, given by name or as the path of a TOML file (which may contain `method`).
 
-    UserError: neither; it is for another method.
+    UserError: no such preset, or it is for another method.
     """
     if name.endswith(".toml"):
         tables = read_toml(Path(name))
@@ -61,7 +61,7 @@ def read_preset(name: str, method: str | None = None) -> dict[str, dict[str, Any
 
 
 def _by_command() -> str:
-    """Every name, by the command that takes it."""
+    """All preset names, grouped by command."""
     names: dict[str, list[str]] = defaultdict(list)
     for name, preset in presets().items():
         names[_command(preset.method)].append(name)

@@ -1,8 +1,7 @@
-"""All settings of a run, as they stand in its settings.toml."""
+"""All settings of a pretraining run, as in its settings.toml."""
 
-from typing import Any, ClassVar, get_args
+from typing import ClassVar
 
-from modou.settings.base import Settings
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.model import ModelSettings
 from modou.settings.text import CleanSettings, TokenizerSettings
@@ -13,7 +12,7 @@ MINUTES = 30.0
 
 
 class RunSettings(Trained):
-    """From a book to a model: one group a stage."""
+    """All settings of `modou run`, from cleaning to evaluation."""
 
     planned: ClassVar[tuple[str, ...]] = (
         *("tokenizer.vocabulary", "model.dropout", "optimizer.weight_decay", "train.evaluate_every"),
@@ -32,18 +31,3 @@ class RunSettings(Trained):
     """Model."""
     evaluate: EvaluateSettings = EvaluateSettings()
     """Evaluation."""
-
-
-def option_names(root: type[Settings] = RunSettings) -> dict[str, Any]:
-    """Every option as {"group.field": annotation}."""
-    return {
-        f"{group}.{name}": field.annotation
-        for group, outer in root.model_fields.items()
-        for name, field in _group_type(outer.annotation).model_fields.items()
-        if field.annotation is not None
-    }
-
-
-def _group_type(annotation: Any) -> type[Settings]:
-    assert not get_args(annotation)
-    return annotation

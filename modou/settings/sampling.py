@@ -1,4 +1,4 @@
-"""How the next token is chosen."""
+"""Settings of sampling: how the next token is chosen."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypedDict
@@ -47,12 +47,12 @@ class SamplingSettings(Settings):
 
     @property
     def looks_back(self) -> bool:
-        """Whether a filter looks at the text so far."""
+        """Whether a filter depends on the text so far (repetition penalty, no-repeat n-gram)."""
         return self.repetition_penalty != 1 or self.no_repeat_ngram > 0
 
 
 class SamplingOptions(TypedDict, total=False):
-    """The fields of SamplingSettings as keyword arguments, for what writes a single text: `samples` is left out."""
+    """The fields of SamplingSettings as keyword arguments, without `samples`, for functions that generate one text."""
 
     tokens: int
     temperature: float

@@ -1,4 +1,4 @@
-"""How text is read, cleaned and tokenized."""
+"""Settings of cleaning and of the tokenizer."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""How a model is trained: optimizer, schedule, loop."""
+"""Settings of training: optimizer, schedule, loop."""
 
 import math
 import os
@@ -93,7 +93,7 @@ class PretrainSettings(BatchedSettings):
 
 
 class Trained(Groups):
-    """The groups of everything that trains."""
+    """The groups common to all methods."""
 
     planned: ClassVar[tuple[str, ...]] = ("train.steps", "train.evaluate_every")
     """Options that the plan of a run chooses where nobody does."""
@@ -114,7 +114,7 @@ T = TypeVar("T", bound=Trained)
 
 
 def with_minutes(asked: T, minutes: float | None) -> T:
-    """`--minutes` laid over the settings. MODOU_MAX_MINUTES caps every budget (for tests and demonstrations)."""
+    """Settings with the time limit `minutes` (None: as set). The environment variable MODOU_MAX_MINUTES caps it."""
     word = os.environ.get("MODOU_MAX_MINUTES") or "inf"
     try:
         cap = float(word)

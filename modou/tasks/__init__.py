@@ -1,6 +1,5 @@
-"""In: what a question asks for, and an answer. Out: whether rules find it right; data, pairs and a recipe to learn it.
+"""Tasks: data, rule-based rewards, preference pairs and an alignment recipe.
 
-`base` says what a task is, `registry` lists them, `judges` scores answers by one of them or by a reward model; each
-task is one folder (or file) of its own, and nothing outside knows what is in it.
-Never: trains, or writes a file.
+`base` defines a task, `registry` lists them, `judges` scores answers by a task's rules or a reward model. Each task is
+one folder. Never: trains, or writes a file.
 """

@@ -1,6 +1,6 @@
-"""What a task is: its data, the rules that check an answer, the pairs and credits made from them, and its recipe.
+"""The interface of a task: data, rules that check an answer, rewards, preference pairs, and an alignment recipe.
 
-A new task is a subclass of Task in a folder or file of its own, and one line of the registry.
+A new task is a subclass of Task in a folder of its own, and one line of the registry.
 """
 
 import random
@@ -15,24 +15,24 @@ from modou.settings.base import Settings
 from modou.train.rollouts import Answer, Credit
 
 Facts = Mapping[str, Any]
-"""What a row of data says about its question beside its text; "task" names the task."""
+"""The facts of a question beside its text, for rules to use; "task" is the task's name."""
 Row = dict[str, Any]
-"""A row of a file of examples."""
+"""A row of a JSONL file of examples."""
 PAIRS = "preferences.jsonl"
-"""The file that a stage of kind "pairs" writes beside the task's own."""
+"""The file that a stage of kind "pairs" writes."""
 
 
 class TaskSettings(Settings):
-    """The numbers of a task that decide results; here those of the preference pairs that every task has."""
+    """The constants of a task; here those of preference pairs, which all tasks share."""
 
     samples: int = 2
-    """Answers to each question that are set against the one in the file: what a policy will be told to do better."""
+    """Rejected answers sampled for each question, paired with the answer in the file."""
     warm: int = 1
-    """The same at a higher temperature, a third of all: with these a reward model stops to reward what merely
-    surprises (docs/experiments/verse-judge.md)."""
+    """The same at a higher temperature: they keep a reward model from rewarding low likelihood as such
+    (docs/experiments/verse-judge.md)."""
     warmth: float = 1.2
-    """Their temperature over that of the others. Human text surprises a model a little more than its own samples do,
-    and these are to surprise it a little more than human text."""
+    """Their temperature relative to that of the others. Human text is a little less likely under a model than its
+    samples, and these should be a little less likely than human text."""
 
 
 SETTINGS = TaskSettings()
@@ -40,104 +40,105 @@ SETTINGS = TaskSettings()
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of `modou align TASK`. Stages and files are named, not held, so that a recipe reads as a table."""
+    """One stage of `modou align TASK`. Other stages and files are referred to by name."""
 
     name: str
-    """Its run folder, its table of settings, and what other stages and --methods call it."""
+    """The name of its run folder and table of settings, used by other stages and --methods."""
     kind: str
-    """What makes it: "task" (its data), "pairs", "compare", or a method of training (modou.settings.methods)."""
+    """What it does: "task" (writes the data), "pairs", "compare", or a training method (modou.settings.methods)."""
     after: str = ""
-    """The stage whose run it begins from; for a comparison, the run that the others are compared with."""
+    """The stage whose run is its base; for a comparison, the run that the others are compared with."""
     data: str = ""
-    """The task's file that it reads; of a stage of kind "task", the last that it writes."""
+    """The data file it reads; for kind "task", the last one it writes."""
     corpus: str = ""
-    """The corpus that a base reads, where that is none of the task's files."""
+    """The named corpus that it pretrains on, instead of a data file."""
     judge: str = ""
     """What scores the answers: a task, or a stage of kind "reward"."""
     reference: str = ""
-    """The stage that an implicit reward is measured against: whose answers it judges, where it begins from another."""
+    """The stage whose run is the reference model of an implicit reward model, if not its base."""
     optional: bool = False
-    """Whether --methods can leave it out; what is optional is compared."""
+    """Whether --methods selects it; optional stages are compared at the end."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Its own settings, over those of the recipe's file: {group: {option: value}}."""
+    """Settings that override those of the recipe's file: {group: {option: value}}."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The stages from the data to the comparison, in order. Without any, `modou align` does not know the task."""
+    """The stages from the data to the comparison, in order. A task without stages cannot be aligned."""
 
     stages: tuple[Stage, ...] = ()
     file: str = ""
-    """The file of presets that ships with modou, a table a stage; "": each stage says its own."""
+    """A preset file that ships with modou, with a table for each stage; "": none."""
     minutes: float = 60.0
-    """Of training, in all, for which the stages' minutes are written; `modou align --minutes` scales them."""
+    """Total training time of the stages as they are written; `modou align --minutes` scales them."""
     questions: int = 1000
-    """Asked of every run at the end, at most: shares are then known to ± 3 points."""
+    """Maximum number of questions in the comparison; 1000 give shares to ± 3 percentage points."""
 
     def stage(self, name: str) -> Stage:
-        """The stage of that name, which must be there."""
+        """The stage of that name, which must exist."""
         return next(stage for stage in self.stages if stage.name == name)
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """What may be chosen by --methods."""
+        """The names --methods can select."""
         return tuple(stage.name for stage in self.stages if stage.optional)
 
 
 @dataclass(frozen=True)
 class Drafts:
-    """What a run wrote for some questions of a file: what a task makes pairs of its own from."""
+    """A run's answers to some questions of a file, from which a task makes preference pairs."""
 
     model: GPT
     template: Template
     asked: Sequence[Question]
-    """These questions; each has an answer in its facts."""
+    """The questions; each has an answer in its facts."""
     answers: Sequence[Answer]
-    """The comparable answers to them, at the usual temperature."""
+    """The run's comparable answers to them, at the usual temperature."""
     every: Sequence[Question]
     """All questions of the file."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task; as it stands, the one of questions that name none: the whole answer must be the true one."""
+    """A task. This base class is the task of questions that name none: exact match with the true answer."""
 
     name: str = "exact"
-    """As commands, judges and the facts of its rows have it."""
+    """Its name in commands, judges and facts."""
     settings: TaskSettings = SETTINGS
     recipe: Recipe = Recipe()
 
     def files(self, seed: int) -> Mapping[str, Sequence[Row]]:
-        """Its files of data by name, a pure function of the seed. Rows that are questions are `tagged`."""
+        """The rows of its data files by name, a pure function of the seed. Rows that are questions are `tagged`."""
         return {}
 
     def tagged(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows, with the task's name among their facts."""
+        """The rows with the task's name in their facts."""
         return [row | {"facts": {"task": self.name, **row.get("facts", {})}} for row in rows]
 
     def rules(self, question: Question, text: str) -> dict[str, bool]:
-        """The rules that can be asked of an answer, by name, and whether it keeps them."""
+        """Whether an answer satisfies each rule that applies to the question, by the rule's name."""
         truth = self.truth(question)
         return {} if truth is None else {"exact": text.strip() == truth}
 
     def truth(self, question: Question) -> str | None:
-        """The true answer, where there is a single one that is known."""
+        """The true answer, if there is exactly one and it is known."""
         return str(question.facts["answer"]).strip() if "answer" in question.facts else None
 
     def score(self, text: str, facts: Facts) -> float:
-        """The rule-based reward of an answer. KeyError: a fact that the rule needs is missing."""
+        """The rule-based reward of an answer, 0 to 1. KeyError: a fact is missing."""
         return float(text.strip() == str(facts["answer"]).strip())
 
     @property
     def credits(self) -> Callable[[str, Facts], Iterable[Credit]] | None:
-        """What parts of an answer earned, of (text, facts); None: a score belongs to the whole answer."""
+        """A function (text, facts) -> rewards of parts of an answer; None: the score belongs to the whole answer."""
         return None
 
     def comparable(self, answer: Answer) -> bool:
-        """Whether an answer is no worse at first sight than the one in the file: what one glance tells apart teaches a
-        reward model nothing else."""
+        """Whether an answer can be the rejected one of a pair: not if it is trivially worse than the one in the file,
+        since a reward model would learn only that difference."""
         return answer.ended
 
     def pairs(self, drafts: Drafts, dice: random.Random) -> Iterator[Row]:
-        """Preference pairs (prompt, chosen, rejected, kind) beside those of the run's answers as they are."""
+        """The task's own preference pairs (prompt, chosen, rejected, kind), in addition to those with sampled
+        answers."""
         yield from ()

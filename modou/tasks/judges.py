@@ -1,4 +1,4 @@
-"""What scores an answer: a reward model, or the rules of a task over what the question's row says."""
+"""Judges, which score answers: a reward model, or the rules of a task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def make_judge(name: str, tokenizer: Tokenizer, device: torch.device) -> Judge:
 
 
 def token_credits(name: str) -> TokenCredits | None:
-    """What the parts of an answer earned, by the judge of that name; None: it scores whole answers only."""
+    """The function that gives rewards of parts of an answer; None if the judge scores whole answers only."""
     credits = TASKS[name].credits if name in TASKS else None
     if credits is None:
         return None
@@ -42,19 +42,19 @@ def token_credits(name: str) -> TokenCredits | None:
 
 
 def room_for_questions(writers: Sequence[RunFolder], judges: Sequence[str], tokens: int) -> int:
-    """The most tokens of a question that leave every run room to write an answer of `tokens`, and every judge that is a
-    model room to read both and an end mark."""
+    """The maximum length of a question in tokens, so that an answer of `tokens` fits the context of every writer, and
+    both with an end mark fit that of every reward model."""
     readers = [RunFolder(Path(name)) for name in judges if name not in TASKS]
     return min([*(context_of(run) + 1 for run in writers), *(context_of(run) - 1 for run in readers)]) - tokens
 
 
 def context_of(run: RunFolder) -> int:
-    """Tokens that a run's model sees at once. UserError: no run."""
+    """The context of a run's model, in tokens. UserError: no run."""
     return Record[Any].read(run).model.context
 
 
 def by_rules(task: Task) -> Judge:
-    """A judge that asks a task's rules about each answer. UserError: a question's row lacks what they need."""
+    """A judge by a task's rules. UserError (when called): a question lacks a fact that they need."""
 
     def judge(answers: Sequence[Answer]) -> Tensor:
         scores: list[float] = []
@@ -71,43 +71,45 @@ def by_rules(task: Task) -> Judge:
 
 @dataclass(frozen=True)
 class ModelJudge:
-    """A judge that reads question and answer to the end mark, as the reward model was taught to."""
+    """A reward model as a judge: its score at the end mark after question and answer."""
 
     model: RewardModel
     tokenizer: Tokenizer
 
     def __call__(self, answers: Sequence[Answer]) -> Tensor:
         """See rollouts.Judge."""
-        return self.by_step(answers)[0]
+        return self.token_rewards(answers)[0]
 
-    def by_step(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
-        """See rollouts.StepJudge."""
+    def token_rewards(self, answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
+        """See rollouts.DenseJudge."""
         rows = [self._row(answer) for answer in answers]
-        scores_NT = self._read(rows, [len(answer.question.ids) for answer in answers])
+        scores_NT = self._prefix_rewards(rows, [len(answer.question.ids) for answer in answers])
         width = max(len(answer.question.ids) + len(answer.ids) for answer in answers)
-        earned_NT = torch.zeros(len(rows), width - 1)
+        token_rewards_NT = torch.zeros(len(rows), width - 1)
         for number, (row, answer) in enumerate(zip(rows, answers, strict=True)):
             first, last = len(answer.question.ids) - 1, len(answer.question.ids) + len(answer.ids) - 1
-            earned_NT[number, first:last] = scores_NT[number, first + 1 : last + 1] - scores_NT[number, first:last]
-            earned_NT[number, last - 1] += scores_NT[number, len(row) - 1] - scores_NT[number, last]
-        return scores_NT.gather(1, torch.tensor([[len(row) - 1] for row in rows]))[:, 0], earned_NT
+            token_rewards_NT[number, first:last] = (
+                scores_NT[number, first + 1 : last + 1] - scores_NT[number, first:last]
+            )
+            token_rewards_NT[number, last - 1] += scores_NT[number, len(row) - 1] - scores_NT[number, last]
+        return scores_NT.gather(1, torch.tensor([[len(row) - 1] for row in rows]))[:, 0], token_rewards_NT
 
     def _row(self, answer: Answer) -> list[int]:
-        """Ended by whichever mark, or not at all: it is read as the reward model was taught, to one <|end|>."""
+        """Question and answer with exactly one <|end|>, as in the reward model's training, however the answer ended."""
         return [*answer.question.ids, *(answer.ids[:-1] if answer.ended else answer.ids), self.tokenizer.end]
 
     @torch.inference_mode()
-    def _read(self, rows: Sequence[Sequence[int]], asked: Sequence[int]) -> Tensor:
-        """The reward of every beginning, (N, T) float32 on the CPU. `asked`: tokens of each question."""
+    def _prefix_rewards(self, rows: Sequence[Sequence[int]], question_lengths: Sequence[int]) -> Tensor:
+        """The reward of every prefix, (N, T) float32 on the CPU; lengths in tokens."""
         lengths_N = torch.tensor([len(row) for row in rows])
         width = int(lengths_N.max())
         assert width <= self.model.settings.context, "see room_for_questions"
         padded_NT = torch.tensor([[*row, *[self.tokenizer.pad] * (width - len(row))] for row in rows])
-        place_T = torch.arange(1, width + 1)  # of the next token
-        written_NT = (place_T >= torch.tensor(asked)[:, None]) & (place_T < lengths_N[:, None])
+        next_T = torch.arange(1, width + 1)  # the position of the next token
+        mask_NT = (next_T >= torch.tensor(question_lengths)[:, None]) & (next_T < lengths_N[:, None])
         scores_NT = torch.zeros(padded_NT.shape)
         for some in lengths_N.argsort().split(max(1, POSITIONS_AT_ONCE // width)):
             longest, device = int(lengths_N[some].max()), self.model.embedding.weight.device
-            ids_BT, written_BT = (tensor[some, :longest].to(device) for tensor in (padded_NT, written_NT))
-            scores_NT[some, :longest] = self.model.read(ids_BT, written_BT).float().cpu()
+            ids_BT, mask_BT = (tensor[some, :longest].to(device) for tensor in (padded_NT, mask_NT))
+            scores_NT[some, :longest] = self.model.prefix_rewards(ids_BT, mask_BT).float().cpu()
         return scores_NT

@@ -1,4 +1,4 @@
-"""The tasks by name: what `modou task` and `modou align` make, and what `--judge` may name."""
+"""The tasks by name, for `modou task`, `modou align` and `--judge`."""
 
 from modou.corpora.named import STORYTELLERS
 from modou.errors import UserError
@@ -19,7 +19,7 @@ TASKS: dict[str, Task] = {
 
 
 def named_task(name: str) -> Task:
-    """The task of that name. UserError: none that has data and a recipe."""
+    """The task of that name. UserError: no task with data and a recipe has it."""
     names = [task.name for task in TASKS.values() if task.recipe.stages]
     if name not in names:
         raise UserError("align.no_such_task", name=name[:60], names=", ".join(names))
@@ -27,7 +27,7 @@ def named_task(name: str) -> Task:
 
 
 def task_of(facts: Facts) -> Task:
-    """The task that a question belongs to. UserError: it names one that is not here."""
+    """The task that a question belongs to. UserError: an unknown task."""
     name = str(facts.get("task", EXACT.name))
     if name not in TASKS:
         raise UserError("align.no_such_task", name=name[:60], names=", ".join(TASKS))

@@ -1,4 +1,4 @@
-"""In: a book (file, folder, rows). Out: cleaned chapters and their split into train, validation and test.
+"""Books (file, folder, rows) to cleaned chapters, split into train, validation and test.
 
-What cleaning removes is counted and shown; held-out chapters keep every character. Never: tokenizes.
+Everything that cleaning removes is reported; held-out chapters keep every character.
 """

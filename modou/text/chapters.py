@@ -1,4 +1,4 @@
-"""Lines to chapters: headings are taken out, with the titles that follow them, and chapters begin there."""
+"""Divides lines into chapters: removes headings and the titles that follow them."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,13 +13,13 @@ _AHEAD = 4
 
 @dataclass(frozen=True)
 class Heading:
-    """A chapter begins here. `text` is what was taken out, None where a chapter has no heading."""
+    """Start of a chapter. `text`: the heading removed from the text; None where there is none."""
 
     text: str | None
 
 
 class _Window:
-    """Lines with a few more in sight."""
+    """An iterator over lines with lookahead; `number`: index of the current line."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._source = iter(lines)
@@ -33,12 +33,12 @@ class _Window:
         return self._ahead.popleft() if self._ahead else None
 
     def skip(self, count: int) -> None:
-        """Pass over lines that were looked at."""
+        """Skips the next `count` lines."""
         for _ in range(count):
             self.next()
 
     def peek(self) -> tuple[str, ...]:
-        """The next few lines."""
+        """The next few lines, without consuming them."""
         self._fill(_AHEAD)
         return tuple(self._ahead)
 
@@ -51,7 +51,7 @@ class _Window:
 
 
 def mark_chapters(lines: Iterable[str], found: Survey, report: CleaningReport) -> Iterator[str | Heading]:
-    """Lines of text, with a Heading before each chapter that has one (or is a line of its own)."""
+    """Lines of text, with a Heading at the start of each chapter."""
     window = _Window(lines)
     tally = report["headings"]
     while (line := window.next()) is not None:
@@ -66,11 +66,11 @@ def mark_chapters(lines: Iterable[str], found: Survey, report: CleaningReport) -
                 yield Heading(None)
             yield line
             continue
-        taken = [heading.heading]
+        parts = [heading.heading]
         if heading.form in ("bare", "title", "glued"):
-            taken += _following_titles(heading, window, found)
-        name = " ".join(part.strip() for part in taken)
-        tally.touch("".join(taken), times=1, example=name[:60])
+            parts += _following_titles(heading, window, found)
+        name = " ".join(part.strip() for part in parts)
+        tally.touch("".join(parts), times=1, example=name[:60])
         report.headings += 1
         yield Heading(name)
         if heading.rest:
@@ -78,7 +78,7 @@ def mark_chapters(lines: Iterable[str], found: Survey, report: CleaningReport) -
 
 
 def _following_titles(heading: Candidate, window: _Window, found: Survey) -> list[str]:
-    """The title on the next line, where the heading is a bare label or the first half of a couplet."""
+    """The title line after a heading, consumed: after a bare label, or the second half of a couplet."""
     ahead = window.peek()
     blanks = next((i for i, line in enumerate(ahead) if line.strip()), len(ahead))
     rest = [line for line in ahead[blanks:] if line.strip()]
@@ -91,7 +91,7 @@ def _following_titles(heading: Candidate, window: _Window, found: Survey) -> lis
         title = title and candidate(text) is None
     else:
         title = is_chinese_title(text, heading.title) and bool(after)
-        # Against the first line of prose or verse: what follows a title is longer, or is punctuated.
+        # Unlike a first line of prose or verse, a title is followed by a longer or a punctuated line.
         title = title and (len(after) > len(text) or after[-1] in "。！？…”，；：")
         if found.wrap:
             title = title and len(text) < 0.8 * found.wrap.width

@@ -1,8 +1,7 @@
-"""A book to chapters of sentences. Each step is a rule of its own file; here they are put in order.
+"""Cleans a book into chapters of sentences; the rules are in modou.text.rules, their order is here.
 
-unseen characters → Gutenberg frame → furniture → headings → wrapped lines → sentences → spaces: these change
-no character of the text itself. Lost glyphs and half-width marks (`repairs`) do: held-out chapters are
-spared.
+control characters → Gutenberg frame → furniture → headings → wrapped lines → sentences → spaces. None of these changes
+a character of the text itself. The `repairs` that do (lost glyphs, half-width marks) follow, only in training chapters.
 """
 
 import hashlib
@@ -31,12 +30,12 @@ class Chapter:
 
     @property
     def text(self) -> str:
-        """One sentence a line."""
+        """One sentence per line."""
         return "\n".join(self.sentences)
 
     @property
     def line(self) -> str:
-        """The chapter on one line, as it stood in the book."""
+        """All sentences on one line."""
         return join_sentences(self.sentences)
 
 
@@ -49,14 +48,14 @@ class Cleaned:
 
     @property
     def text(self) -> str:
-        """One sentence a line, a blank line between chapters."""
+        """One sentence per line, a blank line between chapters."""
         return "\n\n".join(chapter.text for chapter in self.chapters)
 
 
 def clean(book: Book | str, settings: CleanSettings | None = None) -> Cleaned:
-    """Cleans a book that fits in memory, with every rule that is switched on. Large books: `corpus.prepare`.
+    """Cleans a book in memory. For large books: `corpus.prepare`.
 
-    UserError: the book cannot be read, or simplification is asked for and OpenCC is missing.
+    UserError: the book cannot be read; OpenCC is missing where `simplify` is set.
     """
     settings = settings or CleanSettings()
     if isinstance(book, str):
@@ -78,9 +77,9 @@ def clean(book: Book | str, settings: CleanSettings | None = None) -> Cleaned:
 
 
 def clean_book(book: Book, settings: CleanSettings, report: CleaningReport) -> Iterator[str | Heading]:
-    """Headings and sentences in order, without repairs; memory does not grow with the book.
+    """Headings and sentences in order, without repairs, streaming; each chapter starts with a Heading.
 
-    A Heading opens each chapter (the first included). The report fills on the way.
+    `report` is filled meanwhile.
     """
     unread = CleaningReport()
     for document in book.documents():
@@ -89,7 +88,7 @@ def clean_book(book: Book, settings: CleanSettings, report: CleaningReport) -> I
 
 
 def join_sentences(sentences: tuple[str, ...] | list[str]) -> str:
-    """Sentences on one line: nothing between Chinese ones, a space between others."""
+    """Sentences on one line, separated by a space unless they are Chinese."""
     pieces: list[str] = []
     for sentence in sentences:
         if pieces:
@@ -99,7 +98,7 @@ def join_sentences(sentences: tuple[str, ...] | list[str]) -> str:
 
 
 class Finisher:
-    """The rules that need whole chapters or know of the split: duplicates, repairs, simplification."""
+    """The rules that depend on whole chapters or on the split: duplicates, repairs, simplification."""
 
     def __init__(self, settings: CleanSettings, report: CleaningReport) -> None:
         self._settings = settings
@@ -110,14 +109,14 @@ class Finisher:
             self._simplify = simplifier(report["simplify"])
 
     def repeats(self, heading: str | None, sentences: list[str]) -> bool:
-        """Whether a chapter repeats an earlier one word for word (then it is in the report)."""
+        """Whether a chapter is identical to an earlier one (which is reported)."""
         digest = hashlib.blake2b(digest_size=16)
         for sentence in sentences:
             digest.update("".join(sentence.split()).encode("utf-8", "surrogatepass"))
         return self.repeats_digest(digest.digest(), heading, sum(map(visible, sentences)), sentences[0])
 
     def repeats_digest(self, digest: bytes, heading: str | None, characters: int, opening: str) -> bool:
-        """The same from a digest of the chapter's visible characters, where the chapter is not in memory."""
+        """`repeats` from a digest of the chapter's characters without white space."""
         if not self._settings.duplicates:
             return False
         if digest not in self._seen:
@@ -130,7 +129,7 @@ class Finisher:
         return True
 
     def finish(self, sentence: str, *, held_out: bool) -> list[str]:
-        """Repairs a sentence (its new end marks may cut it); a held-out one keeps its characters."""
+        """Repairs a training sentence (new end marks may split it); a held-out one keeps its characters."""
         pieces = [sentence]
         if held_out:
             count_left(sentence, self._settings, self._report)
@@ -157,7 +156,7 @@ def _in_chapters(events: Iterator[str | Heading]) -> Iterator[tuple[str | None, 
             if sentences:
                 yield heading, sentences
                 heading, sentences = None, []
-            # A heading without text (a table of contents, a volume's title) gives way to the next one.
+            # A heading without text (a table of contents, a volume's title) is replaced by the next one.
             heading = event.text or heading
     if sentences:
         yield heading, sentences
@@ -166,7 +165,7 @@ def _in_chapters(events: Iterator[str | Heading]) -> Iterator[tuple[str | None, 
 def _clean_document(
     document: Document, settings: CleanSettings, report: CleaningReport, unread: CleaningReport
 ) -> Iterator[str | Heading]:
-    """`unread` takes what the survey's own pass over the rules would report twice."""
+    """`unread`: a report to discard, for the survey's own pass over the rules."""
     framed = frame(document.lines()) if settings.furniture else (False, False)
     found = survey(_without_furniture(document, settings, unread, framed))
     if not settings.headings:

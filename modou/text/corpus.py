@@ -1,7 +1,7 @@
-"""The prepared text of a run: cleaned.txt (one sentence a line, a blank line between chapters) and its split.
+"""The prepared text of a run: cleaned.txt (one sentence per line, a blank line between chapters) and its split.
 
-Two passes with small memory: the first cleans into a working file and measures chapters, the second drops
-repeated chapters, repairs the training part, writes cleaned.txt and the index of its units.
+Two streaming passes: the first cleans into a working file and measures chapters; the second drops duplicate chapters,
+repairs the training part, and writes cleaned.txt and the index of its units.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ from modou.text.report import CleaningReport, visible
 from modou.text.split import PARTS, Part, Splitter
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
-_WORKING = "cleaned.txt.part"
+_WORKING = f"{TEXT}.part"
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A stretch of cleaned.txt that belongs to one part: a chapter, or the piece of one that a block took."""
+    """A byte range of cleaned.txt that belongs to one part: a chapter, or (split by blocks) a piece of one."""
 
     part: Part
     chapter: int
@@ -63,7 +63,7 @@ class _Measured:
 
 
 class Corpus:
-    """A prepared text. Everything is read from its folder; nothing of the text is held in memory."""
+    """A prepared text, read from its folder on demand."""
 
     def __init__(self, folder: Path) -> None:
         """UserError: the folder holds no prepared text."""
@@ -82,7 +82,7 @@ class Corpus:
             raise UserError("text.no_corpus", path=folder, reason=TEXT)
 
     def texts(self, part: Part) -> Iterator[str]:
-        """The texts of a part, one sentence a line: what a model trains on or is measured on."""
+        """The texts of a part, one sentence per line: what a model is trained or evaluated on."""
         with (self.folder / TEXT).open("rb") as stream:
             for unit in self.units:
                 if unit.part == part:
@@ -90,8 +90,8 @@ class Corpus:
                     yield stream.read(unit.size).decode("utf-8").removesuffix("\n")
 
     def lines(self, part: Part) -> Iterator[str]:
-        """The same texts, each on one line: validation and test keep all characters of the book but headings,
-        furniture and white space. Bits per character are counted on these characters."""
+        """The same texts, each on one line: in validation and test all characters of the book but headings, furniture
+        and white space. Bits per character refer to these characters."""
         for text in self.texts(part):
             yield join_sentences(text.split("\n"))
 
@@ -101,14 +101,14 @@ class Corpus:
 
     @property
     def sha256(self) -> str:
-        """Of cleaned.txt and the split: two runs on the same corpus agree in it."""
+        """Of cleaned.txt and the split: equal for runs on the same corpus."""
         return self.summary["sha256"]
 
 
 def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
-    """Cleans and splits a book into `folder`. Memory stays small at any size of the book.
+    """Cleans and splits a book into `folder`, in memory independent of its size.
 
-    UserError: the book cannot be read, is too short, or the folder cannot be written.
+    UserError: the book cannot be read or is too short; the folder cannot be written.
     """
     settings = settings or CleanSettings()
     report = CleaningReport()
@@ -143,7 +143,7 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[_Measured]:
-    """Writes sentences a line each, a blank line after each chapter, and yields each chapter's measures."""
+    """Writes one sentence per line and a blank line after each chapter; yields each chapter's measures."""
     chapter = _Measured(None)
     for event in events:
         if isinstance(event, Heading):
@@ -164,7 +164,7 @@ def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object])
 
 
 def _kept_sentences(working: Path, kept: list[bool]) -> Iterator[tuple[int, str, int]]:
-    """(chapter from 1, sentence, characters before it) of the chapters that stay."""
+    """(chapter number from 1, sentence, characters of all earlier sentences) of the chapters that are kept."""
     place, chapter, start = 0, 1, 0
     with working.open(encoding="utf-8", newline="\n") as stream:
         for line in stream:
@@ -178,7 +178,7 @@ def _kept_sentences(working: Path, kept: list[bool]) -> Iterator[tuple[int, str,
 
 
 class _Writer:
-    """cleaned.txt and the units in it."""
+    """Writes cleaned.txt and records its units."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -217,19 +217,14 @@ class _Writer:
         return whole.hexdigest()
 
 
-def _check_parts(writer: "_Writer") -> None:
+def _check_parts(writer: _Writer) -> None:
     for index, part in enumerate(PARTS):
         if not any(row[0] == index for row in writer.rows):
             raise UserError("text.too_few_sentences", part=part)
 
 
 def _write_index(
-    folder: Path,
-    splitter: Splitter,
-    writer: _Writer,
-    headings: list[str | None],
-    report: CleaningReport,
-    book: Book,
+    folder: Path, splitter: Splitter, writer: _Writer, headings: list[str | None], report: CleaningReport, book: Book
 ) -> None:
     characters = {part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)}
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
@@ -239,9 +234,7 @@ def _write_index(
     units = [row.tolist() for row in writer.rows]
     _write_json(folder / REPORT, report.to_json())
     _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
-    corpus = Corpus(folder)
-    test = hashlib.sha256("\n".join(corpus.lines("test")).encode()).hexdigest()
-    summary["test_sha256"] = test
+    summary["test_sha256"] = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
     _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
 
 

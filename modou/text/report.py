@@ -1,4 +1,4 @@
-"""What cleaning did: one tally a rule, with examples, and notes in the reader's language."""
+"""The cleaning report: counts and examples for each rule, and notes in the reader's language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ CLEANING_RULES = (
     "simplify",
     "duplicates",
 )
-"""Every rule, in the order in which it acts."""
+"""All rules, in order of application."""
 
 _EXAMPLES = 3
 _SHOWN = 60
 
 
 def visible(text: str) -> int:
-    """Characters that are not white space."""
+    """Number of characters that are not white space."""
     return len("".join(text.split()))
 
 
@@ -36,7 +36,7 @@ def _shown(text: str) -> str:
 
 @dataclass
 class RuleReport:
-    """One rule: how often it acted, the characters it touched, the visible ones it removed and added."""
+    """One rule: number of changes, characters touched, non-space characters removed and added."""
 
     name: str
     count: int = 0
@@ -44,11 +44,11 @@ class RuleReport:
     removed: int = 0
     added: int = 0
     left: int = 0
-    """Places in held-out chapters that the rule would change and did not."""
+    """Places in held-out chapters that the rule would have changed."""
     examples: list[str] = field(default_factory=list[str])
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
-        """`before` became `after` (characters count as touched where the two differ in length or content)."""
+        """Counts a change of `before` to `after`, with an example."""
         self.count += times
         self.characters += max(len(before), len(after))
         self.removed += visible(before)
@@ -61,7 +61,7 @@ class RuleReport:
 
 @dataclass(frozen=True)
 class Note:
-    """One sentence for the reader, kept as key and values so that either language can be shown."""
+    """A message of the catalogue with its values, independent of language."""
 
     key: str
     values: Mapping[str, object]
@@ -71,17 +71,17 @@ class Note:
 
 
 def note(key: str, **values: object) -> Note:
-    """A note from the catalogue."""
+    """A Note of the message `key`."""
     return Note(key, values)
 
 
 class CleaningReport:
-    """Fills while a book is cleaned; complete when its last chapter came out."""
+    """Counters that are filled while a book is cleaned."""
 
     def __init__(self) -> None:
         self.rules = {name: RuleReport(name) for name in CLEANING_RULES}
         self.glyphs: dict[str, int] = {}
-        """Private-use code points found ("U+E229"), with their counts."""
+        """Count of each private-use code point ("U+E229")."""
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0
@@ -92,12 +92,12 @@ class CleaningReport:
         return self.rules[name]
 
     def add(self, remark: Note) -> None:
-        """Keep a note once."""
+        """Adds a note unless it is there."""
         if remark not in self.notes:
             self.notes.append(remark)
 
     def to_json(self) -> dict[str, object]:
-        """Plain values. Characters are visible ones (white space not counted)."""
+        """Plain values; white space is not counted in characters."""
         return {
             "characters": {"input": self.input_characters, "output": self.output_characters},
             "chapters": self.chapters,

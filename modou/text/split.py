@@ -1,8 +1,8 @@
-"""Which part of a text trains, which chooses (validation) and which examines (test).
+"""The split into train, validation and test.
 
-Whole chapters, never sentences: chapter i (from 1) is test when i mod 20 = 10, validation when i mod 20 = 0.
-A text of few chapters is cut into blocks of about 2,000 characters under the same rule; a very short one
-gives its last tenth.
+By chapters: chapter i (from 1) is test when i mod 20 = 10, validation when i mod 20 = 0. A text of few chapters is cut
+into blocks of about 2,000 characters under the same rule; of a very short text the last tenth is test, the one before
+it validation.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 CHAPTERS = 40
 """With fewer chapters the text is split by blocks."""
 SHORT = 20_000
-"""Characters: below, the last tenth is test."""
+"""Characters; below, the last tenth is test."""
 LEAST = 300
-"""Characters: below, there is nothing to learn or to measure."""
+"""Characters; a shorter text is rejected."""
 BLOCK = 2_000
 _CYCLE = 20
 
@@ -48,23 +48,23 @@ class Splitter:
 
     @property
     def way(self) -> Literal["chapters", "blocks", "tail"]:
-        """How the text is split."""
+        """The kind of split."""
         if self.characters < SHORT:
             return "tail"
         return "chapters" if self.chapters >= CHAPTERS else "blocks"
 
     @property
     def blocks(self) -> int:
-        """Number of blocks: one test and one validation block at least."""
+        """Number of blocks, at least 20 so that there is one test and one validation block."""
         return max(_CYCLE, round(self.characters / BLOCK))
 
     def place(self, chapter: int, start: int, length: int) -> Part:
-        """The part of a sentence: its chapter (from 1), the characters before it, and its own."""
+        """The part of a sentence, given its chapter (from 1), the characters before it, and its length."""
         match self.way:
             case "chapters":
                 return part_of(chapter)
             case "blocks":
-                # The sentence belongs to the block in which it begins, so blocks end where sentences end.
+                # A sentence belongs to the block in which it begins.
                 return part_of(start * self.blocks // self.characters + 1)
             case "tail":
                 end = start + length
@@ -73,7 +73,7 @@ class Splitter:
                 return "validation" if end * 10 > self.characters * 8 else "train"
 
     def note(self) -> Note | None:
-        """What a split that is not by chapters is worth, for the reader."""
+        """A note on the limits of a split that is not by chapters."""
         match self.way:
             case "chapters":
                 return None

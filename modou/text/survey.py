@@ -1,4 +1,4 @@
-"""The first look at a document, before anything is changed: its headings, its line width, its title page."""
+"""A first pass over a document: kinds of headings, line width, title page."""
 
 import re
 from collections import Counter
@@ -28,22 +28,23 @@ class Wrap:
 
 @dataclass
 class Survey:
-    """What all lines of a document say together."""
+    """Statistics of all lines of a document."""
 
     lines: int = 0
     forms: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     prefixes: Counter[str] = field(default_factory=Counter[str])
     plain: int = 0
-    """Headings without a prefix."""
+    """Number of headings without a prefix."""
     chapter_a_line: bool = False
+    """Whether each line is a chapter."""
     title_page: int = 0
-    """Lines (blank ones included) before the first heading that are a title page."""
+    """Number of lines before the first heading (including blank ones) that are a title page."""
     wrap: Wrap | None = None
     blocks: bool = False
-    """One sentence a line, as this program writes it: a blank line ends a chapter."""
+    """Whether there is one sentence per line, as in cleaned.txt, with blank lines between chapters."""
 
     def accepts(self, found: Candidate) -> bool:
-        """Whether a candidate is a heading, in the light of the whole document."""
+        """Whether a candidate is a heading, judged by the whole document."""
         if found.prefix and self.prefixes[found.prefix] < 2 and not self._opens(found):
             return False
         if found.form in ("glued", "inline") and found.unit != "opening":
@@ -52,13 +53,13 @@ class Survey:
         return True
 
     def _opens(self, found: Candidate) -> bool:
-        """A book's first heading may carry its name: the others of the same unit show that it is one."""
+        """Whether it is a book's first heading, which may be preceded by the book's name."""
         first = found.number in ("一", "1", "１", "壹", "01", "001")
         return first and (self.plain > 0 or self.lines <= 3 or found.form == "bare")
 
 
 class _Lengths:
-    """Line lengths, to tell prose of a fixed width from paragraphs and from verse."""
+    """Line lengths, to distinguish prose of fixed line width from unwrapped paragraphs and verse."""
 
     def __init__(self) -> None:
         self.all: Counter[int] = Counter()
@@ -105,7 +106,7 @@ class _Lengths:
 
 
 class _Blocks:
-    """Whether lines are sentences already, in blocks that single blank lines part."""
+    """Whether lines are single sentences in blocks separated by single blank lines."""
 
     def __init__(self) -> None:
         self.possible = True
@@ -129,7 +130,7 @@ class _Blocks:
 
 
 def survey(lines: Iterable[str]) -> Survey:
-    """Reads all lines once. Memory does not grow with the document."""
+    """Reads all lines once, in constant memory."""
     result = Survey()
     lengths, blocks = _Lengths(), _Blocks()
     headed = short = page_lines = page_characters = 0

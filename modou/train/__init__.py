@@ -1,4 +1,4 @@
-"""In: a model, an objective, settings, a run folder. Out: events, metrics, checkpoints that resume bit by bit.
+"""The training loop. In: a model, an objective, settings, a run folder. Out: events, metrics, resumable checkpoints.
 
-One loop for every objective. Never: prints, or depends on which objective it is.
+One loop for every objective. Never: prints, or depends on a particular objective.
 """

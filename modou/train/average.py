@@ -1,7 +1,7 @@
-"""A running average of the weights: smoother than any one step's weights, and often better on held-out text.
+"""An exponential moving average of the weights, often better on held-out text (Polyak & Juditsky 1992).
 
-Exponential, with a time constant that grows as the run does, so that the random beginning is forgotten (Polyak &
-Juditsky 1992; Karras et al. 2024 for the growing window).
+Its time constant is a fixed fraction of the steps so far, so that the initial weights are forgotten (Karras et al.
+2024).
 """
 
 from collections.abc import Generator
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """The average beside a model; its time constant is the `share` of the steps so far."""
+    """The average of a model's weights; share: time constant / steps so far."""
 
     def __init__(self, model: nn.Module, share: float) -> None:
         self.share = share
@@ -21,14 +21,14 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Takes in the weights after update number `step` (from 1)."""
+        """Adds the weights after step number `step` (from 1) to the average."""
         window = max(1.0, self.share * step)
         for name, parameter in self.parameters.items():
             self.tensors[name].lerp_(parameter.detach(), 1 / window)
 
     @contextmanager
     def in_place(self) -> Generator[None]:
-        """Within, the model carries the average."""
+        """Within the context, the model has the averaged weights."""
         self._swap()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Where a run happened: versions, machine, threads."""
+"""The environment of a run: versions, machine, threads."""
 
 import datetime
 import os
@@ -14,7 +14,7 @@ import modou
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Plain facts of this machine; nothing that names a person or a path."""
+    """For environment.json; nothing that identifies a person or a path."""
     return {
         "modou": modou.__version__,
         "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
@@ -39,7 +39,7 @@ def available_cores() -> int:
 
 
 def cpu_name() -> str:
-    """The processor's own name."""
+    """The processor's model name."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -50,7 +50,7 @@ def cpu_name() -> str:
 
 
 def memory_gb() -> float:
-    """Physical memory in GiB; 0 where the system does not tell."""
+    """Physical memory in GiB; 0 if unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches: its stages and every step of training. Only the terminal draws them."""
+"""The events of a run, yielded by stages and the training loop; displaying them is the command line's task."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ StageName = Literal["corpus", "clean", "tokenizer", "shards", "data", "plan", "t
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins, or goes on from a checkpoint."""
+    """Training starts, or resumes from a checkpoint. problems: newer checkpoints that are damaged, and how."""
 
     step: int
     steps: int
@@ -20,7 +20,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Stepped:
-    """One update was made. `step` counts updates done; seconds are those spent in training steps, of all sittings."""
+    """One optimizer step was made. step: steps so far; seconds: time in training steps so far, over all sittings."""
 
     step: int
     steps: int
@@ -32,7 +32,7 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation: numbers nested as everywhere, and whether it is the best so far."""
+    """An evaluation: nested metrics, and whether they are the best so far."""
 
     step: int
     seconds: float
@@ -42,7 +42,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Texts written at an evaluation, same prompts and seeds every time."""
+    """Samples of an evaluation; prompts and seeds are the same each time."""
 
     step: int
     samples: tuple[dict[str, Any], ...] = field(default=())
@@ -50,7 +50,7 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint is on disk."""
+    """A checkpoint was saved."""
 
     step: int
     path: Path
@@ -58,7 +58,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Rescheduled:
-    """The number of steps is fitted to the pace so far, so that the time holds."""
+    """The number of steps was changed to fit the time budget at the pace so far."""
 
     before: int
     after: int
@@ -66,7 +66,7 @@ class Rescheduled:
 
 @dataclass(frozen=True)
 class Ended:
-    """Training is over, or interrupted with all saved."""
+    """Training finished, or was interrupted after saving a checkpoint."""
 
     step: int
     seconds: float
@@ -78,7 +78,7 @@ TrainingEvent = Started | Stepped | Evaluated | Sampled | Saved | Rescheduled | 
 
 @dataclass(frozen=True)
 class StageBegan:
-    """A stage starts."""
+    """A stage starts; it is number `number` of `of`."""
 
     stage: StageName
     number: int
@@ -87,7 +87,7 @@ class StageBegan:
 
 @dataclass(frozen=True)
 class StageProgress:
-    """A stage is on its way: `done` of `total` (0 = unknown) in units of its own."""
+    """Progress of a stage: `done` of `total` (0 = unknown) in the stage's own units."""
 
     stage: StageName
     done: float
@@ -96,7 +96,7 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class StageEnded:
-    """A stage is done. `numbers`: what it found, nested names; `skipped`: it was done before; `files`: what it left."""
+    """A stage is complete. numbers: its metrics; skipped: it had been completed before; files: what it wrote."""
 
     stage: StageName
     numbers: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -106,7 +106,7 @@ class StageEnded:
 
 @dataclass(frozen=True)
 class Notice:
-    """A sentence for the user, already in their language."""
+    """A message for the user, in the current language."""
 
     text: str
     level: Literal["info", "warning"] = "info"
@@ -114,7 +114,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Planned:
-    """The plan's choices, for showing: (option, value, reason)."""
+    """The plan's choices: (option, value, reason)."""
 
     choices: tuple[tuple[str, Any, str], ...]
     expected_bits_per_char: float | None
@@ -122,7 +122,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Measured:
-    """What training speed is told in: the device's matrix rate, and the FLOPs of one training token of this model."""
+    """For model FLOPs utilisation: the device's matrix multiplication rate, and FLOPs per training token."""
 
     flops_per_second: float
     flops_per_token: float
@@ -131,7 +131,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """Everything is done (or interrupted, with all saved): the final report's dict and where it stands."""
+    """The command is finished, or was interrupted after saving. report: the contents of report.json."""
 
     folder: Path
     finished: bool

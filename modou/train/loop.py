@@ -1,7 +1,7 @@
-"""The one training loop. It collects a step's micro-batches first, counts their loss units over all processes, and
-divides by that count, so that accumulation, uneven batches and several processes give one and the same gradient.
+"""The training loop. It divides the loss of a step by the number of its units (tokens, pairs) in all micro-batches and
+processes, so that the gradient does not depend on how the batch is divided.
 
-Everything random is keyed by (seed, step): a run that is stopped anywhere and resumed ends in the same bytes.
+Random numbers are keyed by (seed, step): an interrupted and resumed run gives bit-identical results.
 """
 
 import math
@@ -28,11 +28,11 @@ from modou.train.parallel import World, replica, synchronise_gradients
 from modou.train.saving import CheckpointWriter
 
 SPARE = 0.01
-"""Share of the budget that may be left over, so that the number of steps does not change at every look."""
+"""Fraction of the time budget that may be left over, so that the number of steps is not changed at every evaluation."""
 EARLY_SAMPLES = 8
-"""A first sample comes after an eighth of the first stretch: nobody should watch a long run for minutes blindly."""
+"""The first samples come after evaluate_every / this many steps, before the first evaluation."""
 EARLY = 0.1
-"""Share of the budget before which the pace says little: the first steps are slow."""
+"""Fraction of the time budget before which steps are not refitted: the first steps are slow."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LoopSettings:
 
 
 class Trainer:
-    """Trains `model` (already spread over `world`) for `objective`; `writer` is where it saves and finds itself."""
+    """Trains `model` (already parallelised over `world`) for `objective`; `writer` saves and finds checkpoints."""
 
     def __init__(
         self, model: GPT, objective: Objective, settings: LoopSettings, writer: CheckpointWriter, world: World
@@ -58,16 +58,16 @@ class Trainer:
         self.autocast = settings.train.precision == "bfloat16"
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Trains to the end, or until `should_stop`; yields what happens. UserError: the loss is no longer a number.
+        """Trains to the last step, or until `should_stop` returns True; resumes from a checkpoint if there is one.
 
-        A checkpoint on disk is taken up first. At a stop everything is saved before the last event.
+        When stopped, it saves a checkpoint before the last event. UserError: loss or gradient is not finite.
         """
         yield self._start()
         progress, every = self.progress, self.settings.train.evaluate_every
         reason = "finished"
         while progress.step < progress.steps:
             yield self._update()
-            if self._is_out_of_time():  # before an evaluation could fit the run to its budget
+            if self._is_out_of_time():  # between evaluations, which refit the steps
                 yield Rescheduled(progress.steps, progress.step)
                 progress.steps = progress.step
             if progress.step % every == 0 or progress.step == progress.steps:
@@ -91,11 +91,11 @@ class Trainer:
         return Started(self.progress.step, self.progress.steps, found.path, found.problems)
 
     def _update(self) -> Stepped:
-        """One step: gradients of the whole batch, checked, then every optimizer moves."""
+        """One optimizer step: gradients of the whole batch, clipping, update."""
         began = time.perf_counter()
         step, progress = self.progress.step, self.progress
         self.model.train()
-        with self._precision():  # what is scored beforehand must be scored as it will be in the loss
+        with self._precision():  # log-probabilities computed here must match those in the loss
             self.objective.prepare(self.model, step)
         batches = self.objective.micro_batches(step, self.world.rank, self.world.size)
         count = max(1.0, self.world.sum(sum(batch.count for batch in batches)))
@@ -131,22 +131,22 @@ class Trainer:
         return torch.autocast(self.world.device.type, torch.bfloat16) if self.autocast else nullcontext()
 
     def _seed(self, step: int, micro: int) -> None:
-        """Dropout becomes a function of (seed, step, micro-batch, rank), not of history."""
+        """Makes dropout a function of (seed, step, micro-batch, rank)."""
         key = np.random.SeedSequence([self.settings.train.seed, step, micro, self.world.rank])
         torch.manual_seed(int(key.generate_state(1, np.uint64)[0] >> 1))
 
     def _clip(self, loss: float) -> float:
-        """Shortens the gradient to the limit; its norm before. UserError: it, or the loss, is not finite."""
+        """Clips the gradient's norm and returns the norm before. UserError: it, or the loss, is not finite."""
         parameters = list(self.model.parameters())
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         value = float((norm.full_tensor() if isinstance(norm, DTensor) else norm).item())
         if not math.isfinite(value) or not math.isfinite(loss):
-            raise UserError("train.diverged", step=self.progress.step + 1, tensor=self._first_broken())
+            raise UserError("train.diverged", step=self.progress.step + 1, tensor=self._first_nonfinite())
         torch.nn.utils.clip_grads_with_norm_(parameters, self.settings.optimizer.clip or math.inf, norm)
         return value
 
-    def _first_broken(self) -> str:
-        """The first tensor that is not finite: of the weights, since those spoil every gradient, then of gradients."""
+    def _first_nonfinite(self) -> str:
+        """Name of the first weight that is not finite, else of the first such gradient."""
         named = dict(self.model.named_parameters())
         gradients = {f"{name}.grad": p.grad for name, p in named.items() if p.grad is not None}
         for name, tensor in (named | gradients).items():
@@ -155,7 +155,7 @@ class Trainer:
         return "loss"
 
     def _evaluate(self) -> Iterator[Event]:
-        """Evaluates the weights and their average, samples, fits the run to its budget, and saves."""
+        """Evaluates the weights and their average, samples, refits the steps to the time budget, and saves."""
         numbers = self.objective.evaluate(replica(self.model, self.world))
         weights = "model"
         value = _at(numbers, self.objective.measure)
@@ -177,14 +177,13 @@ class Trainer:
         yield from self._save(is_best)
 
     def _sample(self, averaged: bool) -> Sampled:
-        """What the weights (or their average) write now."""
         with self.average.in_place() if self.average is not None and averaged else nullcontext():
             sampled = Sampled(self.progress.step, tuple(self.objective.sample(replica(self.model, self.world))))
         self.writer.log_samples(sampled)
         return sampled
 
     def _steps_that_fit(self) -> int:
-        """The planned steps, or as many as the budget pays for at the pace so far: a slow spell may be made up for."""
+        """The planned steps, or as many as fit in the time budget at the pace so far."""
         progress, budget = self.progress, self.settings.train.minutes * 60
         if not budget or progress.seconds < EARLY * budget or progress.step == progress.steps:
             return progress.steps

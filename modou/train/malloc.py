@@ -1,7 +1,7 @@
-"""Freed memory stays with the process: the next step wants exactly as much again.
+"""Makes glibc's allocator keep freed memory for the next training step.
 
-glibc gives large freed blocks back to the system at once, so that every step's activations are new pages that the
-system must find and zero. Kept, a step of the 8.87M model on a CPU takes 6 % less time and the peak is the same.
+By default it returns large freed blocks to the system at once, so that each step's activations are new pages that must
+be zeroed. Kept, a step of the 8.87M model on a CPU takes 6 % less time at the same peak memory.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 
 
 def keep_freed_memory() -> bool:
-    """Whether the allocator agreed; elsewhere than on glibc nothing happens."""
+    """Returns whether it took effect; does nothing without glibc."""
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices, the yardstick that speeds are told in, and how fast it trains."""
+"""Measurements of this machine: matrix multiplication rate, memory, and training speed."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ SIZES = (1024, 2048)
 
 
 def matrix_rate(device: torch.device, seconds: float = 0.5, dtype: torch.dtype = torch.float32) -> float:
-    """Floating-point operations a second of the better of the 1024³ and 2048³ products, interleaved."""
+    """FLOP/s of the faster of 1024³ and 2048³ matrix products; both are repeated for `seconds`, the best counts."""
     pairs = {
         n: (torch.randn(n, n, device=device, dtype=dtype), torch.randn(n, n, device=device, dtype=dtype)) for n in SIZES
     }
@@ -39,22 +39,22 @@ def _time(left: torch.Tensor, right: torch.Tensor, device: torch.device) -> floa
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was given."""
+    """Waits until the device has finished its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory so far in MiB: allocated on a GPU, resident of this process on a CPU."""
+    """Peak memory in MiB: allocated on a GPU, else resident memory of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resident_peak_mb()
 
 
 def resident_peak_mb() -> float:
-    """Largest resident set of this process so far, MiB; 0 where the system does not tell.
+    """Peak resident memory of this process in MiB; 0 if unknown.
 
-    Linux's getrusage would not do: a process inherits the peak of the one that started it.
+    getrusage is not used on Linux: a process inherits the peak of its parent.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -68,7 +68,7 @@ def resident_peak_mb() -> float:
 
 
 def measure_pace(settings: RunSettings, seconds: float = 2.0) -> float:
-    """Training tokens a second of this shape on this machine: real steps on random tokens, for about `seconds`."""
+    """Training tokens per second on this machine, from steps on random tokens for about `seconds`."""
     keep_freed_memory()
     device = choose_device(settings.train.device)
     generator = torch.Generator().manual_seed(0)
@@ -88,7 +88,7 @@ def measure_pace(settings: RunSettings, seconds: float = 2.0) -> float:
             optimizer.step()
             optimizer.zero_grad()
 
-    step()  # the first is slower: memory is asked for, kernels are chosen
+    step()  # warm-up: the first allocates memory and chooses kernels
     wait(device)
     done, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds or done < 2:

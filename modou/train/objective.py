@@ -1,4 +1,4 @@
-"""The contract between the loop and what it trains for. A new objective is one file; the loop never asks which."""
+"""The interface between the training loop and an objective, which turns data into a loss."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -9,68 +9,68 @@ from modou.model.gpt import GPT
 
 
 class Batch(Protocol):
-    """A micro-batch of an objective's own shape. `count` is what its loss sum is divided by (tokens, pairs ...)."""
+    """A micro-batch; its tensors are the objective's own."""
 
     @property
     def count(self) -> int:
-        """Units of loss in it, known before the forward pass."""
+        """Units of loss (tokens, pairs ...); the loop divides the loss by their sum."""
         ...
 
 
 class Objective(Protocol):
-    """Data to loss. Everything random is a pure function of (seed, step) or is in `state()`."""
+    """Everything random is a pure function of (seed, step), or is in `state` and `tensors`."""
 
     @property
     def measure(self) -> str:
-        """Path of the number in `evaluate` that chooses the best checkpoint (smaller is better)."""
+        """Dotted path of the number in `evaluate` that selects the best checkpoint (smaller is better)."""
         ...
 
     def prepare(self, model: GPT, step: int) -> None:
-        """What must happen before the step's batches exist (rollouts); nothing for most."""
+        """Called before `micro_batches` of each step, for example to generate rollouts. Collective."""
         ...
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[Batch]:
-        """This process's share of the step's batch: as many micro-batches in every process (a pass is collective)."""
+        """This process's share of the step's batch; the same number of micro-batches in every process."""
         ...
 
     def loss(self, model: GPT, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """(sum of the loss over `batch.count` units, sums of further metrics). The loop normalises, never this."""
+        """(loss summed over `batch.count` units, sums of further metrics). The loop divides both."""
         ...
 
     def evaluate(self, model: GPT) -> dict[str, Any]:
-        """Numbers on validation text, nested."""
+        """Metrics on held-out data, nested by name."""
         ...
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
-        """Texts to show, the same prompts and seeds each time."""
+        """Samples to show, with the same prompts and seeds each time."""
         ...
 
     def state(self) -> dict[str, Any]:
-        """Plain values to save with a checkpoint beyond (seed, step)."""
+        """JSON values to save in a checkpoint."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """Tensors to save with it."""
+        """Tensors to save in a checkpoint."""
         ...
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Takes both back."""
+        """Restores what `state` and `tensors` returned."""
         ...
 
 
 class StatelessObjective:
-    """What an objective has nothing to do for whose data is there from the start."""
+    """Base of objectives without state or preparation."""
 
     def prepare(self, model: GPT, step: int) -> None:
-        """Nothing."""
+        """See Objective."""
 
     def state(self) -> dict[str, Any]:
-        """Nothing beyond (seed, step)."""
+        """See Objective."""
         return {}
 
     def tensors(self) -> dict[str, Tensor]:
-        """None."""
+        """See Objective."""
         return {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Nothing to take back."""
+        """See Objective."""

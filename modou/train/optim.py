@@ -26,18 +26,16 @@ POLAR_STEPS = (
 )
 
 TABLES = ("embedding.", "positions.", "head.")
-"""Names of tables with a row for each token or position begin so."""
+"""Prefixes of parameters with a row for each token or position."""
 
 
 def orthogonalise(matrices_NRC: Tensor) -> Tensor:
-    """The nearest (semi-)orthogonal matrix of each of N matrices: U V^T of its SVD, to about 10 %.
-
-    All N are iterated in one batched product; the shorter side is put first, so that the square is the small one.
-    """
+    """The nearest (semi-)orthogonal matrix of each of N matrices: U V^T of its SVD, to about 10 %."""
+    # The shorter side first, so that X X^T is the smaller square.
     tall = matrices_NRC.shape[-2] > matrices_NRC.shape[-1]
     x_NRC = matrices_NRC.mT if tall else matrices_NRC
     x_NRC = x_NRC / (x_NRC.norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-7)
-    # The polynomials multiply up on the small square, half the work; half types have too few digits for that.
+    # Composing the polynomials on the square alone is half the work, but too inexact for 16-bit types.
     wide = x_NRC.shape[-1] >= 2 * x_NRC.shape[-2] and x_NRC.dtype.itemsize >= 4
     x_NRC = _polar_factor(x_NRC @ x_NRC.mT) @ x_NRC if wide else _polar(x_NRC)
     return x_NRC.mT if tall else x_NRC
@@ -51,7 +49,7 @@ def _polar(x_NRC: Tensor) -> Tensor:
 
 
 def _polar_factor(square_NRR: Tensor) -> Tensor:
-    """P such that P X is what `_polar` makes of X, from X X^T alone."""
+    """P such that P X = _polar(X), from X X^T alone."""
     factor_NRR: Tensor | None = None
     for a, b, c in POLAR_STEPS:
         step_NRR = _polynomial(square_NRR, b, c)
@@ -68,10 +66,10 @@ def _polynomial(square_NRR: Tensor, b: float, c: float) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, then every matrix's step is made orthogonal, so that all its directions move equally far.
+    """Nesterov momentum, then the update of each matrix is orthogonalised (Jordan et al. 2024).
 
-    lr: step length; a step of an R x C matrix has spectral norm lr x sqrt(max(1, R / C)). `parts` says how each
-    parameter splits into matrices that are taken by themselves: (dimension, sizes), such as one for each head.
+    lr: an update of an R x C matrix has spectral norm lr x sqrt(max(1, R / C)). parts: for each parameter, how it
+    splits into matrices that are orthogonalised separately, as (dimension, sizes); for example one for each head.
     """
 
     def __init__(
@@ -87,9 +85,9 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One update from the gradients that are there."""
+        """One optimizer step; parameters without a gradient are skipped."""
         for group in self.param_groups:
-            alike: dict[tuple[tuple[int, ...], int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
+            by_shape: dict[tuple[tuple[int, ...], int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
             whole: list[tuple[nn.Parameter, Tensor]] = []
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -98,20 +96,20 @@ class Muon(torch.optim.Optimizer):
                 step = torch.empty_like(update)
                 whole.append((parameter, step))
                 dimension, sizes = self.parts[parameter]
-                for part, place in zip(update.split(sizes, dimension), step.split(sizes, dimension), strict=True):
-                    alike[part.shape, update.shape[1]].append((part, place))
-            for (shape, columns), parts in alike.items():
+                for part, target in zip(update.split(sizes, dimension), step.split(sizes, dimension), strict=True):
+                    by_shape[part.shape, update.shape[1]].append((part, target))
+            for (shape, columns), parts in by_shape.items():  # one batched product for each shape
                 stacked = torch.stack([part for part, _ in parts])
                 orthogonal = orthogonalise(stacked.bfloat16() if stacked.is_cuda else stacked)
                 orthogonal *= max(1.0, shape[0] / columns) ** 0.5
-                for (_, place), value in zip(parts, orthogonal, strict=True):
-                    place.copy_(value)
+                for (_, target), value in zip(parts, orthogonal, strict=True):
+                    target.copy_(value)
             for parameter, step in whole:
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.sub_(_like(step, parameter), alpha=group["lr"])
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> Tensor:
-        """Nesterov momentum of the gradient; a sharded gradient is gathered, since orthogonality needs it whole."""
+        """Nesterov momentum of the gradient, gathered if it is sharded: orthogonalisation needs the whole matrix."""
         assert parameter.grad is not None
         state = self.state[parameter]
         if not state:
@@ -128,10 +126,10 @@ def _like(value: Tensor, parameter: Tensor) -> Tensor:
 
 
 def make_optimizers(model: GPT, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
-    """The optimizers of `model`: [Muon, AdamW], or [AdamW] alone. Each group remembers its peak rate as `peak_lr`.
+    """[Muon, AdamW] or [AdamW] for the trainable parameters. Each group has its peak learning rate as `peak_lr`.
 
-    Matrices of the blocks go to Muon (or to AdamW at `matrix_lr`) and alone have weight decay; embeddings and head to
-    AdamW at `embedding_lr`; norms, biases and a score to AdamW at `norm_lr`. What is frozen is left out.
+    Block matrices: Muon, or AdamW, at `matrix_lr`, with weight decay. Embeddings and output head: AdamW at
+    `embedding_lr`. Norms, biases and a score head: AdamW at `norm_lr`.
     """
     matrices: list[nn.Parameter] = []
     parts: list[tuple[int, list[int]]] = []

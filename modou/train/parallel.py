@@ -1,8 +1,8 @@
-"""One process or many, the same code: gradients are summed over processes and the loss is divided by the global count.
+"""Data-parallel training: gradients are summed over processes, and the loop divides the loss by the global count.
 
-Every process group is one path, FSDP2's `fully_shard` on a (replicate, shard) mesh: (N, 1) is DDP, (1, N) is FSDP.
-Gradients are reduced by a forced SUM with divide factor 1: gloo's AVG sums silently, and a mean over processes would be
-wrong anyway where their token counts differ.
+Both strategies use FSDP2's `fully_shard` on a (replicate, shard) mesh: (N, 1) is DDP, (1, N) is FSDP. Gradients are
+reduced by a forced SUM with divide factor 1: gloo's AVG sums silently, and a mean over processes would be wrong where
+their token counts differ.
 """
 
 import os
@@ -28,7 +28,7 @@ TIMEOUT = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class World:
-    """Which process this is, of how many, on which device."""
+    """The rank of this process, the number of processes, and its device."""
 
     device: torch.device
     rank: int = 0
@@ -37,7 +37,7 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """The one process that writes files and draws."""
+        """Whether this is the process that writes files and displays progress."""
         return self.rank == 0
 
     def sum(self, value: float) -> float:
@@ -45,15 +45,15 @@ class World:
         return self._reduce(value, dist.ReduceOp.SUM)
 
     def any(self, value: bool) -> bool:
-        """Whether it is true anywhere."""
+        """Whether it is true in any process."""
         return self._reduce(float(value), dist.ReduceOp.MAX) > 0
 
     def maximum(self, value: float) -> float:
-        """The largest over all processes."""
+        """The maximum over all processes."""
         return self._reduce(value, dist.ReduceOp.MAX)
 
     def gather_objects(self, mine: T) -> list[T]:
-        """What every process has, in order of rank."""
+        """The objects of all processes, in order of rank."""
         if self.size == 1:
             return [mine]
         found: list[Any] = [None] * self.size
@@ -61,7 +61,7 @@ class World:
         return found
 
     def barrier(self) -> None:
-        """Waits for all."""
+        """Waits for all processes."""
         if self.size > 1:
             dist.barrier()
 
@@ -74,7 +74,7 @@ class World:
 
 
 def join_world(device: torch.device, strategy: Literal["ddp", "fsdp"]) -> World:
-    """This process's place: alone, or under torchrun (which sets RANK, WORLD_SIZE and the meeting point)."""
+    """This process alone, or in the process group of torchrun (which sets RANK, WORLD_SIZE and the rendezvous)."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return World(device)
     if device.type == "cuda":
@@ -88,23 +88,23 @@ def join_world(device: torch.device, strategy: Literal["ddp", "fsdp"]) -> World:
 
 
 def leave_world(world: World) -> None:
-    """Ends the process group, if there is one."""
+    """Destroys the process group, if there is one."""
     if world.size > 1 and dist.is_initialized():
         dist.destroy_process_group()
 
 
 def parallelize(model: GPT, world: World, precision: torch.dtype = torch.float32) -> GPT:
-    """The model placed on its device and, with several processes, replicated or sharded over the mesh."""
+    """Moves the model to its device and, with several processes, replicates or shards it over the mesh."""
     model.to(world.device)
     if world.mesh is None:
         return model
     policy = MixedPrecisionPolicy(param_dtype=precision, reduce_dtype=torch.float32)
     for block in model.blocks:
         fully_shard(block, mesh=world.mesh, mp_policy=policy)
-    # The root group holds embedding, norm and head together. Left whole after a forward pass, as is the default, an
-    # evaluation would leave stand-ins in the model, which neither the average nor a checkpoint knows.
+    # The root group holds embedding, norm and head. By default it stays gathered after a forward pass: then an
+    # evaluation would leave plain tensors in the model instead of the parameters that average and checkpoints refer to.
     fully_shard(model, mesh=world.mesh, mp_policy=policy, reshard_after_forward=True)
-    for method in ("loss", "hidden", "logits", "scores", "expected"):
+    for method in ("loss", "hidden", "logits", "scores", "reference_log_probabilities"):
         if hasattr(model, method):
             register_fsdp_forward_method(model, method)
     for module in model.modules():
@@ -115,8 +115,8 @@ def parallelize(model: GPT, world: World, precision: torch.dtype = torch.float32
 
 
 def replica(model: GPT, world: World) -> GPT:
-    """The model itself; with several processes a plain copy of all its weights, which reads and writes text without an
-    exchange at every token. Every process must call it."""
+    """The model itself; with several processes, an unsharded copy, which generates and evaluates without communication.
+    Collective: every process must call it."""
     if world.mesh is None:
         return model
     with torch.random.fork_rng(devices=[]):
@@ -127,20 +127,20 @@ def replica(model: GPT, world: World) -> GPT:
 
 
 def synchronise_gradients(model: torch.nn.Module, now: bool) -> None:
-    """Whether the next backward pass sums gradients over processes (only the last of an accumulation window need)."""
+    """Sets whether the next backward pass sums gradients over processes: only the last micro-batch's need."""
     if isinstance(model, FSDPModule):
         model.set_requires_gradient_sync(now)
 
 
 def gather(tensor: Tensor) -> Tensor:
-    """The whole of a sharded tensor, on the CPU; every process must call it."""
+    """A possibly sharded tensor, unsharded, on the CPU. Collective: every process must call it."""
     whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     return whole.detach().cpu()
 
 
 @torch.no_grad()
 def place(tensor: Tensor, whole: Tensor) -> None:
-    """Writes a whole tensor into a tensor that may be sharded."""
+    """Copies an unsharded tensor into one that may be sharded."""
     if isinstance(tensor, DTensor):
         whole = whole.to(tensor.device, tensor.dtype)
         whole = distribute_tensor(whole, tensor.device_mesh, tensor.placements, src_data_rank=None)
@@ -148,7 +148,7 @@ def place(tensor: Tensor, whole: Tensor) -> None:
 
 
 def resolve_machine(settings: S) -> S:
-    """Device, precision and threads, chosen where they are left to the machine; sets torch's threads."""
+    """The settings with device, precision and threads chosen where they are automatic; sets torch's threads."""
     device = choose_device(settings.train.device)
     precision = settings.train.precision
     if precision == "auto":

@@ -1,9 +1,8 @@
-"""What alignment computes from log-probabilities: estimators and losses, each with its formula, all pure functions.
+"""Losses and estimators of alignment, computed from log-probabilities (in nats); all pure functions.
 
-A response is the tokens a model wrote after a prompt; `mask` is 1 on them (end mark included) and 0 elsewhere, and
-nothing where it is 0 may change any result. To a loss it may be another number: how many equal responses one stands
-for. Every loss is a sum with the count it is to be divided by left to the caller, because the loop divides by the count
-over all micro-batches and processes.
+A response is the tokens a model generated after a prompt. `mask` is 1 on them (end mark included) and 0 elsewhere;
+values where it is 0 have no effect. In losses it may be another number: the multiplicity of the response. Losses are
+sums: the training loop divides them by the count over all micro-batches and processes.
 
 Shapes: B sequences, T positions, V vocabulary, P prompts, G responses of one prompt (a group).
 """
@@ -12,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SURE = 1e-5
-"""No probability counts as nearer to 1 than e^-this where the logarithm of what is left of it is taken."""
+MIN_SURPRISAL = 1e-5
+"""log(1 - p) is computed with log p at most minus this."""
 
 
 def token_entropies(logits_NV: Tensor, temperature: float = 1.0) -> Tensor:
@@ -26,7 +25,7 @@ def token_entropies(logits_NV: Tensor, temperature: float = 1.0) -> Tensor:
 
 
 def masked_mean(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Mean where the mask is 1, as a scalar; 0 where it is nowhere."""
+    """Mean over the mask, a scalar; 0 if the mask is empty."""
     return (values_BT * mask_BT).sum() / mask_BT.sum().clamp(min=1)
 
 
@@ -42,16 +41,16 @@ def whiten(values_BT: Tensor, mask_BT: Tensor, eps: float = 1e-8) -> Tensor:
     return centred_BT * torch.rsqrt(variance + eps)
 
 
-# -- distance from the reference --
+# -- KL divergence from the reference --
 
 
 def kl_k1(log_BT: Tensor, reference_BT: Tensor) -> Tensor:
-    """log p - log q of the drawn token: unbiased for KL(p || q) over tokens drawn from p, of either sign."""
+    """log p - log q of the sampled token: an unbiased estimator of KL(p || q) for tokens sampled from p."""
     return log_BT - reference_BT
 
 
 def kl_k3(log_BT: Tensor, reference_BT: Tensor) -> Tensor:
-    """q/p - 1 - log(q/p) of the drawn token (Schulman 2020): unbiased too, never negative, of less variance."""
+    """q/p - 1 - log(q/p) of the sampled token (Schulman 2020): unbiased, non-negative, of lower variance."""
     ratio_BT = reference_BT - log_BT
     return ratio_BT.exp() - 1 - ratio_BT
 
@@ -60,16 +59,16 @@ def kl_k3(log_BT: Tensor, reference_BT: Tensor) -> Tensor:
 
 
 def shaped_rewards(scores_B: Tensor, kl_BT: Tensor, mask_BT: Tensor, kl_weight: float) -> Tensor:
-    """Reward of each token: -kl_weight x its KL, and the whole response's score at its last token (Ouyang et al. 2022).
+    """Rewards of tokens, (B, T): -kl_weight x KL, plus the response's score at its last token (Ouyang et al. 2022).
 
-    A response without tokens gets nothing.
+    A response without tokens has none.
     """
     rewards_BT = -kl_weight * kl_BT * mask_BT
     length_B = mask_BT.sum(1).long()
     positions_BT = torch.arange(mask_BT.shape[1], device=mask_BT.device).expand_as(mask_BT)
     last_B = (positions_BT * mask_BT.long()).amax(1)
-    here_B = (length_B > 0).to(scores_B.dtype)
-    return rewards_BT.scatter_add(1, last_B[:, None], (scores_B * here_B)[:, None].to(rewards_BT.dtype))
+    nonempty_B = (length_B > 0).to(scores_B.dtype)
+    return rewards_BT.scatter_add(1, last_B[:, None], (scores_B * nonempty_B)[:, None].to(rewards_BT.dtype))
 
 
 def generalised_advantages(
@@ -77,10 +76,10 @@ def generalised_advantages(
 ) -> tuple[Tensor, Tensor]:
     """Advantages and returns, (B, T) each (GAE: Schulman et al. 2016).
 
-        delta_t = r_t + gamma V_{t+1} - V_t          V after the last token is 0: the text is over
+        delta_t = r_t + gamma V_{t+1} - V_t          V after the last token is 0
         A_t = delta_t + gamma decay A_{t+1}          return_t = A_t + V_t
 
-    Both are 0 where the mask is. The masked positions of a row must be one stretch.
+    Both are 0 outside the mask, which must be contiguous in each row.
     """
     next_B = torch.zeros_like(values_BT[:, 0])
     later_B = torch.zeros_like(next_B)
@@ -95,9 +94,9 @@ def generalised_advantages(
 
 
 def group_advantages(scores_PG: Tensor, scale: bool = True, eps: float = 1e-4) -> Tensor:
-    """Each response's score less its group's mean, over the group's standard deviation (Bessel) + eps where `scale`
-    (GRPO: Shao et al. 2024; without: Dr. GRPO, Liu et al. 2025). A group of equal scores teaches nothing: 0."""
-    scores_PG = scores_PG - scores_PG[:, :1]  # equal scores are exactly 0 now: a mean may be off by its rounding
+    """Each response's score minus its group's mean, with `scale` divided by the group's standard deviation (Bessel)
+    + eps (GRPO: Shao et al. 2024; without: Dr. GRPO, Liu et al. 2025). 0 in a group of equal scores."""
+    scores_PG = scores_PG - scores_PG[:, :1]  # so that equal scores give exactly 0 in spite of rounding
     centred_PG = scores_PG - scores_PG.mean(1, keepdim=True)
     if not scale:
         return centred_PG
@@ -111,11 +110,11 @@ def clipped_policy_loss(
     log_BT: Tensor, old_BT: Tensor, advantages_BT: Tensor, mask_BT: Tensor, low: float, high: float
 ) -> tuple[Tensor, Tensor]:
     """Sum over tokens of -min(ratio A, clip(ratio, 1 - low, 1 + high) A), ratio = p / p_old (PPO: Schulman et al.
-    2017), and the number of tokens at which the clip took the gradient away.
+    2017), and the number of tokens whose gradient was clipped to 0.
 
-    high > low is DAPO's "clip higher" (Yu et al. 2025).
+    high > low is "clip-higher" of DAPO (Yu et al. 2025).
     """
-    ratio_BT = (log_BT - old_BT).where(mask_BT > 0, 0).exp()  # 1 outside the mask: nothing there can overflow
+    ratio_BT = (log_BT - old_BT).where(mask_BT > 0, 0).exp()  # 1 outside the mask, where it could overflow
     free_BT = -advantages_BT * ratio_BT
     clipped_BT = -advantages_BT * ratio_BT.clamp(1 - low, 1 + high)
     loss = (torch.maximum(free_BT, clipped_BT) * mask_BT).sum()
@@ -123,24 +122,24 @@ def clipped_policy_loss(
 
 
 def clipped_value_loss(values_BT: Tensor, old_BT: Tensor, returns_BT: Tensor, mask_BT: Tensor, clip: float) -> Tensor:
-    """Sum over tokens of 1/2 max((V - R)^2, (V_old + clip(V - V_old, +-clip) - R)^2): a value may move by `clip` only
-    in one round."""
+    """Sum over tokens of 1/2 max((V - R)^2, (V_old + clip(V - V_old, +-clip) - R)^2): limits the change of a value in
+    one round to `clip`."""
     near_BT = old_BT + (values_BT - old_BT).clamp(-clip, clip)
     worst_BT = torch.maximum((values_BT - returns_BT).square(), (near_BT - returns_BT).square())
     return 0.5 * (worst_BT * mask_BT).sum()
 
 
 def preference_loss(chosen_B: Tensor, rejected_B: Tensor, centre: float = 0.0) -> Tensor:
-    """Sum over pairs of -log sigmoid(r_chosen - r_rejected) (Bradley & Terry 1952), and `centre` x (r_c + r_r)^2, which
-    fixes the free constant of the rewards near 0 (Eisenstein et al. 2023)."""
+    """Sum over pairs of -log sigmoid(r_chosen - r_rejected) (Bradley & Terry 1952) + `centre` x (r_c + r_r)^2, which
+    centres the rewards, otherwise determined up to a constant, at 0 (Eisenstein et al. 2023)."""
     loss_B = -F.logsigmoid(chosen_B - rejected_B) + centre * (chosen_B + rejected_B).square()
     return loss_B.sum()
 
 
 def prefix_preference_loss(chosen_BT: Tensor, rejected_BT: Tensor, mask_BT: Tensor, centre: float = 0.0) -> Tensor:
-    """Sum over pairs of the mean of the same over the places that both answers have (mask): every beginning is judged,
-    as Cobbe et al. (2021) teach their verifiers. Where both begin alike only the centre is left: it draws the reward
-    of what may still become either to 0, so that a token's share of a reward is what the token decided."""
+    """Sum over pairs of the mean of `preference_loss` over the prefix lengths that both answers have (mask): the reward
+    model scores every prefix, as the verifiers of Cobbe et al. (2021). On a common prefix only the centring acts; it
+    draws the reward to 0, so that the difference of two prefixes' rewards is the contribution of the token between."""
     loss_BT = -F.logsigmoid(chosen_BT - rejected_BT) + centre * (chosen_BT + rejected_BT).square()
     return ((loss_BT * mask_BT).sum(1) / mask_BT.sum(1).clamp(min=1)).sum()
 
@@ -152,7 +151,7 @@ def direct_preference_loss(
     reference_rejected_B: Tensor,
     beta: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """DPO (Rafailov et al. 2023): sum over pairs of
+    """DPO (Rafailov et al. 2023), from log-probabilities of whole answers: sum over pairs of
 
         -log sigmoid(beta ((log p_c/q_c) - (log p_r/q_r)))
 
@@ -190,12 +189,12 @@ def kahneman_tversky_loss(
 
 
 def repeats(target_BT: Tensor, start_BT: Tensor, ignore: int) -> Tensor:
-    """Which earlier targets of its conversation a target must not be, (B, T, T), true at [b, t, s]: s is before t, in
-    the same conversation (`start`: where that of each position begins), the first place of its token, and that token is
-    not what comes at t."""
-    places_T = torch.arange(target_BT.shape[1], device=target_BT.device)
+    """Negative targets for `unlikelihood_loss`, (B, T, T): true at [b, t, s] if s < t, both are in the same
+    conversation (start: its first position), s is the first occurrence of its token there, and that token is not the
+    target at t. ignore: the id of targets without loss."""
+    positions_T = torch.arange(target_BT.shape[1], device=target_BT.device)
     trained_BT = target_BT != ignore
-    earlier_BTT = (places_T < places_T[:, None]) & (places_T >= start_BT[:, :, None])
+    earlier_BTT = (positions_T < positions_T[:, None]) & (positions_T >= start_BT[:, :, None])
     earlier_BTT = earlier_BTT & trained_BT[:, :, None] & trained_BT[:, None, :]
     equal_BTT = target_BT[:, :, None] == target_BT[:, None, :]
     first_BT = ~(earlier_BTT & equal_BTT).any(-1)
@@ -203,8 +202,9 @@ def repeats(target_BT: Tensor, start_BT: Tensor, ignore: int) -> Tensor:
 
 
 def unlikelihood_loss(log_NT: Tensor, repeats_NT: Tensor) -> Tensor:
-    """Sum of -log(1 - p) over tokens that an answer has had and that do not come next (token-level unlikelihood:
-    Welleck et al. 2020). `log_NT`: log p of the earlier tokens at each of N places; `repeats_NT`: which of them count.
+    """Sum of -log(1 - p) over earlier tokens of an answer that are not the next (token-level unlikelihood: Welleck et
+    al. 2020). log_NT: log p of the earlier tokens at each of N positions; repeats_NT: which of them count, see
+    `repeats`.
     """
-    surely_NT = log_NT.where(repeats_NT, -torch.inf).clamp(max=-SURE)
-    return -torch.log1p(-surely_NT.exp()).sum()
+    log_p_NT = log_NT.where(repeats_NT, -torch.inf).clamp(max=-MIN_SURPRISAL)
+    return -torch.log1p(-log_p_NT.exp()).sum()

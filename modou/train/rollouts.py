@@ -1,11 +1,9 @@
-"""Texts a policy writes to learn from, and what must be remembered of them until the last update made from them.
+"""Rollouts: answers sampled from the policy, with their scores and log-probabilities.
 
-A round: questions are drawn, each is answered `group` times by the current policy at temperature and over the full
-vocabulary, the answers are judged, and the old and the reference log-probabilities of their tokens are taken. The
-random numbers of an answer are keyed by (seed, round, question, sample), so that any number of processes writes the
-same round; each writes its share and all keep the whole, so that any of them can save it.
+The random numbers of an answer are keyed by (seed, round, question, sample), so that the answers do not depend on the
+number of processes. Each process generates its share; all of them hold the whole round, so that any can save it.
 
-Shapes: N answers of a round, T positions (the longest question and answer, less one: position t scores token t + 1).
+Shapes: N answers of a round, T positions (the longest question and answer, less one: position t predicts token t + 1).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,8 +23,8 @@ from modou.train.parallel import World
 
 
 class Credit(NamedTuple):
-    """What the characters from `start` to `end` earned, 0 to 1, by the rule `name`. The place after the last character
-    is that of the end mark. Answers to one question are compared by name: one that lacks it earned nothing there."""
+    """The reward (0 to 1) that rule `name` gives to the characters from `start` to `end` (exclusive) of an answer. The
+    offset of the end mark is the length of the text. An answer without a credit of some name has reward 0 there."""
 
     name: str
     points: float
@@ -36,7 +34,8 @@ class Credit(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """What was written for a question. `ended`: the model closed it itself; else it ran into the limit."""
+    """A generated answer. ids: with the end mark; ended: whether there is one, else it was cut off at the token
+    limit."""
 
     question: Question
     text: str
@@ -45,45 +44,45 @@ class Answer:
 
 
 Judge = Callable[[Sequence[Answer]], Tensor]
-"""Scores (N,) float32 of answers."""
-StepJudge = Callable[[Sequence[Answer]], tuple[Tensor, Tensor]]
-"""Scores, and by how much each token raised the judge's opinion of what was written so far, (N, T) as in a Rollout, 0
-outside the answers: over an answer it adds up to its score less what the judge thought of the bare question."""
+"""Scores of answers, (N,) float32."""
+DenseJudge = Callable[[Sequence[Answer]], tuple[Tensor, Tensor]]
+"""Scores, (N,), and token rewards, (N, T) as in a Rollout, 0 outside the answers: the change of the score of the prefix
+by each token. Over an answer they sum to its score minus the score of the bare question."""
 TokenCredits = Callable[[Answer], Iterable[Credit]]
-"""What the parts of an answer earned."""
+"""Rewards of parts of an answer."""
 
 
 @dataclass
 class Rollout:
-    """One round, padded on the right: column t is about token t + 1 of question and answer."""
+    """A round, padded on the right: column t is about token t + 1 of question and answer."""
 
     ids_NT: Tensor
-    """Inputs."""
+    """Input ids."""
     target_NT: Tensor
     """Next tokens."""
     mask_NT: Tensor
-    """1 where the target is a token of the answer, its end mark included."""
+    """1 if the target is a token of the answer, its end mark included; else 0."""
     old_NT: Tensor
-    """Log-probabilities of the targets under the policy that wrote them; 0 outside the mask, as the next."""
+    """Log-probabilities of the targets under the policy that generated them; 0 outside the mask."""
     reference_NT: Tensor
-    """The same under the frozen reference."""
+    """The same under the frozen reference model."""
     times_N: Tensor
-    """How many of its group are this answer; 0 for those that come after the first of them."""
+    """Multiplicity in its group for the first of several equal answers, 0 for the others."""
     scores_N: Tensor
-    """What the judge gave the whole answer."""
+    """The judge's score of the whole answer, minus the penalty if it was cut off."""
     ended_N: Tensor
-    """1 where the answer was closed."""
-    earned_NT: Tensor | None = None
-    """What of its score each token earned, where the judge says."""
+    """1 if the answer has an end mark, else 0."""
+    token_rewards_NT: Tensor | None = None
+    """Rewards of the single tokens, if the judge gives them."""
     answers: Sequence[Answer] = ()
-    """What was written; nothing of it is needed once the advantages are known."""
+    """The answers themselves; not needed once the advantages are computed."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors by name."""
+        """All tensors by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
 
-def roll_out(
+def sample_answers(
     policy: GPT,
     template: Template,
     questions: Sequence[Question],
@@ -92,32 +91,33 @@ def roll_out(
     key: int,
     world: World,
 ) -> list[Answer]:
-    """`group` answers to each question, question by question, whichever process wrote them.
+    """`group` answers to each question, question by question, from all processes. Collective.
 
-    `key` tells one round from another.
+    key: part of the random key, different for each round.
     """
-    share = [place for place in range(len(questions)) if place * world.size // len(questions) == world.rank]
+    count = len(questions)
+    share = [number for number in range(count) if number * world.size // count == world.rank]
     written = complete(
         policy,
         template.tokenizer,
-        [questions[place].ids for place in share],
+        [questions[number].ids for number in share],
         sampling.changed(samples=group),
         ends=template.ends,
-        keys=[(key, place) for place in share],
+        keys=[(key, number) for number in share],
     )
     mine = [(share[made.prompt], made.sample, made.ids, made.finish == "end") for made in written]
-    everyone = sorted(one for part in world.gather_objects(mine) for one in part)
-    return [Answer(questions[place], template.answer(ids), tuple(ids), ended) for place, _, ids, ended in everyone]
+    everything = sorted(one for part in world.gather_objects(mine) for one in part)
+    return [Answer(questions[number], template.answer(ids), tuple(ids), ended) for number, _, ids, ended in everything]
 
 
-def assemble(answers: Sequence[Answer]) -> dict[str, Tensor]:
-    """ids, target, mask and ended of answers."""
+def pad_answers(answers: Sequence[Answer]) -> dict[str, Tensor]:
+    """ids_NT, target_NT, mask_NT and ended_N of a Rollout."""
     rows = [(*answer.question.ids, *answer.ids) for answer in answers]
     whole_NT = torch.full((len(rows), max(len(row) for row in rows)), Tokenizer.pad)
     mask_NT = torch.zeros(whole_NT.shape)
-    for place, (row, answer) in enumerate(zip(rows, answers, strict=True)):
-        whole_NT[place, : len(row)] = torch.tensor(row)
-        mask_NT[place, len(answer.question.ids) : len(row)] = 1
+    for number, (row, answer) in enumerate(zip(rows, answers, strict=True)):
+        whole_NT[number, : len(row)] = torch.tensor(row)
+        mask_NT[number, len(answer.question.ids) : len(row)] = 1
     return {
         "ids_NT": whole_NT[:, :-1].contiguous(),
         "target_NT": whole_NT[:, 1:].contiguous(),
@@ -126,12 +126,12 @@ def assemble(answers: Sequence[Answer]) -> dict[str, Tensor]:
     }
 
 
-def first_alike(answers: Sequence[Answer], group: int) -> Tensor:
-    """For every answer the first of its group that is the same, (N,): groups of `group` follow each other."""
+def first_equal(answers: Sequence[Answer], group: int) -> Tensor:
+    """For every answer the index of the first equal one in its group of `group` consecutive answers, (N,)."""
     first: dict[tuple[int, tuple[int, ...]], int] = {}
     return torch.tensor([first.setdefault((row // group, answer.ids), row) for row, answer in enumerate(answers)])
 
 
-def places_of_tokens(template: Template, answer: Answer) -> Sequence[int]:
-    """Where in the answer's text each of its tokens begins; the end mark, after the last character."""
+def token_offsets(template: Template, answer: Answer) -> Sequence[int]:
+    """The offset in the answer's text at which each token begins; that of the end mark is the text's length."""
     return [len(template.answer(answer.ids[:token])) for token in range(len(answer.ids))]

@@ -1,4 +1,4 @@
-"""Keeps a run on disk: checkpoints to resume from, metrics.jsonl and samples.jsonl that match them."""
+"""Saves and resumes training: checkpoints, with metrics.jsonl and samples.jsonl consistent with them."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ from modou.train.parallel import World, gather, place
 
 @dataclass(frozen=True)
 class Resumed:
-    """What was found on disk."""
+    """The checkpoint that training resumes from."""
 
     progress: Progress
     path: Path
@@ -32,7 +32,7 @@ class Resumed:
 
 
 class CheckpointWriter:
-    """Saves and finds a training in its run folder; to resume, `identity` (hashes of corpus, tokenizer) must match."""
+    """Saves and resumes a run. identity: hashes of corpus, tokenizer and so on, which must match to resume."""
 
     def __init__(self, run: RunFolder, identity: dict[str, str], keep: int, log_every: int, world: World) -> None:
         self.run, self.identity, self.keep, self.log_every, self.world = run, identity, keep, log_every, world
@@ -47,7 +47,7 @@ class CheckpointWriter:
         progress: Progress,
         is_best: bool,
     ) -> Path:
-        """One checkpoint; every process must call it, the main one writes."""
+        """Saves a checkpoint. Collective: every process must call it, the main one writes."""
         tensors = {
             "model": {name: gather(tensor) for name, tensor in model.named_parameters()},
             "optimizer": collect_state(model, optimizers),
@@ -79,7 +79,11 @@ class CheckpointWriter:
         average: WeightAverage | None,
         objective: Objective,
     ) -> Resumed | None:
-        """Takes up the newest whole checkpoint. UserError: it belongs to another corpus, tokenizer or format."""
+        """Loads the newest intact checkpoint into the arguments; None if there is none. Lines logged after it are
+        removed.
+
+        UserError: it belongs to another corpus, tokenizer or format.
+        """
         if self.world.is_main:
             checkpoints.clean_up(self.run.checkpoints)
         self.world.barrier()
@@ -112,7 +116,7 @@ class CheckpointWriter:
         checkpoints.point(self.run.checkpoints, progress.step, progress.best_step if is_there else None)
 
     def log_step(self, event: Stepped) -> None:
-        """A line in metrics.jsonl, every `log_every` steps."""
+        """Appends a line to metrics.jsonl, every `log_every` steps."""
         if event.step % self.log_every == 0 or event.step == event.steps:
             self._append(METRICS, {"kind": "step", **asdict(event)})
 
@@ -121,7 +125,7 @@ class CheckpointWriter:
         self._append(METRICS, {"kind": "evaluation", **asdict(event)})
 
     def log_samples(self, event: Sampled) -> None:
-        """A line in samples.jsonl for each text."""
+        """Appends a line to samples.jsonl for each sample."""
         for sample in event.samples:
             self._append(SAMPLES, {"step": event.step, **sample})
 
@@ -138,8 +142,8 @@ class CheckpointWriter:
 
 
 def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """All state of optimizers, whole (not sharded), so that it fits any number of processes: {"parameter name/state
-    name": tensor} on the CPU. Every process must call it."""
+    """The optimizers' state, unsharded, so that it fits any number of processes: {"parameter name/state name": tensor}
+    on the CPU. Collective: every process must call it."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {
         f"{names[parameter]}/{key}": gather(value)

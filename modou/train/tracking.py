@@ -1,7 +1,7 @@
-"""The curve of a run in TensorBoard, Weights & Biases or SwanLab, beside metrics.jsonl, which is always written.
+"""Experiment tracking with TensorBoard, Weights & Biases or SwanLab, in addition to metrics.jsonl.
 
-A tracker hears the loop's events and nothing else; none is imported unless it is asked for. Logins, servers and offline
-modes are theirs: WANDB_MODE=offline, SWANLAB_MODE=local and so on.
+A tracker's package is imported only if it is selected. Login, server and offline mode are configured as its own
+documentation says (WANDB_MODE=offline, SWANLAB_MODE=local and so on).
 """
 
 import secrets
@@ -27,7 +27,7 @@ class _Sink(Protocol):
 
 
 def require(tracker: Tracker) -> None:
-    """UserError unless the tracker's package is there."""
+    """UserError unless the tracker's package is installed."""
     if tracker != "none":
         _module(tracker)
 
@@ -35,8 +35,8 @@ def require(tracker: Tracker) -> None:
 def tracked(
     events: Iterator[Event], tracker: Tracker, folder: Path, name: str, settings: dict[str, Any]
 ) -> Iterator[Event]:
-    """The same events, each told to `tracker` first. `folder` holds its files, and the id by which a resumed run is
-    the same one; `settings` are shown beside the curve."""
+    """Logs training events to `tracker` and passes them on. folder: for its files and the run's id there, by which a
+    resumed run is continued; settings: logged as the run's configuration."""
     if tracker == "none":
         yield from events
         return
@@ -46,14 +46,14 @@ def tracked(
             if isinstance(event, Started):
                 sink = _open(tracker, folder, name, settings, event.step)
             elif sink is not None:
-                _tell(sink, event)
+                _log(sink, event)
             yield event
     finally:
         if sink is not None:
             sink.close()
 
 
-def _tell(sink: _Sink, event: Event) -> None:
+def _log(sink: _Sink, event: Event) -> None:
     if isinstance(event, Stepped):
         speed = {"tokens_per_second": event.tokens / event.step_seconds} if event.step_seconds else {}
         sink.numbers({f"train/{key}": value for key, value in (event.metrics | speed).items()}, event.step)
@@ -86,7 +86,7 @@ def _open(tracker: Tracker, folder: Path, name: str, settings: dict[str, Any], s
 
 
 def _identity(folder: Path) -> str:
-    """The run's id at the tracker: the same at every resume. 21 small letters and digits please both."""
+    """The run's id at the tracker, the same at every resume. 21 lower-case letters and digits are valid for both."""
     path = folder / "id"
     if not path.exists():
         alphabet = string.ascii_lowercase + string.digits
@@ -96,7 +96,7 @@ def _identity(folder: Path) -> str:
 
 class _TensorBoard:
     def __init__(self, folder: Path, step: int) -> None:
-        # What a killed run logged after its last checkpoint is hidden: those steps are made again.
+        # Steps logged after the last checkpoint are hidden, since they will be repeated.
         self.writer = _module("tensorboard").SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def numbers(self, values: dict[str, float], step: int) -> None:

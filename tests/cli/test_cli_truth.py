@@ -81,7 +81,7 @@ def test_the_plan_chooses_what_help_says_it_does() -> None:
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if "base" in method.inputs])
 def test_the_plan_of_an_alignment_chooses_what_help_says_it_does(name: str) -> None:
-    method: Any = SimpleNamespace(steps=lambda settings: 5, stride=lambda settings: 1)
+    method: Any = SimpleNamespace(steps=lambda settings: 5, steps_per_round=lambda settings: 1)
     planning = Alignment[Any, Any].plan(method, METHODS[name].settings())
     with pytest.raises(StopIteration) as ended:
         next(planning)

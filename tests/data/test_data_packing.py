@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from train_helpers import tokenizer
 
 from modou.data.conversation import Encoded
-from modou.data.packing import Documents, Packing, fill, place
+from modou.data.packing import Documents, Packing, fill, pack
 from modou.data.shards import IGNORE, write_shards
 
 ROOM = 16
@@ -27,7 +27,7 @@ def encoded(number: int, length: int) -> Encoded:
 @given(st.lists(st.integers(1, ROOM), max_size=30))
 def test_rows_hold_every_length_once_and_are_never_too_full(found: list[int]) -> None:
     falling = sorted(found, reverse=True)
-    rows = place(falling, ROOM)
+    rows = pack(falling, ROOM)
     assert sorted(slot for row in rows for slot in row) == list(range(len(falling)))
     assert all(sum(falling[slot] for slot in row) <= ROOM for row in rows)
     # Two rows that would fit into one are never left: the packing is at most twice the least possible.

@@ -52,7 +52,7 @@ def test_the_ratio_interval_covers_the_truth_about_as_often_as_it_says() -> None
     for trial in range(200):
         # Neighbouring characters share a common part, as in a text: blocks must be drawn, not characters.
         shared = np.repeat(generator.normal(0, 1, 200), 100)
-        interval = ratio_interval(blocks(one_a_character(5 + shared + generator.normal(0, 3, 20_000))), trial, 400)
+        interval = ratio_interval(blocks(one_a_character(5 + shared + generator.normal(0, 3, 20_000))), trial)
         assert interval is not None
         covered += interval[0] <= 5 <= interval[1]
     assert 0.87 <= covered / 200 <= 0.99

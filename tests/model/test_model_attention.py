@@ -6,7 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from modou.model.attention import attend, attend_explicitly, causal_mask
+from modou.model.attention import attend, causal_mask
+
+
+def attend_explicitly(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention by its formula: (output (B, H, T, S), weights (B, H, T, P), rows sum to 1)."""
+    groups = query_BHTS.shape[1] // key_BKPS.shape[1]
+    key_BHPS, value_BHPS = key_BKPS.repeat_interleave(groups, 1), value_BKPS.repeat_interleave(groups, 1)
+    scores_BHTP = query_BHTS @ key_BHPS.transpose(-1, -2) * query_BHTS.shape[-1] ** -0.5
+    mask_TP = causal_mask(query_BHTS.shape[2], key_BKPS.shape[2], query_BHTS.device)
+    weights_BHTP = scores_BHTP.masked_fill(~mask_TP, float("-inf")).softmax(-1)
+    return weights_BHTP @ value_BHPS, weights_BHTP
 
 
 def queries_keys_values(seed: int, groups: int, kv_heads: int, new: int, earlier: int) -> list[Tensor]:

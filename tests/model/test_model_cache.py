@@ -44,22 +44,6 @@ def test_freshly_initialised_models_agree_in_float32(name: str) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(NAMES, st.integers(0, 2**31), st.integers(1, 20), st.data())
-@torch.no_grad()
-def test_truncated_cache_goes_on_as_if_nothing_had_followed(
-    name: str, seed: int, length: int, data: st.DataObject
-) -> None:
-    model = MODELS[name]
-    kept = data.draw(st.integers(0, length))
-    ids_BT, other_BT = random_ids(2, length, seed), random_ids(2, 7, seed + 1)
-    cache = model.new_cache(2, 32)
-    model(ids_BT, cache)
-    cache.truncate(kept)
-    expected_BTV = model(torch.cat((ids_BT[:, :kept], other_BT), dim=1))[:, kept:]
-    assert torch.allclose(model(other_BT, cache), expected_BTV, atol=EXACT)
-
-
-@settings(max_examples=30, deadline=None)
 @given(NAMES, st.lists(st.integers(0, 2), min_size=1, max_size=5))
 @torch.no_grad()
 def test_selected_rows_go_on_by_themselves(name: str, rows: list[int]) -> None:
@@ -73,36 +57,12 @@ def test_selected_rows_go_on_by_themselves(name: str, rows: list[int]) -> None:
     assert (cache.length, chosen.length, chosen.batch) == (6, 10, len(rows))  # the first is untouched
 
 
-@pytest.mark.parametrize("name", SHAPES)
-@torch.no_grad()
-def test_repeated_rows_stand_in_runs(name: str) -> None:
-    model = MODELS[name]
-    ids_BT, next_BT = random_ids(2, 6), random_ids(6, 4, seed=1)
-    cache = model.new_cache(2, 16)
-    model(ids_BT, cache)
-    expected_BTV = model(torch.cat((ids_BT.repeat_interleave(3, 0), next_BT), dim=1))[:, 6:]
-    assert torch.allclose(model(next_BT, cache.repeat(3)), expected_BTV, atol=EXACT)
-
-
-@torch.no_grad()
-def test_reset_cache_is_as_new() -> None:
-    model = MODELS["modern"]
-    cache = model.new_cache(1, 8)
-    first_BTV = model(random_ids(1, 8), cache)
-    cache.reset()
-    assert torch.equal(model(random_ids(1, 8), cache), first_BTV)
-
-
 @torch.no_grad()
 def test_misuse_is_refused() -> None:
     model = MODELS["rope"]
     cache = model.new_cache(1, 4)
     with pytest.raises(ValueError, match="holds 4 positions, not 5"):
         model(random_ids(1, 5), cache)
-    model(random_ids(1, 3), cache)
-    for length in (-1, 4):
-        with pytest.raises(ValueError, match="cannot keep"):
-            cache.truncate(length)
 
 
 @torch.no_grad()

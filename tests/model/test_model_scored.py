@@ -28,7 +28,7 @@ def judge() -> ImplicitGPT:
 def test_what_each_token_adds_by_hand() -> None:
     model = judge()
     with torch.no_grad():
-        read_BT = model.read(IDS, WRITTEN)
+        read_BT = model.prefix_rewards(IDS, WRITTEN)
         here_BTV, there_BTV = (gpt(IDS).log_softmax(-1) for gpt in (model, model.reference))
     for row, ids in enumerate(IDS.tolist()):
         gained = 0.0
@@ -42,9 +42,9 @@ def test_what_each_token_adds_by_hand() -> None:
 def test_how_likely_an_answer_is_to_the_judge_itself_by_hand() -> None:
     model = judge()
     with torch.no_grad():
-        earned_BT, log_B = model.weigh(IDS, WRITTEN)
+        earned_BT, log_B = model.rewards_and_log_probabilities(IDS, WRITTEN)
         here_BTV = model(IDS).log_softmax(-1)
-        assert torch.equal(earned_BT, model.read(IDS, WRITTEN))
+        assert torch.equal(earned_BT, model.prefix_rewards(IDS, WRITTEN))
     for row, ids in enumerate(IDS.tolist()):
         written = [place for place in range(1, len(ids)) if WRITTEN[row, place - 1]]
         expected = sum(here_BTV[row, place - 1, ids[place]].item() for place in written)
@@ -55,12 +55,14 @@ def test_a_new_judge_thinks_nothing_of_anything() -> None:
     torch.manual_seed(0)
     model = ImplicitGPT(SHAPE, BETA).double().eval()
     model.reference.load_state_dict(model.state_dict(), strict=False)
-    assert model.read(IDS, WRITTEN).abs().max() < EXACT
+    assert model.prefix_rewards(IDS, WRITTEN).abs().max() < EXACT
 
 
 def test_a_judgement_is_of_the_beginning_alone() -> None:
     model = judge()
-    torch.testing.assert_close(model.read(IDS[:, :7], WRITTEN[:, :7]), model.read(IDS, WRITTEN)[:, :7])
+    torch.testing.assert_close(
+        model.prefix_rewards(IDS[:, :7], WRITTEN[:, :7]), model.prefix_rewards(IDS, WRITTEN)[:, :7]
+    )
 
 
 def test_only_the_judge_learns() -> None:
@@ -71,7 +73,7 @@ def test_only_the_judge_learns() -> None:
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert trained and not any(name.startswith("reference.") for name in trained)
     optimizer = torch.optim.SGD(trained.values(), lr=1.0)
-    model.read(IDS, WRITTEN).sum().backward()
+    model.prefix_rewards(IDS, WRITTEN).sum().backward()
     for parameter in trained.values():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0
     optimizer.step()

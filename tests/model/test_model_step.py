@@ -6,7 +6,7 @@ from closeness import EXACT, assert_close_sums
 from model_helpers import SHAPES, random_ids, random_model
 from torch import nn
 
-from modou.model.step import OneToken, next_logits, store_for_reading
+from modou.model.step import OneToken, next_logits, optimize_memory_layout
 
 
 @pytest.mark.parametrize("layout", SHAPES)
@@ -59,7 +59,7 @@ def test_stored_for_reading_it_is_the_same_model(layout: str) -> None:
     ids_BT = random_ids(2, 5)
     with torch.inference_mode():
         expected_BTV = model(ids_BT)
-    store_for_reading(model)
+    optimize_memory_layout(model)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) and parameter.shape == before[name].shape
         multiplied = parameter.ndim == 2 and (name.startswith("blocks.") or parameter is model.head_VD)

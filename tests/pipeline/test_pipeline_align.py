@@ -30,7 +30,7 @@ from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tasks.judges import ModelJudge, context_of, make_judge, room_for_questions
 from modou.train.events import RunEnded, StageEnded, Stepped
-from modou.train.rollouts import Answer, assemble
+from modou.train.rollouts import Answer, pad_answers
 
 TINY: dict[str, dict[str, Any]] = {
     "tokenizer": {"vocabulary": 330, "threads": 1},
@@ -168,13 +168,15 @@ def test_what_the_tokens_of_an_answer_earn_adds_up_to_its_score(folder: Path, na
     written = [
         Answer(tasks[n % 2], text, own, ended) for n, ((text, ended), own) in enumerate(zip(sides, ids, strict=True))
     ]
-    (scores_N, earned_NT), mask_NT = judge.by_step(written), assemble(written)["mask_NT"]
-    assert earned_NT.shape == mask_NT.shape and (earned_NT[mask_NT == 0] == 0).all()
-    assert all(row.abs().sum() > 0 for row in earned_NT)
+    (scores_N, token_rewards_NT), mask_NT = judge.token_rewards(written), pad_answers(written)["mask_NT"]
+    assert token_rewards_NT.shape == mask_NT.shape and (token_rewards_NT[mask_NT == 0] == 0).all()
+    assert all(row.abs().sum() > 0 for row in token_rewards_NT)
     with torch.no_grad():
         questions = [torch.tensor([answer.question.ids]) for answer in written]
-        bare_N = [model.read(ids_1T, torch.zeros(ids_1T.shape))[0, -1] for ids_1T in questions]
-    assert_close_sums(earned_NT.sum(1), scores_N - torch.stack(bare_N), 1 + earned_NT.abs().sum(1).max().item())
+        bare_N = [model.prefix_rewards(ids_1T, torch.zeros(ids_1T.shape))[0, -1] for ids_1T in questions]
+    assert_close_sums(
+        token_rewards_NT.sum(1), scores_N - torch.stack(bare_N), 1 + token_rewards_NT.abs().sum(1).max().item()
+    )
 
 
 def test_a_judge_that_is_none_or_lacks_its_answer(folder: Path, tmp_path: Path) -> None:
@@ -343,7 +345,7 @@ def test_the_pairs_of_one_question_are_all_learned_or_all_measured(folder: Path,
     pairs = write(tmp_path / "pairs.jsonl", *rows)
     inputs = {"base": run_source(folder / "sft"), "data": examples_source(pairs)}
     made = RewardMethod(RunFolder(tmp_path / "none"), Record("reward", inputs, RewardRun()))
-    seen, measured = made.divided(0.4, 1)
+    seen, measured = made.split_by_question(0.4, 1)
     assert sorted(seen + measured) == list(range(len(rows))) and measured
     assert not {rows[place]["prompt"] for place in seen} & {rows[place]["prompt"] for place in measured}
     settings = RewardRun().with_values(SMALL | {"reward": {"held_out": 0.4}})

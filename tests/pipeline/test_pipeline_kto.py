@@ -84,7 +84,7 @@ def test_its_beginning_says_what_the_file_holds(folder: Path, capsys: pytest.Cap
 def test_the_answers_to_a_question_are_all_learned_or_all_measured(folder: Path) -> None:
     inputs = {"base": run_source(folder / "sft"), "data": examples_source(folder / "judged.jsonl")}
     made = KtoMethod(RunFolder(folder / "made"), Record("kto", inputs, KtoRun()))
-    seen, measured = made.divided(0.4, 1)
+    seen, measured = made.split_by_question(0.4, 1)
     assert sorted(seen + measured) == list(range(9)) and measured
     questions = made.data.questions
     assert not {questions[place] for place in seen} & {questions[place] for place in measured}

@@ -86,7 +86,7 @@ def test_own_verse_is_better_than_the_same_with_other_ends(
     def write(_: object, __: object, tasks: list[Question], group: int, *___: object) -> list[Answer]:
         return [Answer(task, (mine, odd)[sample % 2], (5,), ended=True) for task in tasks for sample in range(group)]
 
-    monkeypatch.setattr(pairs, "roll_out", write)
+    monkeypatch.setattr(pairs, "sample_answers", write)
     list(write_pairs(folder / "sft", folder / "verse.jsonl", tmp_path / "pairs.jsonl", "", OPEN))
     rows = storage.read_jsonl(tmp_path / "pairs.jsonl")
     assert {row["rejected"] for row in rows if row["kind"] in ("samples", "warm")} == {mine}

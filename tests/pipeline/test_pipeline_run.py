@@ -13,6 +13,7 @@ from modou.errors import UserError
 from modou.pipeline.runner import again as once_more
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
+from modou.runs.record import Record
 from modou.runs.stages import damage
 from modou.settings.run import RunSettings
 from modou.train.events import Ended, Event, Notice, Rescheduled, RunEnded, StageBegan, StageEnded, Started, Stepped
@@ -234,10 +235,9 @@ def test_minutes_alone_plan_and_keep_to_the_time(finished: tuple[str, Path, list
     folder = tmp_path / "run"
     settings = RunSettings.parse({group: values for group, values in TINY.items() if group != "train"})
     list(pretrain(finished[0], settings, out=folder, minutes=0.05, should_stop=lambda: True))
-    text = (folder / "settings.toml").read_text(encoding="utf-8")
-    planned = storage.read_json(folder / "corpus" / "plan.json")
-    steps = next(choice["value"] for choice in planned["choices"] if choice["name"] == "train.steps")
-    (folder / "settings.toml").write_text(text.replace(f"steps = {steps}", f"steps = {100 * steps}"), encoding="utf-8")
+    record = Record[RunSettings].read(RunFolder(folder))
+    steps = record.settings.train.steps
+    record.with_settings(record.settings.with_values({"train": {"steps": 100 * steps}})).write(RunFolder(folder))
     events = list(pretrain(finished[0], settings, out=folder, minutes=0.05))
     assert of_kind(events, Rescheduled) and of_kind(events, Rescheduled)[0].before == 100 * steps
     assert of_kind(events, Ended)[0].reason == "finished"

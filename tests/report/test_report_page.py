@@ -19,6 +19,7 @@ from modou.report.markup import Html, element, joined
 from modou.report.page import report_page, write_report
 from modou.report.parts import thinned
 from modou.report.values import at, finite
+from modou.runs.folder import RunFolder
 
 LANGUAGES = ("zh", "en")
 
@@ -41,6 +42,8 @@ def test_page_is_one_well_formed_offline_document(report: dict[str, Any], langua
     assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(reader.ids)
     assert {"training", "timeline", "finals", "quality", "memory", "variety", "cleaning", "split"} <= set(reader.ids)
     assert {"tokenizer", "model", "plan", "advice", "about", "limits"} <= set(reader.ids)
+    data = {attributes.get("data-from") for attributes, _ in reader.data}
+    assert {"split.characters.train", "split.shared_passages.count", "model.total"} <= data
 
 
 def test_numbers_shown_are_the_numbers_of_the_report(report: dict[str, Any]) -> None:
@@ -160,7 +163,7 @@ def test_odd_values_anywhere_do_no_harm(report: dict[str, Any], data: st.DataObj
 def test_not_a_number_becomes_null(report: dict[str, Any], tmp_path: Path) -> None:
     report["test"]["bits_per_char"] = math.nan
     report["training"]["history"][3]["validation_bits_per_char"] = math.inf
-    page = write_report(report, tmp_path / "new", "en")
+    page = write_report(report, RunFolder(tmp_path / "new"), "en")
     written = json.loads((tmp_path / "new" / "report.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert written["test"]["bits_per_char"] is None
     assert "On validation chapters" in page.read_text(encoding="utf-8")
@@ -170,9 +173,9 @@ def test_not_a_number_becomes_null(report: dict[str, Any], tmp_path: Path) -> No
 def test_same_report_same_bytes(report: dict[str, Any], tmp_path: Path) -> None:
     import matplotlib as mpl
 
-    first = write_report(report, tmp_path, "zh").read_bytes()
+    first = write_report(report, RunFolder(tmp_path), "zh").read_bytes()
     with mpl.rc_context({"lines.linewidth": 9, "axes.facecolor": "red", "svg.fonttype": "path"}):
-        second = write_report(copy.deepcopy(report), tmp_path, "zh").read_bytes()
+        second = write_report(copy.deepcopy(report), RunFolder(tmp_path), "zh").read_bytes()
     assert first == second
 
 
@@ -214,5 +217,4 @@ def test_thinning_keeps_first_last_and_best(count: int, most: int, best: int) ->
 def test_values_read_what_is_there() -> None:
     found = {"a": {"b": 2, "c": math.nan, "d": True, "e": "x"}}
     assert values.number(found, "a.c", "a.d", "a.b") == 2 and values.number(found, "a.e", "a.b.z") is None
-    assert values.points({"c": {"2": 0.5, "1": 0.1, "x": 1, "3": None}}, "c") == [(1, 0.1), (2, 0.5)]
-    assert values.points({"l": [0.1, None, 0.3]}, "c", "l") == [(1, 0.1), (3, 0.3)]
+    assert values.points({"l": [0.1, None, 0.3]}, "l") == [(1, 0.1), (3, 0.3)] and values.points({"l": {}}, "l") == []

@@ -187,7 +187,7 @@ def test_what_is_learned_is_chosen_by_place_and_never_by_id() -> None:
     one = Encoded((tokenizer().bos, *ids), (False, True, True, True, True))
     for batch in (sft.packed_batch([[one], [ENCODED[0]]], DEVICE), pair_batch([Pair(one, ENCODED[0])], DEVICE)):
         assert batch.target_BT[0][batch.target_BT[0] >= 0].tolist() == [*ids]
-    padded = rollouts.assemble(
+    padded = rollouts.pad_answers(
         [Answer(Question((1,), ""), "", ids, False), Answer(Question((1,), ""), "", ids * 2, False)]
     )
     assert padded["target_NT"][0][padded["mask_NT"][0] > 0].tolist() == [*ids]
@@ -285,8 +285,8 @@ def test_the_expected_gradient_of_the_price_is_that_of_a_distance(name: str) -> 
         models[seed].embedding.weight.data.mul_(20)
     model, made.reference = models
     p_V, q_V = ((one(torch.tensor([[1, 5, 6]]))[0, -1] / HEAT).log_softmax(-1) for one in models)
-    rollout = made.scored(model, [Answer(Question((1, 5, 6), ""), "", (token,), True) for token in range(8)], 1)
-    kept = rollout.tensors() | made.advise(rollout, model)
+    rollout = made.make_rollout(model, [Answer(Question((1, 5, 6), ""), "", (token,), True) for token in range(8)], 1)
+    kept = rollout.tensors() | made.compute_advantages(rollout, model)
     kept |= {"returns_NT": kept["values_NT"]} if name == "ppo" else {}
     losses = [made.loss(model, rl.RolloutBatch({key: t[n : n + 1] for key, t in kept.items()}, 1))[0] for n in range(8)]
     distances = [p_V.exp() @ (p_V - q_V), q_V.exp() @ (q_V - p_V)]
@@ -305,7 +305,7 @@ def test_groups_are_the_answers_to_one_question_and_equal_scores_are_zero_to_the
     made.rollout = made.rollout.changed(unfinished_penalty=0.0)
     made.judge = lambda few: torch.tensor([10.0 ** WHO.index(one.question.text) * (n % 4) for n, one in enumerate(few)])
     made.prepare(model, 0)
-    found_N = made.kept["advantages_NT"].sum(1) / made.kept["mask_NT"].sum(1)
+    found_N = made.round_tensors["advantages_NT"].sum(1) / made.round_tensors["mask_NT"].sum(1)
     assert found_N.tolist() == pytest.approx([-1.1619, -0.3873, 0.3873, 1.1619] * 3, abs=1e-3)
     scores_P1 = 30 * torch.randn(1000, 1)
     assert not any(policy.group_advantages(scores_P1.expand(-1, group)).any() for group in range(2, 10))
@@ -314,7 +314,7 @@ def test_groups_are_the_answers_to_one_question_and_equal_scores_are_zero_to_the
 def test_answers_are_drawn_from_the_whole_vocabulary() -> None:
     """Pitfall: drawn with top-p or top-k, scored without: another policy than the one that wrote."""
     model, sampling = base(), objective("grpo").sampling.changed(tokens=1)
-    answers = rollouts.roll_out(model, TEMPLATE, TASKS[:1], 2000, sampling, 0, CPU)
+    answers = rollouts.sample_answers(model, TEMPLATE, TASKS[:1], 2000, sampling, 0, CPU)
     share_V, order_V = (model(torch.tensor([TASKS[0].ids]))[0, -1] / HEAT).softmax(-1).sort()
     count = int((share_V.cumsum(0) < 0.05).sum())
     found = sum(answer.ids[0] in order_V[:count] for answer in answers)
@@ -342,7 +342,7 @@ def test_the_reference_stays_what_it_was_through_training_and_a_stop(tmp_path: P
         moved = expected = 0.1 * (now_B - then_B)[: len(PAIRS)].sum()
         found = made.objective.loss(made.model, batch)[1]["reward_chosen"]
     else:
-        kept, found = made.objective.kept, made.objective.kept["reference_NT"]
+        kept, found = made.objective.round_tensors, made.objective.round_tensors["reference_NT"]
         expected = score_tokens(base().double(), kept["ids_NT"], kept["target_NT"], kept["mask_NT"], HEAT)
         moved = expected - kept["old_NT"]
     assert moved.abs().max() > 0.01
@@ -371,7 +371,7 @@ def built(folder: Path, name: str, **rollout: int) -> tuple[Any, GPT, Any]:
     inputs["judge"] = judge_source("exact", ("exact",))
     method: Any = method_class(name)(RunFolder(folder / name), Record(name, inputs, settings))
     model, made = method.build(settings, CPU)
-    assert name == "dpo" or method.steps(settings) == 7 * made.updates_a_round, "the schedule's length"
+    assert name == "dpo" or method.steps(settings) == 7 * made.updates_per_round, "the schedule's length"
     return method, model, made
 
 
@@ -394,7 +394,7 @@ def test_the_longest_question_with_the_longest_answer_fills_the_context(folder: 
     method, model, made = built(folder, name, tokens=tokens, prompts=4, group=2)
     made.questions, made.judge = method.data.items, lambda answers: torch.zeros(len(answers))
     made.prepare(model, 0)  # a table of positions refuses to be read past its end
-    assert len(made.questions) == 4 and made.kept["ids_NT"].shape[1] == 64
+    assert len(made.questions) == 4 and made.round_tensors["ids_NT"].shape[1] == 64
     over = built(folder, name, tokens=tokens + 1)[0].data
     assert len(over.items) == 3 and over.complaints[0].startswith(f"{name}.jsonl:4: ")
 

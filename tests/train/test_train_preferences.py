@@ -31,7 +31,7 @@ from modou.data.pairs import Pair, encode_pair, pair_at, pair_batch, step_pairs
 from modou.data.shards import IGNORE
 from modou.methods.dpo import Dpo, answer_log_probabilities
 from modou.methods.pretrain import Pretrain
-from modou.methods.reward import RewardObjective, rewards, weighed
+from modou.methods.reward import RewardObjective, prefix_rewards, rewards
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.settings.methods import DpoSettings, RewardSettings
@@ -180,7 +180,7 @@ def test_beginnings_are_compared_where_both_answers_are(centre: float) -> None:
         assert pair.rejected.trained.index(True) == first
         with torch.no_grad():
             alone = (pair_batch([Pair(side, side)], CPU) for side in (pair.chosen, pair.rejected))
-            chosen, rejected = (weighed(model, batch)[0][0] for batch in alone)
+            chosen, rejected = (prefix_rewards(model, batch)[0][0] for batch in alone)
         common = min(len(pair.chosen), len(pair.rejected))
         better, worse = chosen[first - 1 : common], rejected[first - 1 : common]
         loss_T = torch.nn.functional.softplus(worse - better) + centre * (better + worse) ** 2

@@ -24,7 +24,7 @@ from modou.settings.model import ModelSettings
 from modou.train.loop import Trainer
 from modou.train.parallel import World
 from modou.train.policy import group_advantages
-from modou.train.rollouts import Answer, Credit, Question, TokenCredits, assemble, places_of_tokens, roll_out
+from modou.train.rollouts import Answer, Credit, Question, TokenCredits, pad_answers, sample_answers, token_offsets
 
 CONTEXT, STEPS = 48, 6
 CPU = World(torch.device("cpu"))
@@ -103,7 +103,7 @@ METHODS = ("ppo", "grpo")
 @pytest.fixture(scope="module")
 def answers() -> list[Answer]:
     made = objective("grpo", rollout=ROUND.changed(tokens=20))
-    return roll_out(reference(), TEMPLATE, TASKS, 3, made.sampling, 0, CPU)
+    return sample_answers(reference(), TEMPLATE, TASKS, 3, made.sampling, 0, CPU)
 
 
 def test_some_answers_end_and_some_do_not(answers: list[Answer]) -> None:
@@ -113,7 +113,7 @@ def test_some_answers_end_and_some_do_not(answers: list[Answer]) -> None:
 
 
 def test_the_mask_covers_the_answer_with_its_end_and_nothing_after(answers: list[Answer]) -> None:
-    padded = assemble(answers)
+    padded = pad_answers(answers)
     for row, answer in enumerate(answers):
         masked = padded["target_NT"][row][padded["mask_NT"][row] > 0].tolist()
         assert tuple(masked) == answer.ids
@@ -132,7 +132,7 @@ def test_scored_is_what_was_sampled_from(answers: list[Answer]) -> None:
         ends=TEMPLATE.ends,
         keys=[(0, place) for place in range(len(TASKS))],
     )
-    padded = assemble(answers)
+    padded = pad_answers(answers)
     scored_NT = score_tokens(
         reference(), padded["ids_NT"], padded["target_NT"], padded["mask_NT"], made.sampling.temperature
     )
@@ -156,7 +156,7 @@ def test_a_round_begins_at_ratio_one_and_distance_zero(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_every_answer_is_learned_from_once_an_epoch(name: str) -> None:
     made, model = objective(name, micro_batch=2), policy_model(name)(SHAPE)
-    for step in range(2 * made.updates_a_round):
+    for step in range(2 * made.updates_per_round):
         made.prepare(model, step)
         if step % made.rollout.minibatches == 0:
             seen: list[str] = []
@@ -164,8 +164,8 @@ def test_every_answer_is_learned_from_once_an_epoch(name: str) -> None:
             for rows in made.micro_batches(step, rank, 2):
                 seen += [str(row.tolist()) for row in rows["ids_NT"][rows["mask_NT"].sum(1) > 0]]
         if step % made.rollout.minibatches == made.rollout.minibatches - 1:
-            every = [str(row.tolist()) for row in made.kept["ids_NT"]]
-            assert len(seen) == made.answers_a_round and all(one[:-1] in "".join(every) for one in seen)
+            every = [str(row.tolist()) for row in made.round_tensors["ids_NT"]]
+            assert len(seen) == made.answers_per_round and all(one[:-1] in "".join(every) for one in seen)
             assert len(set(seen)) == len(set(every)), "none twice, none left out"
 
 
@@ -188,10 +188,10 @@ def test_answers_that_are_the_same_are_read_once_and_count_as_often(name: str) -
         return len(rows["ids_NT"]), rows.count, found | gradients | {"loss": loss.detach()}
 
     few, count, once = learned()
-    assert made.kept["times_N"].sum() == made.answers_a_round
-    made.kept["times_N"] = torch.ones(made.answers_a_round)
+    assert made.round_tensors["times_N"].sum() == made.answers_per_round
+    made.round_tensors["times_N"] = torch.ones(made.answers_per_round)
     every, as_many, one_by_one = learned()
-    assert few < every == made.answers_a_round and count == as_many
+    assert few < every == made.answers_per_round and count == as_many
     assert once["clipped"] > 0 and once["kl"] > 0
     assert_close(once, one_by_one, EXACT)
 
@@ -201,7 +201,7 @@ def test_a_group_of_equal_answers_teaches_nothing() -> None:
     made.judge = lambda answers: torch.ones(len(answers))
     made.rollout = ROUND.changed(unfinished_penalty=0.0)
     made.prepare(model, 0)
-    assert made.kept["advantages_NT"].abs().sum() == 0
+    assert made.round_tensors["advantages_NT"].abs().sum() == 0
 
 
 # -- credit by place --
@@ -209,7 +209,7 @@ def test_a_group_of_equal_answers_teaches_nothing() -> None:
 
 def test_a_token_stands_where_its_text_begins(answers: list[Answer]) -> None:
     for answer in answers:
-        places = places_of_tokens(TEMPLATE, answer)
+        places = token_offsets(TEMPLATE, answer)
         assert places[0] == 0 and list(places) == sorted(places) and len(places) == len(answer.ids)
         assert not answer.ended or places[-1] == len(answer.text)
         for token in range(1, len(places)):
@@ -222,14 +222,14 @@ def token_credit(credits: TokenCredits) -> tuple[Tensor, Tensor]:
     assert isinstance(made, Grpo)
     made.credits = credits
     made.prepare(model, 0)
-    return made.kept["advantages_NT"], made.kept["mask_NT"]
+    return made.round_tensors["advantages_NT"], made.round_tensors["mask_NT"]
 
 
 def test_credit_for_the_whole_is_the_whole_answers_advantage() -> None:
     found_NT, _ = token_credit(lambda answer: [Credit("short", -float(len(answer.ids)), 0, len(answer.text) + 1)])
     made, model = objective("grpo", rollout=ROUND.changed(unfinished_penalty=0.0)), policy_model("grpo")(SHAPE)
     made.prepare(model, 0)
-    torch.testing.assert_close(found_NT, made.kept["advantages_NT"])
+    torch.testing.assert_close(found_NT, made.round_tensors["advantages_NT"])
     assert found_NT.abs().sum() > 0
 
 
@@ -249,7 +249,7 @@ def test_credit_goes_to_the_tokens_of_its_characters_alone() -> None:
     (lacking,) = set(group_advantages(torch.tensor([[1.0, 0.0]]))[0, :1].tolist())
     for row, answer in enumerate(written):
         expected, first = torch.zeros(found_NT.shape[1]), len(answer.question.ids) - 1
-        for token, place in enumerate(places_of_tokens(TEMPLATE, answer)):
+        for token, place in enumerate(token_offsets(TEMPLATE, answer)):
             expected[first + token] += by_length_N[row] if place == 0 else 0.0
             expected[first + token] += lacking if place == len(answer.text) and row % 2 == 0 else 0.0
         torch.testing.assert_close(found_NT[row], expected)
@@ -259,25 +259,25 @@ def test_paid_as_it_goes_the_best_answer_is_still_the_best() -> None:
     """With no value and no discount the returns of answers differ by their scores, and by nothing else."""
     scores_N: list[Tensor] = []
 
-    def by_step(answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
-        padded = assemble(answers)
+    def dense_judge(answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
+        padded = pad_answers(answers)
         steps_NT = torch.rand(padded["mask_NT"].shape, generator=torch.Generator().manual_seed(1)) * padded["mask_NT"]
         scores_N.append(steps_NT.sum(1))
         return scores_N[0] + 5, steps_NT
 
     made, model = objective("ppo"), policy_model("ppo")(SHAPE)
     assert isinstance(made, Ppo)
-    made.rollout, made.step_judge = ROUND.changed(unfinished_penalty=0.0), by_step
+    made.rollout, made.dense_judge = ROUND.changed(unfinished_penalty=0.0), dense_judge
     made.settings = made.settings.changed(gae_lambda=1.0)
     made.prepare(model, 0)
-    returns_NT, mask_NT = made.kept["returns_NT"], made.kept["mask_NT"]
+    returns_NT, mask_NT = made.round_tensors["returns_NT"], made.round_tensors["mask_NT"]
     first_N1 = mask_NT.argmax(1, keepdim=True)
     torch.testing.assert_close(returns_NT.gather(1, first_N1)[:, 0], scores_N[0])
 
 
 def test_an_answer_that_does_not_end_pays(answers: list[Answer]) -> None:
     made = objective("ppo")
-    found = made.scored(reference(), answers, 3)
+    found = made.make_rollout(reference(), answers, 3)
     expected = [-len(answer.ids) - (0.0 if answer.ended else 1.0) for answer in answers]
     assert found.scores_N.tolist() == expected
 
@@ -287,7 +287,7 @@ def test_the_price_follows_the_distance() -> None:
     assert isinstance(made, Ppo)
     for kl, expected in ((1.0, 0.05), (9.0, 0.05 * 1.02), (0.0, 0.05 * 0.98), (1.1, 0.05 * 1.01)):
         made.kl_weight = 0.05
-        made._steer(kl)  # pyright: ignore[reportPrivateUsage]
+        made._adapt_kl_weight(kl)  # pyright: ignore[reportPrivateUsage]
         assert made.kl_weight == pytest.approx(expected)
 
 
@@ -329,7 +329,7 @@ def test_a_distance_that_costs_is_kept_small(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_resume_at_every_step_is_bit_identical(tmp_path: Path, name: str) -> None:
     run(training(tmp_path / "whole", name))
-    assert objective(name).updates_a_round == 4, "steps 1 to 3 stop inside a round"
+    assert objective(name).updates_per_round == 4, "steps 1 to 3 stop inside a round"
     for step in range(1, STEPS):
         folder = tmp_path / f"stopped-{step}"
         run(training(folder, name), stop_after=step)

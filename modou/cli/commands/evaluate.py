@@ -5,10 +5,11 @@ from modou.cli.asked import Asked
 from modou.cli.spec import CHECKPOINT, COMMON, SAMPLING, Command, out, seed
 from modou.cli.training import checkpoint, overwritten, run_folder
 from modou.errors import UserError
+from modou.settings.evaluate import EvaluateSettings
 from modou.settings.methods import METHODS
-from modou.settings.run import option_names
+from modou.settings.sampling import SamplingSettings
 
-GROUPS = ("evaluate", "sampling")
+GROUPS = {"evaluate": EvaluateSettings, "sampling": SamplingSettings}
 WITHOUT = ("evaluate.quick_characters", "sampling.samples")
 """Of evaluations during training alone; and always one."""
 
@@ -35,9 +36,9 @@ COMMAND = Command(
     run,
     ("[RUN]",),
     (out("out_run"), CHECKPOINT, seed("sampling.seed", chosen="run"), *COMMON),
-    GROUPS,
+    tuple(GROUPS),
     WITHOUT,
     SAMPLING,
-    chosen={name: "run" for name in option_names() if name.split(".")[0] in GROUPS},
+    chosen={f"{group}.{name}": "run" for group, fields in GROUPS.items() for name in fields.model_fields},
     goes_on=True,
 )

@@ -1,4 +1,5 @@
-"""In: a language, a size and a seed. Out: a book from an invented world, and questions about it with true answers.
+"""A generator of books about a simulated world, and of questions about them with true answers.
 
-The grammar that generates a sentence parses it, too. Never: contradicts itself, or holds a sentence of a real book.
+The same grammar generates and parses sentences, so that contradictions in a text can be counted. A book is a pure
+function of language, size and seed.
 """

@@ -1,4 +1,4 @@
-"""The book: casts come and go, chapter by chapter, and one chapter is a few scenes around somebody."""
+"""Generates the chapters of a book: a new cast every five chapters; a chapter is a few scenes about one character."""
 
 import random
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ EPISODES = (*social.EPISODES, *trade.EPISODES, *conflict.EPISODES, (travel.lette
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter: its text, what its sentences tell, and the true state before the first of them."""
+    """One chapter. `before`: the world's state before its first sentence; `joint`: separator of sentences."""
 
     heading: str
     sentences: tuple[Sentence, ...]
@@ -27,7 +27,7 @@ class Chapter:
 
     @property
     def paragraphs(self) -> list[str]:
-        """Paragraphs, each one line."""
+        """The paragraphs, one line each."""
         lines: list[list[str]] = []
         for sentence in self.sentences:
             if sentence.opens_paragraph or not lines:
@@ -42,7 +42,7 @@ class Chapter:
 
 
 def write_book(language: LanguageName, size: int = DEFAULT_BYTES, seed: int = 1) -> Iterator[str]:
-    """Raw chapter texts until they hold at least `size` UTF-8 bytes; a pure function of its arguments."""
+    """Chapter texts of at least `size` UTF-8 bytes in all; a pure function of its arguments."""
     written = 0
     for chapter in write_chapters(language, seed):
         text = chapter.text
@@ -53,11 +53,11 @@ def write_book(language: LanguageName, size: int = DEFAULT_BYTES, seed: int = 1)
 
 
 def write_chapters(language: LanguageName, seed: int = 1) -> Iterator[Chapter]:
-    """Chapters without end, in casts of five chapters."""
-    spoken = load_language(language)
+    """An infinite sequence of chapters."""
+    loaded = load_language(language)
     cast = number = 0
     while True:
-        world = StoryWorld.create(spoken, random.Random(f"storyteller {language} {seed} {cast}"))
+        world = StoryWorld.create(loaded, random.Random(f"storyteller {language} {seed} {cast}"))
         for _ in range(CHAPTERS_A_CAST):
             number += 1
             yield _chapter(world, number)
@@ -65,7 +65,7 @@ def write_chapters(language: LanguageName, seed: int = 1) -> Iterator[Chapter]:
 
 
 def _chapter(world: StoryWorld, number: int) -> Chapter:
-    """A chapter of a few scenes, and a heading made of two of its events."""
+    """A chapter of a few scenes; its heading is made from two of its events."""
     while len(world.alive()) < PEOPLE - 1:
         newcomer = world.add_person()
         world.introduced.discard(newcomer)
@@ -88,7 +88,7 @@ def _chapter(world: StoryWorld, number: int) -> Chapter:
 
 
 def _scene(world: StoryWorld, hero: str) -> None:
-    """Somebody in a place, company found there or come to it, and a few episodes."""
+    """The main character in a place with company, and a few episodes."""
     place = world.fact("place", hero)
     world.paragraph()
     if world.chance(0.7):
@@ -126,7 +126,7 @@ def _episode(world: StoryWorld, people: list[str]) -> None:
 
 
 def _next_hero(world: StoryWorld, hero: str) -> str:
-    """The same hero goes on, elsewhere; or the story turns to somebody else."""
+    """The main character of the next scene: the same one, elsewhere, or another."""
     if hero in world.free() and world.chance(0.45):
         destination = other_than(world.rng, world.places, world.fact("place", hero))
         assert destination is not None
@@ -150,7 +150,7 @@ def _close(world: StoryWorld, hero: str) -> None:
 
 
 def _heading(language: Language, number: int, world: StoryWorld) -> str:
-    """A couplet of two of the chapter's events: in Chinese two halves of one length."""
+    """A couplet of two of the chapter's events; in Chinese both halves have equal length where possible."""
     halves: list[str] = []
     for event in (sentence.event for sentence in world.sentences):
         for template in language.headings.get(event.kind, ()):
@@ -159,7 +159,7 @@ def _heading(language: Language, number: int, world: StoryWorld) -> str:
     pairs = [(one, two) for i, one in enumerate(halves) for two in halves[i + 1 :] if one[:2] != two[:2]]
     equal = [pair for pair in pairs if len(pair[0]) == len(pair[1]) >= language.conventions["heading_least"]]
     if language.name == "en" or not equal:
-        equal = pairs or [(halves[0], halves[-1])]  # all of them begin alike, once in some ten thousand chapters
+        equal = pairs or [(halves[0], halves[-1])]  # rare: all halves begin alike
     first, second = world.rng.choice(equal)
     shown = numerals.write_chinese(number) if language.name == "zh" else str(number)
     return language.conventions["heading"].format(number=shown, first=first, second=second)

@@ -1,4 +1,4 @@
-"""Episodes of quarrel, blood and law. Each returns whether it could happen."""
+"""Episodes of conflict and law. Each returns whether it was possible (and then happened)."""
 
 from modou.corpora.storyteller.social import Episode
 from modou.corpora.storyteller.world import StoryWorld, other_than

@@ -1,4 +1,4 @@
-"""The rules of the world: what each kind of event needs and makes, whatever language tells it."""
+"""Rules of the world, independent of language: preconditions and effects of each kind of event (events.toml)."""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from modou.corpora.storyteller.grammar import SLOT_SYMBOLS
 
 @dataclass(frozen=True)
 class Fact:
-    """`relation key = value`, each word a slot or itself; `denied`: the value must differ."""
+    """`relation key = value`, where key words and value are slots or constants; `denied`: the value must differ."""
 
     relation: str
     key: tuple[str, ...]
@@ -21,7 +21,7 @@ class Fact:
 
     @classmethod
     def read(cls, line: str) -> "Fact":
-        """A fact as events.toml writes it."""
+        """A fact in the notation of events.toml."""
         words = line.split()
         denied = words[0] == "not"
         relation, *key, value = words[denied:]
@@ -29,13 +29,13 @@ class Fact:
 
     @property
     def slots(self) -> set[str]:
-        """The slots it mentions."""
+        """The slots that occur in it."""
         return {word for word in (*self.key, self.value) if word in SLOT_SYMBOLS}
 
 
 @dataclass(frozen=True)
 class EventRule:
-    """One kind of event: facts that must hold before it and facts that hold after it."""
+    """One kind of event: facts required before it (`needs`) and facts true after it (`makes`)."""
 
     kind: str
     needs: tuple[Fact, ...]
@@ -43,13 +43,13 @@ class EventRule:
 
     @property
     def required_slots(self) -> set[str]:
-        """Slots every sentence of this kind must name, so that a reader knows what changed."""
+        """Slots that every sentence of this kind must name, so that its effects can be read from it."""
         return {slot for fact in self.makes for slot in fact.slots}
 
 
 @dataclass(frozen=True)
 class StoryEvent:
-    """Something that happened: a kind and who or what fills its slots."""
+    """An event: its kind, and the entity in each slot."""
 
     kind: str
     slots: Mapping[str, str]
@@ -57,7 +57,7 @@ class StoryEvent:
 
 @cache
 def event_rules() -> Mapping[str, EventRule]:
-    """Every kind of event of events.toml."""
+    """The rules of events.toml by kind."""
     source = tomllib.loads(files("modou.corpora.storyteller").joinpath("events.toml").read_text(encoding="utf-8"))
     rules: dict[str, EventRule] = {}
     for kind, entry in source.items():

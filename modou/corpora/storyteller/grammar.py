@@ -1,11 +1,11 @@
-"""A grammar written once as data, used both to write sentences and to recognise them.
+"""A template grammar that both generates and parses sentences.
 
 Template syntax:
     {symbol}        one production of `symbol`
-    {a} {x} {n}     a slot: bound to an entity of the event, the same entity wherever it recurs
+    {a} {x} {n}     a slot: an entity of the event, the same wherever the slot recurs
     {a.weapon}      an attribute of the entity in slot a
     <one|two|>      a choice (the last one empty)
-Recognition backtracks over templates and remembers, per symbol and position, where productions may end.
+Parsing backtracks over templates; the possible ends of each symbol at each position are memoised.
 """
 
 import random
@@ -22,7 +22,7 @@ SLOT_SYMBOLS: Mapping[str, str] = {
     **dict.fromkeys("nmt", "money"),
 }
 EVENNESS = 2
-"""Ranks it takes for a choice to become half as likely."""
+"""Offset of the 1 / (rank + EVENNESS) distribution of choices."""
 _TOKEN = re.compile(r"\{([\w.]+)\}|([<|>])|([^{<|>]+)")
 
 
@@ -35,7 +35,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Reference:
-    """A symbol of the grammar; with `slot` the text it stands for is bound to that slot."""
+    """A symbol of the grammar; its text is bound to `slot` where there is one."""
 
     symbol: str
     slot: str | None = None
@@ -96,7 +96,7 @@ def _reference(name: str) -> Reference:
 
 
 def slots_of(template: Template) -> set[str]:
-    """Every slot the template may mention."""
+    """All slots in the template."""
     found: set[str] = set()
     for node in template:
         if isinstance(node, Reference) and node.slot is not None:
@@ -109,10 +109,10 @@ def slots_of(template: Template) -> set[str]:
 
 @dataclass
 class Grammar:
-    """Symbols with their productions. `words` hold plain text, `phrases` hold templates (without slots).
-    Entries are drawn as `pick` does, the words of the symbols in `even` evenly.
+    """Symbols with their productions: plain text (`words`) or templates without slots (`phrases`).
 
-    `canonical(symbol, text)` names the entity a text stands for, so that two forms of a name are equal.
+    Productions are drawn by `pick`, those of the symbols in `even` uniformly. `canonical(symbol, text)` maps the forms
+    of a name to one entity.
     """
 
     words: Mapping[str, Sequence[str]]
@@ -140,9 +140,9 @@ class Grammar:
         return found
 
     def write(self, template: Template, fill: Callable[[str], str], rng: random.Random) -> str:
-        """One text of the template; `fill(slot)` gives the text of a slot.
+        """A random text of the template; `fill(slot)` gives the text of a slot.
 
-        A symbol that comes twice is drawn again when it says the same, up to three times.
+        A symbol whose text already occurs is redrawn up to three times.
         """
         parts: list[str] = []
         for node in template:
@@ -162,14 +162,14 @@ class Grammar:
         return "".join(parts)
 
     def draw(self, symbol: str, rng: random.Random) -> str:
-        """One text of a symbol. KeyError: there is no such symbol."""
+        """A random text of a symbol. KeyError: no such symbol."""
         if symbol in self.words:
             entries = self.words[symbol]
             return rng.choice(entries) if symbol in self.even else pick(entries, rng)
         return self.write(pick(self.phrases[symbol], rng), _no_slot, rng)
 
     def match(self, template: Template, text: str) -> Bindings | None:
-        """The slots of the template when it can produce exactly `text`, else None."""
+        """The slot bindings under which the template produces exactly `text`, or None."""
         return Matcher(self, text).match(template)
 
     def produces(self, symbol: str, text: str) -> bool:
@@ -178,7 +178,7 @@ class Grammar:
 
 
 def pick(items: Sequence[Item], rng: random.Random) -> Item:
-    """One of the items, the first ones oftener: item r with a share of about 1 / (r + EVENNESS), as words are."""
+    """A random item; item r with probability about proportional to 1 / (r + EVENNESS), as word frequencies are."""
     n = len(items)
     return items[int(EVENNESS * (((n + EVENNESS) / EVENNESS) ** rng.random() - 1))]
 
@@ -188,7 +188,7 @@ def _no_slot(slot: str) -> str:
 
 
 class Matcher:
-    """Recognises one text against many templates; what symbols can stand where is worked out once."""
+    """Parses one text with many templates; productions of symbols at each position are memoised."""
 
     def __init__(self, grammar: Grammar, text: str) -> None:
         self.grammar = grammar
@@ -196,14 +196,14 @@ class Matcher:
         self._ends: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def match(self, template: Template) -> Bindings | None:
-        """The bindings of the first reading (longest fillers first) that covers the whole text."""
+        """The bindings of the first parse (longest productions first) of the whole text, or None."""
         for end, bindings in self._walk(template, 0, 0, {}):
             if end == len(self.text):
                 return bindings
         return None
 
     def ends(self, symbol: str, start: int) -> tuple[int, ...]:
-        """Where a production of `symbol` that begins at `start` may end, longest first."""
+        """Possible ends of a production of `symbol` that begins at `start`, longest first."""
         key = (symbol, start)
         known = self._ends.get(key)
         if known is not None:

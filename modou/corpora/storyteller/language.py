@@ -1,7 +1,4 @@
-"""One language of the storyteller: its grammar, its sentences by kind of event, and its conventions.
-
-The language is data (`zh/`, `en/`): TOML tables of characters, words and phrases, and sentence templates.
-"""
+"""A language of the storyteller, read from TOML files (`zh/`, `en/`): grammar, sentence templates, conventions."""
 
 import random
 import tomllib
@@ -19,12 +16,12 @@ from modou.corpora.storyteller.grammar import Literal as Fixed
 
 LanguageName = Literal["zh", "en"]
 AMOUNTS = range(2, 100)
-"""Sums of money the world deals in."""
+"""Sums of money that occur."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One sentence rule: a kind of event and a template that tells it. `anchor` is its longest fixed text."""
+    """A sentence template of a kind of event. `anchor`: its longest literal text, a cheap test before parsing."""
 
     kind: str
     template: Template
@@ -34,7 +31,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Language:
-    """Everything the storyteller needs to know about a language."""
+    """Grammar, sentence rules and heading templates by kind of event, and conventions (conventions.toml)."""
 
     name: LanguageName
     grammar: Grammar
@@ -44,7 +41,7 @@ class Language:
 
     @property
     def full_name_share(self) -> float:
-        """How often a person is called by the full name."""
+        """Probability that a person is called by the full name."""
         return float(self.conventions["full_name_share"])
 
     def money(self, amount: int) -> str:
@@ -52,7 +49,7 @@ class Language:
         return str(self.conventions["money"]).format(number=numerals.spell(amount, self.name))
 
     def forms_of(self, full_name: str, female: bool, rng: random.Random) -> dict[str, str]:
-        """What {a.…} stands for beside the attributes: forms of address in Chinese, pronouns in English."""
+        """Further texts of {a.…}: a form of address in Chinese, pronouns in English."""
         if self.name == "zh":
             title = self.grammar.draw("female_title" if female else "male_title", rng)
             return {"call": full_name[0] + title}
@@ -60,16 +57,16 @@ class Language:
         return {"he": he, "his": his, "him": him}
 
     def next_season(self, season: str, rng: random.Random) -> str:
-        """The season after `season` in the year's round, any when there is none yet."""
+        """The season after `season`; a random one where it is empty."""
         seasons = self.grammar.words["season"]
         return seasons[(seasons.index(season) + 1) % len(seasons)] if season else rng.choice(seasons)
 
     def finish(self, sentence: str) -> str:
-        """The sentence as printed: an English one begins with a capital letter."""
+        """The sentence, capitalised in English."""
         return sentence[0].upper() + sentence[1:] if self.name == "en" else sentence
 
     def parse(self, sentence: str) -> StoryEvent | None:
-        """The event a sentence tells, with the entities it names (canonical); None: no rule produces it."""
+        """The event that a sentence tells, with canonical entities; None: no rule produces it."""
         forms = [sentence]
         if self.name == "en" and sentence[:1].isupper():
             forms.append(sentence[0].lower() + sentence[1:])
@@ -125,7 +122,7 @@ def _toml_files(folder: Traversable) -> list[Traversable]:
 
 
 def _entries(text: str) -> list[str]:
-    """Entries of a word table: between semicolons where there are any, else between spaces."""
+    """Entries of a word table, separated by semicolons where there are any, else by white space."""
     return [part.strip() for part in text.split(";") if part.strip()] if ";" in text else text.split()
 
 

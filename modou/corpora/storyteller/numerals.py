@@ -1,4 +1,4 @@
-"""Numbers in words, in both languages; those up to 999 are read back, too."""
+"""Numbers in words in Chinese and English, and back (Chinese below 1000, English below 100)."""
 
 from functools import cache
 from typing import Literal
@@ -18,7 +18,7 @@ def spell(number: int, language: Literal["zh", "en"]) -> str:
 
 
 def write_chinese(number: int) -> str:
-    """一, 十, 一百零五, 一千零一十, 一万二千 …, below a hundred million."""
+    """A number from 1 to 99,999,999: 一, 十, 一百零五, 一千零一十, 一万二千."""
     if number >= 10_000:
         high, low = divmod(number, 10_000)
         return f"{write_chinese(high)}万" + (("零" if low < 1000 else "") + _below(low, False) if low else "")
@@ -26,7 +26,7 @@ def write_chinese(number: int) -> str:
 
 
 def _below(number: int, alone: bool) -> str:
-    """A number below ten thousand; where it stands alone, ten is 十 and not 一十."""
+    """A number below ten thousand; `alone`: not the lower part of a larger number, so that 10 is 十, not 一十."""
     text, gap = "", False
     for value, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
         digit, number = divmod(number, value)
@@ -38,7 +38,7 @@ def _below(number: int, alone: bool) -> str:
 
 
 def write_english(number: int) -> str:
-    """one … ninety-nine."""
+    """A number from 1 to 99."""
     tens, ones = divmod(number, 10)
     if number < 20:
         return _ONES[number]
@@ -56,10 +56,10 @@ def _english() -> dict[str, int]:
 
 
 def read_chinese(text: str) -> int:
-    """The number a text writes. KeyError: not one of ours."""
+    """Inverse of the spelling. KeyError: not such a number."""
     return _chinese()[text]
 
 
 def read_english(text: str) -> int:
-    """The number a text writes. KeyError: not one of ours."""
+    """Inverse of the spelling. KeyError: not such a number."""
     return _english()[text]

@@ -1,7 +1,6 @@
-"""Questions about the world with true answers.
+"""Questions about passages (consecutive sentences) of generated chapters, with true answers.
 
-A passage is a run of sentences; what it tells is what a reader knows who has read nothing else. A question
-is asked only about what that reader can know, and its answer is taken from the world's own state.
+A question concerns only facts that follow from its passage alone; its answer is checked against the world's state.
 """
 
 import random
@@ -15,12 +14,12 @@ from modou.corpora.storyteller.language import Language, LanguageName, load_lang
 from modou.corpora.storyteller.state import Key, State
 
 COMMON = ("life_yes", "jail_no")
-"""What is true of almost everybody: asked less often."""
+"""Kinds of questions with a nearly constant answer: asked less often."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """`kind` is what is asked about: holder, thing_place, place, debt, killer, life, bond, nick, …"""
+    """`kind`: the fact asked about (holder, thing_place, place, debt, killer, life, bond, nick, …)."""
 
     passage: str
     question: str
@@ -29,7 +28,7 @@ class Question:
 
 
 def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[list[Question]]:
-    """Passage after passage without end, each with up to `most` questions; a pure function of its arguments."""
+    """An infinite sequence of passages, each as up to `most` questions; a pure function of its arguments."""
     rng = random.Random(f"questions {language} {seed}")
     for chapter in write_chapters(language, seed):
         yield from questions_about(chapter, load_language(language), rng, most)
@@ -38,29 +37,29 @@ def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[
 def questions_about(
     chapter: Chapter, language: Language, rng: random.Random, most: int, passages: int = 12
 ) -> Iterator[list[Question]]:
-    """Up to `passages` passages of one chapter, of about 90 tokens, each with up to `most` different questions."""
+    """Up to `passages` passages of about 90 tokens from one chapter, each as up to `most` different questions."""
     truth = chapter.before.copy()
-    heard = [language.parse(sentence.text) or sentence.event for sentence in chapter.sentences]
+    events = [language.parse(sentence.text) or sentence.event for sentence in chapter.sentences]
     ends = set(rng.sample(range(3, len(chapter.sentences)), min(passages, len(chapter.sentences) - 3)))
     for at, sentence in enumerate(chapter.sentences):
         truth.tell(sentence.event)
         if at in ends:
-            asked = list(islice(_ask(chapter, heard, at, truth, language, rng), most))
+            asked = list(islice(_ask(chapter, events, at, truth, language, rng), most))
             if asked:
                 yield asked
 
 
 def _ask(
-    chapter: Chapter, heard: list[StoryEvent], at: int, truth: State, language: Language, rng: random.Random
+    chapter: Chapter, events: list[StoryEvent], at: int, truth: State, language: Language, rng: random.Random
 ) -> Iterator[Question]:
-    """All questions about the sentences that end with number `at`, in an order drawn as they are asked for."""
+    """All questions about the passage that ends with sentence `at`, in random order."""
     start, length = at, len(chapter.sentences[at].text)
     while start > 0 and length < language.conventions["passage_characters"]:
         start -= 1
         length += len(chapter.sentences[start].text)
     passage = [sentence.text for sentence in chapter.sentences[start : at + 1]]
     reader = State()
-    for event in heard[start : at + 1]:
+    for event in events[start : at + 1]:
         reader.tell(event)
     by_kind: dict[str, list[tuple[Key, str]]] = {}
     for key, value in reader.facts.items():
@@ -85,7 +84,7 @@ def _ask(
 
 
 def _kind(key: Key, value: str, truth: State) -> str | None:
-    """What kind of question a fact answers, None for none."""
+    """The kind of question that a fact answers, or None."""
     relation = key[0]
     if relation in ("letter", "season", "wound") or value in ("road", "none"):
         return None

@@ -1,4 +1,4 @@
-"""Episodes of company: meeting, meals, talk, news, friendship. Each returns whether it could happen."""
+"""Episodes of company: meeting, meals, talk, news, friendship. Each returns whether it was possible (and happened)."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ Episode = Callable[[StoryWorld, list[str]], bool]
 
 
 def present(world: StoryWorld, who: str) -> None:
-    """Describe somebody: fully at first, in passing later."""
+    """Describes a person: in full at the first appearance, briefly later."""
     if who not in world.introduced:
         world.introduced.add(who)
         world.tell("intro", a=who)

@@ -1,6 +1,6 @@
-"""What is known about the world: facts with one value each, and how events use and change them.
+"""A set of facts about the world, checked and updated by events.
 
-The world itself keeps a complete state; a reader's state holds what the sentences so far have said.
+The world's own state is complete; a reader's state holds only what the sentences so far have told.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from modou.corpora.storyteller.events import Fact, StoryEvent, event_rules
 
 Key = tuple[str, ...]
 ATTRIBUTES = ("nick", "trade", "home", "weapon", "skill")
-"""What a person keeps for life."""
+"""Constant attributes of a person."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One statement compared with what was known."""
+    """A statement of an event compared with a known fact."""
 
     relation: str
     key: Key
@@ -26,22 +26,21 @@ class Check:
 
 @dataclass
 class State:
-    """relation + key → value. A fact that is not there is unknown."""
+    """(relation, *key) → value; a missing fact is unknown."""
 
     facts: dict[Key, str] = field(default_factory=dict[Key, str])
 
     def get(self, *key: str) -> str | None:
-        """The value of a fact, None when unknown."""
+        """The value of a fact, or None."""
         if key[0] == "bond":
             key = ("bond", *sorted(key[1:]))
         return self.facts.get(key)
 
     def copy(self) -> "State":
-        """An independent copy."""
         return State(dict(self.facts))
 
     def tell(self, event: StoryEvent) -> list[Check]:
-        """Compare the event with what is known, then believe it: every comparison that was possible."""
+        """Compares the event's statements with known facts, then updates the facts; returns all comparisons made."""
         rule, checks = event_rules()[event.kind], list[Check]()
         for slot, value in event.slots.items():
             entity, _, attribute = slot.partition(".")
@@ -76,7 +75,7 @@ class State:
             self.facts[key] = value
 
     def _shared_place(self, one: str, other: str) -> str:
-        """Where two who meet must be: where the second is known to be, else the first; "" when unknown."""
+        """The place of two people who meet: the known place of the second, else of the first; "" if unknown."""
         there = self.facts.get(("place", other))
         here = self.facts.get(("place", one))
         if there is None and here is not None:

@@ -1,4 +1,4 @@
-"""Episodes of things and money. Each returns whether it could happen."""
+"""Episodes of objects and money. Each returns whether it was possible (and then happened)."""
 
 from modou.corpora.storyteller.social import Episode
 from modou.corpora.storyteller.world import StoryWorld, amount

@@ -1,10 +1,10 @@
-"""Episodes on the road: leaving, what happens on the way, arriving."""
+"""Travel between places, with events on the way."""
 
 from modou.corpora.storyteller.world import StoryWorld, other_than
 
 
 def go(world: StoryWorld, who: str, destination: str) -> None:
-    """Take somebody from where they are to `destination`, with or without adventures."""
+    """Moves a person to `destination`, perhaps with a companion and events on the way."""
     start = world.fact("place", who)
     if start == destination:
         return

@@ -1,4 +1,4 @@
-"""The invented world: its people, places and things, its true state, and the telling of each event."""
+"""The simulated world: people, places, objects, its state, and the sentences that tell its events."""
 
 import random
 from collections.abc import Mapping
@@ -15,17 +15,16 @@ PEOPLE, PLACES, OBJECTS = 8, 5, 7
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody: the short name is the identity; `texts` are what the slots {a.…} say."""
+    """A person. `name`: the short name, which identifies the person; `texts`: texts of the slots {a.…}."""
 
     name: str
     full_name: str
-    female: bool
     texts: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence and the event it tells."""
+    """A sentence and the event it tells."""
 
     text: str
     event: StoryEvent
@@ -34,7 +33,7 @@ class Sentence:
 
 @dataclass
 class StoryWorld:
-    """One cast in its places. `tell` is the only way that anything happens."""
+    """A cast of people and its places. Only `tell` changes the state."""
 
     language: Language
     rng: random.Random
@@ -44,21 +43,20 @@ class StoryWorld:
     objects: list[str] = field(default_factory=list[str])
     season: str = ""
     owners: dict[str, str] = field(default_factory=dict[str, str])
-    """Who last held a thing by right."""
+    """The rightful owner of each object."""
     traded: set[str] = field(default_factory=set[str])
-    """Things that have changed hands in this chapter."""
+    """Objects that were sold or given in this chapter."""
     met: set[frozenset[str]] = field(default_factory=set[frozenset[str]])
-    """Pairs who have met since either of them last came or went."""
+    """Pairs who have met since either of them last travelled."""
     introduced: set[str] = field(default_factory=set[str])
     sentences: list[Sentence] = field(default_factory=list[Sentence])
-    log: list[StoryEvent] = field(default_factory=list[StoryEvent])
     characters: int = 0
     _paragraph: int = 0
     _last: dict[str, Rule] = field(default_factory=dict[str, Rule])
 
     @classmethod
     def create(cls, language: Language, rng: random.Random) -> "StoryWorld":
-        """A fresh cast in fresh places."""
+        """A new cast in new places."""
         world = cls(language, rng)
         while len(world.places) < PLACES:
             place = language.grammar.draw("place", rng)
@@ -71,7 +69,7 @@ class StoryWorld:
         return world
 
     def add_person(self) -> str:
-        """Somebody new comes to live in one of the places."""
+        """Adds a person at a random place; returns the name."""
         grammar, rng = self.language.grammar, self.rng
         female = rng.random() < 0.3
         while True:
@@ -81,7 +79,7 @@ class StoryWorld:
                 break
         texts = {attribute: grammar.draw(attribute, rng) for attribute in ATTRIBUTES}
         texts |= self.language.forms_of(full, female, rng)
-        self.people[name] = Person(name, full, female, texts)
+        self.people[name] = Person(name, full, texts)
         facts = self.state.facts
         facts["place", name] = rng.choice(self.places)
         facts["life", name], facts["jail", name], facts["wound", name] = "yes", "no", "no"
@@ -91,8 +89,8 @@ class StoryWorld:
                 facts[("bond", *sorted((name, other)))] = "none"
         return name
 
-    def add_object(self) -> str:
-        """A new thing, in somebody's hands."""
+    def add_object(self) -> None:
+        """Adds an object with a random holder."""
         while True:
             thing = self.language.grammar.draw("object", self.rng)
             if thing not in self.objects:
@@ -101,18 +99,17 @@ class StoryWorld:
         holder = self.rng.choice(self.free())
         self.state.facts["holder", thing] = holder
         self.owners[thing] = holder
-        return thing
 
     def fact(self, *key: str) -> str:
-        """The value of a fact of the true state, "" when there is none."""
+        """The value of a fact of the state, or ""."""
         return self.state.get(*key) or ""
 
     def alive(self) -> list[str]:
-        """Everybody who lives."""
+        """All living people."""
         return [name for name in self.people if self.fact("life", name) == "yes"]
 
     def free(self) -> list[str]:
-        """Everybody who lives and is not in prison."""
+        """All living people who are not in prison."""
         return [name for name in self.alive() if self.fact("jail", name) == "no"]
 
     def here(self, place: str) -> list[str]:
@@ -122,15 +119,15 @@ class StoryWorld:
         return found
 
     def friendly(self, people: list[str]) -> bool:
-        """Whether there are two people, and the first two are not enemies."""
+        """Whether there are at least two people and the first two are not enemies."""
         return len(people) > 1 and self.fact("bond", *people[:2]) != "foe"
 
     def part(self, who: str) -> None:
-        """Somebody goes away: whoever sees them next meets them anew."""
+        """Forgets all meetings of a person who leaves."""
         self.met = {pair for pair in self.met if who not in pair}
 
     def held_by(self, holder: str) -> list[str]:
-        """The things a person holds or a place hides."""
+        """The objects held by a person or lying at a place."""
         return [thing for thing in self.objects if self.fact("holder", thing) == holder]
 
     def chance(self, probability: float) -> bool:
@@ -138,11 +135,11 @@ class StoryWorld:
         return self.rng.random() < probability
 
     def paragraph(self) -> None:
-        """The next sentence begins a paragraph."""
+        """Makes the next sentence start a paragraph."""
         self._paragraph = 0
 
     def tell(self, kind: str, **slots: str) -> None:
-        """Let an event happen, and tell it in one sentence."""
+        """Executes an event and appends a sentence that tells it."""
         event = StoryEvent(kind, slots)
         checks = self.state.tell(event)
         assert all(check.agrees for check in checks), f"{event} contradicts the world: {checks}"
@@ -162,7 +159,6 @@ class StoryWorld:
         opens = self._paragraph == 0
         self._paragraph = self.rng.randrange(3, 6) if opens else self._paragraph - 1
         self.sentences.append(Sentence(text, event, opens))
-        self.log.append(event)
         self.characters += len(text)
 
     def _text(self, slot: str, slots: Mapping[str, str]) -> str:
@@ -170,11 +166,7 @@ class StoryWorld:
         value = slots[entity]
         if attribute:
             return self.people[value].texts[attribute]
-        return self.entity_text(entity, value)
-
-    def entity_text(self, slot: str, value: str) -> str:
-        """How the text writes the entity `value` of a slot."""
-        symbol = SLOT_SYMBOLS[slot]
+        symbol = SLOT_SYMBOLS[entity]
         if symbol == "money":
             return self.language.money(int(value))
         if symbol == "person":
@@ -184,11 +176,11 @@ class StoryWorld:
 
 
 def amount(rng: random.Random) -> int:
-    """A sum to borrow, bet or pay: small ones are commoner."""
+    """A random sum of money; small ones are more frequent."""
     return rng.choice((rng.randrange(3, 20), rng.randrange(3, 60), 10 * rng.randrange(1, 10)))
 
 
 def other_than(rng: random.Random, choices: list[str], *without: str) -> str | None:
-    """A random choice that is none of `without`; None when nothing is left."""
+    """A random choice except `without`; None where nothing is left."""
     left = [choice for choice in choices if choice not in without]
     return rng.choice(left) if left else None

@@ -1,5 +1,7 @@
-"""In: the numbers of `modou compare` (compare.json). Out: one HTML page that needs neither network nor JavaScript.
+"""The page of `modou compare`: compare.json as one HTML file without network access or JavaScript.
 
-One file a theme; a run has the same colour and mark in every figure. Never: measures, or shows a number that is not in
-compare.json or derived from it.
+One module per topic; a run has the same colour and marker in every figure. Shows only numbers that are in compare.json
+or derived from them.
 """
+
+COMPARE_JSON, COMPARE_HTML = "compare.json", "compare.html"

@@ -1,4 +1,4 @@
-"""The answers themselves: the same question, what every run says to it."""
+"""The answers of all runs to the same questions."""
 
 from modou.report import values as v
 from modou.report.compared.runs import RULES, Compared, Run
@@ -8,11 +8,11 @@ from modou.report.values import Values
 
 _QUESTION, _ANSWER = 1500, 700
 _CHARACTERS = 150_000
-"""Characters that all answers of the page may take, so that the file stays under a megabyte."""
+"""Limit of all answers together, in characters, so that the file stays below a megabyte."""
 
 
 def answers(page: Compared) -> Section | None:
-    """Every question that is kept, with the answers below one another."""
+    """Every stored question with each run's answer."""
     shown = {run.name: v.groups(run.values, "samples") for run in page.runs}
     count = max((len(samples) for samples in shown.values()), default=0)
     if not count:
@@ -37,21 +37,17 @@ def _question(page: Compared, number: int, shown: dict[str, list[Values]], most:
 
 
 def _answer(page: Compared, run: Run, number: int, sample: Values, most: int) -> Html:
-    text = v.words_at(sample, "text")
-    said = (
-        element("p", fitted(text, most), class_="prose")
-        if text
-        else element("p", page.words("no_answer"), class_="prose")
-    )
-    return element("div", element("dt", run.title), element("dd", said, element("small", _told(page, run, number))))
+    text = fitted(v.words_at(sample, "text") or page.words("no_answer"), most)
+    answer = element("p", text, class_="prose")
+    return element("div", element("dt", run.title), element("dd", answer, element("small", _scores(page, run, number))))
 
 
-def _told(page: Compared, run: Run, number: int) -> str:
-    """Length, scores and rules of one answer, as far as they are known."""
-    words, told = page.words, run.group("by_answer")
+def _scores(page: Compared, run: Run, number: int) -> str:
+    """Length, scores and kept rules of answer `number`, as far as known."""
+    words, by_answer = page.words, run.group("by_answer")
 
     def found(name: str) -> float | None:
-        values = v.listed({"values": told.get(name)}, "values")
+        values = v.listed({"values": by_answer.get(name)}, "values")  # a judge's name may contain dots
         return v.as_number(values[number]) if number < len(values) else None
 
     length, kept = found("length"), found(RULES)

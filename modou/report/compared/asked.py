@@ -1,4 +1,4 @@
-"""How it was measured: what was asked and how, and what the numbers mean."""
+"""How the comparison was made: data, seed, sampler, judges, and notes on the measures."""
 
 from modou.report import values as v
 from modou.report.compared.runs import Compared
@@ -10,7 +10,7 @@ _SAMPLING = ("tokens", "top_k", "top_p", "min_p", "repetition_penalty", "no_repe
 
 
 def asked(page: Compared) -> Section:
-    """Data, seed and sampler; the notes."""
+    """The section on the method of the comparison."""
     words = page.words
     methods = ", ".join(
         f"{run.name} ({method})" if (method := v.words_at(run.values, "method")) else run.name for run in page.runs
@@ -19,7 +19,7 @@ def asked(page: Compared) -> Section:
     sampler = ", ".join(
         f"{name} {v.as_text(sampling[name])}" for name in _SAMPLING if sampling.get(name) not in (None, [], "")
     )
-    told = facts(
+    setup = facts(
         [
             (words("compared_data"), v.words_at(page.values, "data")),
             (words("compared_questions"), page.shown(words.count, "questions")),
@@ -33,4 +33,4 @@ def asked(page: Compared) -> Section:
     notes = element("ul", *(element("li", words(f"asked_note_{n}")) for n in _NOTES), class_="notes")
     version = v.words_at(page.values, "modou")
     written = element("p", words("compared_version", version=version), class_="note") if version else None
-    return page.section("asked", told, notes, written)
+    return page.section("asked", setup, notes, written)

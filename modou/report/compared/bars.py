@@ -1,4 +1,4 @@
-"""What lies left and right of a line: wins against 50 %, and bits per character that the pretrained text costs more."""
+"""Bar charts against a reference line: win rates around 50 %, forgetting (change of bits per character) around 0."""
 
 from collections.abc import Callable
 from copy import copy
@@ -15,11 +15,11 @@ from modou.report.figures import INK, MUTED, Canvas, draw
 from modou.report.markup import Child, Html, element, joined, table
 from modou.report.parts import Section, datum
 
-_FADED = (1.0, 0.55, 0.35)
-"""How much colour the bars of one run have, one after the other."""
+_OPACITY = (1.0, 0.55, 0.35)
+"""Of the first, second and later bars of a run."""
 _THICK, _ROW, _BETWEEN = 0.62, 26, 0.5
-_NAME, _SAID = {True: 18, False: 11}, {True: 24, False: 14}
-"""Characters of a run's name at the left, and of what is said at the right: on a wide figure, on a narrow one."""
+_NAME, _LABEL = {True: 18, False: 11}, {True: 24, False: 14}
+"""Most characters of a run's name (left) and of a bar's label (right), by whether the figure is wide."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class _Bar:
     run: Run
     value: float
     ends: tuple[float, float] | None
-    said: str
+    label: str
     number: int = 0
-    """Which of its run's bars."""
+    """Index among its run's bars."""
 
 
 def wins(page: Compared) -> Section | None:
-    """How often each run's answer beats the first run's, by every judge and by the rules."""
+    """Win rate of each run against the first one, by every judge and by the rules."""
     words = page.words
     bars: list[_Bar] = []
     rows: list[list[Child]] = []
@@ -55,7 +55,7 @@ def wins(page: Compared) -> Section | None:
 
 
 def forgetting(page: Compared) -> Section | None:
-    """What the pretrained run's own text costs each run more than the first."""
+    """Increase of bits per character on the pretraining text's validation part, relative to the first run."""
     words = page.words
     bars = [
         _Bar(run, value, v.interval(run.group("drift"), "interval"), words.signed(value))
@@ -87,10 +87,10 @@ def _extent(bars: list[_Bar]) -> list[float]:
 
 
 def _canvas(name: str, width: int, places: list[float], bars: list[_Bar]) -> Canvas:
-    """As much room left and right as the words there take."""
+    """A canvas with margins as wide as the labels."""
     wide = name == "wide"
     left = max(breadth(short(bar.run.name, _NAME[wide])) for bar in bars)
-    right = max(breadth(short(bar.said, _SAID[wide])) for bar in bars)
+    right = max(breadth(short(bar.label, _LABEL[wide])) for bar in bars)
     height = round(_ROW * (places[-1] + 1)) + 46
     return Canvas(name, width, height, (round(left) + 12, round(right) + 12, 8, 30))
 
@@ -104,7 +104,7 @@ def _picture(
     ticks: Locator,
     tick: Callable[[float], str],
 ) -> Html:
-    """Bars from `line` to each value with its interval, runs one below the other, what is said at the right."""
+    """Horizontal bars from `line` to each value, with intervals, grouped by run; labels at the right."""
     places = _places(bars)
     sizes = _canvas("wide", 760, places, bars), _canvas("narrow", 360, places, bars)
 
@@ -118,12 +118,12 @@ def _picture(
         axes.set_ylim(places[-1] + 0.6, -0.6)
         axes.axvline(line, color=MUTED, linewidth=1.6)
         for place, bar in zip(places, bars, strict=True):
-            faded = _FADED[min(bar.number, len(_FADED) - 1)]
-            axes.barh(place, bar.value - line, _THICK, left=line, color=bar.run.colour, alpha=faded, linewidth=0)
+            opacity = _OPACITY[min(bar.number, len(_OPACITY) - 1)]
+            axes.barh(place, bar.value - line, _THICK, left=line, color=bar.run.colour, alpha=opacity, linewidth=0)
             if bar.ends:
                 axes.plot(bar.ends, (place, place), color=INK, linewidth=1.6, solid_capstyle="butt", marker="|")
             axes.annotate(
-                short(bar.said, _SAID[canvas.is_wide]),
+                short(bar.label, _LABEL[canvas.is_wide]),
                 (1, place),
                 xycoords=("axes fraction", "data"),
                 xytext=(8, 0),
@@ -143,7 +143,7 @@ def _picture(
 
 
 def _places(bars: list[_Bar]) -> list[float]:
-    """Where each bar lies, with more room between runs than within one."""
+    """The y position of each bar, with larger gaps between runs than within one."""
     places = [0.0]
     for before, bar in pairwise(bars):
         places.append(places[-1] + (1.0 if before.run is bar.run else 1.0 + _BETWEEN))

@@ -1,4 +1,4 @@
-"""Reward against distance: what each run's score has cost, and the way by which its training got there."""
+"""Reward against KL to the reference, with the path of each run's training."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from modou.report.parts import Section, datum
 from modou.settings.methods import METHODS
 
 _AWAY = 11.0
-"""CSS pixels between a point and its name."""
+"""Distance of a label from its point, in CSS pixels."""
 _SHIFTS = sorted(range(-90, 91, 6), key=abs)
-"""How far a name may lie above or below its point, the nearest first."""
+"""Vertical offsets of a label that are tried, in CSS pixels."""
 _WIDE, _NARROW = Canvas("wide", 760, 380, (52, 24, 14, 44)), Canvas("narrow", 360, 320, (44, 14, 14, 42))
 
 
 def distance(page: Compared) -> Section | None:
-    """A figure a judge: a point a run, with the path of its training where that is known."""
+    """One figure per judge: a point per run, and the path of its training where known."""
     figures = [_figure(page, number, judge) for number, judge in enumerate(page.judges)] if page.rivals else []
     shown = [figure for figure in figures if figure]
     return page.section("distance", *shown, element("p", page.words("distance_note"), class_="note")) if shown else None
@@ -32,7 +32,7 @@ class _Point:
     y: float
     ends: tuple[float, float] | None
     path: tuple[tuple[float, float, float], ...]
-    """(step, distance, score) at every evaluation of its training."""
+    """(step, KL, reward) at every evaluation of its training."""
 
 
 def _figure(page: Compared, number: int, judge: str) -> Html | None:
@@ -64,10 +64,10 @@ def _point(run: Run, judge: str) -> _Point | None:
     x, y = run.mean("kl"), run.mean("judges", judge)
     method = METHODS.get(v.words_at(run.values, "method") or "")
     if x is None or y is None or (method is not None and not method.answers):
-        return None  # what never saw a question is so far away that the others would be one point
+        return None  # a base model is so far away that the other points would coincide
     training = run.group("training")
-    looks = v.groups(training, "history") if v.words_at(training, "judge") == judge else []
-    path = ((v.number(look, "step"), v.number(look, "kl"), v.number(look, "reward")) for look in looks)
+    history = v.groups(training, "history") if v.words_at(training, "judge") == judge else []
+    path = ((v.number(row, "step"), v.number(row, "kl"), v.number(row, "reward")) for row in history)
     whole = tuple((step, kl, reward) for step, kl, reward in path if not (step is None or kl is None or reward is None))
     return _Point(run, x, y, run.ends("judges", judge), whole)
 
@@ -91,7 +91,7 @@ def _draw(axes: Axes, point: _Point, canvas: Canvas) -> None:
 
 
 def _label(axes: Axes, canvas: Canvas, points: list[_Point]) -> None:
-    """Each run's name beside its point, where it lies on no other point, interval, path or name."""
+    """Each run's name beside its point, at the first position that overlaps no point, interval, path or label."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     wide = canvas.width - canvas.margins[0] - canvas.margins[1]
     tall = canvas.height - canvas.margins[2] - canvas.margins[3]
@@ -99,20 +99,20 @@ def _label(axes: Axes, canvas: Canvas, points: list[_Point]) -> None:
     def place(x: float, y: float) -> tuple[float, float]:
         return (x - left) / (right - left) * wide, (y - low) / (high - low) * tall
 
-    taken: list[_Box] = []
+    occupied: list[_Box] = []
     for point in points:
         x, bottom = place(point.x, (point.ends or (point.y,))[0])
         top = place(point.x, (point.ends or (point.y,))[-1])[1]
-        taken += [(x - 6, x + 6, bottom - 6, top + 6)]
-        taken += [(x - 1, x + 1, y - 1, y + 1) for x, y in (place(kl, reward) for _, kl, reward in point.path)]
+        occupied += [(x - 6, x + 6, bottom - 6, top + 6)]
+        occupied += [(x - 1, x + 1, y - 1, y + 1) for x, y in (place(kl, reward) for _, kl, reward in point.path)]
     for point in points:
         (x, y), length = place(point.x, point.y), breadth(point.run.label)
         sides = (x + _AWAY, x - _AWAY - length)
         boxes = ((start, start + length, y + shift - 8, y + shift + 8) for shift in _SHIFTS for start in sides)
         free = (box for box in boxes if box[0] > 0 and box[1] < wide and box[2] > 0 and box[3] < tall)
-        box = next((box for box in free if not any(_meet(box, other) for other in taken)), None)
+        box = next((box for box in free if not any(_overlap(box, other) for other in occupied)), None)
         box = box or (sides[0], sides[0] + length, y - 8, y + 8)
-        taken.append(box)
+        occupied.append(box)
         axes.annotate(
             point.run.label,
             (point.x, point.y),
@@ -129,7 +129,7 @@ _Box = tuple[float, float, float, float]
 """Left, right, bottom, top, in CSS pixels from the lower left."""
 
 
-def _meet(one: _Box, other: _Box) -> bool:
+def _overlap(one: _Box, other: _Box) -> bool:
     return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 
 

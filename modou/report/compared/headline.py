@@ -1,4 +1,4 @@
-"""The title card: what was asked of whom, and one sentence with the outcome for each run."""
+"""The header of the comparison page: its subject, facts, and one sentence with the outcome of each run."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from modou.report.markup import Html, element, facts, joined
 
 
 def headline(page: Compared) -> Html:
-    """Title, what was asked, the facts, the outcomes."""
+    """The header element."""
     words = page.words
     return element(
         "header",
@@ -36,12 +36,12 @@ def _asked(page: Compared) -> Html | str:
 
 
 def _outcome(page: Compared, run: Run) -> Html:
-    said = _first(page, run) if run is page.runs[0] else _against_first(page, run)
-    return joined([run.title, said], between=" ")
+    sentence = _first(page, run) if run is page.runs[0] else _against_first(page, run)
+    return joined([run.title, sentence], between=" ")
 
 
 def _first(page: Compared, run: Run) -> Html:
-    """What it does, in the figures that come nearest to what was asked for."""
+    """The reference run: its rules and scores by reward models, else its mean length."""
     words = page.words
     found = [(words.rule(rule), run.value(words.share, "rules", rule)) for rule in run.group("rules")]
     found += [
@@ -55,7 +55,7 @@ def _first(page: Compared, run: Run) -> Html:
 
 
 def verdict(run: Run, judge: str) -> str | None:
-    """Whether the run beats the first by a judge: better, worse, undecided. None: nobody says."""
+    """better or worse: the interval of the win rate against the first run excludes 50 %; else undecided, or None."""
     share, ends = run.mean("wins", judge), run.ends("wins", judge)
     if share is None:
         return None
@@ -64,7 +64,7 @@ def verdict(run: Run, judge: str) -> str | None:
 
 
 def _against_first(page: Compared, run: Run) -> Html:
-    """The verdict of the first judge; of the rules, too, where that judge is a model, which can be deceived."""
+    """The verdict of the first judge; where it is a reward model, also that of the rules (reward hacking)."""
     words, first = page.words, element("b", page.runs[0].name)
     judge = next((judge for judge in (*page.judges, RULES) if verdict(run, judge)), None)
     if judge is None:

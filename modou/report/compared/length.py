@@ -1,4 +1,4 @@
-"""Reward against length: whether a judge pays for more words, and who found that out."""
+"""Reward against length: whether a judge prefers longer answers, and which runs exploit it."""
 
 import statistics
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from modou.report.markup import Child, Html, element, joined, table
 from modou.report.parts import Section, datum, thinned
 
 _MOST = 1200
-"""Answers drawn in all figures of the page, so that the file stays under a megabyte."""
+"""Most points drawn on the page, so that the file stays below a megabyte."""
 _EACH = 200
-"""The same in one."""
+"""Most points drawn in one panel."""
 _PARTS, _PART = 5, 4
-"""Groups by length, and the fewest answers of one."""
+"""Number of groups by length, and the least number of answers per group."""
 _PANEL = Canvas("panel", 360, 230, (44, 12, 12, 42))
 
 Pair = tuple[float, float]
@@ -35,22 +35,22 @@ class _Answers:
 
     @property
     def parts(self) -> list[tuple[Pair, int]]:
-        """Mean length and score, and number, of the shortest fifth of the answers, the next, and so on."""
+        """((mean length, mean score), number of answers) of each fifth of the answers by length."""
         count = max(1, min(_PARTS, len(self.pairs) // _PART))
-        ordered = sorted(self.pairs, key=lambda pair: pair[0])  # by length alone: ties must not be sorted by score
+        ordered = sorted(self.pairs, key=lambda pair: pair[0])  # ties keep their order
         edges = [len(ordered) * n // count for n in range(count + 1)]
         groups = [ordered[first:last] for first, last in pairwise(edges)]
         return [(_Answers(self.run, group).mean, len(group)) for group in groups]
 
     @property
     def correlation(self) -> float | None:
-        """Pearson's r of length and score. None: fewer than two answers, or one of them is always the same."""
+        """Pearson's r of length and score. None: fewer than two answers, or one of the two is constant."""
         xs, ys = [x for x, _ in self.pairs], [y for _, y in self.pairs]
         return statistics.correlation(xs, ys) if len(set(xs)) > 1 and len(set(ys)) > 1 else None
 
 
 def length(page: Compared) -> Section | None:
-    """A figure a judge, a panel a run."""
+    """One figure per judge, one panel per run."""
     most = min(_EACH, _MOST // max(1, len(page.judges) * len(page.runs)))
     figures = [_figure(page, number, judge, most) for number, judge in enumerate(page.judges)]
     shown = [figure for figure in figures if figure]

@@ -1,4 +1,4 @@
-"""Every measure of every run with its interval, and what is not known."""
+"""The table of all measures with their intervals, and the list of measures that are missing."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from modou.report.parts import Form, Section, datum
 
 
 def measures(page: Compared) -> Section | None:
-    """A column a run, a row a measure; rows that no run has are left out."""
+    """One column per run, one row per measure that any run has."""
     rows = [row for row in _rows(page) if any(row[1:])]
     if not rows:
         return None
@@ -27,7 +27,7 @@ def _rows(page: Compared) -> Iterator[list[Child]]:
 
     yield row(words("measure_ended"), words("measure_ended_means"), words.share, "ended")
     for rule in dict.fromkeys(rule for run in page.runs for rule in run.group("rules")):
-        means = _twin(page, "real", f"real.{rule}") or _twin(page, "commonest", f"majority.{rule}")
+        means = _baseline(page, "real", f"real.{rule}") or _baseline(page, "commonest", f"majority.{rule}")
         yield row(words.rule(rule), means, words.share, "rules", rule)
     for judge in page.judges:
         name = words("mean_score", judge=page.named(judge))
@@ -54,29 +54,29 @@ def _explained(name: str, means: Child) -> Html:
     return joined([name, element("small", means) if means else None])
 
 
-def _twin(page: Compared, said: str, path: str) -> Html | None:
-    """What a share must be read beside: what the commonest answer, or those in the file, keep of the rule."""
+def _baseline(page: Compared, message: str, path: str) -> Html | None:
+    """The same share for the file's own answers, or for the most frequent answer."""
     words = page.words
     share = page.shown(words.share, f"{path}.share")
     if share is None:
         return None
     ends = within(v.interval(page.values, f"{path}.interval"), words.share)
-    return words.rich(said, share=joined([share, ends]))
+    return words.rich(message, share=joined([share, ends]))
 
 
 def drifted(page: Compared, run: Run) -> Html | None:
-    """What the pretrained text costs more now, with its interval."""
+    """Change of bits per character on the pretraining text since the first run, with its interval."""
     found = run.group("drift")
     value = datum(v.number(found, "bits_per_char"), page.words.signed, f"runs.{run.name}.drift.bits_per_char")
     if value is None:
         return None
-    # The first run is the one that the others are set against: its own change is nothing, and has no interval.
+    # The first run is the reference: its change is 0 by definition.
     ends = v.interval(found, "interval") if run.number else None
     return joined([value, within(ends, page.words.signed)])
 
 
 def unknown(page: Compared) -> Section | None:
-    """What was not measured, why, and how to have it."""
+    """What was not measured, and why."""
     words = page.words
     without = {
         "drift": [run.name for run in page.runs if not run.group("drift")],

@@ -1,4 +1,4 @@
-"""The page of `modou compare`: compare.json, and compare.html as one file that opens anywhere."""
+"""Writes compare.json and compare.html."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from modou.messages import Language
 from modou.report import values as v
+from modou.report.compared import COMPARE_HTML, COMPARE_JSON
 from modou.report.compared.answers import answers
 from modou.report.compared.asked import asked
 from modou.report.compared.bars import forgetting, wins
@@ -23,21 +24,21 @@ SECTIONS = (measures, unknown, wins, distance, length, forgetting, answers, aske
 
 
 def write_compared(found: Mapping[str, Any], folder: Path, language: Language) -> Path:
-    """Writes compare.html and compare.json into `folder`, each whole or not at all. Returns the path of the page.
+    """Writes compare.html and compare.json into `folder` atomically. Returns the path of the page.
 
     NaN and infinities become null. UserError: the folder cannot be written.
     """
     clean = v.finite(found)
     with user_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "compare.html"
+    path = folder / COMPARE_HTML
     write_text_atomically(path, compared_page(clean, language))
-    write_json_atomically(folder / "compare.json", clean)  # last: where it stands, all is written
+    write_json_atomically(folder / COMPARE_JSON, clean)  # last: its existence marks the comparison as done
     return path
 
 
 def compared_page(found: Mapping[str, Any], language: Language) -> str:
-    """The page as HTML text; the same dictionary gives the same bytes."""
+    """The page as HTML text, a pure function of its arguments."""
     page = Compared(found, Words(language))
     sections = [section for build in SECTIONS if (section := build(page))]
     return numbered(page.words, page.words("compared_page_title"), headline(page), sections)

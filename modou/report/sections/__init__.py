@@ -1,4 +1,1 @@
-"""In: the page being written. Out: one section as HTML, or None where its numbers are missing.
-
-One file a theme. Never: reads or writes files.
-"""
+"""The sections of a run's page: functions from a Page to a Section, or None where its numbers are missing."""

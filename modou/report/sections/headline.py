@@ -1,4 +1,4 @@
-"""The title card: what was trained, the one number and what it means, and one sample."""
+"""The header of a run's page: facts, test bits per character in words and beside the baselines, one sample."""
 
 from modou.report import values as v
 from modou.report.markup import Child, Html, element, facts, joined
@@ -6,11 +6,11 @@ from modou.report.parts import Page, bars, datum, perplexity
 from modou.report.sections.samples import passage
 
 _PLAIN = {"zh": ("UTF-16", 16.0), "en": ("ASCII", 8.0)}
-"""The shortest usual encoding of a language and the bits that it spends on a character."""
+"""The shortest common encoding of a language and its bits per character."""
 
 
 def headline(page: Page) -> Html:
-    """Name, facts, the number in words, the ladder of baselines, one sample."""
+    """The header element."""
     name = v.words_at(page.values, "run.book", "run.name") or "modou"
     return element(
         "header",
@@ -24,8 +24,8 @@ def headline(page: Page) -> Html:
     )
 
 
-def scored_part(page: Page) -> str | None:
-    """The held-out part that the headline is about: test, else validation."""
+def _scored_part(page: Page) -> str | None:
+    """The part whose bits per character are the headline: test, else validation."""
     return next((p for p in ("test", "validation") if v.number(page.values, f"{p}.bits_per_char")), None)
 
 
@@ -37,16 +37,15 @@ def _unfinished(page: Page) -> Html | None:
 
 def _facts(page: Page) -> Html:
     words = page.words
-    total = page.shown(words.size, "model.parameters.total", "model.total")
-    style = v.words_at(page.values, "model.style")
-    position = v.words_at(page.values, "model.position")
-    kind = " · ".join(words.named("model", part) for part in (style, position) if part)
+    total = page.shown(words.size, "model.total")
+    layout = [v.words_at(page.values, f"settings.model.{name}") for name in ("style", "position")]
+    kind = " · ".join(words.named("model", part) for part in layout if part)
     return facts(
         [
             (words("fact_run"), v.words_at(page.values, "run.name")),
             (words("fact_parameters"), total),
             (words("fact_model"), kind or None),
-            (words("fact_text"), page.shown(words.size, "split.train.characters")),
+            (words("fact_text"), page.shown(words.size, "split.characters.train")),
             (words("fact_time"), page.shown(words.duration, "training.seconds")),
             (words("fact_machine"), v.words_at(page.values, "environment.cpu")),
             (words("fact_date"), v.words_at(page.values, "environment.date")),
@@ -55,7 +54,7 @@ def _facts(page: Page) -> Html:
 
 
 def _number(page: Page) -> Html | None:
-    part = scored_part(page)
+    part = _scored_part(page)
     if part is None:
         return None
     words, path = page.words, f"{part}.bits_per_char"
@@ -102,7 +101,7 @@ def _against_ngram(page: Page, value: float) -> Html | None:
 
 
 def strongest_ngram(page: Page) -> tuple[str, float | None]:
-    """KN-5 where it was measured, else the n-gram with the fewest bits: its name and its bits."""
+    """Name and bits per character of KN-5 where it was measured, else of the best n-gram model."""
     found = {f"kn{n}": v.number(page.values, f"baselines.kn{n}.bits_per_char") for n in range(1, 7)}
     measured = {name: bits for name, bits in found.items() if bits is not None}
     if not measured:

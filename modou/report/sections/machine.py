@@ -1,4 +1,4 @@
-"""What it is and how it was made: the model's census, the plan's choices, settings, machine; what to try; limits."""
+"""Sections on the model's parameters, the plan, all settings, the machine, advice and the limits of the numbers."""
 
 from modou.report import values as v
 from modou.report.markup import Child, Html, element, facts, fitted, folded, joined, table
@@ -6,13 +6,17 @@ from modou.report.parts import Page, Section, bars, datum
 
 _VALUE = 300
 _ROWS = 200
+_SHAPE = ("layers", "width", "heads", "context", "vocabulary")
 
 
 def model(page: Page) -> Section | None:
-    """Where the parameters are."""
+    """Number of parameters by component."""
     words = page.words
-    groups = {name: size for name in v.group(page.values, "model.parameters") if (size := _size(page, name)) > 0}
-    total = groups.pop("total", None) or v.number(page.values, "model.total") or sum(groups.values())
+    sizes = {
+        name: v.number(page.values, f"model.parameters.{name}") for name in v.group(page.values, "model.parameters")
+    }
+    groups = {name: size for name, size in sizes.items() if size and size > 0}
+    total = v.number(page.values, "model.total") or sum(groups.values())
     shown = [
         (words("fact_parameters"), datum(total or None, words.count)),
         *((words(f"shape_{name}"), page.shown(words.count, f"settings.model.{name}")) for name in _SHAPE),
@@ -39,15 +43,8 @@ def model(page: Page) -> Section | None:
     return page.section("model", facts(shown), *census)
 
 
-_SHAPE = ("layers", "width", "heads", "context", "vocabulary")
-
-
-def _size(page: Page, name: str) -> float:
-    return v.number(page.values, f"model.parameters.{name}") or 0
-
-
 def plan(page: Page) -> Section | None:
-    """What the plan chose and why."""
+    """The planned settings and their reasons."""
     words = page.words
     choices = v.groups(page.values, "plan.choices")
     if not choices:
@@ -85,7 +82,7 @@ def advice(page: Page) -> Section | None:
 
 
 def about(page: Page) -> Section | None:
-    """Every setting and what is known of the machine: enough to do it again."""
+    """All settings and the environment, for reproduction."""
     words = page.words
     parts: list[Html] = []
     before = v.number(page.values, "environment.matrix_gflops.before")
@@ -108,6 +105,6 @@ def about(page: Page) -> Section | None:
 
 
 def limits(page: Page) -> Section:
-    """What the numbers do not say."""
+    """Limits of the measurements."""
     items = (element("li", page.words(f"limit_{n}")) for n in range(1, 7))
     return page.section("limits", element("ul", *items, class_="notes"), question=False)

@@ -1,4 +1,4 @@
-"""Memory against invention, and variety: each beside the same figure for the author's own unseen chapters."""
+"""Sections on memorisation (n-novelty, copies) and variety of samples, each beside held-out text and KN-5 samples."""
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -25,15 +25,13 @@ _VARIETY = {
     "loop_rate": "loop_rate.share",
     "quote_balance": "quote_balance",
 }
-"""The measures, and where modou.evaluate.variety has them."""
+"""Measures by the last part of their message key: path below variety.WRITER."""
 
 
 def memory(page: Page) -> Section | None:
-    """The n-novelty curve (Merrill et al. 2024), how much was copied, the longest passage copied word for word."""
+    """The n-novelty curve (Merrill et al. 2024), share of copied characters, the longest verbatim copy."""
     curves = {
-        name: points
-        for name, *_ in _WRITERS
-        if (points := v.points(page.values, f"novelty.{name}.curve", f"novelty.{name}.novel_share_by_n"))
+        name: points for name, *_ in _WRITERS if (points := v.points(page.values, f"novelty.{name}.novel_share_by_n"))
     }
     parts = [_figure(page, curves) if curves else None, _copied(page), _longest(page)]
     return page.section("memory", *parts) if any(parts) else None
@@ -66,7 +64,7 @@ def _figure(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
 
 
 def _last(curves: list[list[tuple[float, float]]]) -> float:
-    """Where the figure ends: a little after the n from which every curve stays at (nearly) everything new."""
+    """Right end of the x axis: a little beyond the n from which all curves stay near 100 %."""
     told = [n for points in curves for n, share in points if share < _ALL_NEW]
     return max(_SHORTEST, min(max(told, default=0) + 4, max(points[-1][0] for points in curves)))
 
@@ -78,7 +76,7 @@ def _table(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
     rows = [
         [
             f"{n:.0f}",
-            *(datum(by_n[name].get(n), words.share, f"novelty.{name}.curve.{n:.0f}") or "—" for name in curves),
+            *(datum(by_n[name].get(n), words.share) or "—" for name in curves),
         ]
         for n in lengths
     ]
@@ -88,9 +86,9 @@ def _table(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
 
 def _copied(page: Page) -> Html | None:
     words = page.words
-    generated = page.shown(words.share, "novelty.copied.generated", "novelty.generated.copied.share")
-    held_out = page.shown(words.share, "novelty.copied.held_out", "novelty.held_out.copied.share")
-    k = page.shown(words.count, "novelty.copied.k", "novelty.generated.copied.at_least")
+    generated = page.shown(words.share, "novelty.generated.copied.share")
+    held_out = page.shown(words.share, "novelty.held_out.copied.share")
+    k = page.shown(words.count, "novelty.generated.copied.at_least")
     if generated is None or k is None:
         return None
     key = "copied_beside" if held_out is not None else "copied"
@@ -98,16 +96,14 @@ def _copied(page: Page) -> Html | None:
 
 
 def _longest(page: Page) -> Html | None:
-    words = page.words
-    passage = v.words_at(page.values, "novelty.longest.text", "novelty.generated.longest_copy.text")
-    length = page.shown(words.count, "novelty.longest.characters", "novelty.generated.longest_copy.length")
+    words, path = page.words, "novelty.generated.longest_copy"
+    passage = v.words_at(page.values, f"{path}.text")
+    length = page.shown(words.count, f"{path}.length")
     if length is None:
         return None
-    chapter = v.words_at(page.values, "novelty.longest.chapter")
-    place = v.number(page.values, "novelty.generated.longest_copy.chapter")
-    if chapter is None and place is not None:  # counted from 0
-        chapter = words("training_chapter", n=words.count(place + 1))
-    said = words.rich("longest_in" if chapter else "longest", characters=length, chapter=chapter or "")
+    index = v.number(page.values, f"{path}.chapter")
+    chapter = words("training_chapter", n=words.count(index + 1)) if index is not None else ""
+    said = words.rich("longest_in" if chapter else "longest", characters=length, chapter=chapter)
     quotation = None
     if passage:
         language = v.words_at(page.values, "run.language")
@@ -118,18 +114,15 @@ def _longest(page: Page) -> Html | None:
 
 
 def variety(page: Page) -> Section | None:
-    """How rich and how repetitive the writing is, beside unseen chapters of the same length."""
+    """Diversity and repetition of samples, beside held-out text of the same length."""
     writers = [name for name in ("generated", "held_out", "kn5") if v.group(page.values, f"variety.{name}")]
     words = page.words
     rows: list[list[Child]] = []
-    for measure, place in _VARIETY.items():
-        found = [
-            page.shown(words.share, f"variety.{writer}.{measure}", f"variety.{writer}.{place}") for writer in writers
-        ]
-        cells: list[Child] = [number or "—" for number in found]
+    for measure, path in _VARIETY.items():
+        found = [page.shown(words.share, f"variety.{writer}.{path}") for writer in writers]
         if any(found):
             name = joined([words(f"variety_{measure}"), element("small", words(f"variety_{measure}_means"))])
-            rows.append([name, *cells])
+            rows.append([name, *(number or "—" for number in found)])
     if not rows:
         return None
     head = [words("column_measure"), *(words(f"writer_{name}") for name in writers)]

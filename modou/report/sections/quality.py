@@ -1,4 +1,4 @@
-"""The numbers: each part with its interval, each baseline beside them on the same characters."""
+"""The table of bits per character: each part of the text and each baseline, with 95 % intervals."""
 
 from modou.report import values as v
 from modou.report.markup import Child, Html, element, joined, table
@@ -58,7 +58,7 @@ def _baseline(page: Page, name: str) -> list[Child] | None:
 
 
 def ends(page: Page, path: str) -> Html | str:
-    """An interval as [low, high], a dash where there is none."""
+    """An interval as [low, high], or a dash."""
     found = v.interval(page.values, path)
     if found is None:
         return "—"

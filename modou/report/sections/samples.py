@@ -1,4 +1,4 @@
-"""What the model writes: single passages, and the same prompt at every evaluation."""
+"""Sections of samples: of the final model, and of the same prompts at every evaluation."""
 
 from modou.report import values as v
 from modou.report.markup import Html, element, fitted, folded, joined
@@ -7,12 +7,12 @@ from modou.report.values import Values
 
 _MOST = 120
 _CHARACTERS = 100_000
-"""Characters that all samples of the page may take, so that the file stays under a megabyte."""
+"""Limit of all samples together, in characters, so that the file stays below a megabyte."""
 _PREVIEW = 60
 
 
 def passage(page: Page, sample: Values, most: int) -> Html:
-    """One sample as a quotation: the prompt set apart from what the model added, and how it was made."""
+    """One sample as a quotation of at most `most` characters: prompt in bold, continuation, sampler."""
     language = v.words_at(page.values, "run.language")
     return element(
         "blockquote",
@@ -28,7 +28,7 @@ def _written(sample: Values, most: int) -> Html:
 
 
 def _origin(page: Page, sample: Values) -> Html:
-    """Prompt, seed, sampler and step, as far as they are known."""
+    """Step, seed and sampler, as far as known."""
     words = page.words
     parts: list[str] = []
     step, seed = v.number(sample, "step"), v.words_at(sample, "seed")
@@ -48,14 +48,14 @@ def _origin(page: Page, sample: Values) -> Html:
 def final_samples(page: Page) -> Section | None:
     """All samples of the finished model."""
     samples = [s for s in v.groups(page.values, "final_samples") if v.words_at(s, "text")][:_MOST]
-    if len(samples) < 2:  # the only one is on the title card
+    if len(samples) < 2:  # a single one is shown in the header
         return None
     most = _limit(len(samples))
     return page.section("finals", *(passage(page, sample, most) for sample in samples))
 
 
 def timeline(page: Page) -> Section | None:
-    """The same prompt and seed at every evaluation, oldest first."""
+    """Samples of the same prompt and seed at every evaluation, in order of steps."""
     samples = [s for s in v.groups(page.values, "samples") if v.words_at(s, "text")]
     if not samples:
         return None
@@ -91,7 +91,7 @@ def _bits_by_step(page: Page) -> dict[float, float]:
 def _one_prompt(
     page: Page, key: tuple[str, str], samples: list[Values], bits: dict[float, float], most: int, *, first: bool
 ) -> Html:
-    """One prompt through the steps; beginning, middle and end lie open."""
+    """The samples of one prompt, one per step; the first, middle and last are unfolded."""
     words = page.words
     opened = {0, len(samples) // 2, len(samples) - 1}
     entries = [_entry(page, s, bits, most, unfolded=i in opened) for i, s in enumerate(samples)]

@@ -1,4 +1,4 @@
-"""The learning curve: bits per character against time, beside what simple models reach."""
+"""The training section: learning curve (bits per character against time) beside baselines, and its cost."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from modou.report.figures import (
     legend,
     plot_lines,
 )
-from modou.report.markup import Child, Html, element, facts, joined, table
+from modou.report.markup import Html, element, facts, joined, table
 from modou.report.parts import Page, Section, thinned
 from modou.report.values import Values
 
@@ -34,7 +34,7 @@ _DOTS = (1.0, 2.5)
 
 
 def training(page: Page) -> Section | None:
-    """Curve, marked best, table, and what the training cost."""
+    """Learning curve with the best evaluation marked, its table, and the cost of training."""
     history = [row for row in v.groups(page.values, "training.history") if v.number(row, "step") is not None]
     numbers = _cost(page)
     if len(history) < 2 and not numbers:
@@ -44,12 +44,11 @@ def training(page: Page) -> Section | None:
 
 def _cost(page: Page) -> Html | None:
     words = page.words
-    shown: list[tuple[Child, Child]] = [
+    shown = [
         (words(f"training_{name}"), page.shown(form, f"training.{name}"))
         for name, form in (
             ("steps", words.count),
             ("tokens", words.size),
-            ("epochs", words.plain),
             ("seconds", words.duration),
             ("tokens_per_second", words.count),
             ("share_of_peak", words.share),
@@ -57,14 +56,11 @@ def _cost(page: Page) -> Html | None:
             ("best_step", words.count),
         )
     ]
-    stopped = v.words_at(page.values, "training.stopped")
-    if stopped:
-        shown.append((words("training_stopped"), words.named("stopped", stopped)))
     return facts(shown) if any(value for _, value in shown) else None
 
 
 def _best(page: Page, history: list[Values]) -> int | None:
-    """The row of the best evaluation: as the training says, else the lowest."""
+    """Index of the best evaluation: that at training.best_step, else the one with the fewest bits."""
     said = v.number(page.values, "training.best_step")
     scored = {i: bits for i, row in enumerate(history) if (bits := _held_out_bits(row)) is not None}
     named = [i for i in scored if v.number(history[i], "step") == said]
@@ -73,7 +69,7 @@ def _best(page: Page, history: list[Values]) -> int | None:
 
 @dataclass(frozen=True)
 class _Curve:
-    """What the figure shows."""
+    """Contents of the figure; `axis`: label of the x axis, `best`: point to mark."""
 
     axis: str
     lines: list[Line]
@@ -128,7 +124,7 @@ def _figure(page: Page, history: list[Values]) -> Html:
 
 
 def _read(page: Page, rows: list[Values], best: Values | None) -> _Curve:
-    """The series against time, or against steps where a time is missing."""
+    """The series against time, or against steps where any time is missing."""
     words = page.words
     timed = all(v.number(row, "seconds") is not None for row in rows)
     unit = 60 if timed and max(v.number(row, "seconds") or 0 for row in rows) >= 180 else 1
@@ -147,8 +143,8 @@ def _read(page: Page, rows: list[Values], best: Values | None) -> _Curve:
         if (bits := v.number(page.values, f"baselines.{name}.bits_per_char")) is not None
     ]
     axis = words("axis_minutes" if unit == 60 else "axis_seconds" if timed else "axis_steps")
-    ring = None if best is None else (place(best), _held_out_bits(best) or 0)
-    return _Curve(axis, lines, baselines, ring)
+    marked = None if best is None else (place(best), _held_out_bits(best) or 0)
+    return _Curve(axis, lines, baselines, marked)
 
 
 def _held_out_bits(row: Values) -> float | None:
@@ -166,7 +162,7 @@ def _remarks(page: Page, curve: _Curve, best: Values | None) -> Html | None:
 
 
 def _range(lines: list[Line], baselines: list[tuple[str, float]]) -> tuple[float, float]:
-    """Where it is decided: from the lowest point to a little above KN-5 and xz, not the first steps' fall."""
+    """Limits of the y axis: from the lowest point to just above the baselines, cutting off the steep first steps."""
     ys = [y for line in lines for _, y in line.points]
     if not ys:
         return 0, 1

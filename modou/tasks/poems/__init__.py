@@ -1,1 +1,1 @@
-"""Tang poems: forms, rhymes and acrostics that rules can check; `task` ties the files together."""
+"""The task of writing Tang poems, whose form, rhyme and acrostics rules can check; see `task`."""

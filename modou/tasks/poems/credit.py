@@ -1,7 +1,6 @@
-"""Which characters of an answer earn or lose what: rules that can point at what keeps or breaks them.
+"""Token-level credit: the rules of verse, each with the characters that satisfy or violate it.
 
-A whole answer's score tells every token of it the same, and of forty tokens one or two decided; what the others are
-told is noise. A rule that points spares them that.
+A score of the whole answer gives all its tokens the same advantage, though only one or two of forty decided it.
 """
 
 from collections.abc import Iterator
@@ -12,20 +11,19 @@ from modou.train.rollouts import Credit
 
 
 def verse_credits(text: str, order: Order) -> Iterator[Credit]:
-    """The rules of verse, line by line: its length, its first character where one was asked for, its rhyme with the
-    even lines before, its being new; and that the last line is the last.
+    """Credits of each line: length, first character (of an acrostic), not a repetition, rhyme with the even lines
+    before; and of the number of lines.
 
-    Each names the one place where it was decided: a line's length at what is no Chinese character, or else where it
-    ends, or should have; a rhyme at the last character of a line that has one to find. The first even line has none,
-    and earns nothing for the rhymes of the others: paid for them, GRPO learned to begin with the commonest rhyme (three
-    poems in four ended on en or in; one in seven does in real verse).
+    The length is credited at the first character that is not Chinese, else where the line ends or should have ended; a
+    rhyme at the last character of the line. The first even line gets no credit for rhyme: with it, GRPO learned to
+    begin with the most common rhyme (three poems in four ended on en or in; of real ones, one in seven).
     """
     count, length = FORMS[order.form]
     spans = spans_of(text)
     lines = [text[start:end] for start, end in spans[:count]]
     for place, ((start, end), line) in enumerate(zip(spans, lines, strict=False)):
-        strange = (at for at, character in enumerate(line) if not is_line(character))
-        decided = start + min(next(strange, len(line)), length)
+        foreign = (at for at, character in enumerate(line) if not is_line(character))
+        decided = start + min(next(foreign, len(line)), length)
         yield _at(f"length {place}", len(line) == length and is_line(line), decided)
         yield Credit(f"new {place}", float(line not in lines[:place]), start, end)
         if order.head is not None:
@@ -41,7 +39,7 @@ def _at(name: str, points: float, place: int) -> Credit:
 
 
 def _rhymed(characters: list[str]) -> list[bool]:
-    """Of all but the first: whether it is new and rhymes with those before it that do."""
+    """For all but the first: whether it is new and rhymes with the earlier ones that do."""
     shared, kept = groups(characters[0]) if characters else frozenset[int](), list[bool]()
     for place, character in enumerate(characters[1:], 1):
         common = shared & groups(character)

@@ -1,8 +1,5 @@
-"""Poems spoiled in ways a reader notices, each with its name: what a reward model learns to tell from real ones.
-
-Nothing here asks the rules of `poems` or `rhyme`, which stay the yardstick: a rhyme is spoiled by putting any other
-character in its place.
-"""
+"""Damaged versions of poems, as rejected answers for a reward model. The rules of `verse` and `rhyme` are not used
+here, since they evaluate the reward model."""
 
 import random
 from collections.abc import Callable
@@ -18,19 +15,18 @@ def shuffled(lines: Lines, _: Lines, dice: random.Random) -> Lines:
 
 
 def unrhymed(lines: Lines, other: Lines, dice: random.Random) -> Lines:
-    """Another last character in an even line, such as ends an even line, too: one of an odd line would betray itself by
-    its tone."""
+    """Another last character in an even line, from the end of another even line (odd lines end on other tones)."""
     place = dice.randrange(1, len(lines), 2)
     return _with(lines, place, lines[place][:-1] + dice.choice(other[1::2])[-1])
 
 
 def mixed(lines: Lines, other: Lines, dice: random.Random) -> Lines:
-    """A line of another poem."""
+    """A line replaced by one of another poem."""
     return _with(lines, dice.randrange(len(lines)), dice.choice(other))
 
 
 def repeated(lines: Lines, _: Lines, dice: random.Random) -> Lines:
-    """A line there twice."""
+    """A line replaced by a copy of another."""
     first, second = dice.sample(range(len(lines)), 2)
     return _with(lines, first, lines[second])
 
@@ -44,19 +40,19 @@ def misshapen(lines: Lines, other: Lines, dice: random.Random) -> Lines:
 
 
 def echoed(lines: Lines, _: Lines, dice: random.Random) -> Lines:
-    """The last character of one even line at the end of another: no rhyme, but the same word."""
+    """The last character of one even line at the end of another."""
     place, again = dice.sample(range(1, len(lines), 2), 2)
     return _with(lines, place, lines[place][:-1] + lines[again][-1])
 
 
 def beheaded(lines: Lines, other: Lines, dice: random.Random) -> Lines:
-    """Another first character in a line: what an acrostic may not have."""
+    """Another first character in a line, for acrostics."""
     place = dice.randrange(len(lines))
     return _with(lines, place, dice.choice(other)[0] + lines[place][1:])
 
 
 def unfinished(lines: Lines, _: Lines, dice: random.Random) -> Lines:
-    """The last lines not written."""
+    """The last lines missing."""
     return lines[: dice.randrange(2, len(lines), 2)]
 
 
@@ -70,17 +66,15 @@ DAMAGES: dict[str, Damage] = {
     for damage in (shuffled, unrhymed, echoed, mixed, repeated, misshapen, unfinished, overlong, beheaded)
 }
 ONLY_HEADS = "beheaded"
-"""Damage only where the first characters were asked for."""
+"""Damages acrostics only."""
 
 
 def damages(lines: Lines, other: Lines, count: int, acrostic: bool, dice: random.Random) -> dict[str, Lines]:
-    """The poem spoiled in up to `count` different ways, by name; characters and lines come from the `other` poem.
-
-    A way that happens to change nothing is left out.
-    """
+    """The poem damaged in up to `count` random ways, by name; characters and lines come from the poem `other`. Versions
+    without a difference are left out."""
     names = [name for name in DAMAGES if acrostic or name != ONLY_HEADS]
     made = {name: DAMAGES[name](lines, other, dice) for name in dice.sample(names, count)}
-    return {name: spoiled for name, spoiled in made.items() if spoiled != lines}
+    return {name: damaged for name, damaged in made.items() if damaged != lines}
 
 
 def _with(lines: Lines, place: int, line: str) -> Lines:

@@ -1,19 +1,17 @@
-"""Verse whose even lines end as a model would have ended them that could not know the rhyme: all but those characters
-is the poet's, or the model's own.
+"""Rejected poems that differ from the chosen one in rhyme only: last characters of even lines are replaced by samples
+from a model that cannot know the rhyme.
 
-A model's own poems differ from real ones in so many ways that a judge taught on them hardly hears the rhyme, and a
-character from elsewhere betrays itself by its sense. One that the model thinks fitting leaves little but rhyme, if it
-was not told what to rhyme with. So first it ends every couplet as if that were a whole poem; then it reads the poem
-with those ends in place of the poet's, and ends each even line again, now knowing all the rest. (Had it read the poet's
-ends, it would have rhymed two times in three; had it read only the couplet, the sense of the poem would give it away.)
+Samples of whole poems differ from real ones in so many ways that a reward model hardly learns rhyme, and random
+characters are recognised by their sense. So the replacements are sampled in two passes: first the model ends every
+couplet as if it were a whole poem; then it samples the end of each even line given the poem with those ends instead of
+the poet's. (Given the poet's ends, it would rhyme two times in three; given only the couplet, the sense would not fit.)
 
-In real verse the model knows the rhyme nearly as well as a judge can. In its own, where it will have to, it is less
-sure, but what makes it surer can be heard: a character that it expects where it has read the ends of the lines before,
-and does not where it has read others, is there for the rhyme. So its own verse is first ended by such characters
-(`rhymed`), and is then preferred to the same with other ends.
+The model's own poems rhyme less reliably. There `rhymed` first replaces the ends by characters whose likelihood given
+the real earlier ends is highest relative to that given other ends, which are those that rhyme; the result is preferred
+to the same poem with replaced ends.
 
-Nothing rhymes as well as a word with itself, and one in six of the verses that such a model writes repeats an end. So
-some of the versions differ in nothing else, or a judge would take that for the best rhyme of all.
+Some versions differ only in repeating an end of another line: identical characters are no rhyme, but a reward model
+would take them for the best one, and a sixth of the model's poems have them.
 """
 
 import random
@@ -27,10 +25,10 @@ from modou.data.examples import Question
 from modou.model.gpt import GPT
 from modou.tasks.poems import verse as poems
 from modou.tasks.poems.settings import SETTINGS, PoemSettings
-from modou.train.rollouts import Answer, assemble, places_of_tokens
+from modou.train.rollouts import Answer, pad_answers, token_offsets
 
 Verses = Sequence[tuple[Question, str]]
-"""Questions, and a poem for each."""
+"""Questions with a poem for each."""
 
 
 def own_endings(
@@ -41,11 +39,11 @@ def own_endings(
     dice: random.Random,
     settings: PoemSettings = SETTINGS,
 ) -> list[list[str]]:
-    """Each verse up to `count` times, some of its even lines with a last character drawn from the model, which has read
-    the question and the poem up to there, but with other ends; or one with that of another even line."""
+    """Up to `count` versions of each poem, in which some even lines end with characters sampled as described above, or
+    one with the end of another even line."""
     generator = torch.Generator().manual_seed(dice.getrandbits(63))
     made: list[list[str]] = []
-    for (_, text), logs_EV in zip(verses, _unaware(model, template, verses, generator), strict=True):
+    for (_, text), logs_EV in zip(verses, _end_logs_without_rhyme(model, template, verses, generator), strict=True):
         drawn_EK = _drawn(template, logs_EV, count, generator)
         made.append(_changed(text, drawn_EK, settings.echoes, dice))
     return made
@@ -54,11 +52,11 @@ def own_endings(
 def rhymed(
     model: GPT, template: Template, verses: Verses, dice: random.Random, settings: PoemSettings = SETTINGS
 ) -> list[str]:
-    """Each verse, its even lines after the first ended by that of some characters drawn from the model which the
-    ends before it made likeliest: how likely it is after them over how likely it is after others. No end comes twice.
+    """Each poem with even lines after the first that rhyme: of `settings.candidates` sampled characters, the one with
+    the largest ratio of its likelihood given the earlier ends to that given other ends, and not yet an end.
     """
     generator = torch.Generator().manual_seed(dice.getrandbits(63))
-    unaware = _unaware(model, template, verses, generator)
+    unaware = _end_logs_without_rhyme(model, template, verses, generator)
     texts = [text for _, text in verses]
     for line in range(1, max((len(_ends(text)) for text in texts), default=0)):
         rows = [row for row, text in enumerate(texts) if line < len(_ends(text))]
@@ -75,9 +73,8 @@ def rhymed(
     return texts
 
 
-def _unaware(model: GPT, template: Template, verses: Verses, generator: torch.Generator) -> list[Tensor]:
-    """What the model expects at the end of each even line, (E, V) log-probabilities a verse, where all ends before are
-    such as it gives each couplet by itself."""
+def _end_logs_without_rhyme(model: GPT, template: Template, verses: Verses, generator: torch.Generator) -> list[Tensor]:
+    """As `_end_logs`, with the earlier ends replaced by samples for each couplet by itself."""
     couplets = [_couplets(text) for _, text in verses]
     alone = [
         _answer(template, question, one) for (question, _), some in zip(verses, couplets, strict=True) for one in some
@@ -93,21 +90,21 @@ def _unaware(model: GPT, template: Template, verses: Verses, generator: torch.Ge
 
 @torch.inference_mode()
 def _end_logs(model: GPT, template: Template, answers: Sequence[Answer]) -> list[Tensor]:
-    """What the model expects at the end of each even line of each answer, (E, V) log-probabilities on the CPU."""
+    """For each answer, log-probabilities of the token at the end of each even line, (E, V) on the CPU."""
     if not answers:
         return []
-    x_NTD = model.hidden(assemble(answers)["ids_NT"].to(model.embedding.weight.device))
+    x_NTD = model.hidden(pad_answers(answers)["ids_NT"].to(model.embedding.weight.device))
     found: list[Tensor] = []
     for row, answer in enumerate(answers):
-        places, first = places_of_tokens(template, answer), len(answer.question.ids) - 1
-        # the end mark's, if the character is no token by itself
-        columns = [first + (places.index(end) if end in places else len(places) - 1) for end in _ends(answer.text)]
+        offsets, first = token_offsets(template, answer), len(answer.question.ids) - 1
+        # the end mark's position, if the character is not a token by itself
+        columns = [first + (offsets.index(end) if end in offsets else len(offsets) - 1) for end in _ends(answer.text)]
         found.append(model.logits(x_NTD[row, columns]).float().log_softmax(-1).cpu())
     return found
 
 
 def _drawn(template: Template, logs_EV: Tensor, count: int, generator: torch.Generator) -> list[list[str]]:
-    """For each end `count` tokens that the model would have written there."""
+    """`count` sampled tokens for each end, as text."""
     drawn_EK = torch.multinomial(logs_EV.exp(), count, replacement=True, generator=generator)
     return [[template.answer([token]) for token in tokens] for tokens in drawn_EK.tolist()]
 
@@ -122,12 +119,12 @@ def _answer(template: Template, question: Question, text: str) -> Answer:
 
 
 def _ends(text: str) -> list[int]:
-    """Where the even lines' last characters stand."""
+    """Offsets of the even lines' last characters."""
     return [end - 1 for _, end in poems.spans_of(text)[1::2]]
 
 
 def _with_end(text: str, end: int, character: str) -> str:
-    """The text with the character at that end, if it is one."""
+    """The text with another character at that offset; unchanged if it is not a single Chinese character."""
     return text[:end] + character + text[end + 1 :] if _is_character(character) else text
 
 
@@ -136,7 +133,7 @@ def _is_character(text: str) -> bool:
 
 
 def _changed(text: str, drawn: Sequence[Sequence[str]], echoes: float, dice: random.Random) -> list[str]:
-    """Versions of `text`; `drawn`: of each even line, what may come at its end, each time another."""
+    """Versions of `text`. drawn: the sampled ends of each even line, one for each version."""
     ends = _ends(text)
     made = dict[str, None]()
     for characters in zip(*drawn, strict=True):

@@ -1,4 +1,4 @@
-"""The files of the task: poems to read, what each may have been asked for, and the same of poems in no other file."""
+"""The data files of the task."""
 
 import random
 from collections import Counter
@@ -14,7 +14,7 @@ def poem_files(seed: int, settings: PoemSettings) -> Mapping[str, Sequence[Row]]
     dice = random.Random(f"poems {seed}")
     every = verse.read_poems()
     dice.shuffle(every)
-    # Some poems are halves of others, or quote them, and titles recur: unseen is only what has all of these to itself.
+    # Some poems contain or quote others, and titles recur: a poem is held out only if all of these are unique to it.
     lines = Counter(line for poem in every for line in poem.lines)
     heads, titles = Counter(poem.head for poem in every), Counter(poem.title for poem in every)
 

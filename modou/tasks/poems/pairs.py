@@ -1,7 +1,7 @@
-"""Preference pairs of verse beside those of whole answers: what each is named for is all that tells its sides apart.
+"""Preference pairs whose answers differ in one respect, which their kind names.
 
-Of kind "damaged/..." is a real poem beside the same spoiled in one way, "endings/real" beside the same with even lines
-that the run has ended; of kind "endings/own" the run's own verse, ended so as to rhyme, beside the same ended anew.
+"damaged/...": a real poem and a damaged version; "endings/real": a real poem and one with sampled line ends;
+"endings/own": a generated poem with rhyming ends and one with sampled line ends.
 """
 
 import random
@@ -16,7 +16,7 @@ from modou.tasks.poems.verse import lines_of, verse
 
 
 def verse_pairs(drafts: Drafts, settings: PoemSettings, dice: random.Random) -> Iterator[Row]:
-    """All of them, for the questions of `drafts`."""
+    """All pairs for the questions of `drafts`."""
     for question in drafts.asked:
         yield from _damaged(question, drafts.every, settings, dice)
     real = [(question, str(question.facts["answer"])) for question in drafts.asked]
@@ -33,8 +33,8 @@ def verse_pairs(drafts: Drafts, settings: PoemSettings, dice: random.Random) -> 
 def _damaged(
     question: Question, questions: Sequence[Question], settings: PoemSettings, dice: random.Random
 ) -> Iterator[Row]:
-    """The poem of one question, spoiled with what stands in that of another."""
-    # Of the same form: what a line of another poem spoils should not be seen by counting.
+    """The poem of one question and versions damaged with lines of another."""
+    # Of the same form, so that line lengths do not reveal the damage.
     form = question.facts["form"]
     alike = next(one for one in iter(lambda: dice.choice(questions), None) if one.facts["form"] == form)
     true = str(question.facts["answer"])

@@ -1,7 +1,6 @@
-"""Whether Chinese characters rhyme in modern Mandarin: by pinyin finals, any reading, with the merges listed here.
+"""Whether Chinese characters rhyme in modern Mandarin, by the pinyin finals of any of their readings.
 
-Tang poets rhymed by another pronunciation: real poems reach 70 to 80 % on this measure, and their own rate is the
-yardstick.
+Tang poets rhymed by another pronunciation: 70 to 80 % of real poems rhyme by this measure.
 """
 
 import functools
@@ -30,7 +29,7 @@ MERGES: tuple[tuple[str, ...], ...] = (
 )
 """Finals that rhyme with one another (the thirteen tracks of northern verse, but eng and ong apart)."""
 _BUZZED = dict.fromkeys(("zhi", "chi", "shi", "ri", "zi", "ci", "si"), "-i")
-"""Syllables whose written i is no i."""
+"""Syllables in which written i is another vowel."""
 _GROUP = {final: number for number, group in enumerate(MERGES) for final in group}
 
 
@@ -44,7 +43,7 @@ def _pypinyin() -> Any:
 
 @functools.cache
 def groups(character: str) -> frozenset[int]:
-    """Rhyme groups of all readings; empty for what has no reading."""
+    """Rhyme groups of all readings; empty if there is none."""
     module = _pypinyin()
     readings = module.pinyin(character, style=module.Style.NORMAL, heteronym=True, errors="ignore")
     finals_of: Callable[[str], str] = import_module("pypinyin.contrib.tone_convert").to_finals

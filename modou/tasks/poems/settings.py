@@ -1,37 +1,35 @@
-"""The numbers of the task that decide what a model of verse becomes, each with its reason."""
+"""The constants of the task."""
 
 from modou.tasks.base import TaskSettings
 
 
 class PoemSettings(TaskSettings):
-    """Data first, then pairs."""
+    """Sizes of the data files, and of the preference pairs."""
 
     held_out: int = 1_000
-    """Poems of test.jsonl, none of whose lines stands in another file: shares are then known to ± 3 points."""
+    """Poems of test.jsonl, with no line in another file; 1000 give shares to ± 3 percentage points."""
     judged: int = 4_000
-    """Poems of judge.jsonl, none of whose lines stands in another file: what a reward model calls real must not be what
-    the writer knows by heart."""
+    """Poems of judge.jsonl, with no line in another file: the policy must not have memorised the real poems that the
+    reward model is trained on."""
     longest_title: int = 12
-    """Characters of a title that is asked for; longer ones tell a story of their own."""
+    """Maximum length of a title that is asked for, in characters."""
     by_title: float = 0.5
-    """Share of the poems that are asked for by title, if it is short enough: the usual order, so half of them."""
+    """Share of the poems that are asked for by title, if it is short enough."""
     by_head: float = 0.4
-    """Share that are asked for as an acrostic, the hardest order; for the others the form alone is asked."""
+    """Share asked for as an acrostic; for the others only the form is given."""
     other_heads: float = 0.75
-    """Share of the acrostics to learn from that get other first characters: anybody's name may be asked for, and most
-    characters never begin a line of verse."""
+    """Share of the training acrostics with replaced first characters (verse.with_other_heads)."""
     endings: int = 2
-    """Versions of each poem, its even lines ended by the run: what teaches a reward model rhyme."""
+    """Versions of each real poem with sampled line ends, from which a reward model learns rhyme."""
     own_endings: int = 2
-    """Versions of each of the run's own poems, ended anew: these are what the reward model will have to judge."""
+    """The same for each poem of the run, the distribution that the reward model will score."""
     echoes: float = 1 / 3
-    """Share of those versions in which one even line ends as another does, and nothing else changes: a small
-    network takes a word for its own best rhyme until it has seen enough of these (docs/experiments/verse-judge.md)."""
+    """Share of those versions in which only one end is replaced by that of another line, so that a reward model does
+    not take repetition for rhyme (docs/experiments/verse-judge.md)."""
     candidates: int = 8
-    """Characters drawn for the end of a line that is to rhyme, of which one is taken. The more, the stranger it may
-    be."""
+    """Characters sampled for a line end that is to rhyme, of which the best is taken; more make it less likely text."""
     spoiled: int = 3
-    """Damaged versions of each poem, each by another of nine ways: as many as the run's own answers to the question."""
+    """Damaged versions of each real poem, each damaged in another way."""
 
 
 SETTINGS = PoemSettings()

@@ -1,8 +1,8 @@
-"""Tang verse as a task.
+"""Writing Tang verse as a task.
 
-base -- sft --+-- ppo     judge: a reward model, taught on what sft writes beside real verse; it begins as "reader",
-              |           an SFT model that has read on, since who has read no more than the writer cannot tell the
-              |           writer's verse from real verse
+base -- sft --+-- ppo     judge: a reward model, trained on pairs of real poems and samples of sft; its base is
+"reader":
+              |           the sft model trained further, which tells real poems from samples better than sft itself
               +-- dpo     the same pairs
               +-- grpo    judge: the rules of verse
 """
@@ -39,19 +39,19 @@ RECIPE = Recipe(
 
 @dataclass(frozen=True)
 class Poems(Task):
-    """Regular verse in one of four forms, perhaps with a title or as an acrostic."""
+    """Poems in one of four regular forms, on a title or as an acrostic."""
 
     name: str = "poems"
     settings: PoemSettings = SETTINGS
     recipe: Recipe = RECIPE
 
     def files(self, seed: int) -> Mapping[str, Sequence[Row]]:
-        """Poems to pretrain on; orders with the poem that is to be written, for training, reward model and test."""
+        """See Task: poems for pretraining; orders with a poem for SFT, the reward model and the test."""
         made = poem_files(seed, self.settings)
         return {name: rows if name == "poems.jsonl" else self.tagged(rows) for name, rows in made.items()}
 
     def rules(self, question: Question, text: str) -> dict[str, bool]:
-        """Form, rhyme, no line twice, and the acrostic where one was asked for."""
+        """See Task: form, rhyme, no repeated line, and the acrostic if one was asked for."""
         if "form" not in question.facts:
             return {}
         judged = judge(text, order_of(question.facts))
@@ -59,25 +59,25 @@ class Poems(Task):
         return kept if judged.head is None else kept | {"head": judged.head}
 
     def truth(self, question: Question) -> str | None:
-        """None: the poem in the file is only one of many."""
+        """None: there are many right answers."""
         return None
 
     def score(self, text: str, facts: Facts) -> float:
-        """The share of the rules that an answer keeps. KeyError: no form."""
+        """The share of the rules that an answer satisfies. KeyError: no form."""
         return reward_of(text, order_of(facts))
 
     @property
     def credits(self) -> Callable[[str, Facts], Iterable[Credit]]:
-        """Each rule at the place where it was kept or broken."""
+        """See Task: each rule at the characters that satisfy or violate it."""
         return lambda text, facts: verse_credits(text, order_of(facts))
 
     def comparable(self, answer: Answer) -> bool:
-        """Whether it has the form that was asked for."""
+        """Whether it is complete and has the form asked for."""
         form = answer.question.facts.get("form")
         return answer.ended and (form is None or form_of(lines_of(answer.text)) == form)
 
     def pairs(self, drafts: Drafts, dice: random.Random) -> Iterator[Row]:
-        """Real verse beside the same spoiled; real verse and the run's own beside the same with other line ends."""
+        """See Task: real poems with damaged versions; real and generated ones with other line ends."""
         asked, every = ([one for one in some if "form" in one.facts] for some in (drafts.asked, drafts.every))
         answers = [answer for answer in drafts.answers if "form" in answer.question.facts]
         yield from verse_pairs(replace(drafts, asked=asked, every=every, answers=answers), self.settings, dice)

@@ -1,6 +1,6 @@
-"""Regular Tang verse: what a poem is, how it is asked for, and rules that judge one.
+"""Regular Tang verse: poems, questions that ask for one, and rules that check one.
 
-The rules never train the reward model: they are the yardstick beside it.
+The rules are never used to train the reward model: they evaluate it.
 """
 
 import json
@@ -18,7 +18,7 @@ from modou.text.readers.book import open_text
 from modou.text.rules.simplify import converter
 
 FORMS: Mapping[str, tuple[int, int]] = {"五绝": (4, 5), "七绝": (4, 7), "五律": (8, 5), "七律": (8, 7)}
-"""Lines and characters a line."""
+"""Number of lines, and of characters per line."""
 _LINE = re.compile(r"[^，。！？；、：\s]([^，。！？；、：\n]*[^，。！？；、：\s])?")
 _ONLY_CHARACTERS = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff〇]+")
 _NOTES = re.compile(r"[（(【\[].*?[）)】\]]|[\s　]+")
@@ -35,30 +35,30 @@ class Poem:
 
     @property
     def text(self) -> str:
-        """As it is written."""
+        """The poem with punctuation and line breaks."""
         return verse(self.lines)
 
     @property
     def head(self) -> str:
-        """The first characters of its lines."""
+        """The first characters of its lines, for acrostics."""
         return "".join(line[0] for line in self.lines)
 
 
 @dataclass(frozen=True)
 class Order:
-    """What was asked for: a form, and perhaps a title or the first characters of the lines."""
+    """What a question asks for: a form, and optionally a title or the first characters of the lines."""
 
     form: str
     title: str | None = None
     head: str | None = None
 
     def facts(self) -> dict[str, str]:
-        """As a row of data keeps it."""
+        """The facts of the question."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def order_of(facts: Mapping[str, Any]) -> Order:
-    """The order in a row of data. KeyError: no form."""
+    """The order from the facts of a question. KeyError: no form."""
     return Order(facts["form"], facts.get("title"), facts.get("head"))
 
 
@@ -84,23 +84,23 @@ def read_poems() -> list[Poem]:
 
 
 def verse(lines: Sequence[str]) -> str:
-    """Lines as they are written: two to a row, a comma between, a full stop at the end."""
+    """Lines as text: two to a row, with a comma between them and a full stop at the end."""
     pairs = zip(lines[::2], lines[1::2], strict=True)
     return "\n".join(f"{first}，{second}。" for first, second in pairs)
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a poem, however it is punctuated."""
+    """The lines of a poem with any punctuation."""
     return [text[start:end] for start, end in spans_of(text)]
 
 
 def spans_of(text: str) -> list[tuple[int, int]]:
-    """Where they begin and end."""
+    """Start and end of each line in the text."""
     return [found.span() for found in _LINE.finditer(text)]
 
 
 def form_of(lines: Sequence[str]) -> str | None:
-    """The form that lines have exactly; None: no regular one."""
+    """The form of the lines; None: not a regular one."""
     for form, (count, length) in FORMS.items():
         if len(lines) == count and all(len(line) == length for line in lines):
             return form if all(map(is_line, lines)) else None
@@ -108,7 +108,7 @@ def form_of(lines: Sequence[str]) -> str | None:
 
 
 def is_line(line: str) -> bool:
-    """Whether nothing but Chinese characters stands in it."""
+    """Whether it consists of Chinese characters only."""
     return bool(_ONLY_CHARACTERS.fullmatch(line))
 
 
@@ -136,7 +136,7 @@ BY_FORM = ("写一首{form}。", "来一首{form}", "请作{form}一首。", "�
 
 
 def question(order: Order, dice: random.Random) -> str:
-    """One of many ways to say what is wanted."""
+    """A randomly chosen wording of the order."""
     if order.head is not None:
         return dice.choice(BY_HEAD).format(form=order.form, head=order.head, spaced="、".join(order.head))
     if order.title is not None:
@@ -147,7 +147,7 @@ def question(order: Order, dice: random.Random) -> str:
 def orders(
     poems: Sequence[Poem], dice: random.Random, settings: PoemSettings = SETTINGS
 ) -> Iterator[tuple[Poem, Order]]:
-    """What each poem may have been written for: its title, the heads of its lines, its form alone."""
+    """A random order for each poem, which it satisfies: by title, as an acrostic, or by form alone."""
     for poem in poems:
         drawn = dice.random()
         if drawn < settings.by_title and 0 < len(poem.title) <= settings.longest_title:
@@ -161,11 +161,10 @@ def orders(
 def with_other_heads(
     asked: Iterable[tuple[Poem, Order]], poems: Sequence[Poem], dice: random.Random, settings: PoemSettings = SETTINGS
 ) -> Iterator[tuple[Poem, Order]]:
-    """The same, many of the acrostics with other characters of the `poems` at the heads of their lines.
+    """The same with other first characters in many of the acrostics, drawn uniformly from the characters of `poems`.
 
-    Anybody's name may be asked for, and most characters never begin a line of verse: a model that has copied none of
-    them writes another rare one instead. So each is as likely as any other that two poems have. What stands in a single
-    one may have no token, if the tokenizer never saw that poem: its bytes cannot be copied and are drawn elsewhere.
+    Users may ask for any name, but most characters never begin a line of verse, and a model does not learn to copy what
+    it never saw there. Characters of a single poem are not used: they may have no token of their own.
     """
     found = Counter(character for poem in poems for character in set("".join(poem.lines)))
     characters = sorted(character for character, count in found.items() if count > 1)
@@ -182,20 +181,20 @@ def with_other_heads(
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rules say of one answer."""
+    """The results of the rules for one answer."""
 
     form: bool
-    """Lines and characters are exactly those asked for."""
+    """It has exactly the form asked for."""
     rhymed: bool
     """The even lines rhyme."""
     head: bool | None
-    """The lines begin with the characters asked for; None where none were."""
+    """The lines begin with the characters asked for; None if none were."""
     repeated: bool
-    """A line stands there twice."""
+    """A line occurs twice."""
 
 
 def judge(text: str, order: Order) -> Judgement:
-    """The rules, one by one."""
+    """Checks an answer with all rules."""
     lines = lines_of(text)
     head = None
     if order.head is not None:
@@ -209,7 +208,7 @@ def judge(text: str, order: Order) -> Judgement:
 
 
 def reward_of(text: str, order: Order) -> float:
-    """The share of the rules that an answer keeps, 0 to 1; rhyme and head count only in the right form."""
+    """The share of the rules that an answer satisfies, 0 to 1; 0 if it has not the form asked for."""
     found = judge(text, order)
     if not found.form:
         return 0.0

@@ -1,1 +1,1 @@
-"""Questions about the storyteller's world, whose answers are known; `task` ties the files together."""
+"""The task of answering questions about the storyteller's texts; see `task`."""

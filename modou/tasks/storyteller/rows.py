@@ -1,4 +1,4 @@
-"""Questions about the storyteller's world, open book: the passage is in the question, the answer is the world's own."""
+"""Rows of the data files: questions with their passage, and answers."""
 
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -9,14 +9,13 @@ from modou.tasks.base import Row
 from modou.tasks.storyteller.settings import SETTINGS, StorytellerSettings
 
 PRACTICE_SEED, TEST_SEED = 1_000_000, 2_000_000
-"""Added to the seed: no question of one file is about a world of another."""
+"""Added to the seed, so that the files have different worlds."""
 
 
 def conversations(
     language: LanguageName, count: int, seed: int, settings: StorytellerSettings = SETTINGS
 ) -> Iterator[Row]:
-    """`count` passages, each with several questions and their answers, as rows of data; a pure function of its
-    arguments."""
+    """Conversations about `count` passages, with several questions each; a pure function of the arguments."""
     for asked in _passages(language, count, seed, settings.passages, settings.questions):
         messages: list[dict[str, str]] = []
         for number, one in enumerate(asked):
@@ -26,7 +25,7 @@ def conversations(
 
 
 def rows(language: LanguageName, count: int, seed: int, settings: StorytellerSettings = SETTINGS) -> Iterator[Row]:
-    """`count` passages with a question each."""
+    """Questions about `count` passages, one each."""
     for (asked,) in _passages(language, count, seed, settings.passages, 1):
         yield {
             "instruction": f"{asked.passage}\n{asked.question}",

@@ -1,21 +1,21 @@
-"""The numbers of the task that decide what is learned, each with its reason."""
+"""The constants of the task."""
 
 from modou.tasks.base import TaskSettings
 
 
 class StorytellerSettings(TaskSettings):
-    """Passages of each file, and how they are asked about."""
+    """Sizes of the data files."""
 
     train: int = 12_000
-    """Passages of train.jsonl: about what half an hour of SFT on two cores reads three times."""
+    """Passages of train.jsonl: about three epochs in half an hour of SFT on two cores."""
     practice: int = 8_000
-    """Passages of practice.jsonl, for reinforcement: more than its rounds ask."""
+    """Passages of practice.jsonl, for GRPO: more than its rounds use."""
     test: int = 1_000
-    """Passages of test.jsonl: shares are then known to ± 3 points."""
+    """Passages of test.jsonl; 1000 give shares to ± 3 percentage points."""
     passages: int = 200
-    """Passages of a world before the next one: many worlds, so that names are read and not remembered."""
+    """Passages of each world: many worlds, so that names cannot be memorised."""
     questions: int = 8
-    """Most questions about a passage in one conversation: answers are three tokens long, the passage ninety."""
+    """Maximum number of questions about a passage in a conversation: an answer has 3 tokens, a passage 90."""
 
 
 SETTINGS = StorytellerSettings()

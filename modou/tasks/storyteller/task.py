@@ -1,6 +1,6 @@
-"""Questions about the storyteller's world as a task.
+"""Reading comprehension of the storyteller's texts as a task.
 
-base -- sft ----- grpo    judge: the whole true answer
+base -- sft ----- grpo    judge: exact match
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,14 @@ from modou.tasks.storyteller.settings import SETTINGS, StorytellerSettings
 
 @dataclass(frozen=True)
 class Storyteller(Task):
-    """A passage and a question about it, whose answer is a word of the passage or a number. `name`: the corpus's."""
+    """A passage and a question about it, whose answer is a word of the passage or a number. name: that of the
+    corpus."""
 
     settings: StorytellerSettings = SETTINGS
 
     def files(self, seed: int) -> Mapping[str, Sequence[Row]]:
-        """Several questions about each passage to learn from; one about each, of other worlds, to practise on and to be
-        tested with."""
+        """See Task: train.jsonl with several questions about each passage; practice.jsonl (for GRPO) and test.jsonl
+        with one each, from other worlds."""
         language, own = STORYTELLERS[self.name], self.settings
         return {
             "train.jsonl": self.tagged(conversations(language, own.train, seed, own)),

@@ -1,4 +1,1 @@
-"""In: lines of text. Out: the lines as a cleaning rule leaves them. One file a rule.
-
-Never: reads files.
-"""
+"""The cleaning rules, one per module, as functions on lines or sentences."""

@@ -1,4 +1,4 @@
-"""What a page or a web site put around the text: page numbers, rules, notices, Project Gutenberg frames."""
+"""Removes what a page or web site adds to a text: page numbers, rules, notices, Project Gutenberg frames."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ _NOTICE = re.compile(
 
 
 def frame(lines: Iterable[str]) -> tuple[bool, bool]:
-    """Whether a Project Gutenberg frame opens and closes in these lines."""
+    """Whether the lines contain the start and the end mark of a Project Gutenberg frame."""
     starts = ends = False
     for line in lines:
         if "GUTENBERG" in line[:100].upper():
@@ -39,7 +39,7 @@ def frame(lines: Iterable[str]) -> tuple[bool, bool]:
 
 
 def inside_frame(lines: Iterable[str], tally: RuleReport, *, starts: bool, ends: bool) -> Iterator[str]:
-    """The lines between the frame's opening and closing line (each only where it exists)."""
+    """The lines between the frame's marks, of which `starts` and `ends` say whether they exist."""
     inside = not starts
     closed = False
     for line in lines:
@@ -53,7 +53,6 @@ def inside_frame(lines: Iterable[str], tally: RuleReport, *, starts: bool, ends:
 
 
 def is_furniture(line: str) -> bool:
-    """Whether the whole line is furniture."""
     text = line.strip()
     if not text or len(text) > _LONGEST:
         return False
@@ -61,13 +60,13 @@ def is_furniture(line: str) -> bool:
 
 
 def _is_address_line(text: str) -> bool:
-    """A line that is mostly an address: prose that mentions one is longer or goes on after it."""
+    """Whether a line is little more than a web address."""
     found = _ADDRESS.search(text)
     return bool(found) and (len(text) <= 40 or len(text.split()) <= 4) and not text.endswith(("。", "”", '"'))
 
 
 def drop_furniture(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
-    """Lines without furniture; a dropped one leaves nothing, so a page break inside a paragraph heals."""
+    """Lines without furniture; no blank line is left, so that a paragraph continues across a page break."""
     for line in lines:
         if is_furniture(line):
             tally.touch(line.strip())

@@ -1,4 +1,4 @@
-"""Which line opens a chapter, and how much of it is heading: one line at a time (`survey` sees them all)."""
+"""Recognises chapter headings in single lines; `survey` judges them by the whole document."""
 
 import re
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _ENGLISH_OPENING = re.compile(
     r"|Afterword|INTRODUCTION|Introduction|CONTENTS|Contents)(?P<separator>\s*[.:—–-]+\s*|)(?P<rest>.*)",
     re.DOTALL,
 )
-# 第三回合, 第二部分, 第三集团, 第一节课, 第一段落: the unit is the first half of another word.
+# 第三回合, 第二部分, 第三集团, 第一节课, 第一段落: the unit is the first character of another word.
 _OTHER_WORD = frozenset("合分队隊团團课課落程时時间間里中内內以之的是在和与與有，。、；！？")
 _SENTENCE_END = ("。", "；", "，", "、", ",", ";")
 _STOPS = re.compile(r"[。，；：！？,;:!?“”\"「」]")
@@ -50,7 +50,7 @@ _SMALL_WORDS = 3
 
 @dataclass(frozen=True)
 class Candidate:
-    """A line that looks like a heading. `heading` is what would be taken out, `rest` the text that stays."""
+    """A line that looks like a heading: `heading` would be removed, `rest` kept."""
 
     form: Form
     heading: str
@@ -62,12 +62,12 @@ class Candidate:
 
 
 def candidate(line: str) -> Candidate | None:
-    """What the line would be as a heading, or None. White space around the line does not count."""
+    """The line as a heading, or None. Surrounding white space is ignored."""
     text = line.strip()
     if len(text) < 1 or text[0] in "“”‘’\"'":
         return None
     first = text[:120]
-    # Most lines are no heading: these two tests are much cheaper than the patterns.
+    # Two cheap tests exclude most lines before the patterns run.
     if _HINT.search(first, 0, 24):
         found = _chinese(text)
         if found:
@@ -122,7 +122,7 @@ def _english(text: str) -> Candidate | None:
         return Candidate("bare", text, "", unit, found["label"], "", "")
     if rest.endswith((",", ";")) or not separator:
         return None
-    # "Part I read yesterday." against "Part I The Island": without a mark the title must look like one.
+    # "Part I read yesterday." versus "Part I The Island": without punctuation the rest must look like a title.
     if separator.isspace() and not looks_like_title(rest):
         return None
     if len(rest) > 60 and rest.endswith("."):
@@ -131,15 +131,15 @@ def _english(text: str) -> Candidate | None:
 
 
 def looks_like_title(text: str) -> bool:
-    """English: every longer word begins with a capital, and no sentence ends."""
+    """Whether an English text is in title case and does not end a sentence."""
     words = [word for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)?", text) if len(word) > _SMALL_WORDS]
     return text[:1].isupper() and not text.endswith((".", ",", ";")) and all(word[0].isupper() for word in words)
 
 
 def is_chinese_title(text: str, half: str) -> bool:
-    """Whether the line after a heading goes on with it: a title, or the second half of a couplet.
+    """Whether the line after a heading belongs to it: a title, or the second half of a couplet.
 
-    `half` is the title that the heading's own line already has ("" for none).
+    `half`: the title on the heading's own line ("" for none).
     """
     if not text or len(text) > 40 or _STOPS.search(text) or text.isascii() or candidate(text):
         return False

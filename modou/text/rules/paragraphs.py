@@ -1,4 +1,4 @@
-"""Lines to paragraphs: lines broken at a fixed width are joined; verse and headings keep their lines."""
+"""Joins lines broken at a fixed width into paragraphs; verse and headings keep their lines."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,14 +12,14 @@ _SHARED = "“”‘’\"'…—·"
 
 
 def is_chinese(char: str) -> bool:
-    """An ideograph or a full-width mark (marks that both scripts share do not count)."""
+    """Whether a character is an ideograph or a full-width mark (not a mark shared with Latin script)."""
     if "\u3400" <= char <= "\u9fff" or "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef":
         return True
     return "\uf900" <= char <= "\ufaff" or "\U00020000" <= char <= "\U0003ffff"
 
 
 def joint(left: str, right: str) -> str:
-    """What goes between two pieces that were apart: nothing beside Chinese or after a dash, else a space."""
+    """The separator when joining two pieces: "" next to Chinese, after a dash or inside a hyphenated word, else " "."""
     near, far = left[-6:].rstrip(_SHARED)[-1:], right[:6].lstrip(_SHARED)[:1]
     if is_chinese(near) or is_chinese(far) or left.endswith("—"):
         return ""
@@ -27,7 +27,7 @@ def joint(left: str, right: str) -> str:
 
 
 def join_wrapped(events: Iterable[str | Heading], wrap: Wrap | None, tally: RuleReport) -> Iterator[str | Heading]:
-    """Paragraphs (and headings) from lines (and headings). Without a wrap each line is a paragraph."""
+    """Paragraphs and headings from lines and headings. Without `wrap` each line is a paragraph."""
     previous = paragraph = ""
     for event in events:
         if isinstance(event, Heading) or not event.strip():
@@ -52,7 +52,7 @@ def join_wrapped(events: Iterable[str | Heading], wrap: Wrap | None, tally: Rule
 
 
 def _goes_on(line: str, following: str, wrap: Wrap) -> bool:
-    """Whether `following` is the same paragraph as `line`."""
+    """Whether `following` continues the paragraph of `line`."""
     line = line.rstrip()
     if following.startswith(_INDENTS) and not line.startswith(_INDENTS):
         return False
@@ -60,7 +60,7 @@ def _goes_on(line: str, following: str, wrap: Wrap) -> bool:
         return len(line) >= wrap.width - 2 and not following.startswith(_INDENTS)
     if following.startswith(_INDENTS):
         return False
-    # A line is full when the next word would not have fitted; editors also break lines early.
+    # A line is full when the next word would not fit; some lines are broken earlier.
     first = following.split(maxsplit=1)[0]
     early = not line.startswith(_INDENTS) and following[0].islower() and line[-1] not in ".!?"
     return len(line) + 1 + len(first) > wrap.width or early

@@ -1,4 +1,4 @@
-"""Rules that change characters of the text: lost glyphs and half-width marks. Never in held-out chapters."""
+"""Rules that change characters of the text (private-use characters, half-width marks); not for held-out chapters."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ _FULL = {",": "，", ".": "。", "?": "？", "!": "！", ":": "：", ";": "；",
 
 
 def repair(sentence: str, settings: CleanSettings, report: CleaningReport) -> str:
-    """The sentence with its repairs, each of them in the report."""
+    """The repaired sentence; repairs are reported."""
     if settings.private_use and (found := _PRIVATE.findall(sentence)):
         tally = report["private_use"]
         for char in found:
@@ -31,7 +31,7 @@ def repair(sentence: str, settings: CleanSettings, report: CleaningReport) -> st
 
 
 def count_left(sentence: str, settings: CleanSettings, report: CleaningReport) -> None:
-    """Counts what `repair` would change in a held-out sentence, which keeps every character."""
+    """Counts what `repair` would change in a held-out sentence."""
     if settings.private_use and (found := Counter(_PRIVATE.findall(sentence))):
         report["private_use"].left += found.total()
         for char, times in found.items():

@@ -1,9 +1,9 @@
-"""Paragraphs to sentences. Nothing is lost: the pieces joined are the paragraph."""
+"""Splits paragraphs into sentences; their concatenation is the paragraph."""
 
 import re
 
 LONGEST = 1000
-"""Characters: a longer sentence is cut after a comma, or anywhere where there is none."""
+"""Most characters of a sentence; longer ones are cut after a comma where there is one."""
 
 _CANDIDATE = re.compile(r"(?:[。！？!?]|…+|\.+)[。！？!?…]*")
 _CLOSERS = "”’」』】）》〉〕)]}"
@@ -17,7 +17,7 @@ _COMMA = re.compile(r"[，；、,;：:][”’\"']?|\s")
 
 
 def split_sentences(paragraph: str) -> list[str]:
-    """Sentences with the closing quotes and brackets that follow their end marks."""
+    """Sentences, including closing quotes and brackets after the end mark."""
     pieces: list[str] = []
     start = 0
     quotes = counted = 0
@@ -31,7 +31,7 @@ def split_sentences(paragraph: str) -> list[str]:
         while end < len(paragraph) and (paragraph[end] in _CLOSERS or (paragraph[end] == '"' and inside)):
             inside = inside and paragraph[end] != '"'
             end += 1
-        # The single straight quote closes only where no letter follows (it is also an apostrophe).
+        # A straight single quote before a letter is an apostrophe.
         if paragraph[end : end + 1] == "'" and not paragraph[end + 1 : end + 2].isalnum():
             end += 1
         if end < len(paragraph) and _ends(paragraph, found.group(), found.start(), end):
@@ -43,7 +43,7 @@ def split_sentences(paragraph: str) -> list[str]:
 
 
 def _ends(paragraph: str, mark: str, start: int, end: int) -> bool:
-    """Whether the mark at `start`, with its closers up to `end`, ends a sentence."""
+    """Whether the mark at `start`, with closing quotes up to `end`, ends a sentence."""
     following = paragraph[end]
     if following in _CONTINUES:
         return False

@@ -1,4 +1,4 @@
-"""Traditional to simplified characters, on request, with OpenCC."""
+"""Conversion of traditional to simplified characters with OpenCC."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -18,7 +18,7 @@ def converter() -> Callable[[str], str]:
 
 
 def simplifier(tally: RuleReport) -> Callable[[str], str]:
-    """The same function, which tells `tally` what it changed. UserError: OpenCC is not installed."""
+    """The same function, reporting its changes to `tally`. UserError: OpenCC is not installed."""
     convert = converter()
 
     def simplify(sentence: str) -> str:

@@ -1,4 +1,4 @@
-"""White space and what cannot be seen: control characters, marks inside the text, full-width spaces."""
+"""Removes control and other invisible characters; normalises white space."""
 
 import re
 import unicodedata
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from modou.text.report import RuleReport
 
-# Control characters but tab; soft hyphen, zero-width and direction marks, byte-order marks inside the text.
+# Control characters except tab; soft hyphen, zero-width and direction marks, byte-order marks.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff]")
 # A run of white space that is not exactly one plain space.
 _WIDE = re.compile(r"[^\S ]\s*| {2,}| [^\S ]\s*")
 
 
 def drop_unseen(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
-    """Lines without control characters; a form feed or an odd line separator ends a line."""
+    """Lines without invisible characters; form feeds and Unicode line separators end a line."""
     for line in lines:
         if not _UNSEEN.search(line) and "\u2028" not in line and "\u2029" not in line:
             yield line
@@ -27,7 +27,7 @@ def drop_unseen(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
 
 
 def tidy(sentence: str, tally: RuleReport) -> str:
-    """A sentence without white space at its ends; inside, a run of white space becomes one space."""
+    """A stripped sentence in which each run of white space is one space."""
     stripped = sentence.strip()
     after = _WIDE.sub(" ", stripped) if _WIDE.search(stripped) else stripped
     if after != sentence:
@@ -39,6 +39,6 @@ def tidy(sentence: str, tally: RuleReport) -> str:
 
 
 def visible_spaces(text: str) -> str:
-    """White space made visible: ␣ for a space, the code point for any other."""
+    """At most 40 characters with white space made visible: ␣ for a space, else the code point."""
     shown = text if len(text) <= 40 else f"{text[:20]}…{text[-19:]}"
     return "".join("␣" if c == " " else f"[U+{ord(c):04X}]" if c.isspace() else c for c in shown)
