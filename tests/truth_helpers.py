@@ -32,6 +32,7 @@ GIVEN = {
     "evaluate.prompts": "你",
     "evaluate.lengths": "2",
     "sampling.tokens": "6",
+    "sampling.samples": "7",  # no number that a command would find by itself
     "sampling.stop": "天",
     "rollout.rounds": "1",
     "rollout.prompts": "4",

@@ -20,7 +20,7 @@ from truth_helpers import Reads, as_words, other_value, watched
 
 from modou.cli.arguments import COMMANDS, Option, options, parse
 from modou.cli.asked import Asked
-from modou.cli.help import command_page, said_default
+from modou.cli.help import command_page, describe, said_default
 from modou.cli.main import status_of
 from modou.cli.spec import TALK
 from modou.corpora.storyteller.book import DEFAULT_BYTES
@@ -31,6 +31,7 @@ from modou.pipeline import align
 from modou.settings.base import read_toml
 from modou.settings.methods import METHODS
 from modou.settings.run import MINUTES, RunSettings
+from modou.tasks.registry import TASKS
 from modou.train.events import RunEnded
 
 EVERY = [(command, option) for command in COMMANDS for option in options(command)]
@@ -100,6 +101,12 @@ def test_the_minutes_of_pretraining_are_those_that_help_says() -> None:
 
 def test_evaluate_leaves_to_the_run_what_nobody_gives() -> None:
     assert nothing_given("evaluate").settings().model_dump(exclude_unset=True) == {}
+
+
+def test_a_task_takes_the_minutes_that_help_says() -> None:
+    said = next(describe(option) for option in options("align") if option.name == "minutes")
+    assert said.endswith("default: the task's own, 60")
+    assert {task.recipe.minutes for task in TASKS.values() if task.recipe.stages} == {60.0}
 
 
 def test_a_corpus_has_the_size_that_help_says() -> None:
