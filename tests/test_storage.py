@@ -4,6 +4,7 @@ import errno
 import hashlib
 import itertools
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,102 @@ def test_an_append_that_fails_half_way_is_forgotten(tmp_path: Path) -> None:
     assert storage.read_jsonl(path) == [{"step": 1}]
     append(path, {"step": 3})
     assert storage.read_jsonl(path) == [{"step": 1}, {"step": 3}]
+
+
+FOREIGN = {
+    "a note": b"precious notes, one line without an end",
+    "two notes": b"a\nb\n",
+    "a list of things to do": b"[ ] buy milk",
+    "a number": b"5",
+    "a line with a number": b"5\n",
+    "a word": b'"word"\n',
+    "a table": b"name,age\nHob,7\n",
+    "rows, then a note": b'{"prompt": "a"}\nmy notes',
+    "UTF-16": "notes".encode("utf-16"),
+    "deep": b"[" * 5000 + b"\n",
+    "long": b"x" * (1 << 20) + b"\n",
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_is_no_log_of_ours_is_not_appended_to(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(FOREIGN[kind])
+    for use in (append, lambda path, _: storage.require_log(path)):
+        with pytest.raises(UserError, match="other than one JSON object a line"):
+            use(path, {"prompt": "x"})
+    assert path.read_bytes() == FOREIGN[kind]
+
+
+@pytest.mark.parametrize(
+    "torn", [b"{", b'{"prompt": "x", "cho', b'{"a": 1}\n{"b', b'{"a": 1}\n\0\0\0', b"[", b'[{"a": 1}, {"b']
+)
+def test_a_torn_line_of_ours_is_dropped(tmp_path: Path, torn: bytes) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(torn)
+    storage.require_log(path)
+    assert path.read_bytes() == torn
+    append(path, {"b": 2})
+    assert storage.read_jsonl(path)[-1] == {"b": 2} and path.read_bytes().count(b"\n") == torn.count(b"\n") + 1
+
+
+HOSTILE = {
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "deep objects": b'{"a":' * 100_000,
+    "deep, but not for the parser": b"[" * 500 + b"]" * 500,
+    "many digits": b"9" * 5000,
+    "many digits inside": b'{"a": ' + b"9" * 5000 + b"}",
+    "no UTF-8": b'"\xff"',
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_json_is_a_line(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(HOSTILE[kind])
+    with pytest.raises(UserError, match="not valid JSON") as error:
+        storage.read_json(path)
+    assert len(str(error.value)) < 400 + len(str(path))
+    path.write_bytes(HOSTILE[kind] + b"\n{}\n")
+    if HOSTILE[kind]:
+        with pytest.raises(UserError, match=r"a\.json:1: the line is not valid JSON"):
+            storage.read_jsonl(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes and devices")
+def test_only_files_of_a_size_that_can_be_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for make in (lambda: path.symlink_to("/dev/zero"), lambda: os.mkfifo(path), path.mkdir):
+        make()
+        for read in (storage.read_json, storage.read_jsonl):
+            with pytest.raises(UserError, match="no regular file"):
+                read(path)
+        path.rmdir() if path.is_dir() else path.unlink()
+    path.touch()
+    os.truncate(path, 2**40)
+    for read in (storage.read_json, storage.read_jsonl):
+        with pytest.raises(UserError, match="larger than any file of its kind"):
+            read(path)
+    path.write_bytes(b"123456")
+    assert storage.read_bytes(path, 6) == b"123456"
+    with pytest.raises(UserError, match="at most 5 bytes"):
+        storage.read_bytes(path, 5)
+
+
+def test_a_line_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "ROW", 40)
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"a": 1}\n{"a": "' + "x" * 40 + '"}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"log\.jsonl:2: "):
+        storage.read_jsonl(path)
+
+
+def test_half_a_character_is_never_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    storage.write_json_atomically(path, {"name": "b\udcff"})
+    assert storage.read_json(path) == {"name": "b\ufffd"}
+    append(tmp_path / "log", {"name": "\ud83d"})
+    assert storage.read_jsonl(tmp_path / "log") == [{"name": "\ufffd"}]
+    storage.write_text_atomically(path, "b\ud83d")
+    assert path.read_text(encoding="utf-8") == "b\ufffd"

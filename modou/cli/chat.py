@@ -5,7 +5,6 @@ What the model writes goes to standard output, everything else to standard error
 
 import contextlib
 import importlib
-import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from modou import storage
 from modou.cli.console import remark, say
-from modou.cli.plain import harmless
 from modou.cli.signals import StopSignals
+from modou.cli.streams import PROMPT_LIMIT, given_input, put
 from modou.errors import UserError
 from modou.messages import text
 from modou.settings.sampling import SamplingOptions, SamplingSettings, with_options
@@ -52,7 +51,7 @@ class Chat:
 
     def run(self) -> None:
         """Reads lines until they end, /quit, or Ctrl-C at the prompt."""
-        terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        terminal = given_input().isatty() and sys.stdout.isatty()
         if self.session.template is None:
             remark(text("chat.base_model"))
         if terminal:
@@ -113,16 +112,16 @@ class Chat:
         written, finish = "", None
         with StopSignals(lambda: None, (signal.SIGINT,)) as signals:
             if self.session.template is None:
-                print(harmless(typed), end="", flush=True)
+                put(typed, end="")
             for event in self._events(typed, tries):
                 if isinstance(event, Notice):
                     self._notice(event)
                     continue
                 written, finish = written + event.text, event.finish
-                print(harmless(event.text), end="", flush=True)
+                put(event.text, end="")
                 if signals.requested():
                     break
-        print(flush=True)
+        put("")
         cut = finish not in ("end", "stop")
         written = written.removesuffix("\ufffd") if cut else written  # the half of a character is no text
         self.turns.append(Turn(typed, written, cut, tries))
@@ -197,7 +196,7 @@ def _line(terminal: bool) -> str | None:
         except EOFError:
             say("")
             return None
-    line = sys.stdin.readline()
+    line = given_input().readline(PROMPT_LIMIT)
     return line.removeprefix("\ufeff").rstrip("\r\n") if line else None
 
 
@@ -207,11 +206,10 @@ def _require_lines(path: Path, field: str) -> None:
         return
     if not path.is_file():
         raise UserError("chat.foreign_file", path=path, field=field)
-    with storage.user_errors(path):
-        lines = path.read_bytes().splitlines()
+    lines = storage.read_bytes(path, storage.LOG).splitlines()
     for line in filter(bytes.strip, lines):
         row: Any = None
         with contextlib.suppress(ValueError):
-            row = json.loads(line)
+            row = storage.parse_json(line)
         if not isinstance(row, dict) or field not in row:
             raise UserError("chat.foreign_file", path=path, field=field)

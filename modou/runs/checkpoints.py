@@ -17,7 +17,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
 import safetensors
 import safetensors.torch
@@ -27,7 +27,7 @@ from torch import Tensor
 from modou import messages, storage
 from modou.errors import UserError
 from modou.runs.state import NAME as _STATE
-from modou.runs.state import CheckpointState, unfit
+from modou.runs.state import CheckpointState, read_values, unfit
 
 _FOLDER = re.compile(r"step-(\d{8,})")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
@@ -350,12 +350,8 @@ def load_group(path: Path, group: str) -> dict[str, Tensor]:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The state of a checkpoint (state.json) as it stands there; `CheckpointState` is its form. UserError: missing, no
-    JSON object."""
-    values = storage.read_json(path / _STATE)
-    if not isinstance(values, dict):
-        raise UserError("storage.state_bad", path=path, file=_STATE)
-    return cast(dict[str, Any], values)
+    """state.json as it stands there; `CheckpointState.read` gives it a form. UserError: missing, no JSON object."""
+    return read_values(path)
 
 
 def _intact_groups(path: Path) -> list[str]:
@@ -369,8 +365,10 @@ def _intact_groups(path: Path) -> list[str]:
 def _read_group(path: Path, stem: str) -> dict[str, Tensor]:
     file = path / (stem + _SUFFIX)
     try:
-        # Cloned out of the memory map: the file may be purged while the tensors are in use.
         with storage.user_errors(file), unfit(path, file.name):
+            if storage.without_surrogates(str(file)) != str(file):  # safetensors opens no path that is not UTF-8
+                return safetensors.torch.load(file.read_bytes())
+            # Cloned out of the memory map: the file may be purged while the tensors are in use.
             return {name: t.clone() for name, t in safetensors.torch.load_file(file).items()}
     except safetensors.SafetensorError:
         raise UserError("storage.damaged", reason=Problem(path, "storage.file_unreadable", file.name)) from None

@@ -70,13 +70,10 @@ class CheckpointState:
         }
 
     @classmethod
-    def from_json(cls, values: Any) -> Self:
+    def from_json(cls, values: dict[str, Any]) -> Self:
         """Back from plain values. ValueError: they are not of this form."""
-        if not isinstance(values, dict):
-            raise ValueError("no object")
-        fields = cast(dict[str, Any], values)
-        hashes = {name: value for name, value in fields.items() if name.endswith(_HASH)}
-        rest = {name: value for name, value in fields.items() if name not in hashes}
+        hashes = {name: value for name, value in values.items() if name.endswith(_HASH)}
+        rest = {name: value for name, value in values.items() if name not in hashes}
         state = storage.parse_form(cls, {**rest, "hashes": hashes})
         Progress.from_json(rest["progress"])  # which also compares the counters
         return state
@@ -84,11 +81,24 @@ class CheckpointState:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Of the checkpoint at `path`. UserError: missing, damaged, of another version of this program."""
-        values = storage.read_json(path / NAME)
+        values = read_values(path)
         with unfit(path, NAME):
             if values.get("format", FORMAT) != FORMAT:
                 raise UserError("train.other_format", path=path, format=values["format"])
             return cls.from_json(values)
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """state.json of the checkpoint at `path` as it stands there. UserError: missing, no JSON object."""
+    try:
+        values = storage.read_json(path / NAME)
+    except UserError as error:
+        if storage.is_missing(error):
+            raise
+        values = None
+    if not isinstance(values, dict):
+        raise UserError("storage.state_bad", path=path, file=NAME)
+    return cast(dict[str, Any], values)
 
 
 @contextlib.contextmanager

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modou.data.conversation import Message
+from modou.data.formats import formats
 from modou.data.formats.columns import Columns
 from modou.data.formats.example import BadExample, Example
 from modou.data.formats.formats import read
 from modou.data.formats.reading import read_examples
 from modou.errors import UserError
+from modou.text.readers import rows
 
 
 def user(content: str) -> Message:
@@ -370,3 +372,69 @@ def test_columns_say_what_a_file_calls_otherwise(columns: str, row: Any, expecte
 def test_columns_that_mean_nothing_are_refused(given: str) -> None:
     with pytest.raises(UserError, match="--columns"):
         Columns(given)
+
+
+@pytest.mark.parametrize(
+    ("worked", "answer"),
+    [
+        ("6 × 7 #### 42", "42"),
+        ("6 × 7\n####\t42 \n\n", "42"),
+        ("#### 1\n#### 2", "2"),
+        ("a #### 1 #### 2", "2"),
+        ("######## 42", "42"),
+        ("#### 渡口\n在柳树旁边。", None),
+        ("42", None),
+        ("####", None),
+        ("42 ####  \n", None),
+        ("#" * 200_000 + "\nx", None),
+        ("# " * 100_000 + "\nx", None),
+        ("#### " * 50_000, None),
+        ("####" + " " * 200_000 + "x", "x"),
+        ("####" + "\n" * 200_000 + "x", None),
+    ],
+)
+def test_a_true_answer_stands_behind_the_last_mark_on_the_last_line(worked: str, answer: str | None) -> None:
+    assert formats.true_answer(worked) == answer
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Who \ud83d?", "answer": "Hob."},
+        {"question": "Who?", "answer": "Hob \ud83d."},
+        {"messages": [{"role": "user", "content": "\udc00"}, {"role": "assistant", "content": "Hob."}]},
+        {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "\ud800"}]},
+        {"prompt": "Who?", "chosen": "Hob.", "rejected": "\udfff"},
+        {"prompt": "Who?", "completion": "\ud83d", "label": True},
+        {"prompt": "Who?", "completions": ["\ud83d"], "labels": [True]},
+        {"chat": {"turn_1": {"Human": "Who?", "MOSS": "\ud83d"}}},
+        {"prompt": "\ud83d"},
+        {"text": "\ud83d"},
+        "\ud83d alone",
+    ],
+)
+@pytest.mark.parametrize("array", [False, True], ids=["lines", "array"])
+def test_half_a_character_is_told_in_every_format(tmp_path: Path, row: object, array: bool) -> None:
+    good = {"question": "Who is there?", "answer": "Hob."}
+    path = tmp_path / ("rows.json" if array else "rows.jsonl")
+    path.write_text(json.dumps([good, row]) if array else f"{json.dumps(good)}\n{json.dumps(row)}\n", encoding="utf-8")
+    found = read_examples(path)
+    assert len(found.placed) == 1
+    (complaint,) = found.complaints
+    assert complaint.startswith(f"{path.name}:2: ") and "do not decode" in complaint
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "questions.txt"])
+def test_a_row_that_is_too_long_is_a_complaint(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ROW_LIMIT", 1000)
+    monkeypatch.setattr(rows, "_PIECE", 100)
+    good, long = {"question": "Who?", "answer": "Hob."}, {"question": "Who?", "answer": "Hob." * 1000}
+    content = {
+        "rows.jsonl": f"{json.dumps(good)}\n{json.dumps(long)}\n{json.dumps(good)}\n",
+        "rows.json": json.dumps([good, long]),
+        "questions.txt": "Who?\n" + "Who? " * 1000 + "\nWho?\n",
+    }[name]
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    found = read_examples(tmp_path / name)
+    assert found.complaints == [f"{name}:2: row too long (at most 16 million characters)"]
+    assert len(found.placed) == (1 if name == "rows.json" else 2)

@@ -1,5 +1,6 @@
 """Token files hold every document; batches show every token once an epoch, ordered by (seed, step) alone."""
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -219,3 +220,51 @@ def test_documents_and_chunks_are_shuffled_anew_each_epoch(tokenizer: Tokenizer,
     assert len(chunks[0] & chunks[1]) < 3 and len(chunks[1] & chunks[2]) < 3
     assert batches.steps_per_epoch == batches.chunks_per_epoch / 4 == 5
     assert batches.tokens_per_epoch == 30 * 21
+
+
+MANIFESTS = {
+    "a list": "[]",
+    "nothing": "{}",
+    "deep": "[" * 100_000,
+    "digits": '{"vocabulary": ' + "9" * 5000 + "}",
+    "a word": '{"vocabulary": "x", "tokenizer": "HASH", "shards": [SHARD]}',
+    "infinite": '{"vocabulary": 1e999, "tokenizer": "HASH", "shards": [SHARD]}',
+    "no shards": '{"vocabulary": 300, "tokenizer": "HASH", "shards": []}',
+    "a shard that is a number": '{"vocabulary": 300, "tokenizer": "HASH", "shards": [5]}',
+    "negative": '{"vocabulary": 300, "tokenizer": "HASH", "shards": [NEGATIVE]}',
+    "absurd": '{"vocabulary": 300, "tokenizer": "HASH", "shards": [ABSURD]}',
+    "outside": '{"vocabulary": 300, "tokenizer": "HASH", "shards": [OUTSIDE]}',
+}
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_a_manifest_of_another_form_is_refused(tokenizer: Tokenizer, tmp_path: Path, kind: str) -> None:
+    write_shards(DOCUMENTS, tokenizer, tmp_path, workers=1)
+    path = tmp_path / "manifest.json"
+    shard = json.loads(path.read_text(encoding="utf-8"))["shards"][0]
+    changed = {"SHARD": {}, "NEGATIVE": {"tokens": -5}, "ABSURD": {"tokens": 10**30}, "OUTSIDE": {"name": "../000000"}}
+    text = MANIFESTS[kind].replace("HASH", tokenizer.sha256)
+    for word, values in changed.items():
+        text = text.replace(word, json.dumps(shard | values))
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        Shards(tmp_path)
+
+
+def test_lengths_that_add_up_but_are_none_are_refused(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    shards = write_shards(DOCUMENTS, tokenizer, tmp_path, workers=1)
+    lengths = shards.lengths_D.copy()
+    lengths[0], lengths[1] = -1, lengths[0] + lengths[1] + 1
+    (tmp_path / "000000.lengths").write_bytes(lengths.astype("<i8").tobytes())
+    with pytest.raises(UserError, match="lengths"):
+        Shards(tmp_path)
+
+
+def test_a_part_whose_description_is_damaged_is_written_again(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    write_shards(DOCUMENTS, tokenizer, tmp_path, workers=1)
+    whole = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for content in (b"[]", b"{}", b"[" * 5000, b"5", b""):
+        (tmp_path / "000000.json").write_bytes(content)
+        (tmp_path / "000000.tokens").write_bytes(b"")
+        write_shards(DOCUMENTS, tokenizer, tmp_path, workers=1)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == whole

@@ -1,6 +1,7 @@
 """Reading: encodings, folders, rows; every mistake is one clear line."""
 
 import gzip
+import io
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from modou.errors import UserError
 from modou.text.readers import book as reading
+from modou.text.readers import rows
 from modou.text.readers.book import Book, read_book
+from modou.text.readers.rows import BadRow, read_values
 
 SIMPLE = "魔豆落在井边，一夜长到云里。小黄摇头说不去，阿青笑着爬上了藤。\n" * 5
 TRADITIONAL = "魔豆落在井邊，一夜長到雲裡。小黃搖頭說不去，阿青笑著爬上了藤，誰也沒攔住她們兩個。\n" * 5
@@ -198,3 +201,64 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
             read(read_book(path))
         except UserError as error:
             assert str(error)
+
+
+GOOD = [json.dumps({"text": f"第{n}颗豆子。"}, ensure_ascii=False) for n in range(4)]
+
+
+def values_of(text: str) -> list[object]:
+    """The value of each row, or why it has none."""
+    return [found.reason if isinstance(found, BadRow) else found.value for found in read_values(io.StringIO(text))]
+
+
+@pytest.mark.parametrize("array", [False, True], ids=["lines", "array"])
+@pytest.mark.parametrize(
+    ("source", "read"),
+    [
+        (r'{"a": "half \ud83d"}', {"a": "half \ufffd"}),
+        (r'{"a": "\uDFFF\udfff"}', {"a": "\ufffd\ufffd"}),
+        (r'{"a": "\ud83d\ude00 whole"}', {"a": "\U0001f600 whole"}),
+        (r'{"a": "\\ud83d said"}', {"a": r"\ud83d said"}),
+        (r'{"a\ud800": [{"b": ["\ud800"]}]}', {"a\ufffd": [{"b": ["\ufffd"]}]}),
+        ("{" + '"a": {' * 400 + "}" * 401, "text.row_not_json"),
+        ("{" + '"a": ' + "[" * 5000 + "]" * 5000 + "}", "text.row_not_json"),
+        ('{"a": "' + "x" * 4000 + '"}', "text.row_too_long"),
+    ],
+)
+def test_rows_that_no_text_can_hold(source: str, read: object, array: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_PIECE", 64)
+    monkeypatch.setattr(rows, "ROW_LIMIT", 300 if read == "text.row_too_long" else 1 << 20)
+    good = [json.loads(row) for row in GOOD]
+    if array:
+        found = values_of("[" + ",".join([*GOOD, source, *GOOD]) + "]")
+        assert found[:5] == [*good, read]
+    else:
+        assert values_of("\n".join([*GOOD, source, *GOOD])) == [*good, read, *good]
+
+
+def test_a_long_line_is_passed_over_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ROW_LIMIT", 10)
+    taken: list[int] = []
+
+    class Watched(io.StringIO):
+        def readline(self, size: int = -1) -> str:
+            taken.append(size)
+            return super().readline(size)
+
+    stream = Watched("123456789\n" + "x" * 1000 + "\nend\n" + "y" * 50)
+    assert list(rows.numbered_lines(stream)) == [(1, "123456789\n"), (2, None), (3, "end\n"), (4, None)]
+    assert set(taken) == {10}
+
+
+def test_items_after_a_huge_one_are_not_copied_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each item was cut off the front of what is held, which a huge item had made large."""
+    monkeypatch.setattr(rows, "_PIECE", 64)
+    items = [{"text": "x" * 100_000}, *({"text": str(n)} for n in range(2000))]
+    assert values_of(json.dumps(items)) == items
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs names that are no text")
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(SIMPLE, encoding="utf-8")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.txt")).write_text(SIMPLE, encoding="utf-8")
+    assert len(read(read_book(tmp_path))) == 2

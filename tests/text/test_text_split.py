@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -189,3 +190,61 @@ def test_repairs_can_be_switched_off(tmp_path: Path) -> None:
     text = "".join(f"第{c}章\n" + f"他在{c}号井边说,好!" * 60 + "\n" for c in range(1, 51))
     corpus = prepare(TextBook("豆", lambda: iter((text,))), tmp_path, CleanSettings(punctuation=False))
     assert "," in next(corpus.lines("train"))
+
+
+ENDLESS = {
+    "one letter": ("a" * 50_000, "a" * 5_000),
+    "two letters": ("ab" * 25_000, "ba" * 2_500),
+    "a phrase": ("The ferry came. " * 4_000, "The ferry came. " * 400),
+    "dots in a list": (
+        "".join(f"chapter {n}" + "." * 60 + f"{n * 7}\n" for n in range(2_000)),
+        "".join(f"section {n}" + "." * 60 + f"{n * 11}\n" for n in range(300)),
+    ),
+    "runs of many lengths": (
+        "".join("-" * (20 + n * 37 % 70) + "|" for n in range(1_500)),
+        "".join("-" * (20 + n * 53 % 70) + "+" for n in range(400)),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_overlap_of_repetitive_text_extends_each_stretch_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    extended = 0
+    agreeing = overlap._agreeing
+
+    def counted(*place: Any) -> int:
+        nonlocal extended
+        extended += 1
+        return agreeing(*place)
+
+    monkeypatch.setattr(overlap, "_agreeing", counted)
+    train, test = ENDLESS[kind]
+    found = find_overlap([train], [test])
+    marked = {
+        at for start in range(len(test) - 29) if test[start : start + 30] in train for at in range(start, start + 30)
+    }
+    assert found.characters == len(marked) > 0.5 * len(test)
+    assert extended <= len(test) / 10, "not a pair of places, not even each place"
+
+
+def test_overlap_tells_the_longest_passage_whatever_came_before() -> None:
+    passage = "".join(chr(0x4E00 + n) for n in range(90))
+    train = [f"甲{passage[:45]}乙", f"丙{passage[45:]}丁", f"戊{passage}己"]
+    found = find_overlap(train, [f"庚{passage}辛"])
+    assert found.passages[0].text == passage and found.characters == 90
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text("豆藤", max_size=60), max_size=4), st.lists(st.text("豆藤", max_size=60), max_size=4))
+def test_overlap_marks_what_the_plain_way_marks_in_every_text(train: list[str], tests: list[str]) -> None:
+    least = 6
+    marked = {
+        (number, index)
+        for number, test in enumerate(tests)
+        for start in range(len(test) - least + 1)
+        if any(test[start : start + least] in text for text in train)
+        for index in range(start, start + least)
+    }
+    found = find_overlap(train, tests, least)
+    assert found.characters == len(marked)
+    assert all(any(passage.text in text for text in train) for passage in found.passages)

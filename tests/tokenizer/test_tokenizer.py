@@ -1,6 +1,7 @@
 """The tokenizer loses nothing, never lets text become a control symbol, and streams whole characters."""
 
 import json
+import os
 import pickle
 from itertools import count, pairwise
 from pathlib import Path
@@ -222,3 +223,22 @@ def test_the_whole_novel_comes_back(shuihu_path: Path, kind: TokenizerKind, voca
     assert train["byte_fallback"] < 0.01
     if kind == "char":
         assert train["tokens"] == len(novel)
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "5", '["x"]', "[-1]", "[1.5]", "[true]", "[" * 5000, "[" + "9" * 5000 + "]", "x", ""]
+)
+def test_a_list_of_unseen_ids_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    tokenizer = Tokenizer.train(["小船过了石桥，灯笼还亮着。\n" * 20], TokenizerSettings(vocabulary=300, threads=1))
+    tokenizer.save(tmp_path)
+    assert Tokenizer.load(tmp_path).unseen == frozenset()
+    (tmp_path / "unseen.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"unseen\.json"):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_model_of_a_terabyte_is_refused_unread(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").touch()
+    os.truncate(tmp_path / "tokenizer.model", 2**40)
+    with pytest.raises(UserError, match="larger than any file of its kind"):
+        Tokenizer.load(tmp_path)

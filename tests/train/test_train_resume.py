@@ -23,6 +23,8 @@ from train_helpers import (
 from modou import storage
 from modou.errors import UserError
 from modou.runs import checkpoints
+from modou.runs.folder import RunFolder
+from modou.runs.logs import read_log
 from modou.train.events import Ended, Saved, Started, Stepped
 
 STEPS = 8
@@ -132,6 +134,33 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(tmp_path: Path, w
     events = run(hard(folder))
     assert events[0].step == 6 and len(events[0].problems) == 1 and "optimizer.safetensors" in events[0].problems[0]
     assert_same_run(folder, whole)
+
+
+def test_a_damaged_log_is_told_and_its_whole_lines_stay(tmp_path: Path, whole: Path) -> None:
+    folder = tmp_path / "damaged"
+    run(hard(folder), stop_after=7)
+    logged = folder / "metrics.jsonl"
+    lines = logged.read_bytes().splitlines(keepends=True)
+    logged.write_bytes(b"".join([lines[0].replace(b'"step": 1', b'"step": 7'), *lines[1:]]))
+    events = run(hard(folder))
+    assert events[0].step == 7 and len(events[0].problems) == 1 and "metrics.jsonl" in events[0].problems[0]
+    assert metrics(folder) == metrics(whole)[1:]
+    assert_same_bits(tensors(folder), tensors(whole))
+    assert read_log(RunFolder(folder), "metrics.jsonl")[1] is None, "told once, and vouched for anew"
+
+
+@pytest.mark.parametrize("group", ["model", "optimizer", "average"])
+def test_tensors_of_another_training_are_refused(tmp_path: Path, group: str) -> None:
+    run(trainer(tmp_path), stop_after=1)
+    groups, state = checkpoints.load(tmp_path / "checkpoints" / "step-00000001")
+    name = next(iter(groups[group]))
+    for changed in ({name: torch.zeros(3)}, {}, {f"other.{name}": groups[group][name]}):
+        shutil.rmtree(tmp_path / "checkpoints")
+        checkpoints.save(tmp_path / "checkpoints", 1, groups | {group: changed}, state)
+        if group == "optimizer" and not changed:
+            continue  # no state at all is that of a training that has made no step
+        with pytest.raises(UserError, match=f"is damaged: {group}.safetensors has not the expected form"):
+            run(trainer(tmp_path))
 
 
 @pytest.mark.parametrize(
