@@ -20,8 +20,8 @@ from modou.messages import text
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, line_of
-from modou.runs.stages import StageRecord, read_stage, require_stage
-from modou.runs.weights import load_weights
+from modou.runs.stages import StageRecord, require_stage, require_tokenizer
+from modou.runs.weights import load_tokenizer, load_weights
 from modou.settings.methods import METHODS, Writing
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
@@ -148,9 +148,10 @@ class Alignment(Method[G], Generic[G, D]):
         """The file is read; the tokenizer is kept with the run, so that its folder is whole by itself."""
         files: tuple[Path, ...] = ()
         if os.environ.get("RANK", "0") == "0":
+            require_tokenizer(self.base)
             self.run.tokenizer.mkdir(parents=True, exist_ok=True)
             for path in self.base.tokenizer.iterdir():
-                storage.write_bytes_atomically(self.run.tokenizer / path.name, path.read_bytes())
+                storage.write_bytes_atomically(self.run.tokenizer / path.name, storage.read_bytes(path))
             self.template.tokenizer.save(self.run.tokenizer)
             files = tuple(sorted(path for path in self.run.tokenizer.iterdir() if path.is_file()))
         self.record = replace(self.record, shape=self.shape)
@@ -246,17 +247,17 @@ def write_answers(
 def pretraining_text(base: RunFolder) -> Shards | None:
     """The tokens that the first run of a base's line was pretrained on; None where they no longer lie there."""
     *_, first = line_of(base)
-    if read_stage(first, "shards") is None or not first.tokens.exists():
+    if not first.tokens.exists():
         return None
     require_stage(first, "shards")
-    return Shards(first.tokens, Tokenizer.load(first.tokenizer))
+    return Shards(first.tokens, load_tokenizer(first))
 
 
 def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
     """What became of what was pretrained: bits per character of validation text before and after. The text is that of
     the first run in the line, if it still lies there."""
     *_, first = line_of(base)
-    if read_stage(first, "clean") is None or not first.corpus.exists():
+    if not first.corpus.exists():
         return {}
     require_stage(first, "clean")
     texts = excerpts(list(Corpus(first.corpus).texts("validation")), DRIFT_CHARACTERS)

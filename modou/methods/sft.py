@@ -23,7 +23,7 @@ from modou.methods.base import CPU, SHOWN, Alignment, answers, drift
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
-from modou.runs.weights import load_model, load_weights, make_model
+from modou.runs.weights import load_model, load_tokenizer, load_weights, make_model
 from modou.settings.methods import SftRun
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
@@ -181,7 +181,7 @@ def marked(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list[str]]:
 
     UserError: no tokenizer of ours, or not this model's.
     """
-    tokenizer = Tokenizer.load(base.tokenizer, extend=True)
+    tokenizer = load_tokenizer(base, extend=True)
     shape = Record[Any].read(base).model
     added = [piece for piece in tokenizer.pieces()[shape.vocabulary :] if piece in CONTROLS]
     if tokenizer.vocabulary != shape.vocabulary + len(added):

@@ -12,6 +12,7 @@ from modou.methods import method_class
 from modou.model.device import choose_device
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
+from modou.runs.logs import METRICS, SAMPLES, read_log
 from modou.runs.record import Record
 from modou.runs.stages import damage, read_stage
 from modou.runs.weights import load_model
@@ -77,6 +78,8 @@ def examine(run: RunFolder) -> Examination:
         for step in checkpoints.steps(run.checkpoints)
     }
     problems = [said for said in (*stages.values(), *saved.values()) if said not in (WHOLE, NOT_DONE)]
+    for look in (lambda: _of_logs(run), lambda: _of_best(run)):
+        _works(lambda look=look: problems.extend(look()), problems)
     loads = _works(lambda: load_model(run), problems) if saved else False
     text_is_there = all(stages[stage] == WHOLE for stage in method_class(record.method).preparations)
     works = {
@@ -92,6 +95,15 @@ WHOLE, NOT_DONE = "whole", "not done"
 
 def _state(run: RunFolder, stage: str) -> str:
     return damage(run, stage) or (WHOLE if read_stage(run, stage) else NOT_DONE)
+
+
+def _of_logs(run: RunFolder) -> list[str]:
+    return [str(problem) for name in (METRICS, SAMPLES) if (problem := read_log(run, name)[1])]
+
+
+def _of_best(run: RunFolder) -> list[str]:
+    found = checkpoints.best(run.checkpoints)
+    return [str(problem) for problem in found.problems] if found else []
 
 
 def _works(load: Callable[[], object], problems: list[str]) -> bool:
