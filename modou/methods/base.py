@@ -20,8 +20,8 @@ from modou.messages import text
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, ancestors
-from modou.runs.stages import StageRecord, read_stage, require_stage
-from modou.runs.weights import load_model, load_weights
+from modou.runs.stages import StageRecord, require_stage, require_tokenizer
+from modou.runs.weights import load_model, load_tokenizer, load_weights
 from modou.settings.methods import METHODS, Writing
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
@@ -152,9 +152,10 @@ class Alignment(Method[G], Generic[G, D]):
         """Copies the tokenizer into the run folder, which then depends on no other."""
         files: tuple[Path, ...] = ()
         if os.environ.get("RANK", "0") == "0":
+            require_tokenizer(self.base)
             self.run.tokenizer.mkdir(parents=True, exist_ok=True)
             for path in self.base.tokenizer.iterdir():
-                storage.write_bytes_atomically(self.run.tokenizer / path.name, path.read_bytes())
+                storage.write_bytes_atomically(self.run.tokenizer / path.name, storage.read_bytes(path))
             self.template.tokenizer.save(self.run.tokenizer)
             files = tuple(sorted(path for path in self.run.tokenizer.iterdir() if path.is_file()))
         self.record = replace(self.record, shape=self.shape)
@@ -253,17 +254,17 @@ def answers(
 def pretraining_text(base: RunFolder) -> Shards | None:
     """The tokens that `base`, or the run it descends from, was pretrained on; None if they no longer exist."""
     *_, first = ancestors(base)
-    if read_stage(first, "shards") is None or not first.tokens.exists():
+    if not first.tokens.exists():
         return None
     require_stage(first, "shards")
-    return Shards(first.tokens, Tokenizer.load(first.tokenizer))
+    return Shards(first.tokens, load_tokenizer(first))
 
 
 def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
     """Forgetting: bits per character of the pretraining run's validation text before and after; {} if that text no
     longer exists."""
     *_, first = ancestors(base)
-    if read_stage(first, "clean") is None or not first.corpus.exists():
+    if not first.corpus.exists():
         return {}
     require_stage(first, "clean")
     texts = excerpts(list(Corpus(first.corpus).texts("validation")), DRIFT_CHARACTERS)

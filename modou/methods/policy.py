@@ -24,10 +24,10 @@ from modou.methods.base import Alignment
 from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scoring import ends, score_tokens
 from modou.runs.record import Record
+from modou.runs.weights import load_tokenizer
 from modou.settings.methods import GrpoRun, PpoRun, RolloutSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tasks.judges import make_judge, room_for_questions
-from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import policy
 from modou.train.parallel import World, replica
 from modou.train.rollouts import Answer, Judge, Rollout, first_equal, pad_answers, sample_answers
@@ -235,7 +235,7 @@ class PolicyMethod(Alignment[P, Questions]):
     def read(self, data: Path, columns: str) -> None:
         """See Alignment. UserError also: more minibatches than answers, no room for an answer in the context."""
         self.judge = self.record.inputs["judge"].path
-        self.template = Template(Tokenizer.load(self.base.tokenizer))
+        self.template = Template(load_tokenizer(self.base))
         self.shape = Record[Any].read(self.base).model.changed(dropout=0.0)
         rounds = self.record.settings.rollout
         room = room_for_questions([self.base], [self.judge], rounds.tokens)

@@ -11,8 +11,8 @@ from modou.data.conversation import Message, Template
 from modou.data.examples import Preferences, read_preferences, select, split
 from modou.methods.base import Alignment, Data
 from modou.runs.record import Record
+from modou.runs.weights import load_tokenizer
 from modou.settings.train import Trained
-from modou.tokenizer.tokenizer import Tokenizer
 
 G = TypeVar("G", bound=Trained)
 PAIRS_AT_ONCE = 32
@@ -40,7 +40,7 @@ class PreferenceMethod(Alignment[G, A]):
 
     def read(self, data: Path, columns: str) -> None:
         """See Alignment."""
-        self.template = Template(Tokenizer.load(self.base.tokenizer))
+        self.template = Template(load_tokenizer(self.base))
         self.shape = Record[Any].read(self.base).model.changed(dropout=0.0)
         self.data = self.examples(data, columns)
 

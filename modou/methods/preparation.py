@@ -71,7 +71,8 @@ def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:
 def write_tokens(run: RunFolder) -> Iterator[Event]:
     """Writes the training split as token files; the tokenizer records which ids never occur in it."""
     require_stage(run, "tokenizer")
-    tokenizer = Tokenizer.load(run.tokenizer)
+    # What was unseen before is left out: this stage writes it anew, also where it is damaged.
+    tokenizer = Tokenizer((run.tokenizer / FILE_NAME).read_bytes())
     shards = write_shards(open_corpus(run).texts("train"), tokenizer, run.tokens)
     Tokenizer(tokenizer.model, unseen=shards.unseen()).save(run.tokenizer)
     files = [run.tokenizer / UNSEEN_NAME, *sorted(path for path in run.tokens.iterdir() if path.is_file())]

@@ -29,7 +29,8 @@ from modou.model.census import describe
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.runs.logs import SAMPLES, lines_of
-from modou.runs.stages import StageRecord, read_stage, require_stage
+from modou.runs.stages import StageRecord, known, require_stage
+from modou.runs.weights import load_tokenizer
 from modou.settings.run import MINUTES, RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.train import with_minutes
@@ -127,7 +128,7 @@ class PretrainMethod(Method[RunSettings]):
 
     def plan(self, settings: RunSettings) -> Generator[Event, None, tuple[RunSettings, dict[str, Any]]]:
         """See Method and modou.methods.planning: model shape, steps and regularisation."""
-        tokenizer = Tokenizer.load(self.run.tokenizer)
+        tokenizer = load_tokenizer(self.run)
         tokens = preparation.open_tokens(self.run, tokenizer).tokens
         rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
         budget = Budget(settings.train.minutes, rate, measure_pace)
@@ -137,7 +138,7 @@ class PretrainMethod(Method[RunSettings]):
 
     def build(self, settings: RunSettings, world: World) -> tuple[GPT, Pretrain]:
         """See Method. UserError: the text, tokenizer or token files were changed since they were written."""
-        tokenizer = Tokenizer.load(self.run.tokenizer)
+        tokenizer = load_tokenizer(self.run)
         corpus = preparation.open_corpus(self.run)
         shards = preparation.open_tokens(self.run, tokenizer)
         train, shape = settings.train, settings.model
@@ -162,7 +163,7 @@ class PretrainMethod(Method[RunSettings]):
 
     def identity(self) -> dict[str, str]:
         """See Method."""
-        tokenizer = Tokenizer.load(self.run.tokenizer)
+        tokenizer = load_tokenizer(self.run)
         return {"corpus_sha256": Corpus(self.run.corpus).sha256, "tokenizer_sha256": tokenizer.sha256}
 
     def flops_per_token(self, settings: RunSettings) -> float:
@@ -175,7 +176,7 @@ class PretrainMethod(Method[RunSettings]):
 
     def report(self, common: dict[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """See Method: the text, tokenizer, model, plan, training curve and advice."""
-        facts, plan = require_stage(self.run, "clean").numbers, read_stage(self.run, "plan")
+        facts = require_stage(self.run, "clean").numbers
         settings, machine = self.record.settings, common["environment"]
         report: dict[str, Any] = {
             **common,
@@ -184,7 +185,7 @@ class PretrainMethod(Method[RunSettings]):
             "split": facts["split"],
             "tokenizer": require_stage(self.run, "tokenizer").numbers,
             "model": describe(settings.model),
-            "plan": plan.numbers if plan else {},
+            "plan": known(self.run, "plan"),
             "training": summary(settings, history),
             "samples": lines_of(self.run, SAMPLES),
         }

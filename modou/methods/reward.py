@@ -25,10 +25,9 @@ from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
-from modou.runs.weights import load_model, load_weights
+from modou.runs.weights import load_model, load_tokenizer, load_weights
 from modou.settings.base import merge
 from modou.settings.methods import PreferenceOptimizer, RewardRun, RewardSettings
-from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import policy
 from modou.train.events import Event
 from modou.train.objective import StatelessObjective
@@ -139,7 +138,7 @@ class RewardMethod(PairMethod[RewardRun]):
         reference = self.record.settings.reward.reference
         self.reference = RunFolder(Path(reference)) if reference else self.base
         shape = Record[Any].read(self.reference).model.changed(dropout=0.0)
-        if shape != self.shape or Tokenizer.load(self.reference.tokenizer).sha256 != self.template.tokenizer.sha256:
+        if shape != self.shape or load_tokenizer(self.reference).sha256 != self.template.tokenizer.sha256:
             raise UserError("align.other_reference", reference=self.reference.path, base=self.base.path)
 
     def plan(self, settings: RewardRun) -> Generator[Event, None, tuple[RewardRun, dict[str, Any]]]:

@@ -23,7 +23,7 @@ from modou.methods.base import SHOWN, Alignment, answers
 from modou.model.gpt import GPT, evaluation_mode
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
-from modou.runs.weights import load_weights, make_model
+from modou.runs.weights import load_tokenizer, load_weights, make_model
 from modou.settings.methods import SftRun
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
@@ -170,7 +170,7 @@ def with_control_tokens(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list
 
     UserError: no modou tokenizer, or not this model's.
     """
-    tokenizer = Tokenizer.load(base.tokenizer, extend=True)
+    tokenizer = load_tokenizer(base, extend=True)
     shape = Record[Any].read(base).model
     added = [piece for piece in tokenizer.pieces()[shape.vocabulary :] if piece in CONTROLS]
     if tokenizer.vocabulary != shape.vocabulary + len(added):

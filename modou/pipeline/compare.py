@@ -23,11 +23,10 @@ from modou.pipeline.copying import Library
 from modou.runs.folder import RunFolder
 from modou.runs.logs import METRICS, lines_of
 from modou.runs.record import Record, weights_sha256
-from modou.runs.weights import load_model
+from modou.runs.weights import load_model, load_tokenizer
 from modou.settings.sampling import SamplingSettings
 from modou.tasks.judges import make_judge, room_for_questions
 from modou.tasks.registry import TASKS, task_of
-from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World
 from modou.train.policy import kl_k1
@@ -65,7 +64,7 @@ def compare(
     folders = [RunFolder(path) for path in runs]
     reference, tokenizer, _ = load_model(folders[0], extend=True)
     for folder in folders:
-        if Tokenizer.load(folder.tokenizer, extend=True).sha256 != tokenizer.sha256:
+        if load_tokenizer(folder, extend=True).sha256 != tokenizer.sha256:
             raise UserError("align.other_vocabulary", first=folders[0].path, other=folder.path)
     template = Template(tokenizer)
     questions = read_questions(data, columns, template, room_for_questions(folders, judges, sampling.tokens))

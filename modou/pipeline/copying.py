@@ -10,7 +10,7 @@ from modou.data.formats.reading import read_examples
 from modou.evaluate.novelty import TrainText
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, ancestors
-from modou.runs.stages import read_stage, require_stage
+from modou.runs.stages import require_stage
 from modou.settings.methods import METHODS
 from modou.text.corpus import Corpus
 
@@ -44,7 +44,7 @@ def sources_of(run: RunFolder) -> tuple[Source, ...]:
         record = Record[Any].read(one)
         match METHODS[record.method].copies:
             case "book":
-                if read_stage(one, "clean") is not None:
+                if one.corpus.exists():
                     require_stage(one, "clean")
                     found.append((one.corpus, ""))
             case "answers" | "chosen":

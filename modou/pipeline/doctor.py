@@ -1,6 +1,7 @@
 """`modou doctor`: speed, memory and disk of this machine; integrity of a run folder; problems found."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from modou.methods import method_class
 from modou.model.device import choose_device
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
+from modou.runs.logs import METRICS, SAMPLES, read_log
 from modou.runs.record import Record
 from modou.runs.stages import damage, read_stage
 from modou.runs.weights import load_model
@@ -74,8 +76,12 @@ def examine(run: RunFolder) -> Examination:
         checkpoints.folder_name(step): str(checkpoints.verify(run.checkpoints / checkpoints.folder_name(step)) or WHOLE)
         for step in checkpoints.steps(run.checkpoints)
     }
-    problems = [state for state in (*stages.values(), *saved.values()) if state not in (WHOLE, NOT_DONE)]
-    loads = bool(saved) and _loads(run, problems)
+    problems = [said for said in (*stages.values(), *saved.values()) if said not in (WHOLE, NOT_DONE)]
+    for find in (_of_logs, _of_best):
+        problems += _problems(find, run)
+    unloadable = _problems(_of_weights, run) if saved else []
+    problems += unloadable
+    loads = bool(saved) and not unloadable
     text_is_there = all(stages[stage] == WHOLE for stage in method_class(record.method).preparations)
     works = {
         "generate": loads,
@@ -92,14 +98,26 @@ def _state(run: RunFolder, stage: str) -> str:
     return damage(run, stage) or (WHOLE if read_stage(run, stage) else NOT_DONE)
 
 
-def _loads(run: RunFolder, problems: list[str]) -> bool:
-    """Whether the run's model loads; an error is appended to `problems`."""
+def _of_logs(run: RunFolder) -> list[str]:
+    return [str(problem) for name in (METRICS, SAMPLES) if (problem := read_log(run, name)[1])]
+
+
+def _of_best(run: RunFolder) -> list[str]:
+    found = checkpoints.best(run.checkpoints)
+    return [str(problem) for problem in found.problems] if found else []
+
+
+def _of_weights(run: RunFolder) -> list[str]:
+    load_model(run)
+    return []
+
+
+def _problems(find: Callable[[RunFolder], list[str]], run: RunFolder) -> list[str]:
+    """What `find` says, or the error that kept it from saying anything."""
     try:
-        load_model(run)
+        return find(run)
     except UserError as error:
-        problems.append(str(error))
-        return False
-    return True
+        return [str(error)]
 
 
 def _inputs_are_there(record: Record[Any]) -> bool:

@@ -5,22 +5,27 @@ from typing import Any
 
 import modou
 from modou import storage
+from modou.errors import tell
 from modou.messages import language
 from modou.methods.base import Method
 from modou.report.page import write_report
 from modou.runs.folder import RunFolder
 from modou.runs.logs import METRICS, lines_of
 from modou.runs.record import Record
+from modou.runs.stages import damage
 
 
 def collect(folder: RunFolder, record: Record[Any], method: Method[Any], figures: dict[str, Any]) -> dict[str, Any]:
     """The report as plain values; `figures`: the results of the evaluation stage."""
+    problem = damage(folder, "train")
+    if problem:
+        tell(problem)
     inputs = {name: source.path for name, source in record.inputs.items()}
     common: dict[str, Any] = {
         "modou": modou.__version__,
         "run": {"name": folder.path.name, "method": record.method, **inputs, "finished": True},
         "settings": record.settings.model_dump(mode="json"),
-        "environment": storage.read_json(folder.environment) if folder.environment.exists() else {},
+        "environment": storage.read_json(folder.environment) if folder.environment.exists() and not problem else {},
         **figures,
     }
     return method.report(common, lines_of(folder, METRICS))

@@ -25,7 +25,15 @@ from modou.pipeline.report import collect, write
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.record import Record, Source
-from modou.runs.stages import damage, done, forget_stages, read_stage, require_stage, stage_file, write_stage
+from modou.runs.stages import (
+    damage,
+    done,
+    forget_stages,
+    read_stage,
+    require_stage,
+    stage_file,
+    write_stage,
+)
 from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.train import Trained, with_minutes
@@ -106,8 +114,9 @@ def run(request: Request[Any], should_stop: Callable[[], bool] = never) -> Itera
             yield default_minutes(budget)
             request = replace(request, settings=budget)
         record = begin(folder, request) if first else joined(folder, request)
-        if request.until == "report" and (report := done(folder, "report")):
-            yield Notice(text("pipeline.already_finished", path=folder.path / report.numbers["path"]))
+        if request.until == "report" and is_finished(folder, record):
+            page = folder.report_html if method_class(record.method).has_page else folder.report_json
+            yield Notice(text("pipeline.already_finished", path=page))
             yield RunEnded(folder.path, True, storage.read_json(folder.report_json))
             return
         yield from Stages(folder, record, should_stop, first).run(request.until)
@@ -118,7 +127,7 @@ def again(folder: RunFolder, stage: StageName, asked: Mapping[str, Any], which: 
     folder.require()
     if not checkpoints.steps(folder.checkpoints):
         raise UserError("pipeline.not_trained", path=folder.path)
-    if stage == "report" and read_stage(folder, "evaluate") is None:
+    if stage == "report" and not stage_file(folder, "evaluate").exists():
         raise UserError("pipeline.not_evaluated", path=folder.path)
     with folder.lock():
         record = Record[Any].read(folder)
@@ -166,6 +175,12 @@ def joined(folder: RunFolder, request: Request[G]) -> Record[G]:
     return Record(request.method, request.inputs, request.settings)
 
 
+def is_finished(folder: RunFolder, record: Record[Any]) -> bool:
+    """Whether the report is made and whole, and so is what the run was prepared with."""
+    stages = (*method_class(record.method).preparations, "report")
+    return done(folder, "report") is not None and not any(damage(folder, stage) for stage in stages)
+
+
 def is_begun(folder: RunFolder) -> bool:
     """Whether anything was made here that lasts: a text was cleaned, or a model trained. Until then all may change."""
     return folder.exists() and (stage_file(folder, "clean").exists() or bool(checkpoints.steps(folder.checkpoints)))
@@ -173,7 +188,7 @@ def is_begun(folder: RunFolder) -> bool:
 
 def fixed_groups(folder: RunFolder) -> list[str]:
     """Groups of settings that can no longer change before the plan: those of stages that are done."""
-    return [stage for stage in ("clean", "tokenizer") if read_stage(folder, stage)]
+    return [stage for stage in ("clean", "tokenizer") if done(folder, stage)]
 
 
 def remedy(folder: RunFolder, request: Request[Any], here: Record[Any]) -> str:
@@ -184,7 +199,7 @@ def remedy(folder: RunFolder, request: Request[Any], here: Record[Any]) -> str:
     if not any(name in here.inputs and not here.inputs[name].holds_the_same(s) for name, s in request.inputs.items()):
         if "book" in here.inputs and checkpoints.steps(folder.checkpoints):
             ways.append(text("pipeline.remedy_extend", path=folder.path))
-    elif read_stage(folder, "clean"):
+    elif done(folder, "clean"):
         ways.append(text("pipeline.remedy_go_on", path=folder.path))
     return text("pipeline.remedy_or").join(ways)
 
@@ -207,7 +222,7 @@ def extended(folder: RunFolder, record: Record[G], asked: G) -> Record[G]:
     if not record.planned or found is None:
         raise UserError("pipeline.nothing_to_extend", path=folder.path)
     planned, progress = record.settings.train, CheckpointState.read(found.path).progress
-    at_its_end = progress.step >= progress.steps or read_stage(folder, "report") is not None
+    at_its_end = progress.step >= progress.steps or stage_file(folder, "report").exists()
     if progress.planned == planned.steps and at_its_end:
         share = 1.0
         if asked.is_set("train", "steps"):

@@ -83,6 +83,8 @@ class Record(Generic[G]):
         if begun.format != FORMAT or begun.method not in METHODS:
             raise UserError("storage.older_run", path=run.path)
         inputs = _Inputs.parse({"inputs": tables.pop("inputs", {})}).inputs
+        if any(name not in inputs for name in METHODS[begun.method].inputs):
+            raise UserError("storage.seal_broken", path=run.settings)
         root: Any = METHODS[begun.method].settings
         shape = None if "model" in root.model_fields else ModelSettings.parse(tables.pop("model", {}))
         return cls(begun.method, inputs, root.parse(tables), begun.planned, begun.extended, shape)

@@ -22,7 +22,7 @@ def read_sealed_toml(path: Path) -> dict[str, Any]:
     """The tables of a sealed TOML file. UserError: missing, not TOML, or changed since it was written."""
     tables = read_toml(path)
     text, mark, seal = path.read_text(encoding="utf-8").rpartition(_MARK)
-    if not mark and "run" in tables and "format" not in tables["run"]:
+    if not mark and isinstance(begun := tables.get("run"), dict) and "format" not in begun:
         raise UserError("storage.older_run", path=path.parent)
     if seal != _sha256(text) + "\n":
         raise UserError("storage.seal_broken", path=path)

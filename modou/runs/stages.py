@@ -8,12 +8,15 @@ A stage is done if its record and files are intact; otherwise it is run again. C
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, Strict
 
 from modou import messages, storage
-from modou.errors import UserError
+from modou.errors import UserError, tell
 from modou.runs.folder import RunFolder
+from modou.runs.record import Record
 from modou.runs.seal import read_sealed_json, write_sealed_json
 
 
@@ -21,8 +24,10 @@ from modou.runs.seal import read_sealed_json, write_sealed_json
 class StageRecord:
     """A completed stage. files: path relative to the run folder -> (size in bytes, SHA-256)."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     numbers: dict[str, Any]
-    files: dict[str, tuple[int, str]]
+    files: dict[str, tuple[Annotated[int, Strict(), Field(ge=0)], Annotated[str, Strict()]]]
 
 
 def stage_file(run: RunFolder, stage: str) -> Path:
@@ -44,20 +49,29 @@ def read_stage(run: RunFolder, stage: str) -> StageRecord | None:
     path = stage_file(run, stage)
     if not path.exists():
         return None
-    match read_sealed_json(path):
-        case {"numbers": dict(numbers), "files": dict(files)}:
-            return StageRecord(numbers, {str(name): (int(size), str(sha256)) for name, (size, sha256) in files.items()})
-        case _:
-            raise UserError("storage.seal_broken", path=path)
+    try:
+        record = storage.parse_form(StageRecord, read_sealed_json(path))
+    except UserError:
+        raise
+    except ValueError:
+        raise UserError("storage.not_as_written", path=path) from None
+    if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in record.files):
+        raise UserError("storage.not_as_written", path=path)  # a stage writes nowhere else
+    return record
 
 
-def damage(run: RunFolder, stage: str) -> str | None:
-    """What is wrong with a recorded stage, as a sentence; None if it is intact or was never done."""
+def damage(run: RunFolder, stage: str, below: str = "") -> str | None:
+    """What is wrong with a stage that was done once, as a sentence; None where all is whole, or it was never done.
+
+    `below`: only files whose names begin so.
+    """
     try:
         found = read_stage(run, stage)
     except UserError as error:
         return str(error)
     for name, (size, sha256) in found.files.items() if found else ():
+        if not name.startswith(below):
+            continue
         path = run.path / name
         try:
             whole = path.is_file() and path.stat().st_size == size and storage.sha256_file(path) == sha256
@@ -73,6 +87,14 @@ def done(run: RunFolder, stage: str) -> StageRecord | None:
     return None if damage(run, stage) else read_stage(run, stage)
 
 
+def known(run: RunFolder, stage: str) -> dict[str, Any]:
+    """The figures of a stage; none, and the user is told, where they are damaged or lost."""
+    found = done(run, stage)
+    if found is None:
+        tell(damage(run, stage) or messages.text("storage.not_as_written", path=stage_file(run, stage)))
+    return found.numbers if found else {}
+
+
 def require_stage(run: RunFolder, stage: str) -> StageRecord:
     """The record of a stage whose files are about to be used. UserError: not done, or damaged."""
     problem = damage(run, stage)
@@ -85,8 +107,25 @@ def require_stage(run: RunFolder, stage: str) -> StageRecord:
 
 
 def _remedy(run: RunFolder, stage: str) -> str:
+    if stage == "data":  # the command that the run was begun with makes it again
+        record = Record[Any].read(run)
+        words = [f"--judge {s.path}" if name == "judge" else s.path for name, s in record.inputs.items()]
+        return " ".join(["modou", record.method, *words, "--out", str(run.path)])
     command = {"clean": "modou clean BOOK --out", "shards": "modou tokenizer", "tokenizer": "modou tokenizer"}
     return f"{command.get(stage, f'modou {stage}')} {run.path}"
+
+
+def require_tokenizer(run: RunFolder, files: str = "tokenizer/") -> None:
+    """UserError where a file of the run's tokenizer is not what the stage wrote that made it; `files`: those whose
+    names begin so. What no stage has recorded is taken as it is."""
+    for stage in ("tokenizer", "shards", "data"):
+        try:
+            read_stage(run, stage)
+        except UserError as error:  # the record cannot vouch for them, which is not to say that they are damaged
+            tell(str(error))
+            continue
+        if problem := damage(run, stage, files):
+            raise UserError("storage.stage_damaged", reason=problem, remedy=_remedy(run, stage))
 
 
 def forget_stages(run: RunFolder, stages: Iterable[str]) -> None:

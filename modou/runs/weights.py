@@ -14,10 +14,11 @@ from modou.model.step import optimize_memory_layout
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.record import Record
+from modou.runs.stages import require_tokenizer
 from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.model import ModelSettings
-from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
+from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
 
 
 def answers(run: RunFolder) -> bool:
@@ -37,6 +38,12 @@ def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
             return AdaptedGPT(shape, Adapters(own.lora_rank, own.lora_alpha, own.lora_dropout))
         case "plain":
             return GPT(shape)
+
+
+def load_tokenizer(run: RunFolder, extend: bool = False) -> Tokenizer:
+    """The tokenizer of a run; `extend`: see `Tokenizer.load`. UserError: missing, or not as it was written."""
+    require_tokenizer(run, f"{run.tokenizer.name}/{UNSEEN_NAME}")  # the model's own checksum is in every checkpoint
+    return Tokenizer.load(run.tokenizer, extend)
 
 
 def load_model(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
@@ -67,7 +74,7 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
             # Deleted by a running trainer since it was found: search again.
             if found.path.is_dir() or isinstance(which, int):
                 raise
-    tokenizer = Tokenizer.load(run.tokenizer, extend)
+    tokenizer = load_tokenizer(run, extend)
     if state.hashes.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
         raise UserError("storage.other_tokenizer", folder=run.tokenizer)
     record = Record[Any].read(run)

@@ -47,6 +47,10 @@ class ScheduleSettings(Settings):
     """Share of the steps, at the end, over which the rate falls linearly to 0."""
 
 
+MOST = 1 << 30
+"""Rows or checkpoints, at most: what is larger is a slip of the pen, and no machine's."""
+
+
 class TrainSettings(Settings):
     """The training loop: length, batches, evaluations, machine."""
 
@@ -54,17 +58,17 @@ class TrainSettings(Settings):
     """Number of updates."""
     minutes: Annotated[float, Field(ge=0)] = 0.0
     """Time limit of training in minutes: the number of steps and the schedule are fitted to it; 0 = none."""
-    micro_batch: Annotated[int, Field(ge=0)] = 0
+    micro_batch: Annotated[int, Field(ge=0, le=MOST)] = 0
     """Sequences per forward pass; 0 = a process's whole share. Fewer save memory; the result does not depend on it."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Seed of initial weights, data order and dropout."""
     average: Share = 0.1
     """Time constant of the exponential moving average of the weights, as a share of the steps so far; 0 = none."""
-    evaluate_every: Annotated[int, Field(ge=1)] = 100
+    evaluate_every: Annotated[int, Field(ge=1, lt=1 << 63)] = 100
     """Steps between evaluations, each with samples and a checkpoint."""
-    keep: Annotated[int, Field(ge=1)] = 2
+    keep: Annotated[int, Field(ge=1, le=MOST)] = 2
     """Number of latest checkpoints to keep, besides the best."""
-    threads: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=0, le=4096)] = 0
     """CPU threads; 0 = one per core."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """auto = cuda if present, else cpu; mps is untested."""
@@ -79,7 +83,7 @@ class TrainSettings(Settings):
 class BatchedSettings(TrainSettings):
     """The training loop over a fixed data set."""
 
-    batch: Annotated[int, Field(ge=1)] = 16
+    batch: Annotated[int, Field(ge=1, le=MOST)] = 16
     """Sequences per update, over all processes."""
 
 
