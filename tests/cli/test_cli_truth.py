@@ -89,7 +89,8 @@ def test_the_plan_of_an_alignment_chooses_what_help_says_it_does(name: str) -> N
     assert {f"{group}.{field}" for group in values for field in values[group]} == set(METHODS[name].settings.planned)
 
 
-def test_the_minutes_of_pretraining_are_those_that_help_says() -> None:
+def test_the_minutes_of_pretraining_are_those_that_help_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MODOU_MAX_MINUTES", raising=False)
     for command in ("run", "plan", "pretrain"):
         option = next(option for option in options(command) if option.name == "train.minutes")
         assert said_default(option) == f"default {MINUTES:g}; 0 where --train.steps is given"
