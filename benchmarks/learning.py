@@ -16,7 +16,7 @@ from common import parser, print_table, write_json
 from comparison import summary, write_comparison
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.census import describe
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record

@@ -14,9 +14,9 @@ from common import parser, print_table, write_json
 from contradictions import contradictions
 
 from modou.corpora.storyteller.language import LanguageName
-from modou.errors import UserError
 from modou.evaluate.ngram import KneserNey
 from modou.generate.engine import complete
+from modou.messages import UserError
 from modou.runs.folder import RunFolder
 from modou.runs.weights import load_model
 from modou.settings.sampling import SamplingSettings

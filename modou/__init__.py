@@ -6,6 +6,7 @@ run = modou.load("runs/novel")
 run.generate("The rain", tokens=200)
 """
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from modou.methods.run import Run
 
 __all__ = ["Run", "Session", "load"]
-__version__ = "0.1.0"
+__version__ = version("modou")
 
 
 def load(path: str | Path, checkpoint: str | int = "best", device: str = "auto") -> "Run":

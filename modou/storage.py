@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
-from modou.errors import UserError
+from modou.messages import UserError
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _REFUSED = (errno.EACCES, errno.EPERM)

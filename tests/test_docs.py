@@ -115,7 +115,7 @@ def imports() -> dict[str, set[str]]:
         own = path.relative_to(ROOT / "modou").with_suffix("").parts[0]
         if not own.startswith("__"):  # what is imported to begin with, and what programs are given
             others = {name.split(".")[1] for name in imported(read(path)) if name.startswith("modou.")}
-            found.setdefault(own, set()).update(others - {own, "__version__"})
+            found.setdefault(own, set()).update(others - {own})
     return found
 
 

@@ -11,7 +11,7 @@ from modou.cli.arguments import parse
 from modou.cli.help import command_page
 from modou.cli.table import COMMANDS
 from modou.corpora.storyteller.book import write_book
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.census import describe
 from modou.settings.base import merge
 from modou.settings.methods import PpoRun

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.base import read_toml, write_toml
 from modou.settings.run import RunSettings
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 
 ROWS = st.dictionaries(
     st.text(max_size=3), st.integers() | st.text(max_size=5) | st.floats(allow_nan=False), max_size=3

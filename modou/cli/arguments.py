@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from modou.cli.asked import Asked
 from modou.cli.spec import Command, Kind, Own
 from modou.cli.table import COMMANDS
-from modou.errors import UserError
+from modou.messages import UserError
 
 
 @dataclass(frozen=True)

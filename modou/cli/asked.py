@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from modou.cli.spec import Command
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.base import Groups
 from modou.settings.presets import read_preset
 from modou.settings.run import RunSettings

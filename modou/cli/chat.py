@@ -16,8 +16,7 @@ from modou import storage
 from modou.cli.console import remark, say
 from modou.cli.signals import StopSignals
 from modou.cli.streams import PROMPT_LIMIT, given_input, put
-from modou.errors import UserError
-from modou.messages import text
+from modou.messages import UserError, text
 from modou.settings.sampling import SamplingOptions, SamplingSettings, with_options
 
 if TYPE_CHECKING:

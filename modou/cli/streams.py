@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any, TextIO
 
 from modou.cli.plain import harmless, one_line
-from modou.errors import UserError
+from modou.messages import UserError
 
 PROMPT_LIMIT = 1 << 24
 """Bytes of standard input that are read as a prompt, at most: what stands there may never end."""
@@ -65,7 +65,7 @@ def is_first_process() -> bool:
 
 
 class Notices(logging.Handler):
-    """What the layers below tell the user (`modou.errors.tell`): shown at once, each once, and kept for --json."""
+    """What the layers below tell the user (`modou.messages.tell`): shown at once, each once, and kept for --json."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

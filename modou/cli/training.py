@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from modou.cli import console
 from modou.cli.spec import COLUMNS, COMMON, JUDGE, PRESET, Command, out, seed
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.methods import METHODS, MethodInfo
 
 if TYPE_CHECKING:

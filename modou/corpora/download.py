@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from modou.errors import UserError
+from modou.messages import UserError
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes so far and total bytes (None = unknown)."""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from modou.corpora.download import Progress, fetch, file_sha256
 from modou.corpora.storyteller.book import DEFAULT_BYTES, write_book
 from modou.corpora.storyteller.language import LanguageName
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.text.readers.book import Book, TextBook, read_book
 
 HOME = "https://raw.githubusercontent.com"

@@ -13,8 +13,7 @@ from modou.data.formats.columns import Columns
 from modou.data.formats.example import Example
 from modou.data.formats.reading import read_examples
 from modou.data.pairs import Pair, encode_answer, encode_pair
-from modou.errors import UserError
-from modou.messages import text
+from modou.messages import UserError, text
 
 LISTED = 20
 """Most errors listed in the facts of a file."""

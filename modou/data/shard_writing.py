@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, Strict
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.storage import parse_form, read_json, sha256_file, temporary_name, user_errors, write_json_atomically
 from modou.tokenizer.tokenizer import Tokenizer
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modou.data.shard_writing import MANIFEST, SHARD_CHARACTERS, Manifest, Shard, token_type, write_files
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.storage import parse_form, read_json, sha256_file, user_errors
 from modou.tokenizer.tokenizer import Tokenizer
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modou.errors import UserError
 from modou.evaluate.intervals import Blocks, Interval, blocks, difference_interval, ratio_interval
+from modou.messages import UserError
 
 
 @dataclass(frozen=True)

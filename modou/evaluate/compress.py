@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from modou.errors import UserError
+from modou.messages import UserError
 
 # The result depends on the encoding of Chinese: the best one is reported.
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modou import messages
-from modou.errors import UserError
 from modou.generate.decode import Decoder, Request, Token, window_start
 from modou.generate.stops import StopStrings
+from modou.messages import UserError
 from modou.model.gpt import GPT, evaluation_mode
 from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer

@@ -14,9 +14,9 @@ from modou import messages as catalogue
 from modou.data.conversation import Message, Template
 from modou.data.formats.example import BadExample
 from modou.data.formats.turns import check, messages_of
-from modou.errors import UserError
 from modou.generate import engine
 from modou.generate.engine import Notice, Piece, Prompt
+from modou.messages import UserError
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.model.windows import score_texts

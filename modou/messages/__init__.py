@@ -1,9 +1,12 @@
-"""In: a message key and its values. Out: a sentence in the reader's language.
+"""What the user is told, in their language: texts by key, mistakes, notices. Nothing here prints.
 
-The catalogue is one TOML file an area; each entry holds Chinese and English. Never: prints.
+The catalogue is one TOML file an area; each entry holds Chinese and English. A mistake (UserError) is one clear line
+with the remedy, exit status 2. A notice (tell) is a warning of the logger "modou", after which the command goes on:
+the command line shows it on standard error and in --json; elsewhere Python's logging shows it, unless set otherwise.
 """
 
 import locale
+import logging
 import os
 import tomllib
 from functools import cache
@@ -43,3 +46,20 @@ def named(prefix: str, name: str, reader: Language | None = None) -> str:
 def text(key: str, **values: object) -> str:
     """The message `key` in the reader's language with `values` filled in. KeyError: no such message."""
     return catalogue()[key][language()].format(**values)
+
+
+class UserError(ValueError):
+    """Raised for what the user can mend. `key` names the message in the catalogue, `values` fill it in."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+    def __str__(self) -> str:
+        return " ".join(text(self.key, **self.values).split())
+
+
+def tell(notice: str) -> None:
+    """Tells the user what was done otherwise than asked, in one sentence of their language."""
+    logging.getLogger("modou").warning("%s", notice)

@@ -19,7 +19,7 @@ from torch import Tensor
 from modou.data.conversation import Template
 from modou.data.examples import Question, Questions, read_questions, select, split
 from modou.data.order import example_at
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.methods.base import Alignment
 from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scoring import ends, score_tokens

@@ -6,7 +6,7 @@ from typing import Any
 from modou import storage
 from modou.corpora import named
 from modou.data.shards import Shards, write_shards
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.methods.planning import TextFacts
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, book_source

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from modou.data.packing import Packing, make_batches, text_rows
 from modou.data.shards import IGNORE, Batches
-from modou.errors import UserError
 from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.generate.engine import complete
+from modou.messages import UserError
 from modou.methods import preparation
 from modou.methods.advice import advice
 from modou.methods.base import Method

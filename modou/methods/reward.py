@@ -18,7 +18,7 @@ from torch import Tensor
 from modou.data.examples import select, subsample_indices
 from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.methods.base import CPU
 from modou.methods.preferences import PAIRS_AT_ONCE, PairMethod
 from modou.model.gpt import GPT, evaluation_mode

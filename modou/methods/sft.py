@@ -18,7 +18,7 @@ from modou.data.conversation import Encoded, Message, Template
 from modou.data.examples import Conversations, read_conversations, select, split, subsample_indices
 from modou.data.packing import Packing, fill
 from modou.data.shards import IGNORE
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.methods.base import SHOWN, Alignment, answers
 from modou.model.gpt import GPT, evaluation_mode
 from modou.runs.folder import RunFolder

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from modou.errors import UserError
+from modou.messages import UserError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modou import storage
-from modou.errors import UserError
-from modou.messages import named, text
+from modou.messages import UserError, named, text
 from modou.pipeline.compare import compare
 from modou.pipeline.pairs import write_pairs
 from modou.pipeline.runner import Request, run

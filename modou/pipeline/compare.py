@@ -3,19 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-import modou
 from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.data.order import example_at
-from modou.errors import UserError
 from modou.evaluate.answers import distinct, mean, share, shares, wins
-from modou.messages import language
+from modou.messages import UserError, language
 from modou.methods.base import drift
 from modou.model.gpt import GPT
 from modou.model.scoring import score_tokens
@@ -82,7 +81,7 @@ def compare(
         name = folder.path.name if folder.path.name not in found else str(folder.path)
         found[name] = evaluation.measure(folder, model, answers)
     numbers = {
-        "modou": modou.__version__,
+        "modou": version("modou"),
         "data": str(data),
         "reference": next(iter(found)),
         "questions": len(asked),

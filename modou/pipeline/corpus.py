@@ -6,7 +6,7 @@ from pathlib import Path
 from modou import storage
 from modou.corpora import named as corpora
 from modou.corpora.storyteller.book import DEFAULT_BYTES
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.train.events import StageBegan, StageEnded, StageEvent
 
 

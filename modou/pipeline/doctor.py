@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modou.errors import UserError
-from modou.messages import text
+from modou.messages import UserError, text
 from modou.methods import method_class
 from modou.model.device import choose_device
 from modou.runs import checkpoints

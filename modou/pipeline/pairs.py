@@ -12,7 +12,7 @@ from pathlib import Path
 from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder

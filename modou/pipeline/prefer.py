@@ -10,8 +10,8 @@ from typing import Any
 
 from modou import storage
 from modou.data.examples import Question, read_questions
-from modou.errors import UserError
 from modou.generate.session import Session
+from modou.messages import UserError
 from modou.settings.sampling import SamplingSettings
 
 TRIES = 4

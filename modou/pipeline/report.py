@@ -1,12 +1,11 @@
 """report.json of a run (fields: docs/machine-readable.md) and its HTML page."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import modou
 from modou import storage
-from modou.errors import tell
-from modou.messages import language
+from modou.messages import language, tell
 from modou.methods.base import Method
 from modou.report.page import write_report
 from modou.runs.folder import RunFolder
@@ -22,7 +21,7 @@ def collect(folder: RunFolder, record: Record[Any], method: Method[Any], figures
         tell(problem)
     inputs = {name: source.path for name, source in record.inputs.items()}
     common: dict[str, Any] = {
-        "modou": modou.__version__,
+        "modou": version("modou"),
         "run": {"name": folder.path.name, "method": record.method, **inputs, "finished": True},
         "settings": record.settings.model_dump(mode="json"),
         "environment": storage.read_json(folder.environment) if folder.environment.exists() and not problem else {},

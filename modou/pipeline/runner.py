@@ -16,8 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from modou import storage
 from modou.corpora import named
-from modou.errors import UserError
-from modou.messages import text
+from modou.messages import UserError, text
 from modou.methods import method_class
 from modou.methods.base import Method
 from modou.model.device import choose_device

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.tasks.registry import named_task
 from modou.train.events import StageBegan, StageEnded, StageEvent
 

@@ -25,7 +25,7 @@ from pydantic import ConfigDict, Field, Strict
 from torch import Tensor
 
 from modou import messages, storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.runs.state import NAME as _STATE
 from modou.runs.state import CheckpointState, read_values, unfit
 

@@ -18,7 +18,7 @@ from typing import Any
 import filelock
 
 from modou import messages, storage
-from modou.errors import UserError, tell
+from modou.messages import UserError, tell
 from modou.runs import checkpoints
 from modou.runs.seal import read_sealed_toml, write_sealed_toml
 

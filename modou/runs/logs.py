@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from modou import storage
-from modou.errors import UserError, tell
+from modou.messages import UserError, tell
 from modou.runs import checkpoints
 from modou.runs.checkpoints import Problem
 from modou.runs.folder import RunFolder

@@ -15,8 +15,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from modou import storage
 from modou.corpora import named
-from modou.errors import UserError
-from modou.messages import text
+from modou.messages import UserError, text
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.state import CheckpointState
 from modou.settings.base import Settings

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.base import read_toml, write_toml
 
 _MARK = "# sha256 of the lines above: "

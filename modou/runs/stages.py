@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, Strict
 
 from modou import messages, storage
-from modou.errors import UserError, tell
+from modou.messages import UserError, tell
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.seal import read_sealed_json, write_sealed_json

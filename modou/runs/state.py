@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Self, cast
 from pydantic import ConfigDict, Field, Strict
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.runs.progress import Count, Progress, Word
 
 NAME = "state.json"

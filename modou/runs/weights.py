@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.gpt import GPT, with_added_tokens
 from modou.model.lora import AdaptedGPT, Adapters
 from modou.model.scored import ImplicitGPT, ScoredGPT

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.storage import SMALL, is_missing, read_bytes, without_surrogates
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.base import Settings
 from modou.settings.run import RunSettings
 from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.base import Settings
 
 Style = Literal["classic", "modern"]

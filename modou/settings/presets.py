@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.base import read_toml
 
 

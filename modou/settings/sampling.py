@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypedDict
 
 from pydantic import Field, field_validator
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.base import Settings
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.base import Groups, Settings
 from modou.settings.sampling import SamplingSettings
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.scored import RewardModel
 from modou.model.scoring import POSITIONS_AT_ONCE
 from modou.runs.folder import RunFolder

@@ -1,7 +1,7 @@
 """The tasks by name, for `modou task`, `modou align` and `--judge`."""
 
 from modou.corpora.named import STORYTELLERS
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.tasks.base import Facts, Task
 from modou.tasks.poems.task import Poems
 from modou.tasks.storyteller.task import storyteller

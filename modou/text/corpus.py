@@ -15,7 +15,7 @@ from typing import Annotated, Any, BinaryIO
 
 from pydantic import Field, Strict
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.text import CleanSettings
 from modou.storage import parse_form, read_json, without_surrogates
 from modou.text.chapters import Heading

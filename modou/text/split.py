@@ -8,7 +8,7 @@ it validation.
 from dataclasses import dataclass
 from typing import Literal
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.text.report import Note, note
 
 Part = Literal["train", "validation", "test"]

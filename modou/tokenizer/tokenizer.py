@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, Strict
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.text import TokenizerSettings
 from modou.storage import (
     is_missing,

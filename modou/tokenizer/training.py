@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sentencepiece
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
 from modou.storage import without_surrogates
 

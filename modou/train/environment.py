@@ -3,6 +3,7 @@
 import datetime
 import os
 import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,11 @@ import numpy
 import sentencepiece
 import torch
 
-import modou
-
 
 def environment(device: torch.device) -> dict[str, Any]:
     """For environment.json; nothing that identifies a person or a path."""
     return {
-        "modou": modou.__version__,
+        "modou": version("modou"),
         "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         "python": platform.python_version(),
         "torch": torch.__version__,

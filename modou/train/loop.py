@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.runs.progress import Progress
 from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder

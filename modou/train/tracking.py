@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.train import Tracker
 from modou.train.events import Evaluated, Event, Sampled, Started, Stepped
 

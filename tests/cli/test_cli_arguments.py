@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from modou.cli.arguments import COMMANDS, options, parse
 from modou.cli.help import chinese, describe
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.run import RunSettings
 
 

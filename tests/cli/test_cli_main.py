@@ -14,8 +14,7 @@ from modou.cli import main as cli
 from modou.cli.arguments import COMMANDS
 from modou.cli.main import status_of
 from modou.cli.plain import cell_len, harmless
-from modou.errors import UserError
-from modou.messages import catalogue
+from modou.messages import UserError, catalogue
 
 TINY = (
     *("--layers", "1", "--width", "16", "--model.heads", "2", "--model.context", "16", "--tokenizer.vocabulary", "512"),

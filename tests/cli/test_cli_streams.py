@@ -17,7 +17,7 @@ from modou.cli import console, streams
 from modou.cli import main as cli
 from modou.cli.live import LiveDisplay, PlainDisplay, SilentDisplay
 from modou.cli.main import status_of
-from modou.errors import UserError, tell
+from modou.messages import UserError, tell
 
 CODE = Path(streams.__file__).parent.parent
 RAW = "e\x1b]0;PWN\x07\x1b[31mP\u202eW\u009bmN\x7f\u2066\u200f\ud83d"

@@ -15,7 +15,7 @@ import pytest
 
 from modou.corpora.download import fetch
 from modou.corpora.named import SHUIHU, TANG_POEMS, is_named, open_corpus, public_file
-from modou.errors import UserError
+from modou.messages import UserError
 
 DATA = "魔豆落在井边。".encode() * 20_000
 

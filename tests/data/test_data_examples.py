@@ -8,7 +8,7 @@ from train_helpers import tokenizer
 from modou import storage
 from modou.data.conversation import Message, Template
 from modou.data.examples import read_judgements
-from modou.errors import UserError
+from modou.messages import UserError
 
 TEMPLATE = Template(tokenizer())
 

@@ -15,7 +15,7 @@ from modou.data.formats.columns import Columns
 from modou.data.formats.example import BadExample, Example
 from modou.data.formats.formats import read
 from modou.data.formats.reading import read_examples
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.text.readers import rows
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modou.data.shards import IGNORE, Batches, Shards, write_shards
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.text import TokenizerSettings
 from modou.tokenizer.tokenizer import Tokenizer
 

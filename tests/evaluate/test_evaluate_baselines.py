@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modou.errors import UserError
 from modou.evaluate.baselines import baselines
 from modou.evaluate.compress import ENCODINGS, conditional_xz, xz_bytes
 from modou.evaluate.subsample import subsample
+from modou.messages import UserError
 
 
 def test_a_repeated_text_costs_the_compressor_almost_nothing() -> None:

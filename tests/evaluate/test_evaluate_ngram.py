@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.errors import UserError
 from modou.evaluate.counts import find, number
 from modou.evaluate.ngram import FALLBACK_DISCOUNTS, SCALAR_VALUES, KneserNey, discounts
+from modou.messages import UserError
 
 texts = st.lists(st.text(alphabet="abcd\n", max_size=40), min_size=1, max_size=5)
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"

@@ -8,10 +8,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modou.errors import UserError
 from modou.generate.decode import window_start
 from modou.generate.engine import Generation, Notice, Piece, complete, encode, generate
 from modou.generate.sampling import SampleRng, choose
+from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from modou.errors import UserError
 from modou.generate import sampling
 from modou.generate.sampling import SampleRng, choose, draw, filtered
+from modou.messages import UserError
 from modou.settings.sampling import SamplingSettings
 
 OFF = SamplingSettings(temperature=1.0, top_p=1.0)

@@ -16,7 +16,7 @@ from modou import storage
 from modou.cli import main as cli
 from modou.data.conversation import Message, Template
 from modou.data.examples import Question
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.methods.reward import RewardMethod
 from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, RewardModel, ScoredGPT

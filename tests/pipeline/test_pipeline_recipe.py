@@ -14,8 +14,7 @@ from modou import storage
 from modou.cli import main as cli
 from modou.data.examples import Question
 from modou.data.formats.formats import read
-from modou.errors import UserError
-from modou.messages import text
+from modou.messages import UserError, text
 from modou.pipeline import pairs
 from modou.pipeline.align import TaskStages, align, title
 from modou.pipeline.pairs import write_pairs

@@ -9,7 +9,7 @@ from method_helpers import pretrain
 from train_helpers import losses, metrics, of_kind, progress, sentences, tensors
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.pipeline.runner import again as once_more
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder

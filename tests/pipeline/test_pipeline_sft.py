@@ -12,7 +12,7 @@ from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
 from modou import storage
 from modou.cli import main as cli
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.pipeline.check import check
 from modou.runs.folder import RunFolder

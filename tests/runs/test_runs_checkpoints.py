@@ -21,7 +21,7 @@ from checkpoint_helpers import (
 )
 from crash_helpers import failing_files
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.runs import checkpoints
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and rlimits")

@@ -25,7 +25,7 @@ from crash_helpers import Child, Crash, failing_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.runs import checkpoints
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and rlimits")

@@ -15,7 +15,7 @@ from checkpoint_helpers import state
 from method_helpers import begun
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder

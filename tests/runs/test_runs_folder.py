@@ -10,7 +10,7 @@ from checkpoint_helpers import state
 from crash_helpers import Child
 from method_helpers import begun
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint

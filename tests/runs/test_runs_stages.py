@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from method_helpers import begun
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.seal import read_sealed_toml, write_sealed_json, write_sealed_toml

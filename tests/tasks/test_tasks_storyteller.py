@@ -9,7 +9,7 @@ import pytest
 
 from modou.cli import main as cli
 from modou.data.formats.formats import read
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.pipeline.task import write_task
 from modou.tasks.poems.settings import SETTINGS as POEMS
 from modou.tasks.poems.verse import lines_of

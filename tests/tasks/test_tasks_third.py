@@ -14,7 +14,7 @@ from train_helpers import of_kind
 
 from modou import storage
 from modou.data.examples import Question
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.pipeline.align import align
 from modou.tasks.base import Recipe, Row, Stage, Task
 from modou.tasks.registry import EXACT, TASKS, task_of

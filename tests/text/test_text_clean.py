@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.text import CleanSettings
 from modou.text.clean import clean
 from modou.text.readers.book import read_book

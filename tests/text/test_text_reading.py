@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.text.readers import book as reading
 from modou.text.readers import rows
 from modou.text.readers.book import Book, read_book

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
 from modou.tokenizer import tokenizer as tokenizer_module
 from modou.tokenizer.card import make_card

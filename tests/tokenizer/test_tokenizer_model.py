@@ -7,7 +7,7 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
 from modou.tokenizer import model as tokenizer_model
 from modou.tokenizer import training as tokenizer_training

@@ -26,7 +26,7 @@ from train_helpers import (
 )
 
 from modou.data.shards import IGNORE
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.methods.pretrain import Pretrain, TokenBatch
 from modou.model.gpt import GPT
 from modou.runs import checkpoints

@@ -21,7 +21,7 @@ from train_helpers import (
 )
 
 from modou import storage
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
 from modou.runs.logs import read_log

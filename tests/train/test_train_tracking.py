@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from train_helpers import run, trainer
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.train import tracking
 from modou.train.events import Event, Sampled
 from modou.train.tracking import require, tracked

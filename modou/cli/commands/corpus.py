@@ -5,7 +5,7 @@ from pathlib import Path
 from modou.cli import console
 from modou.cli.asked import Asked
 from modou.cli.spec import COMMON, Command, Own, seed
-from modou.errors import UserError
+from modou.messages import UserError
 
 MADE = (Own("size", metavar="BYTES", default="2200000"), seed())
 """Options of a corpus that is made here, not downloaded."""

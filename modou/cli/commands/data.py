@@ -5,7 +5,7 @@ from pathlib import Path
 from modou.cli import console
 from modou.cli.asked import Asked
 from modou.cli.spec import COLUMNS, COMMON, Command
-from modou.errors import UserError
+from modou.messages import UserError
 
 DONE = 0
 

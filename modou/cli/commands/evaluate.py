@@ -4,7 +4,7 @@ from modou.cli import console
 from modou.cli.asked import Asked
 from modou.cli.spec import CHECKPOINT, COMMON, SAMPLING, Command, out, seed
 from modou.cli.training import checkpoint, overwritten, run_folder
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.methods import METHODS
 from modou.settings.sampling import SamplingSettings

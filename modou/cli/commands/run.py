@@ -3,7 +3,7 @@
 from modou.cli.asked import Asked
 from modou.cli.spec import COMMON, PRESET, Command, Own, out, seed
 from modou.cli.training import MINUTES, PRETRAIN, SHAPE, TEMPERATURE, overwritten, pretraining, train
-from modou.errors import UserError
+from modou.messages import UserError
 
 
 def run(asked: Asked) -> int:

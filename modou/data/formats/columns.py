@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from modou.errors import UserError
+from modou.messages import UserError
 
 FIELDS = {
     "prompt": "instruction",

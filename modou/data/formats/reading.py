@@ -8,8 +8,7 @@ from pathlib import Path
 from modou.data.formats.columns import Columns
 from modou.data.formats.example import BadExample, Example
 from modou.data.formats.formats import read
-from modou.errors import UserError
-from modou.messages import text
+from modou.messages import UserError, text
 from modou.text.readers.book import open_text
 from modou.text.readers.rows import BadRow, numbered_lines, read_values
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from modou.errors import UserError
+from modou.messages import UserError
 
 MERGES: tuple[tuple[str, ...], ...] = (
     ("a", "ia", "ua"),

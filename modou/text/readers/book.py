@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.text.readers.encoding import Encoding, checked, detect
 from modou.text.readers.rows import BadRow, Row, read_rows
 from modou.text.report import Note, note

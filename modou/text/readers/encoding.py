@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from modou.errors import UserError
+from modou.messages import UserError
 
 Opener = Callable[[], BinaryIO]
 SAMPLE = 1 << 20

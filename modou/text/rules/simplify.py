@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
-from modou.errors import UserError
+from modou.messages import UserError
 from modou.text.report import RuleReport
 
 
