@@ -5,7 +5,6 @@ repairs the training part, and writes cleaned.txt and the index of its units.
 """
 
 import hashlib
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -18,7 +17,7 @@ from pydantic import Field, Strict
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings
-from modou.storage import parse_form, read_json, without_surrogates
+from modou.storage import json_line, parse_form, read_json, write_text_atomically
 from modou.text.clean import Cleaner
 from modou.text.headings import Heading
 from modou.text.readers.book import Book
@@ -220,14 +219,8 @@ def _write_index(
         report.add(remark)
     summary: dict[str, Any] = {"name": book.name, "way": splitter.way, "chapters": splitter.chapters}
     summary |= {"characters": characters, "sha256": writer.sha256()}
-    units = [row.tolist() for row in writer.rows]
-    _write_json(folder / REPORT, report.to_json())
-    _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
+    index = {"summary": summary, "headings": headings, "units": [row.tolist() for row in writer.rows]}
+    write_text_atomically(folder / REPORT, json_line(report.to_json()) + "\n")
+    write_text_atomically(folder / SPLIT, json_line(index) + "\n")
     summary["test_sha256"] = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
-    _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
-
-
-def _write_json(path: Path, value: object) -> None:
-    target = path.with_name(f"{path.name}.new")
-    target.write_text(without_surrogates(json.dumps(value, ensure_ascii=False)) + "\n", encoding="utf-8")
-    target.replace(path)
+    write_text_atomically(folder / SPLIT, json_line(index) + "\n")

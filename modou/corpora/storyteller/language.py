@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from modou.corpora.storyteller import numerals
 from modou.corpora.storyteller.events import StoryEvent, event_rules
-from modou.corpora.storyteller.grammar import Grammar, Matcher, Template, parse_template, slots_of
+from modou.corpora.storyteller.grammar import Grammar, Matcher, Template, parse_template
 from modou.corpora.storyteller.grammar import Literal as Fixed
 
 LanguageName = Literal["zh", "en"]
@@ -26,7 +26,6 @@ class Rule:
     kind: str
     template: Template
     anchor: str
-    slots: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -128,4 +127,4 @@ def _entries(text: str) -> list[str]:
 
 def _rule(kind: str, template: Template) -> Rule:
     anchor = max((node.text for node in template if isinstance(node, Fixed)), key=len)
-    return Rule(kind, template, anchor, frozenset(slots_of(template)))
+    return Rule(kind, template, anchor)
