@@ -66,7 +66,7 @@ class Corpus:
         except (OSError, ValueError) as error:
             raise UserError("text.no_corpus", path=folder, reason=type(error).__name__) from None
         self.summary = stored.summary
-        """Way of the split, characters of each part, sha256 of the test text."""
+        """Way of the split, characters of each part, sha256 of text and split (and of the test text alone)."""
         self.headings = stored.headings
         self.units = [Unit(PARTS[part], chapter, *place) for part, chapter, *place in stored.units]
         if self.units and self.units[-1].offset + self.units[-1].size > size:
@@ -89,11 +89,6 @@ class Corpus:
     def characters(self, part: Part) -> int:
         """Characters of a part, line ends not counted."""
         return sum(unit.characters for unit in self.units if unit.part == part)
-
-    @property
-    def sha256(self) -> str:
-        """Of cleaned.txt and the split: equal for runs on the same corpus."""
-        return self.summary["sha256"]
 
 
 def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:

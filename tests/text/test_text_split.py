@@ -122,8 +122,8 @@ def test_english_units_read_as_sentences(tmp_path: Path) -> None:
 
 def test_prepared_again_it_is_the_same(tmp_path: Path) -> None:
     first, second = prepare(book(50, 30), tmp_path / "a"), prepare(book(50, 30), tmp_path / "b")
-    assert first.sha256 == second.sha256
-    assert first.sha256 != prepare(book(50, 31), tmp_path / "c").sha256
+    assert first.summary["sha256"] == second.summary["sha256"]
+    assert first.summary["sha256"] != prepare(book(50, 31), tmp_path / "c").summary["sha256"]
     third = prepare(read_book(tmp_path / "a" / "cleaned.txt"), tmp_path / "d")
     assert list(third.texts("test")) == list(first.texts("test"))
 
