@@ -1,8 +1,8 @@
 """Settings of cleaning and of the tokenizer; the registry of cleaning rules."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from modou.messages import UserError
 from modou.settings.base import Settings
@@ -42,14 +42,6 @@ class CleanSettings(Settings):
     """Cleaning rules not to apply."""
     simplify: bool = False
     """Convert traditional to simplified characters (pip install 'modou[chinese]')."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_switches(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Runs that were begun before `skip` existed recorded a switch for each rule."""
-        switches = values.keys() & RULES.keys() - cls.model_fields.keys()
-        off = [*values.get("skip", ()), *(name for name in switches if not values[name])]
-        return {name: value for name, value in values.items() if name not in switches} | ({"skip": off} if off else {})
 
     def rules(self, place: Place) -> list[str]:
         """The rules that apply at a place, in order."""

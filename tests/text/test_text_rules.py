@@ -10,7 +10,7 @@ import pytest
 from modou.cli.arguments import parse
 from modou.cli.help import command_page
 from modou.messages import UserError, catalogue
-from modou.settings.text import RULES, CleanSettings, Place
+from modou.settings.text import RULES, Place
 from modou.text.corpus import PARTS, prepare
 from modou.text.readers.book import TextBook
 from modou.text.report import RuleReport
@@ -76,10 +76,3 @@ def test_every_rule_has_its_code_and_a_name(name: str) -> None:
 def test_an_unknown_rule_is_named_with_those_that_exist() -> None:
     with pytest.raises(UserError, match=r"--clean.skip cannot be joke: choose control, .*, punctuation"):
         parse("clean", ["book.txt", "--clean.skip", "spaces,joke"]).settings()
-
-
-def test_runs_that_recorded_a_switch_for_each_rule_are_read() -> None:
-    settings = CleanSettings.parse({"unwrap": False, "spaces": True, "simplify": True, "encoding": "big5"})
-    assert settings == CleanSettings(skip=("unwrap",), simplify=True, encoding="big5")
-    with pytest.raises(UserError, match="joke"):
-        CleanSettings.parse({"joke": True})
