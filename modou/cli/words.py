@@ -74,6 +74,8 @@ class Narrator:
             found = " · ".join(part for part in (text("console.done_before"), found) if part)
         if found:
             yield self._headed(event.stage, found)
+        if not event.skipped:
+            yield from (f"! {note}" for note in v.texts(event.numbers, "cleaning.notes"))
 
     def _plan(self, event: Planned) -> Iterator[str]:
         if not event.choices:

@@ -15,7 +15,7 @@ from modou.corpora.download import fetch
 from modou.corpora.storyteller.book import DEFAULT_BYTES, write_book
 from modou.corpora.storyteller.language import LanguageName
 from modou.messages import UserError
-from modou.text.readers.book import Book, TextBook, read_book
+from modou.text.readers.book import Book, TextBook, folder_files, read_book
 
 HOME = "https://raw.githubusercontent.com"
 STORYTELLERS: dict[str, LanguageName] = {"storyteller": "zh", "storyteller-en": "en"}
@@ -80,23 +80,22 @@ def open_corpus(
 
 
 def content_sha256(source: str) -> str:
-    """SHA-256 of a file's bytes or of a folder's files with their names; for a corpus name, the name.
+    """SHA-256 of a file's bytes, or of the files read of a folder with their names; for a corpus name, the name.
 
-    UserError: no such source, cannot read.
+    UserError: no such source, no text in the folder, cannot read.
     """
     if is_named(source):
         return source
     path = Path(source)
-    if not path.exists():
-        raise UserError("text.no_such_source", source=source, names=", ".join(NAMES))
+    if not source or not path.exists():
+        raise UserError("text.no_such_source", source=source or '""', names=", ".join(NAMES))
     with storage.user_errors(path):
         if path.is_file():
             return storage.sha256_file(path)
         whole = hashlib.sha256()
-        for file in sorted(path.rglob("*")):
-            if file.is_file():
-                name = str(file.relative_to(path)).encode("utf-8", "surrogateescape")
-                whole.update(name + f" {storage.sha256_file(file)}\n".encode())
+        for file in sorted(folder_files(path)):
+            name = str(file.relative_to(path)).encode("utf-8", "surrogateescape")
+            whole.update(name + f" {storage.sha256_file(file)}\n".encode())
         return whole.hexdigest()
 
 

@@ -154,8 +154,9 @@ def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget
     epochs = in_time * per_step / max(1, tokens)
     chooser.choose("model.dropout", choose_dropout(epochs), epochs=epochs)
     chooser.choose("optimizer.weight_decay", 0.1 if epochs < 3 else 0.2, epochs=epochs)
-    every = math.ceil(chooser.settings.train.steps / choose_evaluations(budget.minutes))
-    chooser.choose("train.evaluate_every", every)
+    steps = chooser.settings.train.steps
+    every = math.ceil(steps / choose_evaluations(budget.minutes))
+    chooser.choose("train.evaluate_every", every, count=math.ceil(steps / every))
     expected = expected_bits(describe(settings.model)["flops_per_token"] * epochs * tokens, facts)
     return Plan(chooser.settings, tuple(chooser.choices), epochs, expected)
 

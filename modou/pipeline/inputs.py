@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from modou import storage
-from modou.corpora.named import content_sha256
+from modou.corpora.named import content_sha256, is_named
 from modou.messages import UserError
 from modou.runs.folder import RunFolder
 from modou.runs.record import Source, weights_sha256
@@ -11,7 +11,9 @@ from modou.tasks.registry import TASKS
 
 
 def book_source(name: str) -> Source:
-    """The input "book": the name of a corpus, a file, or a folder of files. UserError: no such source."""
+    """The input "book": the name of a corpus, a file, or a folder of files. UserError: no such source, or a run."""
+    if not is_named(name) and RunFolder(Path(name)).exists():
+        raise UserError("pipeline.book_is_a_run", path=name)
     return Source(kind="book", path=name, sha256=content_sha256(name))
 
 

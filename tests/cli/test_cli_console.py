@@ -29,6 +29,7 @@ FACTS = {
         "characters": {"input": 1234, "output": 1200},
         "chapters": 12,
         "rules": {"headings": {"count": 12, "characters": 90}, "spaces": {"count": 0, "characters": 0}},
+        "notes": [{"key": "text.note_skipped", "text": "bad.txt was passed over"}],
     },
     "split": {"characters": {"train": 1000, "validation": 100, "test": 100}},
 }
@@ -79,6 +80,7 @@ def test_plain_lines_tell_everything_without_control_codes(tmp_path: Path) -> No
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", page)
     for said in (
         "[1/7] clean: 1,200 characters, 12 chapters; touched: chapter headings (12); 1,000 to train on",
+        "! bad.txt was passed over",
         "done before · 512 pieces, 1.50 characters a token; restores the text exactly",
         "800 tokens",
         "[4/7] plan: 5.20 bits per character expected",

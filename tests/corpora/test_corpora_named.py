@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 
 from modou.corpora.download import fetch
-from modou.corpora.named import SHUIHU, TANG_POEMS, is_named, open_corpus, public_file
+from modou.corpora.named import SHUIHU, TANG_POEMS, content_sha256, is_named, open_corpus, public_file
 from modou.messages import UserError
 
 DATA = "魔豆落在井边。".encode() * 20_000
@@ -164,6 +164,8 @@ def test_the_local_corpora(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_sources() -> None:
     with pytest.raises(UserError, match="storyteller"):
         open_corpus("no-such-corpus")
+    with pytest.raises(UserError, match="there is no"):
+        content_sha256("")
     assert is_named("shuihu") and not is_named("shuihu.txt")
 
 
@@ -175,6 +177,20 @@ def test_a_folder_of_a_corpus_name_does_not_change_what_the_name_means(
     (tmp_path / "storyteller" / "own.txt").write_text("却说豆儿。", encoding="utf-8")
     assert is_named("storyteller") and open_corpus("storyteller", size=5000).paths == ()
     assert open_corpus("./storyteller").paths == (Path("storyteller/own.txt"),)
+
+
+def test_only_what_is_read_of_a_folder_counts(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("却说豆儿。", encoding="utf-8")
+    before = content_sha256(str(tmp_path))
+    run = tmp_path / "runs" / "own" / "corpus"
+    run.mkdir(parents=True)
+    (run.parent / "settings.toml").touch()
+    (run / "cleaned.txt").write_text("却说豆儿。", encoding="utf-8")
+    (tmp_path / "picture.png").touch()
+    assert content_sha256(str(tmp_path)) == before
+    assert open_corpus(str(tmp_path)).paths == (tmp_path / "own.txt",)
+    (tmp_path / "more.txt").touch()
+    assert content_sha256(str(tmp_path)) != before
 
 
 @pytest.mark.parametrize("name", ["storyteller", "storyteller-en"])

@@ -10,6 +10,7 @@ from train_helpers import losses, metrics, of_kind, progress, sentences, tensors
 
 from modou import storage
 from modou.messages import UserError
+from modou.pipeline.inputs import book_source
 from modou.pipeline.runner import again as once_more
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
@@ -55,6 +56,11 @@ def again(finished: tuple[str, Path, list[Event]], tmp_path: Path) -> tuple[str,
     """A copy of it that a test may change."""
     shutil.copytree(finished[1], tmp_path / "run")
     return finished[0], tmp_path / "run"
+
+
+def test_a_run_is_not_taken_for_a_text(finished: tuple[str, Path, list[Event]]) -> None:
+    with pytest.raises(UserError, match="is a run, not a text"):
+        book_source(str(finished[1]))
 
 
 def test_every_stage_in_order_and_a_report(finished: tuple[str, Path, list[Event]]) -> None:

@@ -140,6 +140,16 @@ def test_a_folder_in_natural_order(tmp_path: Path) -> None:
     assert "bad.txt was passed over" in notes(book)
 
 
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "rows.jsonl").write_text('{"text": "行"}\n{\n', encoding="utf-8")
+    book = read_book(tmp_path)
+    assert read(book) == [["行"], ["行"]]
+    for folder in ("a", "b"):
+        assert f"{folder}/rows.jsonl: 1 of 2 rows were passed over" in notes(book).replace("\\", "/")
+
+
 ROWS = [
     {"text": "一豆。\n二豆。"},
     {"content": "三豆。", "title": " 井 "},

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -54,6 +55,7 @@ class Book:
     def __init__(self, name: str, paths: tuple[Path, ...], encoding: str = "auto") -> None:
         self.name = name
         self.paths = paths
+        self._names = _distinct_names(paths)
         self.files: dict[str, FileReading] = {}
         self.skipped: dict[str, UserError] = {}
         self._encoding = encoding
@@ -66,7 +68,7 @@ class Book:
             except UserError as error:
                 if len(self.paths) == 1:
                     raise
-                self.skipped[path.name] = error
+                self.skipped[self._names[path]] = error
         if self.paths and not self.files:
             raise UserError("text.folder_without_text", path=self.paths[0].parent)
 
@@ -74,7 +76,7 @@ class Book:
         opener = _opener(path)
         with _readable(path):
             found = detect(opener, path) if self._encoding == "auto" else checked(self._encoding)
-        reading = self.files[path.name] = FileReading(found)
+        reading = self.files[self._names[path]] = FileReading(found)
         if path.name.lower().endswith(_ROWS):
             yield from _row_documents(path, opener, reading)
             if not reading.rows:
@@ -128,7 +130,7 @@ def read_book(path: Path, encoding: str = "auto") -> Book:
         checked(encoding)
     try:
         if path.is_dir():
-            return Book(path.resolve().name, _folder(path), encoding)
+            return Book(path.resolve().name, folder_files(path), encoding)
         if not path.exists():
             raise UserError("text.file_missing", path=path)
         if not path.is_file():
@@ -177,17 +179,27 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
 
 
-def _folder(path: Path) -> tuple[Path, ...]:
+def folder_files(path: Path) -> tuple[Path, ...]:
+    """The files of a folder that are read, in natural order: those of a known format, not hidden, and not within a run
+    folder (one with settings.toml, which may lie among the texts). UserError: there is none."""
+    runs = {item.parent for item in path.rglob("settings.toml")} - {path}
     found = [
         item
         for item in path.rglob("*")
         if item.name.lower().endswith(_SUFFIXES)
         and item.is_file()
         and not any(part.startswith(".") for part in item.relative_to(path).parts)
+        and runs.isdisjoint(item.parents)
     ]
     if not found:
         raise UserError("text.folder_without_text", path=path)
     return tuple(sorted(found, key=lambda item: natural_key(str(item.relative_to(path)))))
+
+
+def _distinct_names(paths: tuple[Path, ...]) -> dict[Path, str]:
+    """What to call each file: its name, with its folder where files of several folders are read."""
+    top = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+    return {path: str(path.relative_to(top)) for path in paths}
 
 
 def _opener(path: Path) -> Callable[[], BinaryIO]:
