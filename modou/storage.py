@@ -13,6 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Generator
+from functools import cache
 from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -186,7 +187,13 @@ def parse_form(form: type[T], value: Any) -> T:
 
     ValueError: a field is missing, of another type, or out of bounds.
     """
-    return TypeAdapter(form).validate_python(value)
+    return _adapter(form).validate_python(value)
+
+
+@cache
+def _adapter(form: type[T]) -> TypeAdapter[T]:
+    """Made once a dataclass: it takes longer than to read a file."""
+    return TypeAdapter(form)
 
 
 def read_json(path: Path, most: int = LARGE) -> Any:

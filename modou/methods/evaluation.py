@@ -26,12 +26,11 @@ PARTS = 7
 
 def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) -> Iterator[Event]:
     """Evaluates a checkpoint on held-out chapters and on its samples; the last event is StageEnded with all metrics."""
-    model, tokenizer, step = load_model(folder, which)
+    model, tokenizer, _ = load_model(folder, which)
     corpus = open_corpus(folder)
     train, test = list(corpus.texts("train")), list(corpus.texts("test"))
-    numbers: dict[str, Any] = {"checkpoint": {"step": step}}
     tests = bits_per_character(model, tokenizer, test)
-    numbers["test"] = tests.to_json()
+    numbers: dict[str, Any] = {"test": tests.to_json()}
     yield StageProgress("evaluate", 1, PARTS)
     numbers["validation"] = bits_per_character(model, tokenizer, list(corpus.texts("validation"))).to_json()
     yield StageProgress("evaluate", 2, PARTS)

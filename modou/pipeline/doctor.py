@@ -13,7 +13,7 @@ from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
 from modou.runs.logs import METRICS, SAMPLES, read_log
 from modou.runs.record import Record
-from modou.runs.stages import damage, read_stage
+from modou.runs.stages import damage, read_stage, stage_file
 from modou.runs.weights import load_model
 from modou.train.environment import environment, memory_gb
 from modou.train.measure import matrix_rate
@@ -76,7 +76,8 @@ def examine(run: RunFolder) -> Examination:
         for step in checkpoints.steps(run.checkpoints)
     }
     problems = [said for said in (*stages.values(), *saved.values()) if said not in (WHOLE, NOT_DONE)]
-    for find in (_of_logs, _of_best):
+    problems += _lost(run, record, stages)
+    for find in (_of_logs, _of_pointers):
         problems += _problems(find, run)
     unloadable = _problems(_of_weights, run) if saved else []
     problems += unloadable
@@ -101,9 +102,26 @@ def _of_logs(run: RunFolder) -> list[str]:
     return [str(problem) for name in (METRICS, SAMPLES) if (problem := read_log(run, name)[1])]
 
 
-def _of_best(run: RunFolder) -> list[str]:
+def _lost(run: RunFolder, record: Record[Any], stages: dict[str, str]) -> list[str]:
+    """Records of stages that must have been done: something that comes after them is there."""
+    order = list(stages)
+    done = [place for place, stage in enumerate(order) if stages[stage] != NOT_DONE]
+    last = max([-1, *done, order.index("plan") if record.planned else -1])
+    if run.report_json.exists():
+        last = len(order) - 1
+    lost = [stage for stage in order[: last + 1] if stages[stage] == NOT_DONE]
+    if not run.environment.exists():  # a training that was killed: its checkpoint may be evaluated all the same
+        lost = [stage for stage in lost if stage != "train"]
+    return [text("storage.not_as_written", path=stage_file(run, stage)) for stage in lost]
+
+
+def _of_pointers(run: RunFolder) -> list[str]:
     found = checkpoints.best(run.checkpoints)
-    return [str(problem) for problem in found.problems] if found else []
+    if found is None:
+        done = run.environment.exists()
+        return [text("storage.no_checkpoint", folder=run.checkpoints)] if done else []
+    latest = checkpoints.problem_of_latest(run.checkpoints)
+    return [str(problem) for problem in (*found.problems, latest) if problem]
 
 
 def _of_weights(run: RunFolder) -> list[str]:

@@ -29,10 +29,12 @@ from modou.runs.stages import (
     done,
     forget_stages,
     read_stage,
+    remove_damaged,
     require_stage,
     stage_file,
     write_stage,
 )
+from modou.runs.stages import remedy as remedy_of
 from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.train import Trained, with_minutes
@@ -41,7 +43,7 @@ from modou.train.events import Ended, Evaluated, Event, Measured, Notice, RunEnd
 from modou.train.loop import LoopSettings, Trainer
 from modou.train.malloc import keep_freed_memory
 from modou.train.measure import matrix_rate, peak_memory_mb
-from modou.train.parallel import join_world, leave_world, resolve_machine
+from modou.train.parallel import join_world, leave_world, processes, resolve_machine
 from modou.train.saving import CheckpointWriter
 from modou.train.tracking import require, tracked
 
@@ -96,7 +98,7 @@ def run(request: Request[Any], should_stop: Callable[[], bool] = never) -> Itera
     require(request.settings.train.track)  # a missing tracker is said before a folder is made
     folder = request.folder
     request = replace(request, settings=with_minutes(request.settings, None))
-    several, first = int(os.environ.get("WORLD_SIZE", "1")) > 1, os.environ.get("RANK", "0") == "0"
+    several, first = processes() > 1, os.environ.get("RANK", "0") == "0"
     if (
         several
         and METHODS[request.method].inputs == ("book",)
@@ -125,9 +127,7 @@ def again(folder: RunFolder, stage: StageName, asked: Mapping[str, Any], which: 
     """`evaluate` or `report` of a trained run once more; `asked`: groups of settings that evaluation may change."""
     folder.require()
     if not checkpoints.steps(folder.checkpoints):
-        raise UserError("pipeline.not_trained", path=folder.path)
-    if stage == "report" and not stage_file(folder, "evaluate").exists():
-        raise UserError("pipeline.not_evaluated", path=folder.path)
+        raise UserError("pipeline.not_trained", path=folder.checkpoints, remedy=remedy_of(folder, "train"))
     with folder.lock():
         record = Record[Any].read(folder)
         stages = Stages(folder, record.with_settings(record.settings.with_values(asked)), never, True)
@@ -175,14 +175,16 @@ def joined(folder: RunFolder, request: Request[G]) -> Record[G]:
 
 
 def is_finished(folder: RunFolder, record: Record[Any]) -> bool:
-    """Whether the report is made and whole, and so is what the run was prepared with."""
+    """Whether the report is made and whole, and so is what the run was prepared with; and the model is there."""
     stages = (*method_class(record.method).preparations, "report")
-    return done(folder, "report") is not None and not any(damage(folder, stage) for stage in stages)
+    whole = done(folder, "report") is not None and not any(damage(folder, stage) for stage in stages)
+    return whole and bool(checkpoints.steps(folder.checkpoints))
 
 
 def is_begun(folder: RunFolder) -> bool:
     """Whether anything was made here that lasts: a text was cleaned, or a model trained. Until then all may change."""
-    return folder.exists() and (stage_file(folder, "clean").exists() or bool(checkpoints.steps(folder.checkpoints)))
+    made = any(stage_file(folder, stage).exists() for stage in ("clean", "train"))
+    return folder.exists() and (made or bool(checkpoints.steps(folder.checkpoints)))
 
 
 def fixed_groups(folder: RunFolder) -> list[str]:
@@ -282,6 +284,8 @@ class Stages(Generic[G]):
     def _prepare(self, method: Method[G], stage: StageName) -> Iterator[Event]:
         if problem := damage(self.folder, stage):
             yield Notice(text("pipeline.made_again", reason=problem), "warning")
+            if self.first:
+                remove_damaged(self.folder, stage)
         for event in method.prepare(stage, None if problem else read_stage(self.folder, stage)):
             if isinstance(event, StageEnded) and self.first and not event.skipped:
                 write_stage(self.folder, stage, event.numbers, event.files)
@@ -309,6 +313,9 @@ class Stages(Generic[G]):
     def _train(self, method: Method[G]) -> Generator[Event, None, bool]:
         """The training stage; True where it came to its end."""
         yield self._began("train")
+        if stage_file(self.folder, "train").exists() and not checkpoints.steps(self.folder.checkpoints):
+            lost = text("storage.not_as_written", path=self.folder.checkpoints)
+            yield Notice(text("pipeline.made_again", reason=lost), "warning")
         settings, reason = self.record.settings, "interrupted"
         keep_freed_memory()
         device = choose_device(settings.train.device)
@@ -353,10 +360,11 @@ class Stages(Generic[G]):
         elif found := read_stage(self.folder, "evaluate"):
             yield StageEnded("evaluate", found.numbers, skipped=True)
             return
-        manifest = checkpoints.manifest_file(find_checkpoint(self.folder, which).path)
+        found = find_checkpoint(self.folder, which)
         for event in method.evaluate(self.record.settings, which):
             if isinstance(event, StageEnded):
-                write_stage(self.folder, "evaluate", event.numbers, (manifest,))
+                event = replace(event, numbers={"checkpoint": {"step": found.step}, **event.numbers})
+                write_stage(self.folder, "evaluate", event.numbers, (checkpoints.manifest_file(found.path),))
             yield event
 
     def _report(self, method: Method[G]) -> Iterator[Event]:

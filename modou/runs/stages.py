@@ -6,10 +6,11 @@ A stage is done if its record and files are intact; otherwise it is run again. C
 `require_stage`, so that changed files are never trained or evaluated on.
 """
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, Strict
 
@@ -28,6 +29,43 @@ class StageRecord:
 
     numbers: dict[str, Any]
     files: dict[str, tuple[Annotated[int, Strict(), Field(ge=0)], Annotated[str, Strict()]]]
+
+
+@dataclass(frozen=True)
+class _Split:
+    characters: dict[Literal["train", "validation", "test"], int]
+
+
+@dataclass(frozen=True)
+class _Clean:
+    cleaning: dict[str, Any]
+    split: _Split
+    language: Literal["zh", "en"]
+    distinct_characters: int
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    characters_per_token: float
+
+
+@dataclass(frozen=True)
+class _Tokenizer:
+    train: _Encoded
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    step: int
+
+
+@dataclass(frozen=True)
+class _Evaluate:
+    checkpoint: _Checkpoint
+
+
+FORMS: dict[str, Any] = {"clean": _Clean, "tokenizer": _Tokenizer, "evaluate": _Evaluate}
+"""Metrics of a stage that other code relies on; there may be more."""
 
 
 def stage_file(run: RunFolder, stage: str) -> Path:
@@ -51,6 +89,7 @@ def read_stage(run: RunFolder, stage: str) -> StageRecord | None:
         return None
     try:
         record = storage.parse_form(StageRecord, read_sealed_json(path))
+        storage.parse_form(FORMS.get(stage, dict), record.numbers)
     except UserError:
         raise
     except ValueError:
@@ -69,17 +108,34 @@ def damage(run: RunFolder, stage: str, below: str = "") -> str | None:
         found = read_stage(run, stage)
     except UserError as error:
         return str(error)
-    for name, (size, sha256) in found.files.items() if found else ():
-        if not name.startswith(below):
-            continue
+    if found and (damaged := _damaged_files(run, found, below)):
+        return messages.text("storage.not_as_written", path=damaged[0])
+    return None
+
+
+def _damaged_files(run: RunFolder, record: StageRecord, below: str = "") -> list[Path]:
+    """The files of a stage that are missing or not as it wrote them."""
+    found: list[Path] = []
+    for name, (size, sha256) in record.files.items():
         path = run.path / name
         try:
             whole = path.is_file() and path.stat().st_size == size and storage.sha256_file(path) == sha256
         except OSError:
             whole = False
-        if not whole:
-            return messages.text("storage.not_as_written", path=path)
-    return None
+        if not whole and name.startswith(below):
+            found.append(path)
+    return found
+
+
+def remove_damaged(run: RunFolder, stage: str) -> None:
+    """Deletes the files of a stage that are not as it wrote them: a link or a pipe in place of one must not be written
+    to. UserError: there is a folder in place of a file."""
+    found = None
+    with contextlib.suppress(UserError):  # a record that is damaged names none
+        found = read_stage(run, stage)
+    for path in _damaged_files(run, found) if found else ():
+        with storage.user_errors(path):
+            path.unlink(missing_ok=True)
 
 
 def done(run: RunFolder, stage: str) -> StageRecord | None:
@@ -99,20 +155,21 @@ def require_stage(run: RunFolder, stage: str) -> StageRecord:
     """The record of a stage whose files are about to be used. UserError: not done, or damaged."""
     problem = damage(run, stage)
     if problem:
-        raise UserError("storage.stage_damaged", reason=problem, remedy=_remedy(run, stage))
+        raise UserError("storage.stage_damaged", reason=problem, remedy=remedy(run, stage))
     found = read_stage(run, stage)
     if found is None:
-        raise UserError("storage.stage_missing", stage=stage, path=run.path, remedy=_remedy(run, stage))
+        raise UserError("storage.stage_missing", path=stage_file(run, stage), remedy=remedy(run, stage))
     return found
 
 
-def _remedy(run: RunFolder, stage: str) -> str:
-    if stage == "data":  # the command that the run was begun with makes it again
-        record = Record[Any].read(run)
+def remedy(run: RunFolder, stage: str) -> str:
+    """The command that makes a stage, again if need be."""
+    record = Record[Any].read(run)
+    if stage == "clean" or (stage in ("data", "train") and "base" in record.inputs):  # asks for what it begins from
         words = [f"--judge {s.path}" if name == "judge" else s.path for name, s in record.inputs.items()]
-        return " ".join(["modou", record.method, *words, "--out", str(run.path)])
-    command = {"clean": "modou clean BOOK --out", "shards": "modou tokenizer", "tokenizer": "modou tokenizer"}
-    return f"{command.get(stage, f'modou {stage}')} {run.path}"
+        return " ".join(["modou", "clean" if stage == "clean" else record.method, *words, "--out", str(run.path)])
+    command = {"shards": "tokenizer", "train": "pretrain"}.get(stage, stage)
+    return f"modou {command} {run.path}"
 
 
 def require_tokenizer(run: RunFolder, files: str = "tokenizer/") -> None:
@@ -125,11 +182,11 @@ def require_tokenizer(run: RunFolder, files: str = "tokenizer/") -> None:
             tell(str(error))
             continue
         if problem := damage(run, stage, files):
-            raise UserError("storage.stage_damaged", reason=problem, remedy=_remedy(run, stage))
+            raise UserError("storage.stage_damaged", reason=problem, remedy=remedy(run, stage))
 
 
 def forget_stages(run: RunFolder, stages: Iterable[str]) -> None:
     """Deletes records, so that the stages are run again."""
-    with storage.user_errors(run.path):
-        for stage in stages:
-            stage_file(run, stage).unlink(missing_ok=True)
+    for path in (stage_file(run, stage) for stage in stages):
+        with storage.user_errors(path):
+            path.unlink(missing_ok=True)

@@ -48,13 +48,13 @@ class ScheduleSettings(Settings):
 
 
 MOST = 1 << 30
-"""Rows or checkpoints, at most: what is larger is a slip of the pen, and no machine's."""
+"""Updates, rows or checkpoints, at most: what is larger is a slip of the pen, and no machine's."""
 
 
 class TrainSettings(Settings):
     """The training loop: length, batches, evaluations, machine."""
 
-    steps: Annotated[int, Field(ge=1)] = 1000
+    steps: Annotated[int, Field(ge=1, le=MOST)] = 1000
     """Number of updates."""
     minutes: Annotated[float, Field(ge=0)] = 0.0
     """Time limit of training in minutes: the number of steps and the schedule are fitted to it; 0 = none."""

@@ -13,7 +13,10 @@ from modou.runs.folder import RunFolder
 from modou.runs.logs import METRICS, SAMPLES, Log, lines_of, read_log
 from modou.runs.state import CheckpointState, LogMark
 
-LINES = [{"kind": "step", "step": step, "loss": 1 / step, "text": "魔豆"} for step in range(1, 7)]
+LINES = [
+    {"kind": "step", "step": step, "seconds": 1.0, "metrics": {"loss": 1 / step}, "prompt": "豆", "text": "魔豆"}
+    for step in range(1, 7)
+]
 
 
 @pytest.fixture
