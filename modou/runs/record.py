@@ -169,6 +169,19 @@ def judge_source(name: str, rules: Sequence[str]) -> Source:
     return run_source(Path(name))
 
 
+def source_now(source: Source) -> Source:
+    """The same input as it is today. UserError: it is gone."""
+    match source.kind:
+        case "book":
+            return book_source(source.path)
+        case "run":
+            return run_source(Path(source.path))
+        case "examples":
+            return examples_source(Path(source.path), source.columns)
+        case "rule":
+            return source
+
+
 def weights_sha256(run: RunFolder) -> str:
     """SHA-256 of the weights that `load_model` loads. UserError: no run, no checkpoint."""
     found = find_checkpoint(run)

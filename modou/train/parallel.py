@@ -75,12 +75,18 @@ class World:
 
 
 def processes() -> int:
-    """The number of processes that torchrun started; 1 without it. UserError: its variables are no numbers."""
+    """The number of processes that torchrun started; 1 without it. UserError: its variables are not as it sets them."""
+    found: dict[str, int] = {}
     for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
-        word = os.environ.get(name, "0")
+        word = os.environ.get(name, "1" if name == "WORLD_SIZE" else "0")
         if not (word.isascii() and word.isdecimal() and len(word) < 10):
             raise UserError("settings.no_whole_number", option=name, value=word[:60])
-    return max(1, int(os.environ.get("WORLD_SIZE", "1")))
+        found[name] = int(word)
+    size = found["WORLD_SIZE"]
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if size != 1 and name not in os.environ]
+    if missing or found["RANK"] >= size:
+        raise UserError("train.not_torchrun", size=size, rank=found["RANK"])
+    return size
 
 
 def join_world(device: torch.device, strategy: Literal["ddp", "fsdp"]) -> World:

@@ -55,6 +55,7 @@ def test_a_table_that_is_none_is_no_older_version(tmp_path: Path) -> None:
 
 def test_what_the_tokenizer_never_saw_is_vouched_for_by_the_stage_that_wrote_it(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
+    begun(run)
     run.tokenizer.mkdir()
     unseen = run.tokenizer / "unseen.json"
     unseen.write_text("[1, 2]", encoding="utf-8")
