@@ -82,7 +82,6 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "removed": gone,
     "file": instead(Path.touch),
     "loop": instead(lambda path: path.symlink_to(path.name)),
-    "parent": instead(lambda path: path.symlink_to(path.parent)),
     "folder": instead(Path.mkdir),
     "endless": instead(lambda path: path.symlink_to("/dev/zero")),
     "pipe": instead(os.mkfifo),
@@ -93,7 +92,7 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "forged": forge,
 }
 FEW = ("removed", "pipe", "flipped", "longer", "forged")
-OF_FOLDERS = ("removed", "file", "loop", "parent", "folder")
+OF_FOLDERS = ("removed", "file", "loop", "folder")
 SEALED = re.compile(r"settings\.toml|stages/(clean|tokenizer|evaluate)\.json")
 """Files whose content other code relies on and that only a seal protects."""
 REMEDY = re.compile(r"modou ([a-z]+ \S+(?: \S+)*?)(?: first| makes it again|, or |$)")
@@ -376,7 +375,7 @@ def opened_files() -> Generator[set[str]]:
 def _names(file: str, line: str) -> bool:
     """Whether a sentence names a file, its folder, or the stage that it belongs to."""
     path = Path(file)
-    if path.name == "best":  # flipped, it names a checkpoint that is not there
+    if path.name == "best" or path.name.startswith("step-"):  # a file names a checkpoint that is not there
         return "checkpoint" in line
     if file in ("corpus", "corpus/tokens") and "was pretrained on" in line:
         return True
