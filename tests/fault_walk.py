@@ -29,8 +29,8 @@ SECONDS = 60
 """What takes longer hangs: an undamaged command takes one."""
 TERABYTE = 1 << 40
 UNREAD = (".lock", "checkpoints/step-00000002")
-"""What no result follows from, so that the doctor says nothing of it: the lock, and a checkpoint that is neither the best
-nor the newest and might have been deleted to save room."""
+"""What no result follows from, so that the doctor says nothing of it: the lock, and a checkpoint that is neither the
+best nor the newest and might have been deleted to save room."""
 STEPS = {"steps": 4, "batch": 4, "micro_batch": 4, "evaluate_every": 2, "threads": 1}
 SETTINGS = TINY | {"model": TINY["model"] | {"context": 64, "layers": 1}, "train": TINY["train"] | STEPS}
 TUNING = {"train": SHORT | {"steps": 4}, "sampling": {"tokens": 4}}
@@ -291,7 +291,7 @@ class Walk:
                     yield Case(self.name, file, fault)
 
     def judge(self, case: Case) -> tuple[str, str]:
-        """"same", "told", "refused", or why it is none of these; and what was said."""
+        """ "same", "told", "refused", or why it is none of these; and what was said."""
         place = self._copy()
         FAULTS[case.fault](place / self.command.run / case.file)
         said = self._give(place)

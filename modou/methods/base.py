@@ -13,12 +13,12 @@ from modou import storage
 from modou.data.conversation import Message, Template
 from modou.data.packing import make_batches
 from modou.data.shards import Shards
-from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.generate.engine import complete
-from modou.messages import UserError, tell, text
+from modou.messages import UserError, text
+from modou.methods.likelihood import bits_per_character, excerpts
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, ancestors, source_now
+from modou.runs.record import Record, ancestors
 from modou.runs.stages import StageRecord, require_stage, require_tokenizer
 from modou.runs.weights import load_model, load_tokenizer, load_weights
 from modou.settings.methods import METHODS, Writing
@@ -120,9 +120,6 @@ class Alignment(Method[G], Generic[G, D]):
         self.base = RunFolder(Path(record.inputs["base"].path))
         if METHODS[Record[Any].read(self.base).method].scores:
             raise UserError("align.no_base", path=self.base.path)
-        for source in record.inputs.values():
-            if not source_now(source).holds_the_same(source):
-                tell(text("run.input_changed", path=source.path))
         self.read(Path(record.inputs["data"].path), record.inputs["data"].columns)
 
     @abstractmethod

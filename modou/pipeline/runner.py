@@ -20,6 +20,7 @@ from modou.messages import UserError, text
 from modou.methods import method_class
 from modou.methods.base import Method
 from modou.model.device import choose_device
+from modou.pipeline.inputs import tell_changed
 from modou.pipeline.report import collect, write
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
@@ -130,6 +131,7 @@ def again(folder: RunFolder, stage: StageName, asked: Mapping[str, Any], which: 
         raise UserError("pipeline.not_trained", path=folder.checkpoints, remedy=remedy_of(folder, "train"))
     with folder.lock():
         record = Record[Any].read(folder)
+        tell_changed(record)
         stages = Stages(folder, record.with_settings(record.settings.with_values(asked)), never, True)
         yield from stages.again(stage, which)
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Tiny runs, with the slow parts that no file decides left out: measuring the machine, drawing, waiting for disks."""
+    """Tiny runs, without what takes long and no file decides: measuring the machine, drawing, waiting for disks."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
