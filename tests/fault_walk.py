@@ -106,7 +106,7 @@ class Command:
     words: Callable[[Path], list[str]]
     result: Callable[[Path, Any], Any]
     faults: Collection[str] = tuple(FAULTS)
-    """Fewer for those that train and measure: others train, and others measure, on the same files."""
+    """Fewer for those that read with others what these meet whole."""
 
 
 def _written(_: Path, out: Any) -> Any:
@@ -181,9 +181,9 @@ COMMANDS: dict[str, Command] = {
     "finish": Command("cut", _run, _trained, FEW),
     "resume-doctor": Command("cut", _give("doctor"), _nothing),
     "sft-generate": Command("sft", _draw, _written),
-    "sft-evaluate": Command("sft", _give("evaluate"), _measured),
+    "sft-evaluate": Command("sft", _give("evaluate"), _measured, FEW),
     "sft-report": Command("sft", _give("report"), _figures),
-    "sft-compare": Command("sft", _compare, _compared),
+    "sft-compare": Command("sft", _compare, _compared, FEW),
     "sft-doctor": Command("sft", _give("doctor"), _nothing),
     "sft-resume": Command("sft-cut", _tune_on, _trained, FEW),
 }

@@ -106,11 +106,10 @@ def _lost(run: RunFolder, record: Record[Any], stages: dict[str, str]) -> list[s
     """Records of stages that must have been done: something that comes after them is there."""
     order = list(stages)
     done = [place for place, stage in enumerate(order) if stages[stage] != NOT_DONE]
-    last = max([-1, *done, order.index("plan") if record.planned else -1])
-    if run.report_json.exists():
-        last = len(order) - 1
+    signs = {"plan": record.planned, "train": run.environment.exists(), "report": run.report_json.exists()}
+    last = max([-1, *done, *(order.index(stage) for stage, is_there in signs.items() if is_there)])
     lost = [stage for stage in order[: last + 1] if stages[stage] == NOT_DONE]
-    if not run.environment.exists():  # a training that was killed: its checkpoint may be evaluated all the same
+    if not signs["train"]:  # a training that was killed: its checkpoint may be evaluated all the same
         lost = [stage for stage in lost if stage != "train"]
     return [text("storage.not_as_written", path=stage_file(run, stage)) for stage in lost]
 

@@ -237,7 +237,7 @@ def extended(folder: RunFolder, record: Record[G], asked: G) -> Record[G]:
         record = replace(record.with_settings(record.settings.with_values({"train": longer})), extended=True)
         record.write(folder)
     forget_stages(folder, ("train", "evaluate", "report"))
-    for path in (folder.report_html, folder.report_json):
+    for path in (folder.environment, folder.report_html, folder.report_json):
         path.unlink(missing_ok=True)
     return record
 
