@@ -278,8 +278,7 @@ class Stages(Generic[G]):
         """`evaluate` or `report`, whether or not it is done."""
         method: Method[G] = method_class(self.record.method)(self.folder, self.record)
         if stage == "evaluate":
-            forget_stages(self.folder, ("evaluate",))
-            yield from self._evaluate(method, which)
+            yield from self._evaluate(method, which, anew=True)
         else:
             yield from self._report(method)
 
@@ -354,12 +353,12 @@ class Stages(Generic[G]):
         yield StageEnded("train", {"stopped": reason})
         return reason != "interrupted"
 
-    def _evaluate(self, method: Method[G], which: str | int) -> Iterator[Event]:
+    def _evaluate(self, method: Method[G], which: str | int, anew: bool = False) -> Iterator[Event]:
         """The figures of a checkpoint. They stand for that one alone: where it is damaged, they are taken again."""
         yield self._began("evaluate")
         if problem := damage(self.folder, "evaluate"):
             yield Notice(text("pipeline.made_again", reason=problem), "warning")
-        elif found := read_stage(self.folder, "evaluate"):
+        elif not anew and (found := read_stage(self.folder, "evaluate")):
             yield StageEnded("evaluate", found.numbers, skipped=True)
             return
         found = find_checkpoint(self.folder, which)

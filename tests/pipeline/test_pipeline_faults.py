@@ -90,6 +90,14 @@ def test_figures_of_a_checkpoint_that_stood_in_name_its_step(runs: Path, tmp_pat
     assert storage.read_json(run / "report.json")["checkpoint"] == {"step": 2}
 
 
+def test_an_evaluation_that_fails_leaves_the_one_before(runs: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(runs / "base", tmp_path / "base"))
+    (run / "corpus" / "cleaned.txt").write_text("", encoding="utf-8")
+    before = (run / "stages" / "evaluate.json").read_bytes()
+    assert give(["evaluate", str(run)]).status == 2
+    assert (run / "stages" / "evaluate.json").read_bytes() == before
+
+
 def test_examples_that_have_changed_are_told_where_they_are_measured_on(runs: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(runs / "sft", tmp_path / "sft"))
     talk = Path(shutil.copy(runs / "talk.jsonl", tmp_path / "talk.jsonl"))
