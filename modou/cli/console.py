@@ -212,17 +212,17 @@ def say_facts(found: dict[str, Any]) -> None:
 
 def say_examples(found: "Checked") -> None:
     """What a file of examples holds: counts, complaints, and the first examples with what is learned in colour."""
+    facts, bad = found.facts, found.facts.complaints
     counts = [
         text("console.examples_kind", kind=text(f"console.kind_{kind}"), count=count)
-        for kind, count in found.examples.counts.items()
+        for kind, count in facts.kinds.items()
     ]
-    put(text("console.examples", file=found.path, kinds=", ".join(counts) or "0"))
-    if found.lengths is not None:
-        shortest, middle, longest = found.lengths
-        put(text("console.examples_tokens", shortest=shortest, middle=middle, longest=longest))
-        if found.too_long:
-            put(text("console.examples_too_long", count=found.too_long, context=found.context))
-    bad = found.examples.complaints
+    put(text("console.examples", file=facts.file, kinds=", ".join(counts) or "0"))
+    if tokens := facts.tokens:
+        extremes = {"shortest": tokens.shortest, "middle": tokens.median, "longest": tokens.longest}
+        put(text("console.examples_tokens", **extremes))
+        if facts.too_long:
+            put(text("console.examples_too_long", count=facts.too_long, context=facts.context))
     if bad:
         put(text("console.examples_bad", count=len(bad)))
         for line in bad[:_COMPLAINTS]:

@@ -18,7 +18,7 @@ from modou.cli.progress import TrainingState
 from modou.cli.streams import put, remark
 from modou.cli.words import Narrator
 from modou.messages import text
-from modou.train.events import Event, RunEnded, StageBegan, StageEnded, StageProgress, Stepped
+from modou.train.events import Event, RunEnded, Sample, StageBegan, StageEnded, StageProgress, Stepped
 
 _SAMPLE_LINES = 6
 _SECONDS = 5.0
@@ -182,12 +182,11 @@ class LiveDisplay:
         )
         parts: list[RenderableType] = [head, figures]
         if state.sample is not None:
-            parts.append(self._sample())
+            parts.append(self._sample(state.sample))
         return Group(*parts)
 
-    def _sample(self) -> RenderableType:
-        sample = self._state.sample or {}
-        shown = Text.assemble((harmless(str(sample.get("prompt", ""))), "bold"), harmless(str(sample.get("text", ""))))
+    def _sample(self, sample: Sample) -> RenderableType:
+        shown = Text.assemble((harmless(sample.prompt), "bold"), harmless(sample.text))
         lines = shown.wrap(self._console, max(20, self._console.width - 4))[:_SAMPLE_LINES]
         title = Text(text("console.sample_title", step=self._state.sample_step))
         return Panel(Text("\n").join(lines), title=title, title_align="left", border_style="dim")

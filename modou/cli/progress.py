@@ -2,9 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from modou.messages import text
 from modou.report import values as v
@@ -33,7 +32,7 @@ class TrainingState:
     rounds: dict[str, float] = field(default_factory=dict[str, float])
     """Of reinforcement learning: reward, distance, entropy ... of the answers, smoothed."""
     measured: Measured | None = None
-    sample: Mapping[str, Any] | None = None
+    sample: events.Sample | None = None
     sample_step: int = 0
     running: bool = False
     _began: tuple[int, float] = field(default=(0, 0.0))
@@ -54,7 +53,7 @@ class TrainingState:
                 self.average_bits = v.number(event.numbers, "average.validation.bits_per_char")
             case events.Sampled():
                 self.sample_step = event.step
-                self.sample = next((s for s in event.samples if v.words_at(s, "text")), None)
+                self.sample = next((s for s in event.samples if s.text.strip()), None)
             case events.Rescheduled():
                 self.steps = event.after
             case events.Ended():

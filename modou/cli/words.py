@@ -104,11 +104,8 @@ class Narrator:
         return line + (text("console.best") if event.is_best else "")
 
     def _first(self, event: training.Sampled) -> str:
-        shown = next((sample for sample in event.samples if v.words_at(sample, "text")), None)
-        if shown is None:
-            return ""
-        written = f"{shown.get('prompt', '')}{shown['text']}"
-        return f" · {clip(first_sentence(written), _SAMPLE)}"
+        shown = next((sample for sample in event.samples if sample.text.strip()), None)
+        return f" · {clip(first_sentence(shown.prompt + shown.text), _SAMPLE)}" if shown else ""
 
     def _ended(self, event: training.Ended) -> str:
         parts = [

@@ -9,19 +9,19 @@ import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal
 
 from pydantic import Field, Strict
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings
-from modou.storage import parse_form, read_json, without_surrogates
+from modou.storage import parse_form, read_json, to_json, without_surrogates
 from modou.text.chapters import Heading
 from modou.text.clean import Finisher, clean_book, join_sentences
 from modou.text.readers.book import Book
-from modou.text.report import CleaningReport, visible
+from modou.text.report import Cleaning, CleaningReport, visible
 from modou.text.split import PARTS, Part, Splitter
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
@@ -39,6 +39,36 @@ class Unit:
     characters: int
 
 
+@dataclass(frozen=True)
+class PartCharacters:
+    """Characters of each part, line ends not counted."""
+
+    train: int
+    """Training."""
+    validation: int
+    """Validation."""
+    test: int
+    """Test."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a text was divided into training, validation and test."""
+
+    name: str
+    """The book's name."""
+    way: Literal["chapters", "blocks", "tail"]
+    """By chapters; by blocks of about 2,000 characters; or the end of the text held out."""
+    chapters: int
+    """Chapters."""
+    characters: PartCharacters
+    """Characters of each part."""
+    sha256: str
+    """SHA-256 of the cleaned text and its division: equal for runs on the same corpus."""
+    test_sha256: str
+    """SHA-256 of the test text."""
+
+
 _Count = Annotated[int, Strict(), Field(ge=0)]
 
 
@@ -46,7 +76,7 @@ _Count = Annotated[int, Strict(), Field(ge=0)]
 class _Index:
     """split.json. A unit: part, chapter, offset, size, characters."""
 
-    summary: dict[str, Any]
+    summary: Summary
     headings: list[str | None]
     units: list[tuple[Annotated[int, Strict(), Field(ge=0, lt=len(PARTS))], _Count, _Count, _Count, _Count]]
 
@@ -70,12 +100,11 @@ class Corpus:
         self.folder = folder
         try:
             stored = parse_form(_Index, read_json(folder / SPLIT))
-            self.report = parse_form(dict[str, Any], read_json(folder / REPORT))
+            self.report = parse_form(Cleaning, read_json(folder / REPORT))
             size = (folder / TEXT).stat().st_size
         except (OSError, ValueError) as error:
             raise UserError("text.no_corpus", path=folder, reason=type(error).__name__) from None
         self.summary = stored.summary
-        """Way of the split, characters of each part, sha256 of the test text."""
         self.headings = stored.headings
         self.units = [Unit(PARTS[part], chapter, *place) for part, chapter, *place in stored.units]
         if self.units and self.units[-1].offset + self.units[-1].size > size:
@@ -102,7 +131,7 @@ class Corpus:
     @property
     def sha256(self) -> str:
         """Of cleaned.txt and the split: equal for runs on the same corpus."""
-        return self.summary["sha256"]
+        return self.summary.sha256
 
 
 def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
@@ -226,19 +255,18 @@ def _check_parts(writer: _Writer) -> None:
 def _write_index(
     folder: Path, splitter: Splitter, writer: _Writer, headings: list[str | None], report: CleaningReport, book: Book
 ) -> None:
-    characters = {part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)}
+    characters = PartCharacters(*(sum(row[4] for row in writer.rows if row[0] == i) for i in range(len(PARTS))))
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
-    summary: dict[str, Any] = {"name": book.name, "way": splitter.way, "chapters": splitter.chapters}
-    summary |= {"characters": characters, "sha256": writer.sha256()}
-    units = [row.tolist() for row in writer.rows]
-    _write_json(folder / REPORT, report.to_json())
-    _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
-    summary["test_sha256"] = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
-    _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
+    summary = Summary(book.name, splitter.way, splitter.chapters, characters, writer.sha256(), "")
+    index = _Index(summary, headings, [(p, c, o, s, n) for p, c, o, s, n in writer.rows])
+    _write_json(folder / REPORT, report.result())
+    _write_json(folder / SPLIT, index)
+    test_sha256 = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
+    _write_json(folder / SPLIT, replace(index, summary=replace(summary, test_sha256=test_sha256)))
 
 
 def _write_json(path: Path, value: object) -> None:
     target = path.with_name(f"{path.name}.new")
-    target.write_text(without_surrogates(json.dumps(value, ensure_ascii=False)) + "\n", encoding="utf-8")
+    target.write_text(without_surrogates(json.dumps(to_json(value), ensure_ascii=False)) + "\n", encoding="utf-8")
     target.replace(path)

@@ -36,16 +36,20 @@ def _shown(text: str) -> str:
 
 @dataclass
 class RuleReport:
-    """One rule: number of changes, characters touched, non-space characters removed and added."""
+    """What a cleaning rule changed."""
 
-    name: str
     count: int = 0
+    """Changes."""
     characters: int = 0
+    """Characters of the places changed."""
     removed: int = 0
+    """Characters removed, white space not counted."""
     added: int = 0
-    left: int = 0
+    """Characters added, white space not counted."""
+    left_in_held_out: int = 0
     """Places in held-out chapters that the rule would have changed."""
     examples: list[str] = field(default_factory=list[str])
+    """The first changes."""
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
         """Counts a change of `before` to `after`, with an example."""
@@ -75,11 +79,49 @@ def note(key: str, **values: object) -> Note:
     return Note(key, values)
 
 
+@dataclass(frozen=True)
+class Characters:
+    """Characters before and after cleaning, white space not counted."""
+
+    input: int
+    """Before."""
+    output: int
+    """After."""
+
+
+@dataclass(frozen=True)
+class NoteText:
+    """An assumption and its effect."""
+
+    key: str
+    """The message's name, the same in every language."""
+    text: str
+    """The message."""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What cleaning changed."""
+
+    characters: Characters
+    """Characters before and after."""
+    chapters: int
+    """Chapters."""
+    headings: int
+    """Headings taken out."""
+    rules: dict[str, RuleReport]
+    """What each rule changed."""
+    private_use: dict[str, int]
+    """Count of each private-use code point ("U+E229"), a lost glyph."""
+    notes: list[NoteText]
+    """Assumptions and their effect."""
+
+
 class CleaningReport:
     """Counters that are filled while a book is cleaned."""
 
     def __init__(self) -> None:
-        self.rules = {name: RuleReport(name) for name in CLEANING_RULES}
+        self.rules = {name: RuleReport() for name in CLEANING_RULES}
         self.glyphs: dict[str, int] = {}
         """Count of each private-use code point ("U+E229")."""
         self.input_characters = 0
@@ -96,23 +138,13 @@ class CleaningReport:
         if remark not in self.notes:
             self.notes.append(remark)
 
-    def to_json(self) -> dict[str, object]:
-        """Plain values; white space is not counted in characters."""
-        return {
-            "characters": {"input": self.input_characters, "output": self.output_characters},
-            "chapters": self.chapters,
-            "headings": self.headings,
-            "rules": {
-                rule.name: {
-                    "count": rule.count,
-                    "characters": rule.characters,
-                    "removed": rule.removed,
-                    "added": rule.added,
-                    "left_in_held_out": rule.left,
-                    "examples": rule.examples,
-                }
-                for rule in self.rules.values()
-            },
-            "private_use": dict(sorted(self.glyphs.items())),
-            "notes": [{"key": item.key, "text": str(item)} for item in self.notes],
-        }
+    def result(self) -> Cleaning:
+        """As reported."""
+        return Cleaning(
+            characters=Characters(self.input_characters, self.output_characters),
+            chapters=self.chapters,
+            headings=self.headings,
+            rules=self.rules,
+            private_use=dict(sorted(self.glyphs.items())),
+            notes=[NoteText(item.key, str(item)) for item in self.notes],
+        )

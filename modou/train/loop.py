@@ -6,7 +6,7 @@ Random numbers are keyed by (seed, step): an interrupted and resumed run gives b
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.runs.progress import Progress
 from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings
+from modou.storage import to_json
 from modou.train.average import WeightAverage
 from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Saved, Started, Stepped
 from modou.train.objective import Objective
@@ -156,15 +157,12 @@ class Trainer:
 
     def _evaluate(self) -> Iterator[Event]:
         """Evaluates the weights and their average, samples, refits the steps to the time budget, and saves."""
-        numbers = self.objective.evaluate(replica(self.model, self.world))
-        weights = "model"
-        value = _at(numbers, self.objective.measure)
+        weights, (numbers, value) = "model", self._measure()
         if self.average is not None:
             with self.average.in_place():
-                averaged = self.objective.evaluate(replica(self.model, self.world))
-            numbers["average"] = averaged
-            if _at(averaged, self.objective.measure) < value:
-                weights, value = "average", _at(averaged, self.objective.measure)
+                numbers["average"], averaged = self._measure()
+            if averaged < value:
+                weights, value = "average", averaged
         is_best = self.progress.note(value, weights)
         event = Evaluated(self.progress.step, self.progress.seconds, numbers, is_best)
         self.writer.log_evaluation(event)
@@ -175,6 +173,11 @@ class Trainer:
         if self.progress.steps != before:
             yield Rescheduled(before, self.progress.steps)
         yield from self._save(is_best)
+
+    def _measure(self) -> tuple[dict[str, Any], float]:
+        """The objective's figures, and the one that selects the best checkpoint."""
+        found = self.objective.evaluate(replica(self.model, self.world))
+        return {"validation": to_json(found)}, float(getattr(found, self.objective.measure))
 
     def _sample(self, averaged: bool) -> Sampled:
         with self.average.in_place() if self.average is not None and averaged else nullcontext():
@@ -203,10 +206,3 @@ class Trainer:
 
 def _local(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def _at(numbers: Mapping[str, Any], path: str) -> float:
-    value: Any = numbers
-    for name in path.split("."):
-        value = value[name]
-    return float(value)

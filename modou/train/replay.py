@@ -23,6 +23,7 @@ from modou.model.gpt import GPT
 from modou.model.scoring import divergences
 from modou.settings.methods import ReplaySettings
 from modou.tokenizer.tokenizer import Tokenizer
+from modou.train.events import Sample
 from modou.train.objective import Batch, Objective
 from modou.train.parallel import World
 
@@ -82,11 +83,11 @@ class BaseKLRegularizer:
         kl = batch.share * divergences(base_NV, logits_NV).sum()
         return self.settings.weight * kl, {"replay_kl": kl.detach()}
 
-    def evaluate(self, model: GPT) -> dict[str, Any]:
+    def evaluate(self, model: GPT) -> object:
         """See Objective."""
         return self.own.evaluate(model)
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """See Objective."""
         return self.own.sample(model)
 

@@ -127,7 +127,7 @@ class CheckpointWriter:
     def log_samples(self, event: Sampled) -> None:
         """Appends a line to samples.jsonl for each sample."""
         for sample in event.samples:
-            self._append(SAMPLES, {"step": event.step, **sample})
+            self._append(SAMPLES, {"step": event.step, **asdict(sample)})
 
     def _append(self, name: str, values: dict[str, Any]) -> None:
         if self.world.is_main:

@@ -57,7 +57,7 @@ def story(folder: Path, steps: int = 4) -> Iterator[Event]:
         yield events.Stepped(step, steps, 0.1 * step, 0.1, 100, {"loss": 3.0 / step, "bits_per_char": 6.0 / step})
     numbers = {"validation": {"bits_per_char": 5.5}, "average": {"validation": {"bits_per_char": 5.4}}}
     yield events.Evaluated(steps, 0.4, numbers, True)
-    yield events.Sampled(steps, ({"prompt": "却说", "text": EVIL},))
+    yield events.Sampled(steps, (events.Sample("却说", 1, EVIL),))
     yield events.Rescheduled(9, steps)
     yield events.Saved(steps, folder)
     yield events.Ended(steps, 0.4, "finished")

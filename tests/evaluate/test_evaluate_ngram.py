@@ -133,7 +133,7 @@ def test_newlines_and_end_marks_are_paid_for_but_not_counted() -> None:
     result = model.bits(["ab\nab", "ba"])
     assert result.characters == 6
     assert result.bits == pytest.approx(sum(model.bits_of_each(t).sum() for t in ("ab\nab", "ba")))
-    assert result.to_json()["bits_per_char"] == pytest.approx(result.bits / 6)
+    assert result.figures.bits_per_char == pytest.approx(result.bits / 6)
 
 
 def test_nothing_to_score_is_said() -> None:
@@ -209,4 +209,4 @@ def test_figures_on_the_real_novel(shuihu_path: Path) -> None:
     assert interval is not None
     assert interval[0] < result[5].value < interval[1]
     gain = result[5].gain_over(result[4])
-    assert gain["interval"][0] > 0
+    assert gain.interval is not None and gain.interval[0] > 0

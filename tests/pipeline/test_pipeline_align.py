@@ -22,6 +22,7 @@ from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, RewardModel, ScoredGPT
 from modou.pipeline.check import check
 from modou.pipeline.compare import compare
+from modou.pipeline.report import ReportFigures
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, examples_source, run_source
 from modou.runs.weights import answers, load_model
@@ -267,7 +268,7 @@ def test_a_comparison_knows_the_way_of_the_training_and_has_its_names_documented
     runs, sampling = [folder / "sft", tmp_path / "grpo"], SamplingSettings(temperature=1.0, top_p=1.0, tokens=6)
     judges = ["exact", str(folder / "scalar")]
     ended = list(compare(runs, folder / "questions.jsonl", judges, "", 3, sampling, tmp_path / "out"))
-    assert ended[-1] == StageEnded("report", {"path": str(tmp_path / "out" / "compare.html")})
+    assert ended[-1] == StageEnded("report", ReportFigures(str(tmp_path / "out" / "compare.html")))
     found = storage.read_json(tmp_path / "out" / "compare.json")
     training = found["runs"]["grpo"]["training"]
     assert training["judge"] == str(folder / "scalar")

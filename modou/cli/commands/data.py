@@ -16,10 +16,11 @@ def run(asked: Asked) -> int:
     if action != "check":
         raise UserError("cli.unknown_action", action=action[:60], usage="modou data check DATA [RUN]")
     from modou.pipeline.check import check
+    from modou.storage import to_json
 
     found = check(file, asked["columns"] or "", Path(given) if given is not None else None)
     if asked.switched("json"):
-        console.print_json(found.to_json())
+        console.print_json(to_json(found.facts))
     else:
         console.say_examples(found)
     return DONE

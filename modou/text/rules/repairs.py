@@ -33,12 +33,12 @@ def repair(sentence: str, settings: CleanSettings, report: CleaningReport) -> st
 def count_left(sentence: str, settings: CleanSettings, report: CleaningReport) -> None:
     """Counts what `repair` would change in a held-out sentence."""
     if settings.private_use and (found := Counter(_PRIVATE.findall(sentence))):
-        report["private_use"].left += found.total()
+        report["private_use"].left_in_held_out += found.total()
         for char, times in found.items():
             code = f"U+{ord(char):04X}"
             report.glyphs[code] = report.glyphs.get(code, 0) + times
     if settings.punctuation:
-        report["punctuation"].left += len(_HALF.findall(sentence))
+        report["punctuation"].left_in_held_out += len(_HALF.findall(sentence))
 
 
 def _widen(sentence: str, report: CleaningReport) -> str:
