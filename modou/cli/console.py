@@ -218,9 +218,8 @@ def say_examples(found: "Checked") -> None:
         for kind, count in facts.kinds.items()
     ]
     put(text("console.examples", file=facts.file, kinds=", ".join(counts) or "0"))
-    if tokens := facts.tokens:
-        extremes = {"shortest": tokens.shortest, "middle": tokens.median, "longest": tokens.longest}
-        put(text("console.examples_tokens", **extremes))
+    if facts.tokens:
+        put(text("console.examples_tokens", **facts.tokens))
         if facts.too_long:
             put(text("console.examples_too_long", count=facts.too_long, context=facts.context))
     if bad:

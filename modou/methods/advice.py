@@ -10,12 +10,12 @@ PAST_ITS_BEST = 0.9
 def advice(report: TextReport) -> list[str]:
     """Sentences in the current language, the most useful first."""
     found: list[str] = []
-    training, characters = report.training, report.split.characters.train
+    training, characters = report.training, report.split.characters["train"]
     epochs = training.tokens / max(1, characters / (report.tokenizer.train.characters_per_token or 1))
     if characters < 100_000:
         found.append(text("pipeline.advice_text", characters=characters))
     if training.best_step < PAST_ITS_BEST * training.steps:
-        found.append(text("pipeline.advice_overfit", gap=report.gap.bits_per_char, epochs=epochs))
+        found.append(text("pipeline.advice_overfit", gap=report.gap["bits_per_char"], epochs=epochs))
     elif epochs < 6:
         minutes = training.seconds / 60
         found.append(text("pipeline.advice_minutes", epochs=epochs, minutes=max(1, round(minutes * 3))))

@@ -17,7 +17,7 @@ from modou.data.shards import Shards
 from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.generate.engine import complete
 from modou.messages import UserError, text
-from modou.methods.figures import AlignedEvaluation, AlignedReport, AlignedTraining, Before, Drift, Report
+from modou.methods.figures import AlignedEvaluation, AlignedReport, AlignedTraining, Drift, Report
 from modou.methods.planning import Plan
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
@@ -209,7 +209,7 @@ class Alignment(Method[G], Generic[G, D]):
         before, after = load_model(self.base, extend=True)[0], load_model(self.run, which)[0]
         return AlignedEvaluation(
             validation=objective.evaluate(after),
-            base=Before(objective.evaluate(before)) if self.evaluates_base else None,
+            base={"validation": objective.evaluate(before)} if self.evaluates_base else None,
             samples=objective.sample(after),
             drift=drift(self.base, before, after, self.template.tokenizer),
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modou.evaluate.baselines import Baselines, baselines
+from modou.evaluate.baselines import Baseline, baselines
 from modou.evaluate.bits import CodeLength, Gain
 from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.evaluate.ngram import KneserNey
@@ -26,22 +26,6 @@ WRITTEN = 300
 PARTS = 7
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A saved state of the training."""
-
-    step: int
-    """Optimizer steps before it."""
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Overfitting."""
-
-    bits_per_char: float
-    """Validation less training, in bits per character."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class FinalSample(Sample):
     """A text of the finished model."""
@@ -56,18 +40,19 @@ class FinalSample(Sample):
 class TextEvaluation:
     """The evaluation of a pretrained run."""
 
-    checkpoint: Checkpoint
-    """The checkpoint that was evaluated."""
+    checkpoint: dict[str, int]
+    """The checkpoint that was evaluated: "step", the optimizer steps before it."""
     test: CodeLength
     """The test text: the main figure."""
     validation: CodeLength
     """The validation text."""
     train: CodeLength
     """An equal amount of training text."""
-    gap: Gap
-    """Overfitting."""
-    baselines: Baselines
-    """Simple models on the test text."""
+    gap: dict[str, float]
+    """Overfitting: "bits_per_char", validation less training."""
+    baselines: dict[str, Baseline]
+    """Simple models on the test text: Kneser-Ney of order 1 to 6, "kn1" … "kn6", and "xz"; "train": the text they were
+    fitted to."""
     advantage: dict[str, Gain]
     """Bits saved against a baseline, by its name."""
     lengths: dict[str, CodeLength | None] | None = None
@@ -101,11 +86,11 @@ def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) ->
     yield StageProgress("evaluate", 6, PARTS)
     novel, varied = novelty_and_variety(train, test, [sample.text for sample in written])
     found = TextEvaluation(
-        checkpoint=Checkpoint(step),
+        checkpoint={"step": step},
         test=tests.figures,
         validation=validation.figures,
         train=seen.figures,
-        gap=Gap(validation.value - seen.value),
+        gap={"bits_per_char": validation.value - seen.value},
         baselines=compared,
         advantage={"kn5": tests.gain_over(kneser_ney)},
         lengths=lengths,

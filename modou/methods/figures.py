@@ -45,14 +45,6 @@ class Report:
     """Versions and machine; absent where their record is damaged."""
 
 
-@dataclass(frozen=True)
-class Before:
-    """The base, before training."""
-
-    validation: Any
-    """The same figures as `validation` of the run."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Drift(Gain):
     """Forgetting: change in bits per character of the pretraining corpus's validation text; positive: worse."""
@@ -69,8 +61,8 @@ class AlignedEvaluation:
 
     validation: Any
     """Figures on held-out examples, of each method its own."""
-    base: Before | None = None
-    """The base (sft, ppo, grpo)."""
+    base: dict[str, Any] | None = None
+    """The base (sft, ppo, grpo): "validation", the same figures before training."""
     samples: Sequence[Sample] | None = None
     """Answers to held-out questions; absent for a reward model."""
     drift: Drift | None = None
@@ -90,7 +82,7 @@ class AlignedTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlignedReport(Report, AlignedEvaluation):
+class AlignedReport(AlignedEvaluation, Report):
     """report.json of an aligned run."""
 
     data: Any

@@ -59,14 +59,6 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What the plan leads to."""
-
-    bits_per_char: float | None
-    """Expected bits per character on held-out text; null outside the range of our runs."""
-
-
-@dataclass(frozen=True)
 class Plan:
     """The plan of a pretraining run."""
 
@@ -76,8 +68,8 @@ class Plan:
     """Options that nobody had set."""
     epochs: float
     """Passes over the training text."""
-    expected: Expected
-    """What it leads to."""
+    expected: dict[str, float | None]
+    """Expected on held-out text: "bits_per_char"; null outside the range of our runs."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +156,7 @@ def plan_training(
     every = math.ceil(chooser.settings.train.steps / choose_evaluations(budget.minutes))
     chooser.choose("train.evaluate_every", every)
     expected = expected_bits(describe(settings.model).flops_per_token * epochs * tokens, facts)
-    return chooser.settings, Plan(chooser.settings.train.minutes, chooser.choices, epochs, Expected(expected))
+    return chooser.settings, Plan(chooser.settings.train.minutes, chooser.choices, epochs, {"bits_per_char": expected})
 
 
 def expected_bits(flops: float, facts: TextFacts) -> float | None:

@@ -92,7 +92,7 @@ def corpus_facts(corpus: Corpus) -> CleanFigures:
 def text_facts(run: RunFolder) -> TextFacts:
     """The input of the plan, from the record of the cleaning stage."""
     facts = figures(run, "clean", CleanFigures)
-    return TextFacts(facts.split.characters.train, facts.distinct_characters, facts.language == "zh")
+    return TextFacts(facts.split.characters["train"], facts.distinct_characters, facts.language == "zh")
 
 
 def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:

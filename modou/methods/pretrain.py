@@ -141,7 +141,7 @@ class PretrainMethod(Method[RunSettings]):
         rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
         budget = Budget(settings.train.minutes, rate, measure_pace)
         planned, plan = plan_training(preparation.text_facts(self.run), tokens, tokenizer.vocabulary, budget, settings)
-        yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected.bits_per_char)
+        yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected["bits_per_char"])
         return planned, plan
 
     def build(self, settings: RunSettings, world: World) -> tuple[GPT, Pretrain]:

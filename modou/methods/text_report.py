@@ -37,7 +37,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Training:
+class TextTraining:
     """The training of a pretrained run."""
 
     steps: int
@@ -67,7 +67,7 @@ class StepSample(Sample):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextReport(Report, TextEvaluation):
+class TextReport(TextEvaluation, Report):
     """report.json of a pretrained run."""
 
     cleaning: Cleaning
@@ -80,7 +80,7 @@ class TextReport(Report, TextEvaluation):
     """The sizes of the model."""
     plan: Plan | None = None
     """The plan; absent where its record is damaged."""
-    training: Training
+    training: TextTraining
     """The training."""
     samples: list[StepSample]
     """Texts written at every evaluation."""
@@ -103,7 +103,7 @@ def text_report(run: RunFolder, settings: RunSettings, common: Report, history: 
         tokenizer=figures(run, "tokenizer", Card),
         model=model,
         plan=known(run, "plan", Plan),
-        training=_training(settings, history, common.environment, model, evaluation.checkpoint.step),
+        training=_training(settings, history, common.environment, model, evaluation.checkpoint["step"]),
         samples=parse_written(list[StepSample], lines_of(run, SAMPLES), run.samples),
     )
 
@@ -114,7 +114,7 @@ def _training(
     machine: TrainingEnvironment | None,
     model: Description,
     best_step: int,
-) -> Training:
+) -> TextTraining:
     """What training did, from metrics.jsonl."""
     steps = [line for line in history if line["kind"] == "step"]
     last: dict[str, Any] = steps[-1] if steps else {"step": 0, "seconds": 0.0}
@@ -122,8 +122,10 @@ def _training(
     speed = tokens / last["seconds"] if last["seconds"] else None
     rates = machine.matrix_gflops if machine else None
     # A share above 1 would say that another program ran whenever the rate was measured.
-    share = min(1.0, speed * model.flops_per_token / (1e9 * rates.best)) if speed and rates and rates.best else None
-    return Training(
+    share = (
+        min(1.0, speed * model.flops_per_token / (1e9 * rates["best"])) if speed and rates and rates["best"] else None
+    )
+    return TextTraining(
         steps=last["step"],
         tokens=tokens,
         seconds=last["seconds"],

@@ -25,18 +25,6 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """Lengths of conversations, in tokens."""
-
-    shortest: int
-    """The shortest."""
-    median: int
-    """The median."""
-    longest: int
-    """The longest."""
-
-
-@dataclass(frozen=True)
 class FileFacts:
     """A file of examples."""
 
@@ -50,8 +38,9 @@ class FileFacts:
     """Rows that cannot be used."""
     complaints: list[str]
     """Their errors, each as "file:line: reason"."""
-    tokens: Lengths | None = None
-    """Lengths of its conversations with the tokenizer of the run; absent where none is named."""
+    tokens: dict[str, int] | None = None
+    """Tokens of the "shortest", "median" and "longest" conversation; this and the next two are absent where no run is
+    named."""
     context: int | None = None
     """Context of that run's model, in tokens."""
     too_long: int | None = None
@@ -85,7 +74,7 @@ def check(path: Path, columns: str = "", base: Path | None = None) -> Checked:
     longest = context + (1 if set(examples.counts) <= {"conversation"} else 0)
     too_long = sum(length > longest for length in lengths)
     if lengths:
-        tokens = Lengths(lengths[0], lengths[len(lengths) // 2], lengths[-1])
+        tokens = {"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]}
         facts = replace(facts, tokens=tokens, context=context, too_long=too_long)
     return Checked(facts, examples, tuple(_shown(examples, template)))
 

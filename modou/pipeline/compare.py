@@ -57,27 +57,13 @@ class ShownAnswer:
 
 
 @dataclass(frozen=True)
-class PolicyEvaluation:
-    """One evaluation during training."""
-
-    step: int
-    """Optimizer steps before it."""
-    reward: float
-    """Mean score of an answer."""
-    kl: float
-    """Mean KL of an answer from the start of the training, in nats."""
-    length: float
-    """Mean length of an answer, in tokens."""
-
-
-@dataclass(frozen=True)
 class JudgedTraining:
     """A training by one of the judges."""
 
     judge: str
     """The judge."""
-    history: list[PolicyEvaluation]
-    """Its evaluations."""
+    history: list[dict[Literal["step", "reward", "kl", "length"], float]]
+    """Of every evaluation: optimizer steps before it; score, KL from the first run in nats, and tokens of an answer."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +251,7 @@ class Evaluation:
             return None
         evaluations = [line for line in lines_of(folder, METRICS) if line.get("kind") == "evaluation"]
         told = [(line["step"], line["numbers"]["validation"]) for line in evaluations]
-        curve = [PolicyEvaluation(step, found["reward"], found["kl"], found["length"]) for step, found in told]
+        curve = [{"step": step, "reward": v["reward"], "kl": v["kl"], "length": v["length"]} for step, v in told]
         return JudgedTraining(judge, curve)
 
 

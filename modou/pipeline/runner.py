@@ -35,7 +35,7 @@ from modou.runs.stages import (
 from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.train import Trained, with_minutes
-from modou.train.environment import MatrixRates, TrainingEnvironment, environment
+from modou.train.environment import TrainingEnvironment, environment
 from modou.train.events import (
     Ended,
     Evaluated,
@@ -353,9 +353,13 @@ class Stages(Generic[G]):
                 yield event
         finally:
             leave_world(world)
-        gflops = MatrixRates(rates[0] / 1e9, rates[-1] / 1e9, max(rates) / 1e9) if rates else None
-        machine = vars(environment(device))
-        facts = TrainingEnvironment(**machine, peak_memory_mb=peak_memory_mb(device), matrix_gflops=gflops)
+        facts = TrainingEnvironment(
+            **vars(environment(device)),
+            peak_memory_mb=peak_memory_mb(device),
+            matrix_gflops={"before": rates[0] / 1e9, "after": rates[-1] / 1e9, "best": max(rates) / 1e9}
+            if rates
+            else None,
+        )
         found = TrainFigures(reason)
         if self.first:
             storage.write_json_atomically(self.folder.environment, storage.to_json(facts))

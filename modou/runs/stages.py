@@ -24,12 +24,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StageRecord:
-    """A completed stage. files: path relative to the run folder -> (size in bytes, SHA-256)."""
+    """A completed stage."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     numbers: dict[str, Any]
+    """Its figures."""
     files: dict[str, tuple[Annotated[int, Strict(), Field(ge=0)], Annotated[str, Strict()]]]
+    """Each file it made, by the path in the run folder: size in bytes and SHA-256."""
 
 
 def stage_file(run: RunFolder, stage: str) -> Path:

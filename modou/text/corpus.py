@@ -40,18 +40,6 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class PartCharacters:
-    """Characters of each part, line ends not counted."""
-
-    train: int
-    """Training."""
-    validation: int
-    """Validation."""
-    test: int
-    """Test."""
-
-
-@dataclass(frozen=True)
 class Summary:
     """How a text was divided into training, validation and test."""
 
@@ -61,8 +49,8 @@ class Summary:
     """By chapters; by blocks of about 2,000 characters; or the end of the text held out."""
     chapters: int
     """Chapters."""
-    characters: PartCharacters
-    """Characters of each part."""
+    characters: dict[Part, int]
+    """Characters of each part, line ends not counted."""
     sha256: str
     """SHA-256 of the cleaned text and its division: equal for runs on the same corpus."""
     test_sha256: str
@@ -255,7 +243,7 @@ def _check_parts(writer: _Writer) -> None:
 def _write_index(
     folder: Path, splitter: Splitter, writer: _Writer, headings: list[str | None], report: CleaningReport, book: Book
 ) -> None:
-    characters = PartCharacters(*(sum(row[4] for row in writer.rows if row[0] == i) for i in range(len(PARTS))))
+    characters = {part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)}
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
     summary = Summary(book.name, splitter.way, splitter.chapters, characters, writer.sha256(), "")

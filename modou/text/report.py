@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from modou import messages
 
@@ -80,31 +81,11 @@ def note(key: str, **values: object) -> Note:
 
 
 @dataclass(frozen=True)
-class Characters:
-    """Characters before and after cleaning, white space not counted."""
-
-    input: int
-    """Before."""
-    output: int
-    """After."""
-
-
-@dataclass(frozen=True)
-class NoteText:
-    """An assumption and its effect."""
-
-    key: str
-    """The message's name, the same in every language."""
-    text: str
-    """The message."""
-
-
-@dataclass(frozen=True)
 class Cleaning:
     """What cleaning changed."""
 
-    characters: Characters
-    """Characters before and after."""
+    characters: dict[Literal["input", "output"], int]
+    """Characters before and after, white space not counted."""
     chapters: int
     """Chapters."""
     headings: int
@@ -113,8 +94,8 @@ class Cleaning:
     """What each rule changed."""
     private_use: dict[str, int]
     """Count of each private-use code point ("U+E229"), a lost glyph."""
-    notes: list[NoteText]
-    """Assumptions and their effect."""
+    notes: list[dict[Literal["key", "text"], str]]
+    """Assumptions and their effect: "text", the message, and "key", its name in every language."""
 
 
 class CleaningReport:
@@ -141,10 +122,10 @@ class CleaningReport:
     def result(self) -> Cleaning:
         """As reported."""
         return Cleaning(
-            characters=Characters(self.input_characters, self.output_characters),
+            characters={"input": self.input_characters, "output": self.output_characters},
             chapters=self.chapters,
             headings=self.headings,
             rules=self.rules,
             private_use=dict(sorted(self.glyphs.items())),
-            notes=[NoteText(item.key, str(item)) for item in self.notes],
+            notes=[{"key": item.key, "text": str(item)} for item in self.notes],
         )

@@ -6,6 +6,7 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy
 import sentencepiece
@@ -42,26 +43,15 @@ class Environment:
     """cpu, or the model of the GPU."""
 
 
-@dataclass(frozen=True)
-class MatrixRates:
-    """Rate of matrix multiplication in 10⁹ FLOP/s."""
-
-    before: float
-    """Before training."""
-    after: float
-    """At its end."""
-    best: float
-    """The best of several measurements."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrainingEnvironment(Environment):
     """Versions and machine of a training."""
 
     peak_memory_mb: float
     """Largest memory in MiB: of the process (CPU), or allocated (GPU)."""
-    matrix_gflops: MatrixRates | None = None
-    """Matrix rate; absent where no utilisation is reported."""
+    matrix_gflops: dict[Literal["before", "after", "best"], float] | None = None
+    """Rate of matrix multiplication in 10⁹ FLOP/s before and after training, and the best of several measurements;
+    absent where no utilisation is reported."""
 
 
 def environment(device: torch.device) -> Environment:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modou.evaluate.baselines import baselines
-from modou.evaluate.compress import ENCODINGS, conditional_xz, xz_bytes
+from modou.evaluate.bits import CodeLength
+from modou.evaluate.compress import ENCODINGS, Compressed, conditional_xz, xz_bytes
 from modou.evaluate.subsample import Extent, subsample
 from modou.messages import UserError
 
@@ -63,10 +64,12 @@ def test_a_single_long_text_is_cut_between_characters() -> None:
 
 def test_all_baselines_in_one_nested_result() -> None:
     result, best = baselines(["山高水长。\n路远。"] * 9, ["山高路远。\n"])
-    assert result.kn5 == best.figures and result.kn1.bits_per_char > result.kn5.bits_per_char
-    assert result.kn5.characters == result.xz.characters == 5
-    assert set(result.xz.by_encoding) == set(ENCODINGS)
-    assert result.train.whole
+    assert set(result) == {"kn1", "kn2", "kn3", "kn4", "kn5", "kn6", "xz", "train"}
+    one, five, xz, train = (result[name] for name in ("kn1", "kn5", "xz", "train"))
+    assert isinstance(one, CodeLength) and isinstance(xz, Compressed) and isinstance(train, Extent)
+    assert five == best.figures and one.bits_per_char > best.value
+    assert best.characters == xz.characters == 5
+    assert set(xz.by_encoding) == set(ENCODINGS) and train.whole
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def test_few_chapters_give_blocks(tmp_path: Path) -> None:
     assert "".join(text for unit_text in _in_order(corpus) for text in unit_text) == clean(book(3, 1200)).text.replace(
         "\n", ""
     )
-    assert any("blocks" in item.key for item in corpus.report.notes)
+    assert any("blocks" in item["key"] for item in corpus.report.notes)
     for text in corpus.texts("test"):
         assert text.endswith("！") and text.startswith("第")
 
@@ -65,7 +65,7 @@ def test_a_short_text_gives_its_last_tenth(tmp_path: Path) -> None:
     total = sum(corpus.characters(part) for part in PARTS)
     assert 0.08 < corpus.characters("test") / total < 0.13
     assert corpus.units[-1].part == "test" and corpus.units[-2].part in ("test", "validation")
-    assert any("tail" in item.key for item in corpus.report.notes)
+    assert any("tail" in item["key"] for item in corpus.report.notes)
 
 
 def test_too_short(tmp_path: Path) -> None:
