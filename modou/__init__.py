@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modou.generate.session import Session
-    from modou.methods.run import Run
+    from modou.methods.run import Run, Session
 
 __all__ = ["Run", "Session", "load"]
 __version__ = version("modou")
@@ -30,12 +29,8 @@ def load(path: str | Path, checkpoint: str | int = "best", device: str = "auto")
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Run":
-        from modou.methods.run import Run
+    if name in ("Run", "Session"):
+        from modou.methods import run
 
-        return Run
-    if name == "Session":
-        from modou.generate.session import Session
-
-        return Session
+        return getattr(run, name)
     raise AttributeError(f"module 'modou' has no attribute {name!r}")

@@ -14,10 +14,10 @@ from modou.data.conversation import Message, Template
 from modou.data.examples import Facts
 from modou.data.packing import make_batches
 from modou.data.shards import Shards
-from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.generate.engine import complete
 from modou.messages import UserError, text
 from modou.methods.figures import AlignedEvaluation, AlignedReport, AlignedTraining, Drift, Report
+from modou.methods.likelihood import bits_per_character, excerpts
 from modou.methods.planning import Plan
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder

@@ -6,12 +6,12 @@ from typing import Any
 
 from modou.evaluate.baselines import Baseline, baselines
 from modou.evaluate.bits import CodeLength, Gain
-from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.evaluate.ngram import KneserNey
 from modou.evaluate.novelty import Novelty, TrainText
 from modou.evaluate.subsample import subsample
 from modou.evaluate.variety import Variety, human_slices, variety
 from modou.generate.engine import complete
+from modou.methods.likelihood import bits_per_character, excerpts
 from modou.methods.preparation import open_corpus, prompts
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
