@@ -62,8 +62,9 @@ class JudgedTraining:
 
     judge: str
     """The judge."""
-    history: list[dict[Literal["step", "reward", "kl", "length"], float]]
-    """Of every evaluation: optimizer steps before it; score, KL from the first run in nats, and tokens of an answer."""
+    history: list[dict[str, float]]
+    """Of every evaluation: "step", the optimizer steps before it; "reward", "kl" (nats from the first run) and "length"
+    (tokens), means over its answers."""
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,9 @@ def _check_parts(writer: _Writer) -> None:
 def _write_index(
     folder: Path, splitter: Splitter, writer: _Writer, headings: list[str | None], report: CleaningReport, book: Book
 ) -> None:
-    characters = {part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)}
+    characters: dict[Part, int] = {
+        part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)
+    }
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
     summary = Summary(book.name, splitter.way, splitter.chapters, characters, writer.sha256(), "")

@@ -82,9 +82,9 @@ def test_what_was_copied_is_looked_up_in_what_the_whole_line_learned(line: dict[
     library = Library()
 
     def longest(run: str, *texts: str) -> str:
-        found = library.copied(line[run], texts)["copied"]
-        assert found["longest"] == len(found["text"])
-        return found["text"]
+        found = library.copied(line[run], texts)
+        assert found is not None and found.longest == len(found.text)
+        return found.text
 
     passage = next(Corpus(line["base"].corpus).texts("train"))[:12]
     assert longest("base", "☃", f"☃{passage}☃看月亮从桥的") == longest("dpo", f"☃{passage}☃") == passage
@@ -101,4 +101,4 @@ def test_sources_that_are_gone_or_changed_are_not_taken(line: dict[str, RunFolde
     assert len(sources_of(line["dpo"])) == 2
     (tmp_path / "dpo.jsonl").unlink()
     line["base"].settings.unlink()
-    assert sources_of(line["dpo"]) == () and Library().copied(line["dpo"], ["月亮"]) == {}
+    assert sources_of(line["dpo"]) == () and Library().copied(line["dpo"], ["月亮"]) is None

@@ -128,9 +128,9 @@ def test_training_teaches_the_answers_and_to_stop(tmp_path: Path) -> None:
         optimizer={"name": "muon", "matrix_lr": 0.02, "embedding_lr": 0.01, "norm_lr": 0.01},
         change=lambda made: objective(made, 4),
     )
-    before = made.objective.evaluate(made.model)["validation"]["loss"]
+    before = made.objective.evaluate(made.model).loss
     run(made)
-    after = made.objective.evaluate(made.model)["validation"]["loss"]
+    after = made.objective.evaluate(made.model).loss
     assert after < 0.1 < 3 < before
     assert isinstance(made.objective, Sft)
     written = Sft(**{**vars(made.objective), "sampling": SamplingSettings(tokens=60, temperature=0)}).sample(made.model)
