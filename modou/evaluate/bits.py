@@ -33,7 +33,7 @@ class Gain:
     """Difference of two models on the same text."""
 
     bits_per_char: float
-    """Bits per character saved; negative: lost."""
+    """Bits per character of the one less those of the other."""
     interval: Interval | None
     """Paired 95 % interval [low, high]; null for a text of fewer than two blocks."""
 

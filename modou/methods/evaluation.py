@@ -54,7 +54,7 @@ class TextEvaluation:
     """Simple models on the test text: Kneser-Ney of order 1 to 6, "kn1" … "kn6", and "xz"; "train": the text they were
     fitted to."""
     advantage: dict[str, Gain]
-    """Bits saved against a baseline, by its name."""
+    """Bits per character saved against a baseline, by its name: those of the baseline less those of the run."""
     lengths: dict[str, CodeLength | None] | None = None
     """The test text with windows of a multiple of the training context, by the multiple (where requested); null:
     beyond the end of learned position embeddings."""

@@ -47,7 +47,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Drift(Gain):
-    """Forgetting: change in bits per character of the pretraining corpus's validation text; positive: worse."""
+    """Forgetting: bits per character of the pretraining corpus's validation text, after less before; positive: worse."""
 
     before: float
     """Bits per character before training."""
