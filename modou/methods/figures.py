@@ -47,7 +47,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Drift(Gain):
-    """Forgetting: bits per character of the pretraining corpus's validation text, after less before; positive: worse."""
+    """Forgetting: bits per character of the pretraining corpus's validation text, after less before training."""
 
     before: float
     """Bits per character before training."""

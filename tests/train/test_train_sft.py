@@ -135,7 +135,7 @@ def test_training_teaches_the_answers_and_to_stop(tmp_path: Path) -> None:
     assert isinstance(made.objective, Sft)
     written = Sft(**{**vars(made.objective), "sampling": SamplingSettings(tokens=60, temperature=0)}).sample(made.model)
     for one in written:  # a question that is asked twice has two right answers
-        assert one["text"] in {answer.content for question, answer in MESSAGES if question.content == one["prompt"]}
+        assert one.text in {answer.content for question, answer in MESSAGES if question.content == one.prompt}
 
 
 @pytest.mark.parametrize("kind", KINDS)
