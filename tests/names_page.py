@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import types
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib import import_module
@@ -89,6 +90,8 @@ def shown(hint: Any, optional: bool = False) -> str:
     if origin in (dict, Mapping):
         keys = f" with the names {', '.join(map(str, get_args(inner[0])))}" if get_args(inner[0]) else ""
         return f"object of {shown(inner[1])}{keys}"
+    if origin is Counter:
+        return "object of integer"
     if origin in (list, Sequence) or inner[1:] == (...,):
         return f"list of {shown(inner[0])}"
     if origin is tuple:

@@ -83,8 +83,7 @@ def corpus_facts(corpus: Corpus) -> CleanFigures:
     train = "".join(corpus.texts("train"))[:2_000_000]
     chinese = sum("\u3400" <= character <= "\u9fff" for character in train) > len(train) / 4
     overlap = find_overlap(corpus.lines("train"), (*corpus.lines("validation"), *corpus.lines("test")))
-    longest = [passage.text for passage in overlap.passages[:LISTED]]
-    shared = SharedPassages(len(overlap.passages), overlap.characters, longest)
+    shared = SharedPassages(len(overlap.passages), overlap.characters, list(overlap.passages[:LISTED]))
     split = Split(**vars(corpus.summary), shared_passages=shared)
     return CleanFigures(corpus.report, split, "zh" if chinese else "en", len(set(train)))
 

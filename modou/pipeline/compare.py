@@ -67,10 +67,12 @@ class JudgedTraining:
     (tokens), means over its answers."""
 
 
-@dataclass(frozen=True)
-class AnswerFigures:
-    """Measures of a run's answers."""
+@dataclass(frozen=True, kw_only=True)
+class RunComparison:
+    """One of the runs."""
 
+    method: str
+    """Its method of training."""
     ended: Share
     """Answers that ended."""
     empty: Share
@@ -81,14 +83,6 @@ class AnswerFigures:
     """KL from the first run, in nats per answer."""
     distinct: dict[str, float | None]
     """Different pairs of characters ÷ all, over all answers, under "2"; null: there is none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunComparison(AnswerFigures):
-    """One of the runs."""
-
-    method: str
-    """Its method of training."""
     rules: dict[str, Share]
     """Answers that keep a rule of their task, by rule: "exact"; of verse "form", "rhyme", "no_repeat", "head"."""
     judges: dict[str, Mean]
@@ -226,10 +220,13 @@ class Evaluation:
             if self.reference_scores
         }
         self.reference_scores = self.reference_scores or scores
-        temperature = self.sampling.temperature or 1.0
         return RunComparison(
-            **vars(measures(answers, model, self.reference, temperature)),
             method=Record[Any].read(folder).method,
+            ended=share([answer.ended for answer in answers]),
+            empty=share([not text.strip() for text in texts]),
+            length=mean([float(len(answer.ids)) for answer in answers]),
+            kl=mean(divergence(answers, model, self.reference, self.sampling.temperature or 1.0)),
+            distinct={"2": distinct(texts)},
             rules=shares(marks),
             judges=judged,
             wins=won,
@@ -256,20 +253,12 @@ class Evaluation:
         return JudgedTraining(judge, curve)
 
 
-def measures(answers: Sequence[Answer], model: GPT, reference: GPT, temperature: float) -> AnswerFigures:
-    """The measures of the answers of `model`."""
-    texts = [answer.text for answer in answers]
+def divergence(answers: Sequence[Answer], model: GPT, reference: GPT, temperature: float) -> list[float]:
+    """KL of each answer of `model` to the reference, in nats."""
     padded = pad_answers(answers)
     tensors = padded["ids_NT"], padded["target_NT"], padded["mask_NT"]
     own_NT, reference_NT = (score_tokens(one, *tensors, temperature) for one in (model, reference))
-    kl_N = kl_k1(own_NT, reference_NT).sum(1)
-    return AnswerFigures(
-        ended=share([answer.ended for answer in answers]),
-        empty=share([not text.strip() for text in texts]),
-        length=mean([float(len(answer.ids)) for answer in answers]),
-        kl=mean(kl_N.tolist()),
-        distinct={"2": distinct(texts)},
-    )
+    return kl_k1(own_NT, reference_NT).sum(1).tolist()
 
 
 def real(asked: Sequence[Question]) -> dict[str, Share]:

@@ -1,25 +1,12 @@
 """The cleaning report: counts and examples for each rule, and notes in the reader's language."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from modou import messages
-
-CLEANING_RULES = (
-    "control",
-    "spaces",
-    "frame",
-    "furniture",
-    "headings",
-    "unwrap",
-    "long_lines",
-    "private_use",
-    "punctuation",
-    "simplify",
-    "duplicates",
-)
-"""All rules, in order of application."""
+from modou.settings.text import RULES
 
 _EXAMPLES = 3
 _SHOWN = 60
@@ -51,6 +38,9 @@ class RuleReport:
     """Places in held-out chapters that the rule would have changed."""
     examples: list[str] = field(default_factory=list[str])
     """The first changes."""
+    kinds: Counter[str] = field(default_factory=Counter[str])
+    """How often each kind of thing, held-out chapters included, where a rule tells kinds apart: of private_use, the lost
+    glyphs by code point ("U+E229")."""
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
         """Counts a change of `before` to `after`, with an example."""
@@ -92,8 +82,6 @@ class Cleaning:
     """Headings taken out."""
     rules: dict[str, RuleReport]
     """What each rule changed."""
-    private_use: dict[str, int]
-    """Count of each private-use code point ("U+E229"), a lost glyph."""
     notes: list[dict[Literal["key", "text"], str]]
     """Assumptions and their effect: "text", the message, and "key", its name in every language."""
 
@@ -102,9 +90,9 @@ class CleaningReport:
     """Counters that are filled while a book is cleaned."""
 
     def __init__(self) -> None:
-        self.rules = {name: RuleReport() for name in CLEANING_RULES}
-        self.glyphs: dict[str, int] = {}
-        """Count of each private-use code point ("U+E229")."""
+        self.rules = {name: RuleReport() for name in (*RULES, "long_lines")}
+        self.held_out = {name: RuleReport() for name in self.rules}
+        """What rules of training chapters would have changed in held-out ones."""
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0
@@ -125,7 +113,9 @@ class CleaningReport:
             characters={"input": self.input_characters, "output": self.output_characters},
             chapters=self.chapters,
             headings=self.headings,
-            rules=self.rules,
-            private_use=dict(sorted(self.glyphs.items())),
+            rules={
+                name: replace(rule, left_in_held_out=left.count, kinds=rule.kinds + left.kinds)
+                for (name, rule), left in zip(self.rules.items(), self.held_out.values(), strict=True)
+            },
             notes=[{"key": item.key, "text": str(item)} for item in self.notes],
         )
