@@ -39,8 +39,8 @@ class RuleReport:
     examples: list[str] = field(default_factory=list[str])
     """The first changes."""
     kinds: Counter[str] = field(default_factory=Counter[str])
-    """How often each kind of thing, held-out chapters included, where a rule tells kinds apart: of private_use, the lost
-    glyphs by code point ("U+E229")."""
+    """How often each kind of thing, held-out chapters included, where a rule tells kinds apart: of private_use, the
+    lost glyphs by code point ("U+E229")."""
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
         """Counts a change of `before` to `after`, with an example."""
