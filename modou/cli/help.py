@@ -1,11 +1,7 @@
 """The help pages, as text: `modou --help` teaches, `modou COMMAND --help` explains what people use of a command, and
 `modou COMMAND --help-all` every option."""
 
-import re
-import tomllib
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from modou.cli.plain import beside, wrap
@@ -14,7 +10,6 @@ from modou.messages import catalogue, language, text
 if TYPE_CHECKING:
     from modou.cli.arguments import Option
 
-_BRIEF = re.compile(r"help\.(\w+)_brief")
 _COLUMN = 30
 _SIGNS = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
 
@@ -50,7 +45,7 @@ def overview(cells: int) -> str:
 
 def commands() -> list[str]:
     """Every command, in the catalogue's order, which is that in which a reader meets them."""
-    return [found[1] for key in catalogue() if (found := _BRIEF.fullmatch(key))]
+    return [key.removesuffix("_brief") for key in catalogue("help") if key.endswith("_brief")]
 
 
 def command_page(command: str, cells: int, whole: bool = False) -> str:
@@ -103,14 +98,7 @@ def describe(option: "Option") -> str:
     assert option.field is not None
     group, name = option.name.split(".")
     said = option.field.description or ""
-    return chinese()[group][name] if language() == "zh" else " ".join(said.split())
-
-
-@cache
-def chinese() -> dict[str, dict[str, str]]:
-    """The Chinese help of every setting, by group and field."""
-    file = files("modou.messages").joinpath("options", "zh.toml")
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    return catalogue("options/zh")[group][name] if language() == "zh" else " ".join(said.split())
 
 
 def _facts(option: "Option") -> Iterator[str]:

@@ -8,9 +8,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import NoReturn
 
+import modou
 from modou.cli import console, streams
 from modou.messages import UserError, text
 
@@ -78,7 +78,7 @@ def dispatch(argv: list[str]) -> int:
     if not argv or argv[0] in ("--help", "-h", "help") or argv == ["--lang", *argv[1:2]]:
         return show_help(argv[1:2] if argv[:1] == ["help"] else [])
     if argv[0] in ("--version", "-V"):
-        console.say(f"modou {version('modou')}")
+        console.say(f"modou {modou.__version__}")
         return DONE
     if argv[0] == "--lang" or argv[0].startswith("--lang="):  # before the command, too
         return dispatch(argv[2 if argv[0] == "--lang" else 1 :])

@@ -14,11 +14,11 @@ class Words:
 
     def __call__(self, key: str, **values: str) -> str:
         """The message `key` as text, filled in."""
-        return catalogue()[f"report.{key}"][self.language].format(**values)
+        return catalogue("report")[key][self.language].format(**values)
 
     def rich(self, key: str, **values: str) -> Html:
         """The message `key` as markup; values that are Html stay markup."""
-        return filled(catalogue()[f"report.{key}"][self.language], **values)
+        return filled(catalogue("report")[key][self.language], **values)
 
     def named(self, prefix: str, name: str) -> str:
         """The message "prefix_name", or the name itself where the catalogue has none."""

@@ -24,7 +24,7 @@ class ReplaySettings(Settings):
 class Writing(Trained):
     """The groups of every method that changes what a model writes."""
 
-    replay: ReplaySettings = ReplaySettings()
+    replay: ReplaySettings = Field(default_factory=ReplaySettings)
     """Replay."""
 
 
@@ -209,22 +209,22 @@ class AnswerTraining(TrainSettings):
 class SftRun(Writing):
     """All settings of `modou sft`."""
 
-    train: BatchedSettings = BatchedSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    train: BatchedSettings = Field(default_factory=BatchedSettings)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Training loop."""
-    sft: SftSettings = SftSettings()
+    sft: SftSettings = Field(default_factory=SftSettings)
     """Supervised fine-tuning."""
-    optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    optimizer: FineOptimizer = Field(default_factory=FineOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Optimizer."""
 
 
 class RewardRun(Trained):
     """All settings of `modou reward`."""
 
-    train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: PairTraining = Field(default_factory=PairTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    reward: RewardSettings = RewardSettings()
+    reward: RewardSettings = Field(default_factory=RewardSettings)
     """Reward model."""
-    optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    optimizer: FineOptimizer = Field(default_factory=FineOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Optimizer."""
 
 
@@ -242,22 +242,22 @@ class PreferenceOptimizer(FineOptimizer):
 class DpoRun(Writing):
     """All settings of `modou dpo`."""
 
-    train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: PairTraining = Field(default_factory=PairTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    dpo: DpoSettings = DpoSettings()
+    dpo: DpoSettings = Field(default_factory=DpoSettings)
     """Direct preference optimisation."""
-    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: PreferenceOptimizer = Field(default_factory=PreferenceOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
 class KtoRun(Writing):
     """All settings of `modou kto`."""
 
-    train: JudgedTraining = JudgedTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: JudgedTraining = Field(default_factory=JudgedTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    kto: KtoSettings = KtoSettings()
+    kto: KtoSettings = Field(default_factory=KtoSettings)
     """Kahneman-Tversky optimisation."""
-    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: PreferenceOptimizer = Field(default_factory=PreferenceOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
@@ -274,13 +274,13 @@ class AnswerOptimizer(PreferenceOptimizer):
 class PpoRun(Writing):
     """All settings of `modou ppo`."""
 
-    train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: AnswerTraining = Field(default_factory=AnswerTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    ppo: PpoSettings = PpoSettings()
+    ppo: PpoSettings = Field(default_factory=PpoSettings)
     """Proximal policy optimisation."""
-    rollout: RolloutSettings = RolloutSettings()
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings)
     """Rounds of answers."""
-    optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: AnswerOptimizer = Field(default_factory=AnswerOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
@@ -296,13 +296,13 @@ class GroupRollouts(RolloutSettings):
 class GrpoRun(Writing):
     """All settings of `modou grpo`."""
 
-    train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: AnswerTraining = Field(default_factory=AnswerTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    grpo: GrpoSettings = GrpoSettings()
+    grpo: GrpoSettings = Field(default_factory=GrpoSettings)
     """Group-relative policy optimisation."""
-    rollout: GroupRollouts = GroupRollouts()
+    rollout: GroupRollouts = Field(default_factory=GroupRollouts)
     """Rounds of answers."""
-    optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: AnswerOptimizer = Field(default_factory=AnswerOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
