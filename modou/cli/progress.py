@@ -110,7 +110,7 @@ class TrainingState:
         """Everything in one line, for a log."""
         figures = ""
         if self.train_bits is not None:
-            figures += text("console.figure_train", bits=words.bits(self.train_bits))
+            figures += text("console.figure_train", bits=words.decimal(self.train_bits))
         for name, value in self._rounds(words):
             figures += f"{text(f'console.label_{name}')} {value}  "
         if self.share_of_peak is not None:
@@ -132,9 +132,9 @@ class TrainingState:
         memory = self.memory_mb
         known = [
             ("loss", f"{self.loss:.3f}" if self.loss is not None else None),
-            ("train", words.bits(self.train_bits) if self.train_bits is not None else None),
-            ("validation", words.bits(self.validation_bits) if self.validation_bits is not None else None),
-            ("average", words.bits(self.average_bits) if self.average_bits is not None else None),
+            ("train", words.decimal(self.train_bits) if self.train_bits is not None else None),
+            ("validation", words.decimal(self.validation_bits) if self.validation_bits is not None else None),
+            ("average", words.decimal(self.average_bits) if self.average_bits is not None else None),
             ("speed", words.count(self.tokens_per_second) if self.tokens_per_second is not None else None),
             ("peak", words.share(self.share_of_peak) if self.share_of_peak is not None else None),
             ("memory", f"{words.count(memory)} MB" if memory is not None else None),

@@ -8,6 +8,7 @@ from typing import Any
 from modou.cli.plain import clip, first_sentence, harmless, one_line
 from modou.messages import language, named, text
 from modou.report import values as v
+from modou.report.parts import against_ngram
 from modou.report.words import Words
 from modou.settings.methods import METHODS, MethodInfo
 from modou.train import events as training
@@ -81,7 +82,7 @@ class Narrator:
         bits = event.expected_bits_per_char
         key = "console.found_no_expectation" if bits is None else "console.found_plan"
         if self.title == text("console.stage_plan"):  # the vocabulary is chosen before, within another stage
-            yield self._headed("plan", text(key, bits=self.words.bits(bits)))
+            yield self._headed("plan", text(key, bits=self.words.decimal(bits)))
         yield from plan_lines(event.choices)
 
     def _evaluation(self, event: training.Evaluated) -> str:
@@ -98,9 +99,9 @@ class Narrator:
             accuracy = v.number(event.numbers, "validation.accuracy")
             said += text("console.evaluated_accuracy", share=self.words.share(accuracy)) if accuracy is not None else ""
             return said + (text("console.best") if event.is_best else "")
-        line = text("console.evaluated", step=event.step, bits=self.words.bits(bits))
+        line = text("console.evaluated", step=event.step, bits=self.words.decimal(bits))
         if average is not None:
-            line += text("console.evaluated_average", bits=self.words.bits(average))
+            line += text("console.evaluated_average", bits=self.words.decimal(average))
         return line + (text("console.best") if event.is_best else "")
 
     def _first(self, event: training.Sampled) -> str:
@@ -140,7 +141,7 @@ def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[s
         case "evaluate" if v.number(numbers, "validation.loss") is not None:
             yield from _aligned(numbers, words)
         case "evaluate" if v.number(numbers, "test.bits_per_char") is not None:
-            yield text("console.found_bits", bits=words.bits(v.number(numbers, "test.bits_per_char")))
+            yield text("console.found_bits", bits=words.decimal(v.number(numbers, "test.bits_per_char")))
         case "report" if "path" in numbers:
             yield text("console.found_report", path=numbers["path"])
         case _:
@@ -182,10 +183,10 @@ def _aligned(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     elif accuracy is not None:
         yield text("console.found_accuracy", accuracy=words.share(accuracy))
     elif before is not None:
-        yield text("console.found_loss", loss=words.bits(loss), before=words.bits(before))
+        yield text("console.found_loss", loss=words.decimal(loss), before=words.decimal(before))
     drift = v.number(numbers, "drift.bits_per_char")
     if drift is not None:
-        yield text("console.found_drift", change=f"{drift:+.2f}", now=words.bits(v.number(numbers, "drift.now")))
+        yield text("console.found_drift", change=f"{drift:+.2f}", now=words.decimal(v.number(numbers, "drift.now")))
 
 
 def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
@@ -212,7 +213,7 @@ def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
 
 def _tokenizer(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     ratio = v.number(numbers, "characters_per_token.train", "train.characters_per_token")
-    yield text("console.found_tokenizer", vocabulary=_count(numbers, words, "vocabulary"), ratio=words.bits(ratio))
+    yield text("console.found_tokenizer", vocabulary=_count(numbers, words, "vocabulary"), ratio=words.decimal(ratio))
     exact = [
         v.at(numbers, path) for path in ("round_trip.exact", "train.round_trip.exact", "held_out.round_trip.exact")
     ]
@@ -234,7 +235,7 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
     words = Words(language())
     bits = v.number(report, "test.bits_per_char")
     if bits is not None:
-        yield text("console.end_bits", bits=words.bits(bits), against=against_ngram(report, bits, words))
+        yield text("console.end_bits", bits=words.decimal(bits), against=_against_ngram(report, bits, words))
     samples = [s for s in v.groups(report, "final_samples") if v.words_at(s, "text")]
     prompt = ""
     if samples:
@@ -270,17 +271,13 @@ def quoted(word: str, plain: bool = False) -> str:
     return shlex.quote(word) if any(character in '"$`\\!%' for character in word) else f'"{word}"'
 
 
-def against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:
+def _against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:
     """How the figure stands to the n-gram's, in words."""
-    rival = v.number(report, "baselines.kn5.bits_per_char")
-    if rival is None:
+    found = against_ngram(report, bits)
+    if found is None:
         return ""
-    gain = v.number(report, "advantage.kn5.bits_per_char")
-    gain = rival - bits if gain is None else gain
-    ends = v.interval(report, "advantage.kn5.interval")
-    undecided = ends is not None and ends[0] <= 0 <= ends[1]
-    key = "against_undecided" if undecided else "against_better" if gain > 0 else "against_worse"
-    return words(key, name=words.named("baseline", "kn5"), bits=words.bits(rival), difference=words.bits(abs(gain)))
+    rival, gain = map(words.decimal, found[1:])
+    return words(found[0], name=words.named("baseline", "kn5"), bits=rival, difference=gain)
 
 
 def measures(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:

@@ -1,23 +1,19 @@
-"""Statistics of answers to the same questions: means, rates, win rates with 95 % intervals, distinct-n."""
+"""Statistics of answers to the same questions: means, rates, win rates, with 95 % intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from modou.evaluate.intervals import wilson_interval
-
-RESAMPLES = 2000
+from modou.evaluate.intervals import Blocks, ratio_interval, wilson_interval
 
 
 def mean(values: Sequence[float], seed: int = 0) -> dict[str, Any]:
     """The mean with its 95 % bootstrap interval (None for fewer than two values)."""
     array = np.asarray(values, np.float64)
-    found: dict[str, Any] = {"mean": float(array.mean()) if len(array) else None, "count": len(array), "interval": None}
-    if len(array) > 1:
-        draws = np.random.default_rng(seed).integers(len(array), size=(RESAMPLES, len(array)))
-        found["interval"] = np.percentile(array[draws].mean(axis=1), [2.5, 97.5]).tolist()
-    return found
+    interval = ratio_interval(Blocks(array, np.ones(len(array), np.int64)), seed)
+    average = float(array.mean()) if len(array) else None
+    return {"mean": average, "count": len(array), "interval": list(interval) if interval else None}
 
 
 def share(marks: Sequence[bool]) -> dict[str, Any]:
@@ -36,9 +32,3 @@ def shares(marks: Sequence[Mapping[str, bool]]) -> dict[str, Any]:
 def wins(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
     """Win rate over the same questions; equal scores count as half."""
     return mean([1.0 if a > b else 0.5 if a == b else 0.0 for a, b in zip(ours, theirs, strict=True)])
-
-
-def distinct(texts: Sequence[str], n: int = 2) -> float | None:
-    """Distinct-n: different character n-grams / all n-grams over all texts (Li et al. 2016). None: no n-gram."""
-    grams = [text[start : start + n] for text in texts for start in range(len(text) - n + 1)]
-    return len(set(grams)) / len(grams) if grams else None

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, plain_gpt
 from modou.model.scoring import score_hidden
 from modou.settings.model import ModelSettings
 
@@ -37,10 +37,8 @@ class ScoredGPT(GPT):
 
     def unscored(self) -> GPT:
         """The plain GPT, without the score, on the CPU."""
-        with torch.random.fork_rng(devices=[]):
-            plain = GPT(self.settings)
-        plain.load_state_dict({n: t for n, t in self.state_dict().items() if not n.startswith("score.")})
-        return plain.train(self.training)
+        weights = {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("score.")}
+        return plain_gpt(self.settings, weights).train(self.training)
 
 
 class ImplicitGPT(GPT):

@@ -13,7 +13,8 @@ from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.data.order import example_at
-from modou.evaluate.answers import distinct, mean, share, shares, wins
+from modou.evaluate.answers import mean, share, shares, wins
+from modou.evaluate.variety import distinct
 from modou.messages import UserError, language
 from modou.methods.base import drift
 from modou.model.gpt import GPT
@@ -177,7 +178,7 @@ def measures(answers: Sequence[Answer], model: GPT, reference: GPT, temperature:
         "empty": share([not text.strip() for text in texts]),
         "length": mean([float(len(answer.ids)) for answer in answers]),
         "kl": mean(kl_N.tolist()),
-        "distinct": {"2": distinct(texts)},
+        "distinct": {"2": distinct(texts, 2) if any(len(text) > 1 for text in texts) else None},
     }
 
 

@@ -38,7 +38,7 @@ from modou.settings.methods import METHODS
 from modou.settings.train import Trained, with_minutes
 from modou.train.environment import environment
 from modou.train.events import Ended, Evaluated, Event, Measured, Notice, RunEnded, StageBegan, StageEnded, StageName
-from modou.train.loop import LoopSettings, Trainer
+from modou.train.loop import Trainer
 from modou.train.malloc import keep_freed_memory
 from modou.train.measure import matrix_rate, peak_memory_mb
 from modou.train.parallel import join_world, leave_world, resolve_machine
@@ -321,8 +321,7 @@ class Stages(Generic[G]):
             model, objective = method.build(settings, world)
             log_every = max(1, settings.train.steps // LINES)
             writer = CheckpointWriter(self.folder, method.identity(), settings.train.keep, log_every, world)
-            loop = LoopSettings(settings.train, settings.optimizer, settings.schedule)
-            events = Trainer(model, objective, loop, writer, world).run(self.should_stop)
+            events = Trainer(model, objective, settings, writer, world).run(self.should_stop)
             tracker = settings.train.track if world.is_main else "none"
             name, values = self.folder.path.name, settings.model_dump(mode="json")
             for event in tracked(events, tracker, self.folder.tracking, name, values):

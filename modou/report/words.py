@@ -33,10 +33,6 @@ class Words:
         """The separator of two sentences."""
         return "" if self.language == "zh" else " "
 
-    def bits(self, value: float | None) -> str:
-        """Two decimals."""
-        return DASH if value is None else f"{value:.2f}"
-
     def decimal(self, value: float | None) -> str:
         """Two decimals, with a typographic minus."""
         return DASH if value is None else f"{value:z.2f}".replace("-", "−")

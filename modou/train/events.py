@@ -14,7 +14,6 @@ class Started:
 
     step: int
     steps: int
-    resumed_from: Path | None = None
     problems: tuple[str, ...] = ()
 
 

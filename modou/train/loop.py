@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch.distributed.tensor import DTensor
 from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.runs.progress import Progress
-from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings
+from modou.settings.train import Trained
 from modou.train.average import WeightAverage
 from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Saved, Started, Stepped
 from modou.train.objective import Objective
@@ -35,20 +34,11 @@ EARLY = 0.1
 """Fraction of the time budget before which steps are not refitted: the first steps are slow."""
 
 
-@dataclass(frozen=True)
-class LoopSettings:
-    """The three groups of settings the loop reads."""
-
-    train: TrainSettings
-    optimizer: OptimizerSettings
-    schedule: ScheduleSettings
-
-
 class Trainer:
     """Trains `model` (already parallelised over `world`) for `objective`; `writer` saves and finds checkpoints."""
 
     def __init__(
-        self, model: GPT, objective: Objective, settings: LoopSettings, writer: CheckpointWriter, world: World
+        self, model: GPT, objective: Objective, settings: Trained, writer: CheckpointWriter, world: World
     ) -> None:
         self.model, self.objective, self.settings, self.world = model, objective, settings, world
         self.writer = writer
@@ -85,10 +75,10 @@ class Trainer:
         found = self.writer.resume(self.model, self.optimizers, self.average, self.objective)
         if found is None:
             return Started(0, self.progress.steps)
-        self.progress = found.progress
+        self.progress, problems = found
         if self.progress.planned != self.settings.train.steps:
             self.progress.planned = self.progress.steps = self.settings.train.steps
-        return Started(self.progress.step, self.progress.steps, found.path, found.problems)
+        return Started(self.progress.step, self.progress.steps, problems)
 
     def _update(self) -> Stepped:
         """One optimizer step: gradients of the whole batch, clipping, update."""

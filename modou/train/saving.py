@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,6 @@ from modou.train.average import WeightAverage
 from modou.train.events import Evaluated, Sampled, Stepped
 from modou.train.objective import Objective
 from modou.train.parallel import World, gather, place
-
-
-@dataclass(frozen=True)
-class Resumed:
-    """The checkpoint that training resumes from."""
-
-    progress: Progress
-    path: Path
-    problems: tuple[str, ...]
 
 
 class CheckpointWriter:
@@ -78,9 +69,9 @@ class CheckpointWriter:
         optimizers: Sequence[torch.optim.Optimizer],
         average: WeightAverage | None,
         objective: Objective,
-    ) -> Resumed | None:
-        """Loads the newest intact checkpoint into the arguments; None if there is none. Lines logged after it are
-        removed.
+    ) -> tuple[Progress, tuple[str, ...]] | None:
+        """Loads the newest intact checkpoint into the arguments, and removes the lines logged after it. Returns its
+        progress, and what is wrong with newer checkpoints and logs; None if there is no checkpoint.
 
         UserError: it belongs to another corpus, tokenizer or format.
         """
@@ -108,7 +99,7 @@ class CheckpointWriter:
         problems = [*found.problems, *self._cut_logs(state)]
         if self.world.is_main:
             self._point(state.progress)
-        return Resumed(state.progress, found.path, tuple(str(problem) for problem in problems))
+        return state.progress, tuple(str(problem) for problem in problems)
 
     def _point(self, progress: Progress) -> None:
         """`best` and `latest` as this checkpoint knows them."""

@@ -52,7 +52,7 @@ def story(folder: Path, steps: int = 4) -> Iterator[Event]:
     yield Planned((("model.layers", 2, "as deep as\x1b[1m needed"),), 5.2)
     yield StageBegan("train", 5, 7)
     yield Measured(1e11, 1e6, "cpu")
-    yield events.Started(0, steps, None, ("step-00000001: size",))
+    yield events.Started(0, steps, ("step-00000001: size",))
     for step in range(1, steps + 1):
         yield events.Stepped(step, steps, 0.1 * step, 0.1, 100, {"loss": 3.0 / step, "bits_per_char": 6.0 / step})
     numbers = {"validation": {"bits_per_char": 5.5}, "average": {"validation": {"bits_per_char": 5.4}}}
