@@ -11,7 +11,7 @@ For comparability, the prepared text (cleaned, split by chapters) and the tokeni
 training chapters) are modou's: the article's tokenizer changes characters, so its bits per character are not
 comparable.
 
-Bits per character: modou.evaluate.likelihood with windows of 128, each scoring its second half. Test chapters are one
+Bits per character: modou.methods.likelihood with windows of 128, each scoring its second half. Test chapters are one
 line each, as in training; the control tokens around each chapter, unseen in training, are counted (eight chapters at 50
 bits each: 0.01 bits per character). `--minutes` counts the time inside training steps only.
 """
@@ -26,7 +26,7 @@ import torch
 from article_model import SIZES, ArticleGPT, article_settings
 from common import parser, prepared, print_table, write_json
 
-from modou.evaluate.likelihood import bits_per_character
+from modou.methods.likelihood import bits_per_character
 from modou.model.gpt import GPT
 from modou.train.measure import wait
 

@@ -75,7 +75,7 @@ class ArticleBlock(nn.Module):
 
 
 class ArticleGPT(nn.Module):
-    """Logits (B, T, V) of token ids (B, T). Has the attributes that modou.evaluate.likelihood needs: `settings`,
+    """Logits (B, T, V) of token ids (B, T). Has the attributes that modou.methods.likelihood needs: `settings`,
     `embedding`, `hidden` and `logits`, as in modou's GPT."""
 
     def __init__(self, settings: ModelSettings) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modou.generate.session import Session
-    from modou.methods.run import Run
+    from modou.methods.run import Run, Session
 
 __all__ = ["Run", "Session", "load"]
 
@@ -28,14 +27,10 @@ def load(path: str | Path, checkpoint: str | int = "best", device: str = "auto")
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Run":
-        from modou.methods.run import Run
+    if name in ("Run", "Session"):
+        from modou.methods import run
 
-        return Run
-    if name == "Session":
-        from modou.generate.session import Session
-
-        return Session
+        return getattr(run, name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from modou.pipeline.inputs import book_source, examples_source, judge_source, run_source
 from modou.pipeline.runner import Request, never, run
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, Source, book_source, examples_source, judge_source, run_source
+from modou.runs.record import Record, Source
 from modou.settings.methods import METHODS
 from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
 from modou.settings.train import with_minutes
-from modou.tasks.registry import TASKS
 from modou.train.events import Event, StageName
 
 
@@ -40,7 +40,7 @@ def aligned(
 ) -> Iterator[Event]:
     inputs = {"base": run_source(base), "data": examples_source(data, columns)}
     if judge:
-        inputs["judge"] = judge_source(judge, tuple(TASKS))
+        inputs["judge"] = judge_source(judge)
     yield from run(Request(method, inputs, settings, out), should_stop)
 
 

@@ -72,8 +72,7 @@ def train(asked: "Asked", until: "StageName" = "report", folder: Path | None = N
 
 def sources(asked: "Asked", method: MethodInfo) -> "dict[str, Source]":
     """The inputs that a command line names. UserError: one of them is not there."""
-    from modou.runs.record import book_source, examples_source, judge_source, run_source
-    from modou.tasks.registry import TASKS
+    from modou.pipeline.inputs import book_source, examples_source, judge_source, run_source
 
     found: dict[str, Source] = {}
     if "BOOK" in asked.words:
@@ -85,7 +84,7 @@ def sources(asked: "Asked", method: MethodInfo) -> "dict[str, Source]":
         judge = asked["judge"]
         if judge is None:
             raise UserError("cli.no_judge", usage=asked.spec.usage)
-        found["judge"] = judge_source(judge, tuple(TASKS))
+        found["judge"] = judge_source(judge)
     return found
 
 

@@ -1,6 +1,5 @@
 """Downloads that can be resumed, are verified by sha256, and appear atomically."""
 
-import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -8,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modou.messages import UserError
+from modou.storage import sha256_file
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes so far and total bytes (None = unknown)."""
@@ -34,16 +34,11 @@ def fetch(url: str, path: Path, sha256: str | None = None, progress: Progress | 
         raise UserError("text.offline", url=url, reason=reason, name=path.name) from None
     except OSError as error:
         raise UserError("text.cannot_write", path=path, reason=error.strerror or error) from None
-    if sha256 and file_sha256(part) != sha256:
+    if sha256 and sha256_file(part) != sha256:
         part.unlink()
         raise UserError("text.download_differs", url=url)
     part.replace(path)
     return path
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _receive(url: str, part: Path, progress: Progress | None) -> None:

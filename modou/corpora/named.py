@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from modou.corpora.download import Progress, fetch, file_sha256
+from modou import storage
+from modou.corpora.download import Progress, fetch
 from modou.corpora.storyteller.book import DEFAULT_BYTES, write_book
 from modou.corpora.storyteller.language import LanguageName
 from modou.messages import UserError
@@ -79,6 +80,27 @@ def open_corpus(
     return book
 
 
+def content_sha256(source: str) -> str:
+    """SHA-256 of a file's bytes or of a folder's files with their names; for a corpus name, the name.
+
+    UserError: no such source, cannot read.
+    """
+    if is_named(source):
+        return source
+    path = Path(source)
+    if not path.exists():
+        raise UserError("text.no_such_source", source=source, names=", ".join(NAMES))
+    with storage.user_errors(path):
+        if path.is_file():
+            return storage.sha256_file(path)
+        whole = hashlib.sha256()
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                name = str(file.relative_to(path)).encode("utf-8", "surrogateescape")
+                whole.update(name + f" {storage.sha256_file(file)}\n".encode())
+        return whole.hexdigest()
+
+
 def public_file(corpus: PublicCorpus, *, home: str = HOME, progress: Progress | None = None) -> Path:
     """The corpus as a local file: in MODOU_DATA, else in the cache folder, where it is downloaded if need be.
 
@@ -87,7 +109,7 @@ def public_file(corpus: PublicCorpus, *, home: str = HOME, progress: Progress | 
     data = os.environ.get("MODOU_DATA")
     for folder in (*((Path(data),) if data else ()), cache_folder()):
         path = folder / corpus.file
-        if path.is_file() and _content_sha256(path) == corpus.sha256:
+        if path.is_file() and _unpacked_sha256(path) == corpus.sha256:
             return path
     target = cache_folder() / corpus.file
     base = f"{home}/{quote(corpus.folder)}"
@@ -142,9 +164,9 @@ def _poems(path: Path) -> Iterator[dict[str, Any]]:
         raise UserError("text.download_differs", url=path.name) from None
 
 
-def _content_sha256(path: Path) -> str:
+def _unpacked_sha256(path: Path) -> str:
     if not path.name.endswith(".gz"):
-        return file_sha256(path)
+        return storage.sha256_file(path)
     try:
         with gzip.open(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

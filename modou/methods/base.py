@@ -13,9 +13,9 @@ from modou import storage
 from modou.data.conversation import Message, Template
 from modou.data.packing import make_batches
 from modou.data.shards import Shards
-from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.generate.engine import complete
 from modou.messages import UserError, text
+from modou.methods.likelihood import bits_per_character, excerpts
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, ancestors

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from modou.evaluate.baselines import baselines
-from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.evaluate.ngram import KneserNey
 from modou.evaluate.novelty import TrainText
 from modou.evaluate.subsample import subsample
 from modou.evaluate.variety import human_slices, variety
 from modou.generate.engine import complete
+from modou.methods.likelihood import bits_per_character, excerpts
 from modou.methods.preparation import open_corpus, prompts
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder

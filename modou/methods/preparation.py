@@ -9,7 +9,7 @@ from modou.data.shards import Shards, write_shards
 from modou.messages import UserError
 from modou.methods.planning import TextFacts
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, book_source
+from modou.runs.record import Record
 from modou.runs.stages import require_stage
 from modou.settings.run import RunSettings
 from modou.text.corpus import REPORT, SPLIT, TEXT, Corpus, prepare
@@ -25,7 +25,7 @@ LISTED = 20
 def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
     """Cleans the book and writes corpus/: text, split, cleaning report. UserError: the book is missing or changed."""
     source = record.inputs["book"]
-    if not book_source(source.path).holds_the_same(source):
+    if named.content_sha256(source.path) != source.sha256:
         raise UserError("run.book_differs", path=source.path, run=run.path)
     book = named.open_corpus(source.path, encoding=record.settings.clean.encoding, seed=1)
     corpus = prepare(book, run.corpus, record.settings.clean)

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from modou.data.packing import Packing, make_batches, text_rows
 from modou.data.shards import IGNORE, Batches
-from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.generate.engine import complete
 from modou.messages import UserError
 from modou.methods import preparation
 from modou.methods.advice import advice
 from modou.methods.base import Method
 from modou.methods.evaluation import evaluate_text
+from modou.methods.likelihood import bits_per_character, excerpts
 from modou.methods.planning import Budget, plan_tokenizer, plan_training
 from modou.model.census import describe
 from modou.model.device import choose_device

@@ -8,6 +8,8 @@ from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.train.events import StageEnded
 
+__all__ = ["Run", "Session"]
+
 
 class Run(Session):
     """A trained run: generate, stream, chat, stream_chat and score (see Session), and evaluate."""

@@ -13,18 +13,18 @@ from typing import Any, TypeVar
 from modou import storage
 from modou.messages import UserError, named, text
 from modou.pipeline.compare import compare
+from modou.pipeline.inputs import book_source, examples_source, judge_source, run_source
 from modou.pipeline.pairs import write_pairs
 from modou.pipeline.runner import Request, run
 from modou.pipeline.task import write_task
 from modou.report.compared import COMPARE_JSON
-from modou.runs.record import book_source, examples_source, judge_source, run_source
 from modou.settings.base import merge
 from modou.settings.methods import METHODS
 from modou.settings.presets import read_preset
 from modou.settings.sampling import SamplingSettings
 from modou.settings.train import Trained
 from modou.tasks.base import PAIRS, Recipe, Stage, Task
-from modou.tasks.registry import TASKS, named_task
+from modou.tasks.registry import named_task
 from modou.train.events import Event, Notice, RunEnded
 
 T = TypeVar("T", bound=Trained)
@@ -90,7 +90,7 @@ class TaskStages:
             "book": lambda: book_source(stage.corpus or str(self._data(stage.data))),
             "base": lambda: run_source(self.folder / stage.after),
             "data": lambda: examples_source(self._data(stage.data)),
-            "judge": lambda: judge_source(self._judge(stage), tuple(TASKS)),
+            "judge": lambda: judge_source(self._judge(stage)),
         }
         inputs = {name: sources[name]() for name in METHODS[stage.kind].inputs}
         return run(Request(stage.kind, inputs, settings, self.folder / stage.name), self.should_stop)

@@ -10,15 +10,20 @@ from modou.messages import UserError
 from modou.train.events import StageBegan, StageEnded, StageEvent
 
 
-def write_corpus(name: str, path: Path, size: int = DEFAULT_BYTES, seed: int = 1) -> Iterator[StageEvent]:
-    """Writes the corpus `name` to `path` as UTF-8 text; `size` (bytes) and `seed` are for generated corpora.
+def write_corpus(name: str, path: Path, size: int | None = None, seed: int | None = None) -> Iterator[StageEvent]:
+    """Writes the corpus `name` to `path` as UTF-8 text; `size` (bytes) and `seed` (None: the usual) are for
+    generated corpora.
 
-    UserError: no such name, no network, cannot write.
+    UserError: no such name, size or seed of a corpus that is not generated, no network, cannot write.
     """
     if name not in corpora.NAMES:
         raise UserError("pipeline.no_such_corpus", name=name, names=", ".join(corpora.NAMES))
+    for option, value in (("--size", size), ("--seed", seed)):
+        if value is not None and name not in corpora.STORYTELLERS:
+            names = ", ".join(corpora.STORYTELLERS)
+            raise UserError("pipeline.not_made_here", option=option, name=name, names=names)
     yield StageBegan("corpus", 1, 1)
-    book = corpora.open_corpus(name, size=size, seed=seed)
+    book = corpora.open_corpus(name, size=size or DEFAULT_BYTES, seed=1 if seed is None else seed)
     characters = chapters = 0
     with storage.user_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,14 +7,12 @@ and one for each group of settings: before the plan only the options the user se
     data     a file of examples or questions             judge   what scores answers: a task's rules, or a reward model
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from modou import storage
-from modou.corpora import named
 from modou.messages import UserError, text
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.state import CheckpointState
@@ -136,39 +134,6 @@ def _difference(name: str, here: Source, asked: Source) -> str:
     return f"{WORDS[name]} {here.path} → {asked.path}"
 
 
-def book_source(name: str) -> Source:
-    """The input "book": the name of a corpus, a file, or a folder of files. UserError: no such source."""
-    if named.is_named(name):
-        return Source(kind="book", path=name, sha256=name)
-    path = Path(name)
-    if not path.exists():
-        raise UserError("text.no_such_source", source=name, names=", ".join(named.NAMES))
-    with storage.user_errors(path):
-        return Source(kind="book", path=name, sha256=_content_sha256(path))
-
-
-def run_source(path: Path) -> Source:
-    """The input "base": a run. UserError: no run, no checkpoint."""
-    return Source(kind="run", path=str(path), sha256=weights_sha256(RunFolder(path)))
-
-
-def examples_source(path: Path, columns: str = "") -> Source:
-    """The input "data": a file of examples. UserError: no such file."""
-    if not path.is_file():
-        raise UserError("text.not_a_file" if path.exists() else "text.file_missing", path=path)
-    with storage.user_errors(path):
-        return Source(kind="examples", path=str(path), sha256=storage.sha256_file(path), columns=columns)
-
-
-def judge_source(name: str, rules: Sequence[str]) -> Source:
-    """The input "judge": one of the `rules` by name, or the run folder of a reward model. UserError: neither."""
-    if name in rules:
-        return Source(kind="rule", path=name, sha256=name)
-    if not RunFolder(Path(name)).exists():
-        raise UserError("align.not_a_judge", path=name, rules=", ".join(rules))
-    return run_source(Path(name))
-
-
 def weights_sha256(run: RunFolder) -> str:
     """SHA-256 of the weights that `load_model` loads. UserError: no run, no checkpoint."""
     found = find_checkpoint(run)
@@ -190,14 +155,3 @@ def ancestors(run: RunFolder) -> Iterator[RunFolder]:
         if base is None:
             return
         run = RunFolder(Path(base.path))
-
-
-def _content_sha256(path: Path) -> str:
-    if path.is_file():
-        return storage.sha256_file(path)
-    whole = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            name = str(file.relative_to(path)).encode("utf-8", "surrogateescape")
-            whole.update(name + f" {storage.sha256_file(file)}\n".encode())
-    return whole.hexdigest()

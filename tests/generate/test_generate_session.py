@@ -17,10 +17,10 @@ from train_helpers import sentences, tokenizer
 
 import modou
 from modou.data.conversation import Message, Template
-from modou.evaluate.likelihood import bits_per_character
 from modou.generate.engine import Notice, Piece, complete
 from modou.generate.session import Session
 from modou.messages import UserError
+from modou.methods.likelihood import bits_per_character
 from modou.runs.folder import RunFolder
 from modou.runs.weights import load_model
 from modou.settings.sampling import SamplingOptions, SamplingSettings

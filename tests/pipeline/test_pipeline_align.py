@@ -22,8 +22,9 @@ from modou.model.gpt import GPT
 from modou.model.scored import ImplicitGPT, RewardModel, ScoredGPT
 from modou.pipeline.check import check
 from modou.pipeline.compare import compare
+from modou.pipeline.inputs import examples_source, run_source
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, examples_source, run_source
+from modou.runs.record import Record
 from modou.runs.weights import answers, load_model
 from modou.settings.methods import DpoRun, GrpoRun, KtoRun, PpoRun, RewardRun, SftRun
 from modou.settings.run import RunSettings

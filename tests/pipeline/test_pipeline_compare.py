@@ -11,8 +11,9 @@ from train_helpers import sentences
 from modou.data.examples import Question
 from modou.pipeline.compare import majority, real
 from modou.pipeline.copying import Library, sources_of
+from modou.pipeline.inputs import examples_source
 from modou.runs.folder import RunFolder
-from modou.runs.record import Source, examples_source
+from modou.runs.record import Source
 from modou.runs.stages import write_stage
 from modou.tasks.registry import EXACT, TASKS
 from modou.text.corpus import Corpus, prepare

@@ -11,8 +11,9 @@ from modou import storage
 from modou.cli import main as cli
 from modou.methods.kto import KtoMethod
 from modou.model.gpt import GPT
+from modou.pipeline.inputs import examples_source, run_source
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, examples_source, run_source
+from modou.runs.record import Record
 from modou.runs.weights import answers, load_model
 from modou.settings.methods import KtoRun, SftRun
 from modou.settings.run import RunSettings

@@ -15,8 +15,8 @@ from train_helpers import DOES, WHAT, WHERE, WHO, sentences
 
 from modou import storage
 from modou.cli import main as cli
-from modou.evaluate.likelihood import bits_per_character, excerpts
 from modou.messages import UserError
+from modou.methods.likelihood import bits_per_character, excerpts
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder

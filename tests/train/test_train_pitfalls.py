@@ -36,9 +36,10 @@ from modou.methods import policy as rl
 from modou.model.gpt import GPT
 from modou.model.scored import ScoredGPT
 from modou.model.scoring import score_tokens
+from modou.pipeline.inputs import examples_source, run_source
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, examples_source, judge_source, run_source
+from modou.runs.record import Record, Source
 from modou.settings import methods as align
 from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
@@ -368,7 +369,7 @@ def built(folder: Path, name: str, **rollout: int) -> tuple[Any, GPT, Any]:
     settings: Any = {"dpo": align.DpoRun(), "ppo": align.PpoRun(), "grpo": align.GrpoRun()}[name]
     settings = settings.with_values({} if name == "dpo" else {"rollout": {"rounds": 7, "tokens": 8, **rollout}})
     inputs = {"base": run_source(folder), "data": examples_source(folder / f"{name}.jsonl")}
-    inputs["judge"] = judge_source("exact", ("exact",))
+    inputs["judge"] = Source(kind="rule", path="exact", sha256="exact")
     method: Any = method_class(name)(RunFolder(folder / name), Record(name, inputs, settings))
     model, made = method.build(settings, CPU)
     assert name == "dpo" or method.steps(settings) == 7 * made.updates_per_round, "the schedule's length"

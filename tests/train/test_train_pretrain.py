@@ -12,7 +12,7 @@ from train_helpers import batches, metrics, model_settings, objective, run, sent
 
 from modou.data.packing import Documents, Packing
 from modou.data.shards import IGNORE, write_shards
-from modou.evaluate.likelihood import bits_per_character
+from modou.methods.likelihood import bits_per_character
 from modou.methods.pretrain import TokenBatch
 from modou.model.gpt import GPT
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from model_helpers import SHAPES, random_model
 from train_helpers import sentences, tokenizer
 
-from modou.evaluate.likelihood import SHORTEST, bits_per_character, excerpts
 from modou.messages import UserError
+from modou.methods.likelihood import SHORTEST, bits_per_character, excerpts
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=80), st.integers(1, 5000))
