@@ -9,7 +9,7 @@ import difflib
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -36,12 +36,10 @@ class Option:
     own: Own | None = None
 
     @property
-    def choices(self) -> tuple[str, ...]:
-        """The values it can have, where they are few."""
-        annotation = self.field.annotation if self.field else None
-        if get_origin(annotation) is tuple:
-            annotation = get_args(annotation)[0]
-        return tuple(str(choice) for choice in get_args(annotation)) if get_origin(annotation) is Literal else ()
+    def off(self) -> tuple[str, ...]:
+        """The flags that turn a setting off, where it is a switch."""
+        is_switch = self.kind == "switch" and self.field is not None
+        return tuple(f"--no-{flag[2:]}" for flag in self.flags) if is_switch else ()
 
     @property
     def separated(self) -> bool:
@@ -86,10 +84,8 @@ def group_options(group: str, spec: Command) -> list[Option]:
 def _metavar(info: FieldInfo) -> str:
     annotation: Any = info.annotation
     if get_origin(annotation) is tuple:
-        annotation = get_args(annotation)[0]
-        annotation = (
-            getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation
-        )
+        item = get_args(annotation)[0]
+        annotation = item.__origin__ if get_origin(item) is Annotated else item
     if get_origin(annotation) is Literal:
         return "|".join(str(choice) for choice in get_args(annotation))
     return {int: "N", float: "X", bool: ""}.get(annotation, "TEXT")
@@ -154,9 +150,8 @@ def _normal(word: str) -> str:
         return "--help"
     name, equals, value = word.partition("=")
     if name.startswith("--") and "." in name:
-        name = (
-            f"--{name[2:].replace('-', '_')}" if not name.startswith("--no-") else f"--no-{name[5:].replace('-', '_')}"
-        )
+        before = "--no-" if name.startswith("--no-") else "--"
+        name = before + name.removeprefix(before).replace("-", "_")
     return f"{name}{equals}{value}"
 
 
@@ -169,9 +164,8 @@ def _parser(known: Iterable[Option]) -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for option in known:
         if option.kind == "switch":
-            if option.field is not None:
-                off = [f"--no-{flag[2:]}" for flag in option.flags]
-                parser.add_argument(*off, dest=option.name, action="store_false", default=None)
+            if option.off:
+                parser.add_argument(*option.off, dest=option.name, action="store_false", default=None)
             parser.add_argument(*option.flags, dest=option.name, action="store_true", default=None)
         else:
             parser.add_argument(*option.flags, dest=option.name, action="append", nargs="?", const=_Missing)
@@ -206,7 +200,7 @@ def _named(command: Command, words: list[str], lenient: bool) -> tuple[dict[str,
 
 def _unknown(word: str, command: str) -> UserError:
     name = word.partition("=")[0]
-    flags = [flag for option in options(command) for flag in _all_flags(option)]
+    flags = [flag for option in options(command) for flag in option.flags + option.off]
     elsewhere = [other for other in COMMANDS if any(name in option.flags for option in options(other))]
     guess = next((flag for flag in flags if _ending(flag) == _ending(name)), None)
     if elsewhere and guess is None:
@@ -219,12 +213,6 @@ def _unknown(word: str, command: str) -> UserError:
 def _ending(flag: str) -> str:
     """The last part of its name: "kv_heads" of --kv-heads and of --model.kv_heads."""
     return flag.lstrip("-").replace("-", "_").split(".")[-1]
-
-
-def _all_flags(option: Option) -> tuple[str, ...]:
-    if option.kind != "switch" or option.field is None:
-        return option.flags
-    return (*option.flags, *(f"--no-{flag[2:]}" for flag in option.flags))
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from modou.train.events import Event
 
 
-DONE, INTERRUPTED = 0, 130
+DONE, INTERNAL, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses."""
 _COMPLAINTS = 20
 _LINE = 1000
 """Characters of an answer to a question about keys that are read."""
@@ -102,10 +103,10 @@ def make_display(as_json: bool) -> "Display":
     """Live on a terminal, plain elsewhere; with `as_json` on standard error, which leaves the other to the object."""
     from rich.console import Console
 
-    from modou.cli.live import LiveDisplay, PlainDisplay, SilentDisplay
+    from modou.cli.live import Display, LiveDisplay, PlainDisplay
 
     if not is_first_process():
-        return SilentDisplay()
+        return Display()
     stream: TextIO = sys.stderr if as_json else sys.stdout
     console = Console(file=stream, markup=False, highlight=False, emoji=False)
     # A terminal without cursor movement (TERM=dumb) would show every frame of the panel as new lines.

@@ -82,8 +82,7 @@ def _presets(method: str) -> str:
 
 
 def _option(option: "Option", flag: str, cells: int, names: str = "") -> list[str]:
-    switch = option.kind == "switch" and option.field is not None
-    shown = f"--[no-]{flag[2:]}" if switch else f"{flag} {option.metavar}".rstrip()
+    shown = f"--[no-]{flag[2:]}" if option.off else f"{flag} {option.metavar}".rstrip()
     said = describe(option) + (f" ({names})" if names else "")
     if flag != option.flags[0]:
         said += f" ({text('help.also', flag=option.flags[0])})"

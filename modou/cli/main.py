@@ -12,9 +12,8 @@ from typing import NoReturn
 
 import modou
 from modou.cli import console, streams
+from modou.cli.console import DONE, INTERNAL, INTERRUPTED, MISTAKE
 from modou.messages import UserError, text
-
-DONE, INTERNAL, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

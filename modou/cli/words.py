@@ -26,7 +26,7 @@ class Narrator:
         self.joint = "；" if self.words.language == "zh" else "; "
         self.place = ""
         self.title = ""
-        self._looked: str | None = None
+        self._evaluated: str | None = None
 
     def lines(self, event: Event) -> Iterator[str]:
         """The lines for one event; none for most steps of training."""
@@ -53,10 +53,10 @@ class Narrator:
                 key = "console.resumes" if event.step else "console.begins"
                 yield self._headed("train", text(key, step=event.step, steps=event.steps))
             case training.Evaluated():
-                self._looked = self._evaluation(event)
+                self._evaluated = self._evaluation(event)
             case training.Sampled():
-                looked, self._looked = self._looked, None
-                yield f"  {looked or text('console.sample_title', step=event.step)}{self._first(event)}"
+                evaluated, self._evaluated = self._evaluated, None
+                yield f"  {evaluated or text('console.sample_title', step=event.step)}{self._first(event)}"
             case training.Rescheduled():
                 yield f"! {text('console.rescheduled', before=event.before, after=event.after)}"
             case training.Ended():
@@ -90,19 +90,17 @@ class Narrator:
         average = v.number(event.numbers, "average.validation.bits_per_char")
         loss = v.number(event.numbers, "validation.loss")
         reward = v.number(event.numbers, "validation.reward")
+        accuracy = v.number(event.numbers, "validation.accuracy")
         if reward is not None:
             kl = v.number(event.numbers, "validation.kl") or 0.0
             said = text("console.evaluated_reward", step=event.step, reward=f"{reward:.2f}", kl=f"{kl:.2f}")
-            return said + (text("console.best") if event.is_best else "")
-        if bits is None and loss is not None:
+        elif bits is None and loss is not None:
             said = text("console.evaluated_loss", step=event.step, loss=f"{loss:.3f}")
-            accuracy = v.number(event.numbers, "validation.accuracy")
             said += text("console.evaluated_accuracy", share=self.words.share(accuracy)) if accuracy is not None else ""
-            return said + (text("console.best") if event.is_best else "")
-        line = text("console.evaluated", step=event.step, bits=self.words.decimal(bits))
-        if average is not None:
-            line += text("console.evaluated_average", bits=self.words.decimal(average))
-        return line + (text("console.best") if event.is_best else "")
+        else:
+            said = text("console.evaluated", step=event.step, bits=self.words.decimal(bits))
+            said += text("console.evaluated_average", bits=self.words.decimal(average)) if average is not None else ""
+        return said + (text("console.best") if event.is_best else "")
 
     def _first(self, event: training.Sampled) -> str:
         shown = next((sample for sample in event.samples if v.words_at(sample, "text")), None)
@@ -112,11 +110,8 @@ class Narrator:
         return f" · {clip(first_sentence(written), _SAMPLE)}"
 
     def _ended(self, event: training.Ended) -> str:
-        parts = [
-            text("console.found_training", steps=event.step, time=self.words.duration(event.seconds)),
-            *([text("console.found_interrupted")] if event.reason == "interrupted" else []),
-        ]
-        return self.joint.join(parts)
+        said = text("console.found_training", steps=event.step, time=self.words.duration(event.seconds))
+        return said + (self.joint + text("console.found_interrupted") if event.reason == "interrupted" else "")
 
 
 def plan_lines(choices: tuple[tuple[str, Any, str], ...]) -> list[str]:

@@ -13,10 +13,10 @@ from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share
 
 
 class ReplaySettings(Settings):
-    """Rows of the pretraining text read beside each update, so that it is not forgotten."""
+    """Replay of the pretraining text, against forgetting."""
 
     rows: Annotated[int, Field(ge=0)] = 4
-    """Rows of pretraining text, one context long, beside each update; 0 = none."""
+    """Rows of pretraining text, each one context long, per update; 0 = none."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of KL(base ‖ model) per token of that text; base = the model as it was at the start."""
 
@@ -95,13 +95,13 @@ class KtoSettings(Settings):
     """Kahneman-Tversky optimisation."""
 
     epochs: Annotated[float, Field(gt=0)] = 1.0
-    """Times every answer is learned from (where --train.steps does not say how long)."""
+    """Passes over the answers (unless --train.steps is given)."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of the questions whose answers are not trained on but measured, at most 500 of them."""
+    """Share of the questions held out for evaluation, with all their answers, at most 500."""
     beta: Annotated[float, Field(gt=0)] = 0.1
-    """How firmly the model is held to the one it began as."""
+    """Factor of log(p / p_reference) in the loss: the larger, the nearer the model stays to the reference."""
     desirable_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of a desirable answer. Where there are fewer of them, weights x counts should be about equal."""
+    """Weight of a desirable answer. With unequal counts, weights x counts should be about equal."""
     undesirable_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of an undesirable answer."""
 
@@ -194,9 +194,9 @@ class JudgedTraining(BatchedSettings):
     """The loop over judged answers."""
 
     batch: Annotated[int, Field(ge=1)] = 32
-    """Answers an update, over all processes; the reference point z0 is a mean over them."""
+    """Answers per update, over all processes; the reference point z0 is a mean over them."""
     micro_batch: Annotated[int, Field(ge=0)] = 16
-    """Answers a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
+    """Answers per forward pass; 0 = a process's whole share. The result does not depend on it."""
 
 
 class AnswerTraining(TrainSettings):

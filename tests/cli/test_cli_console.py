@@ -78,15 +78,15 @@ def test_plain_lines_tell_everything_without_control_codes(tmp_path: Path) -> No
     page = "\n".join(lines)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", page)
     for said in (
-        "[1/7] clean: 1,200 characters, 12 chapters; touched: chapter headings (12); 1,000 to train on",
-        "done before · 512 pieces, 1.50 characters a token; restores the text exactly",
+        "[1/7] clean: 1,200 characters, 12 chapters; changed: chapter headings (12); 1,000 for training",
+        "done before · vocabulary 512, 1.50 characters per token; restores the text exactly",
         "800 tokens",
         "[4/7] plan: 5.20 bits per character expected",
         "model.layers = 2  as deep as needed",
         "! damaged: step-00000001: size",
         "step 4/4",
         "step 4: validation 5.50 bits/char (averaged 5.40), the best so far · 却说红色[bold]字[/bold]倒。",
-        "! at this pace the time pays for 4 steps (9 before)",
+        "! at this pace the time allows 4 steps (9 planned)",
         "! look here",
     ):
         assert said in page
@@ -98,7 +98,7 @@ def test_the_end_is_five_lines(tmp_path: Path) -> None:
     assert "5.00" in lines[0] and "5.57" in lines[0] and "0.57" in lines[0]
     assert lines[1].startswith("It writes: 却说红")
     assert lines[2] == f"Report: {tmp_path / 'report.html'}"
-    assert lines[3] == f'Let it write on: modou generate {tmp_path} "却说"'
+    assert lines[3] == f'Let it continue a text: modou generate {tmp_path} "却说"'
     assert lines[4] == "What would help most: more text"
 
 
@@ -111,12 +111,12 @@ def test_no_event_shows_a_raw_key(language: str, tmp_path: Path, monkeypatch: py
 
 
 def test_an_end_without_numbers_still_says_where_and_what_next(tmp_path: Path) -> None:
-    assert [line.split(":")[0] for line in ending(tmp_path, {})] == ["Let it write on"]
+    assert [line.split(":")[0] for line in ending(tmp_path, {})] == ["Let it continue a text"]
     assert len(list(ending(tmp_path, {"test": {"bits_per_char": None}, "advice": []}))) == 2
 
 
 def test_undecided_and_worse_are_said_as_such(tmp_path: Path) -> None:
-    for gain, ends, says in ((0.1, [-0.1, 0.3], "too small"), (-0.5, [-0.6, -0.4], "learned less")):
+    for gain, ends, says in ((0.1, [-0.1, 0.3], "not significant"), (-0.5, [-0.6, -0.4], "is worse")):
         report = {**REPORT, "advantage": {"kn5": {"bits_per_char": gain, "interval": ends}}}
         assert says in next(ending(tmp_path, report))
 

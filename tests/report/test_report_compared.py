@@ -56,15 +56,15 @@ def test_numbers_shown_are_the_numbers_of_the_comparison(whole: dict[str, Any]) 
 
 def test_the_outcome_of_each_run_in_words(whole: dict[str, Any]) -> None:
     text = Reader(compared_page(whole, "en")).text
-    assert "tang-sft is what the others are set against: form right" in text
+    assert "tang-sft is the baseline: form right" in text
     assert "tang-grpo beats tang-sft: judged by tang-sft-reward" in text
     assert "tang loses to tang-sft" in text
-    assert text.count("the judge was deceived") == 0, "PPO loses by the rules, but not surely"
+    assert text.count("which is reward hacking") == 0, "PPO loses by the rules, but not surely"
     spoiled = copy.deepcopy(whole)
     spoiled["runs"]["tang-ppo"]["wins"]["rules"] = {"mean": 0.3, "count": 40, "interval": [0.2, 0.4]}
-    assert Reader(compared_page(spoiled, "en")).text.count("the judge was deceived") == 1
+    assert Reader(compared_page(spoiled, "en")).text.count("which is reward hacking") == 1
     spoiled["runs"]["tang-ppo"]["wins"][JUDGE] = {"mean": 0.52, "count": 40, "interval": [0.4, 0.6]}
-    assert "tang-ppo cannot be told from tang-sft" in Reader(compared_page(spoiled, "en")).text
+    assert "tang-ppo does not differ significantly from tang-sft" in Reader(compared_page(spoiled, "en")).text
 
 
 def test_every_run_is_drawn_and_tabled(whole: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def test_every_run_is_drawn_and_tabled(whole: dict[str, Any]) -> None:
 def test_a_rule_as_judge_and_what_the_commonest_answer_would_get(language: Any) -> None:
     page = compared_page(questions(), language)
     text = Reader(page).text
-    assert ("always the commonest answer" if language == "en" else "最常见的答案") in text and "20.0%" in text
+    assert ("always the most frequent answer" if language == "en" else "最常见的答案") in text and "20.0%" in text
     assert "the rule exact" in text or "规则 exact" in text
     assert "铁匠。" in text
 

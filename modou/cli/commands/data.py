@@ -7,8 +7,6 @@ from modou.cli.asked import Asked
 from modou.cli.spec import COLUMNS, COMMON, Command
 from modou.messages import UserError
 
-DONE = 0
-
 
 def run(asked: Asked) -> int:
     """Says it."""
@@ -22,7 +20,7 @@ def run(asked: Asked) -> int:
         console.print_json(found.to_json())
     else:
         console.say_examples(found)
-    return DONE
+    return console.DONE
 
 
 COMMAND = Command("data", run, ("ACTION", "DATA", "[RUN]"), (COLUMNS, *COMMON))

@@ -5,8 +5,6 @@ from modou.cli.asked import Asked
 from modou.cli.spec import COMMON, Command, out
 from modou.cli.training import run_folder
 
-DONE, DAMAGED = 0, 2
-
 
 def run(asked: Asked) -> int:
     """Says what was found. Exit status 2: the run is damaged."""
@@ -18,7 +16,7 @@ def run(asked: Asked) -> int:
         console.print_json(found)
     else:
         console.say_facts(found)
-    return DAMAGED if given is not None and not found["run"]["whole"] else DONE
+    return console.MISTAKE if given is not None and not found["run"]["whole"] else console.DONE
 
 
 COMMAND = Command("doctor", run, ("[RUN]",), (out("out_run"), *COMMON))

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from modou.generate.session import Session
     from modou.settings.sampling import SamplingSettings
 
-DONE = 0
-
 
 def run(asked: Asked) -> int:
     """Shows what it writes as it comes."""
@@ -39,7 +37,7 @@ def run(asked: Asked) -> int:
     if pages is None:
         written = _written(pieces, settings)
         console.print_json({"step": writer.step, "prompt": prompt, "notices": notices, "samples": written})
-    return DONE
+    return console.DONE
 
 
 def session(asked: Asked) -> "Session":

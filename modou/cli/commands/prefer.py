@@ -7,8 +7,6 @@ from modou.cli.asked import Asked
 from modou.cli.spec import COLUMNS, OPEN, SAMPLING, TALK, Command, seed
 from modou.messages import text
 
-DONE = 0
-
 
 def run(asked: Asked) -> int:
     """Shows them until there are no more, or q."""
@@ -26,7 +24,7 @@ def run(asked: Asked) -> int:
             pipeline.keep(out, offer, key == "1", run)
             kept += 1
     console.say(text("console.preferred", count=kept, path=out))
-    return DONE
+    return console.DONE
 
 
 COMMAND = Command(
