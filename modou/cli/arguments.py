@@ -1,7 +1,7 @@
-"""From the words of a command line to what was asked: flags told from defaults, every mistake one clear line.
+"""Parses a command line.
 
-The commands and their options are data (spec, table); argparse cuts the words, pydantic checks the settings' values,
-and all that is wrong becomes a UserError that names the option and the remedy. Nothing heavy is imported here.
+The commands and their options are data (spec, table); argparse separates the arguments, pydantic validates the values
+of settings, and every error becomes a UserError that names the option and the remedy. Nothing heavy is imported here.
 """
 
 import argparse
@@ -21,10 +21,10 @@ from modou.messages import UserError
 
 @dataclass(frozen=True)
 class Option:
-    """One option, as a command offers it. Those of settings have a `field`; the others are the command's own."""
+    """One option of a command: a setting, which has a `field`, or the command's own."""
 
     name: str
-    """How it is remembered: "out", or "model.layers"."""
+    """Such as "out" or "model.layers"."""
     flags: tuple[str, ...]
     kind: Kind
     metavar: str
@@ -43,7 +43,7 @@ class Option:
 
     @property
     def separated(self) -> bool:
-        """Whether one word may hold several values with commas between (never where commas are text)."""
+        """Whether one argument may hold several values separated by commas (not where the values are text)."""
         return self.kind == "list" and self.field is not None and get_args(self.field.annotation)[0] is not str
 
 
@@ -103,7 +103,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(command: str, argv: Sequence[str]) -> Asked:
-    """What `argv` (without the command's name) asks for. UserError: an unknown option, a missing value, ..."""
+    """Parses `argv`, without the command's name. UserError: an unknown option, a missing value, ..."""
     known = options(command)
     before, after = _at_dashes(list(argv))
     try:
@@ -137,7 +137,7 @@ def parse(command: str, argv: Sequence[str]) -> Asked:
 
 
 def _at_dashes(argv: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before the first `--`, and after it."""
+    """The arguments before the first `--`, and those after it."""
     if "--" not in argv:
         return argv, []
     place = argv.index("--")
@@ -156,7 +156,7 @@ def _normal(word: str) -> str:
 
 
 def _is_option(word: str) -> bool:
-    """Whether a word that nobody claimed was meant as an option: `-` is standard input, text has spaces."""
+    """Whether an unparsed argument was meant as an option: `-` is standard input, and a text has spaces."""
     return len(word) > 1 and word.startswith("-") and not any(character.isspace() for character in word)
 
 
@@ -173,7 +173,7 @@ def _parser(known: Iterable[Option]) -> _Parser:
 
 
 def _checked(option: Option, value: Any) -> Any:
-    """A given value as pydantic wants it: the last word of those given, all of them for a list. UserError: no value."""
+    """The value for pydantic: the last one given, or all of them for a list. UserError: no value."""
     if option.kind == "switch":
         return value
     if any(item is _Missing for item in value):
@@ -186,8 +186,7 @@ def _checked(option: Option, value: Any) -> Any:
 
 
 def _named(command: Command, words: list[str], lenient: bool) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The words by name, and all those of a last name that takes many. UserError: one is missing, or there are too
-    many."""
+    """Positional arguments by name, and all those of a last "X...". UserError: too few, or too many."""
     names = command.words
     rest = tuple(words[len(names) - 1 :]) if names and names[-1].endswith("...") else ()
     if len(words) > len(names) and not rest:
@@ -211,10 +210,10 @@ def _unknown(word: str, command: str) -> UserError:
 
 
 def _ending(flag: str) -> str:
-    """The last part of its name: "kv_heads" of --kv-heads and of --model.kv_heads."""
+    """The last part of a flag: "kv_heads" of --kv-heads and of --model.kv_heads."""
     return flag.lstrip("-").replace("-", "_").split(".")[-1]
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was probably meant."""
+    """The most similar of the known names."""
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)

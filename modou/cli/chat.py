@@ -30,8 +30,8 @@ PROMPT = "> "
 
 @dataclass(frozen=True)
 class Turn:
-    """What was typed, what the model wrote, and whether it was stopped before it came to an end (by Ctrl-C, or by
-    the number of tokens). `tries`: how many answers to it were thrown away."""
+    """What was typed, what the model wrote, and whether that was cut off by Ctrl-C or the token limit. `tries`: number
+    of answers that /retry discarded."""
 
     typed: str
     written: str
@@ -64,7 +64,7 @@ class Chat:
             say("")  # the shell's prompt begins a line
 
     def take(self, line: str) -> bool:
-        """One line: a turn, or a command. False: it was the last."""
+        """Handles a line: a turn, or a command. Returns False to end the conversation."""
         try:
             if not line.startswith("/"):
                 if line.strip():
@@ -105,7 +105,7 @@ class Chat:
         return self.turns.pop()
 
     def _ask(self, typed: str, tries: int) -> None:
-        """Shows what the model writes as it comes, and keeps the turn. The first Ctrl-C stops the answer."""
+        """Shows the answer as it is generated, and appends the turn. The first Ctrl-C stops the answer."""
         from modou.generate.engine import Notice
 
         written, finish = "", None
@@ -122,7 +122,7 @@ class Chat:
                     break
         put("")
         cut = finish not in ("end", "stop")
-        written = written.removesuffix("\ufffd") if cut else written  # the half of a character is no text
+        written = written.removesuffix("\ufffd") if cut else written  # an incomplete character
         self.turns.append(Turn(typed, written, cut, tries))
         if not written.strip():
             remark(text("chat.nothing_written"))
@@ -136,7 +136,7 @@ class Chat:
         return self.session.answer([*self._messages(), Message("user", typed)], sampling)
 
     def _messages(self) -> "list[Message]":
-        """The conversation so far. What got no answer is no part of it."""
+        """The conversation so far, without turns that got no answer."""
         from modou.data.conversation import Message
 
         system = [Message("system", self.system)] if self.system else []
@@ -145,14 +145,14 @@ class Chat:
         return system + [message for pair in turns for message in pair]
 
     def _notice(self, notice: "Notice") -> None:
-        """Says a notice; that turns are left out, once."""
+        """Shows a notice; that turns are left out, only once."""
         left_out = notice.key == "generate.turns_left_out"
         if not (left_out and self._said_left_out):
             remark(str(notice))
         self._said_left_out = self._said_left_out or left_out
 
     def _set(self, name: str, value: str) -> None:
-        """Changes a setting, puts back its default where there is no value, and lists all where there is no name."""
+        """Changes a setting, resets it without a value, and lists all settings without a name."""
         name = name.replace("-", "_")
         if name:
             default = SamplingSettings().model_dump().get(name)

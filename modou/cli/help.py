@@ -1,5 +1,4 @@
-"""The help pages, as text: `modou --help` teaches, `modou COMMAND --help` explains what people use of a command, and
-`modou COMMAND --help-all` every option."""
+"""The help pages as text: the overview, the common options of a command (--help), and all of them (--help-all)."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ _SIGNS = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
 
 
 def overview(cells: int) -> str:
-    """The page of `modou --help`; it needs the catalogue alone."""
+    """The page of `modou --help`."""
     zh = language() == "zh"
     book, corpus = ("我的小说.txt", "storyteller") if zh else ("novel.txt", "storyteller-en")
     start = '"话说"' if zh else '"Once upon"'
@@ -44,7 +43,7 @@ def overview(cells: int) -> str:
 
 
 def commands() -> list[str]:
-    """Every command, in the catalogue's order, which is that in which a reader meets them."""
+    """All commands, in the order of the catalogue."""
     return [key.removesuffix("_brief") for key in catalogue("help") if key.endswith("_brief")]
 
 
@@ -62,7 +61,7 @@ def command_page(command: str, cells: int, whole: bool = False) -> str:
         page += beside(word, text(f"help.word_{word.strip('[].').lower()}"), 2, 14, cells)
     page += ["", text("help.common")]
     used = [option for option in every if option.field is None or len(option.flags) > 1]
-    # What a command is about comes before what all have.
+    # The options specific to the command come first.
     for option in sorted(used, key=lambda option: option.own in COMMON):
         page += _option(option, option.flags[0], cells, _presets(spec.method) if option.name == "preset" else "")
     if not whole and len(every) > len(used):
@@ -91,7 +90,7 @@ def _option(option: "Option", flag: str, cells: int, names: str = "") -> list[st
 
 
 def describe(option: "Option") -> str:
-    """What an option does, in the reader's language: the field's own docstring, or its Chinese twin."""
+    """What an option does: in English the field's docstring, in Chinese the entry of options/zh.toml."""
     if option.own is not None:
         return text(f"help.own_{option.own.said or option.name.replace('-', '_')}")
     assert option.field is not None
@@ -101,7 +100,7 @@ def describe(option: "Option") -> str:
 
 
 def _facts(option: "Option") -> Iterator[str]:
-    """Bounds, how several values are given, and the default."""
+    """Bounds, how to give several values, and the default."""
     bounds = [
         f"{_SIGNS[type(item).__name__]}{_number(getattr(item, type(item).__name__.lower()))}"
         for item in (option.field.metadata if option.field else ())
@@ -116,7 +115,7 @@ def _facts(option: "Option") -> Iterator[str]:
 
 
 def said_default(option: "Option") -> str:
-    """What is used where the option is not given; "" where its description says it."""
+    """The default, as text; "" where the description states it."""
     if option.chosen:
         from modou.settings.run import MINUTES
 

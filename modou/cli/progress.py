@@ -1,4 +1,4 @@
-"""Where training stands: the figures of the steps so far, smoothed, and how they read in one line."""
+"""The state of training: smoothed metrics of the steps so far, as a line or a table."""
 
 import sys
 import time
@@ -13,14 +13,14 @@ from modou.train import events
 from modou.train.events import Measured
 
 ROUNDS = ("reward", "answer_kl", "entropy", "clipped", "length", "repetition", "replay_kl")
-"""What a step tells of rounds of answers, of what is learned beside the loss, and of the text that is read along."""
+"""Metrics of rollouts, of auxiliary losses and of replay."""
 _SMOOTHING = 0.95
-"""Weight of the past in the running means of a step's figures: about the last twenty steps."""
+"""Decay of the exponential moving averages: about the last twenty steps."""
 
 
 @dataclass
 class TrainingState:
-    """Takes in training's events; all else asks it. None: not known yet."""
+    """Updated by training events. None: not known yet."""
 
     clock: Callable[[], float] = time.monotonic
     step: int = 0
@@ -31,7 +31,7 @@ class TrainingState:
     average_bits: float | None = None
     tokens_per_second: float | None = None
     rounds: dict[str, float] = field(default_factory=dict[str, float])
-    """Of reinforcement learning: reward, distance, entropy ... of the answers, smoothed."""
+    """Smoothed metrics of ROUNDS by name."""
     measured: Measured | None = None
     sample: Mapping[str, Any] | None = None
     sample_step: int = 0
@@ -39,7 +39,7 @@ class TrainingState:
     _began: tuple[int, float] = field(default=(0, 0.0))
 
     def take(self, event: object) -> None:
-        """One event more; those that do not concern training are passed over."""
+        """Updates the state; ignores events that do not concern training."""
         match event:
             case Measured():
                 self.measured = event
@@ -63,7 +63,7 @@ class TrainingState:
                 pass
 
     def _forget(self) -> None:
-        """One training may follow another: nothing of it is told of the next."""
+        """Resets the metrics: several trainings may follow one another."""
         self.loss = self.train_bits = self.validation_bits = self.average_bits = self.tokens_per_second = None
         self.rounds, self.sample = {}, None
 
@@ -79,7 +79,7 @@ class TrainingState:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of this sitting, evaluations included."""
+        """Estimated from this session's pace, evaluations included."""
         done = self.step - self._began[0]
         if done <= 0:
             return None
@@ -87,8 +87,8 @@ class TrainingState:
 
     @property
     def share_of_peak(self) -> float | None:
-        """Training FLOPs a second ÷ the matrix rate measured before. None in alignment, which counts answers' tokens
-        and multiplies all."""
+        """Model FLOPs utilisation: training FLOP/s ÷ measured matrix FLOP/s. None in alignment, where other passes than
+        those counted take most of the time."""
         if self.train_bits is None or self.measured is None or self.tokens_per_second is None:
             return None
         if self.measured.flops_per_second <= 0:
@@ -97,7 +97,7 @@ class TrainingState:
 
     @property
     def memory_mb(self) -> float | None:
-        """Largest memory so far: of the GPU that trains, else of this process."""
+        """Peak memory so far: of the GPU, else of this process."""
         if self.measured is None or "torch" not in sys.modules:
             return None
         import torch

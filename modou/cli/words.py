@@ -1,4 +1,4 @@
-"""What a run tells, as sentences: each event becomes the lines a reader sees, in a live display or a log alike."""
+"""The events of a run as lines of text, for a live display or a log."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ _RULES = 5
 
 
 class Narrator:
-    """Turns events into lines. It remembers which stage is on, and the evaluation whose sample is still to come."""
+    """Turns events into lines. Keeps the current stage, and the evaluation whose samples have not arrived yet."""
 
     def __init__(self) -> None:
         self.words = Words(language())
@@ -68,7 +68,7 @@ class Narrator:
         return f"{self.place}{text(f'console.stage_{stage}')}: {said}"
 
     def _stage(self, event: StageEnded) -> Iterator[str]:
-        if event.stage == "train":  # training's own last event has told it
+        if event.stage == "train":  # see `Ended`
             return
         found = self.joint.join(findings(event.stage, event.numbers, self.words))
         if event.skipped:
@@ -115,13 +115,13 @@ class Narrator:
 
 
 def plan_lines(choices: tuple[tuple[str, Any, str], ...]) -> list[str]:
-    """One line a choice: option, value, reason."""
+    """One line per choice: option, value, reason."""
     wide = max((len(f"{name} = {value}") for name, value, _ in choices), default=0)
     return [f"    {f'{name} = {value}':<{wide}}  {one_line(reason)}" for name, value, reason in choices]
 
 
 def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
-    """What a stage found, in phrases; what is not known is left out."""
+    """The results of a stage in phrases; unknown ones are left out."""
     match stage:
         case "corpus" if "path" in numbers:
             yield text("console.found_corpus", characters=_count(numbers, words, "characters"), path=numbers["path"])
@@ -222,7 +222,7 @@ def _count(numbers: Mapping[str, Any], words: Words, *paths: str) -> str:
 
 
 def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
-    """The five lines at the end of a run: the figure, a sample, the report, the next command, what would help."""
+    """The last lines of a run: bits per character, a sample, the report, the next command, advice."""
     method = METHODS.get(v.words_at(report, "run.method") or "")
     if method is not None and (method.answers or method.scores):
         yield from _answering(folder, report, method)
@@ -245,7 +245,7 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _answering(folder: Path, report: Mapping[str, Any], method: MethodInfo) -> Iterator[str]:
-    """The end of an aligned run: a question it never saw with its answer, and how to ask."""
+    """The last lines of a fine-tuned run: a held-out question with its answer, and how to ask one."""
     if method.scores:
         yield text("console.end_judge", folder=quoted(str(folder), plain=True))
         return
@@ -260,14 +260,14 @@ def _answering(folder: Path, report: Mapping[str, Any], method: MethodInfo) -> I
 
 
 def quoted(word: str, plain: bool = False) -> str:
-    """A word as it can be typed into a shell: in double quotes, which every system knows, where that is enough."""
+    """A word quoted for a shell, in double quotes where possible; `plain`: unquoted where possible."""
     if plain and word and not any(character.isspace() or character in "\"'$`\\!&|;<>()*?[]#~%" for character in word):
         return word
     return shlex.quote(word) if any(character in '"$`\\!%' for character in word) else f'"{word}"'
 
 
 def _against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:
-    """How the figure stands to the n-gram's, in words."""
+    """The comparison with KN-5 as a sentence."""
     found = against_ngram(report, bits)
     if found is None:
         return ""

@@ -54,7 +54,6 @@ class AdaptedGPT(GPT):
                     setattr(module, name, LoRALinear(child, adapters))
 
     def fresh_copy(self) -> GPT:
-        """See GPT."""
         return AdaptedGPT(self.settings, self.adapters)
 
     @torch.no_grad()

@@ -22,7 +22,6 @@ class ScoredGPT(GPT):
         nn.init.zeros_(self.score.bias)
 
     def fresh_copy(self) -> GPT:
-        """See GPT."""
         return ScoredGPT(self.settings)
 
     def scores(self, x_BTD: Tensor) -> Tensor:
@@ -55,7 +54,6 @@ class ImplicitGPT(GPT):
         self.reference = GPT(settings.changed(dropout=0.0)).requires_grad_(False)
 
     def fresh_copy(self) -> GPT:
-        """See GPT."""
         return ImplicitGPT(self.settings, self.beta)
 
     def prefix_rewards(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:

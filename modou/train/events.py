@@ -48,14 +48,6 @@ class Sampled:
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A checkpoint was saved."""
-
-    step: int
-    path: Path
-
-
-@dataclass(frozen=True)
 class Rescheduled:
     """The number of steps was changed to fit the time budget at the pace so far."""
 
@@ -72,7 +64,7 @@ class Ended:
     reason: Reason
 
 
-TrainingEvent = Started | Stepped | Evaluated | Sampled | Saved | Rescheduled | Ended
+TrainingEvent = Started | Stepped | Evaluated | Sampled | Rescheduled | Ended
 
 
 @dataclass(frozen=True)

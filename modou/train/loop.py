@@ -20,7 +20,7 @@ from modou.model.gpt import GPT
 from modou.runs.progress import Progress
 from modou.settings.train import Trained
 from modou.train.average import WeightAverage
-from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Saved, Started, Stepped
+from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Started, Stepped
 from modou.train.objective import Objective
 from modou.train.optim import learning_rate_share, make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
@@ -68,7 +68,7 @@ class Trainer:
                 reason = "interrupted"
                 break
         if reason == "interrupted":
-            yield from self._save(is_best=False)
+            self._save(is_best=False)
         yield Ended(progress.step, progress.seconds, reason)
 
     def _start(self) -> Started:
@@ -164,7 +164,7 @@ class Trainer:
         self.progress.steps = self._steps_that_fit()
         if self.progress.steps != before:
             yield Rescheduled(before, self.progress.steps)
-        yield from self._save(is_best)
+        self._save(is_best)
 
     def _sample(self, averaged: bool) -> Sampled:
         with self.average.in_place() if self.average is not None and averaged else nullcontext():
@@ -182,9 +182,8 @@ class Trainer:
             return progress.steps
         return max(progress.step, min(progress.planned, int((1 - SPARE / 2) * affordable)))
 
-    def _save(self, is_best: bool) -> Iterator[Event]:
-        path = self.writer.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
-        yield Saved(self.progress.step, path)
+    def _save(self, is_best: bool) -> None:
+        self.writer.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
 
     def _is_out_of_time(self) -> bool:
         budget = self.settings.train.minutes * 60

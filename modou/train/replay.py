@@ -52,11 +52,9 @@ class BaseKLRegularizer:
 
     @property
     def measure(self) -> str:
-        """See Objective."""
         return self.own.measure
 
     def prepare(self, model: GPT, step: int) -> None:
-        """See Objective."""
         self.own.prepare(model, step)
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[Batch]:
@@ -83,11 +81,9 @@ class BaseKLRegularizer:
         return self.settings.weight * kl, {"replay_kl": kl.detach()}
 
     def evaluate(self, model: GPT) -> dict[str, Any]:
-        """See Objective."""
         return self.own.evaluate(model)
 
     def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
-        """See Objective."""
         return self.own.sample(model)
 
     def state(self) -> dict[str, Any]:
@@ -95,9 +91,7 @@ class BaseKLRegularizer:
         return self.own.state()
 
     def tensors(self) -> dict[str, Tensor]:
-        """See Objective."""
         return self.own.tensors()
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """See Objective."""
         self.own.restore(state, tensors)

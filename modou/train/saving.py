@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,7 +36,7 @@ class CheckpointWriter:
         objective: Objective,
         progress: Progress,
         is_best: bool,
-    ) -> Path:
+    ) -> None:
         """Saves a checkpoint. Collective: every process must call it, the main one writes."""
         tensors = {
             "model": {name: gather(tensor) for name, tensor in model.named_parameters()},
@@ -57,11 +56,9 @@ class CheckpointWriter:
             threads=torch.get_num_threads(),
             torch=torch.__version__,
         )
-        path = self.run.checkpoints / checkpoints.folder_name(progress.step)
         if self.world.is_main:
             checkpoints.save(self.run.checkpoints, progress.step, tensors, state.to_json(), self.keep, is_best)
         self.world.barrier()
-        return path
 
     def resume(
         self,
@@ -112,7 +109,7 @@ class CheckpointWriter:
             self._append(METRICS, {"kind": "step", **asdict(event)})
 
     def log_evaluation(self, event: Evaluated) -> None:
-        """A line in metrics.jsonl."""
+        """Appends a line to metrics.jsonl."""
         self._append(METRICS, {"kind": "evaluation", **asdict(event)})
 
     def log_samples(self, event: Sampled) -> None:
@@ -125,7 +122,7 @@ class CheckpointWriter:
             self.logs[name].append(json.dumps(values, ensure_ascii=False))
 
     def _cut_logs(self, state: CheckpointState) -> list[checkpoints.Problem]:
-        """Drops what a killed run logged after its last checkpoint; what is wrong with the logs."""
+        """Removes what was logged after the checkpoint; returns what is wrong with the logs."""
         if not self.world.is_main:
             return []
         found = [log.cut(state.logs.get(name), state.progress.step) for name, log in self.logs.items()]
@@ -145,7 +142,7 @@ def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer])
 
 
 def restore_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Puts what `collect_state` gave back, placed like the parameters of this process.
+    """Restores the result of `collect_state`, sharded like the parameters of this process.
 
     KeyError, ValueError: the tensors are those of other parameters.
     """

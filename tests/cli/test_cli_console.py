@@ -59,7 +59,6 @@ def story(folder: Path, steps: int = 4) -> Iterator[Event]:
     yield events.Evaluated(steps, 0.4, numbers, True)
     yield events.Sampled(steps, ({"prompt": "却说", "text": EVIL},))
     yield events.Rescheduled(9, steps)
-    yield events.Saved(steps, folder)
     yield events.Ended(steps, 0.4, "finished")
     yield StageEnded("train", {"stopped": "finished"})
     yield StageEnded("evaluate", {"test": {"bits_per_char": 5.0}})

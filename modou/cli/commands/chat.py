@@ -7,7 +7,6 @@ from modou.cli.spec import CHECKPOINT, DEVICE, SAMPLING, TALK, Command, seed
 
 
 def run(asked: Asked) -> int:
-    """Talks until the input ends."""
     settings = asked.settings().sampling
     from modou.cli.chat import Chat
 

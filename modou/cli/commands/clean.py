@@ -6,7 +6,6 @@ from modou.cli.training import train
 
 
 def run(asked: Asked) -> int:
-    """Pretraining up to the cleaned text."""
     return train(asked, "clean")
 
 

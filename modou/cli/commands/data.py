@@ -1,4 +1,4 @@
-"""modou data check: what a file of examples holds, and what is wrong with it."""
+"""modou data check: the contents of a file of examples, and its errors."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from modou.messages import UserError
 
 
 def run(asked: Asked) -> int:
-    """Says it."""
     action, file, given = asked.words["ACTION"], Path(asked.words["DATA"]), asked.words.get("RUN")
     if action != "check":
         raise UserError("cli.unknown_action", action=action[:60], usage="modou data check DATA [RUN]")

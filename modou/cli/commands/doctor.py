@@ -7,7 +7,7 @@ from modou.cli.training import run_folder
 
 
 def run(asked: Asked) -> int:
-    """Says what was found. Exit status 2: the run is damaged."""
+    """Exit status 2: the run is damaged."""
     given = run_folder(asked) if asked.words.get("RUN") or asked["out"] else None
     from modou.pipeline.doctor import diagnose
 

@@ -1,4 +1,4 @@
-"""modou plan: what would be trained, and why. The run folder keeps the plan, and training follows it."""
+"""modou plan: chooses model and training settings with reasons, and stores them in the run folder for training."""
 
 from modou.cli.asked import Asked
 from modou.cli.spec import COMMON, PRESET, Command, out, seed
@@ -6,7 +6,6 @@ from modou.cli.training import MINUTES, SHAPE, pretraining, train
 
 
 def run(asked: Asked) -> int:
-    """Pretraining up to its plan."""
     return train(asked, "plan")
 
 

@@ -1,4 +1,4 @@
-"""modou prefer: two answers to a question, and a person chooses."""
+"""modou prefer: a person chooses between two answers to each question."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from modou.messages import text
 
 
 def run(asked: Asked) -> int:
-    """Shows them until there are no more, or q."""
+    """Until no question is left, or q."""
     run, file, out = (Path(asked.words[name]) for name in ("RUN", "DATA", "FILE"))
     settings = asked.settings().sampling
     from modou.pipeline import prefer as pipeline

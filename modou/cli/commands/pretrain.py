@@ -6,7 +6,6 @@ from modou.cli.training import MINUTES, PRETRAIN, SHAPE, TEMPERATURE, overwritte
 
 
 def run(asked: Asked) -> int:
-    """Pretraining up to the last step."""
     return train(asked, "train", run_folder(asked))
 
 

@@ -6,7 +6,6 @@ from modou.cli.training import pretraining, run_folder, train
 
 
 def run(asked: Asked) -> int:
-    """Pretraining up to the token files."""
     return train(asked, "shards", run_folder(asked))
 
 
