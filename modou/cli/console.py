@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from modou.cli.plain import escaped, harmless, one_line
 from modou.cli.signals import StopSignals
 from modou.cli.streams import given_input, is_first_process, notices, put, remark, shown_by
-from modou.messages import text
+from modou.messages import language, text
 
 if TYPE_CHECKING:
     from modou.cli.asked import Asked
@@ -298,6 +298,7 @@ def say_comparison(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     from modou.cli.words import measures
+    from modou.report.words import Words
 
     runs: dict[str, dict[str, Any]] = dict(found["runs"])
     if found["majority"]:
@@ -307,6 +308,6 @@ def say_comparison(found: dict[str, Any]) -> None:
     values = {"count": found["questions"], "data": found["data"], "reference": found["reference"]}
     put(text("console.compared", **values))
     table = Table("", *map(one_line, runs), box=None, pad_edge=False)
-    for name, cells in measures(runs):
+    for name, cells in measures(runs, Words(language())):
         table.add_row(*map(one_line, (name, *cells)))
     Console(markup=False, highlight=False, emoji=False).print(table)

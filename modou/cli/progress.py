@@ -107,44 +107,32 @@ class TrainingState:
         return peak_memory_mb(torch.device(self.measured.device)) or None
 
     def line(self, words: Words) -> str:
-        """Everything in one line, for a log."""
-        figures = ""
-        if self.train_bits is not None:
-            figures += text("console.figure_train", bits=words.decimal(self.train_bits))
-        for name, value in self._rounds(words):
-            figures += f"{text(f'console.label_{name}')} {value}  "
-        if self.share_of_peak is not None:
-            figures += text("console.figure_peak", share=words.share(self.share_of_peak))
-        if self.memory_mb is not None:
-            figures += text("console.figure_memory", megabytes=words.count(self.memory_mb))
-        return text(
-            "console.stepped",
-            step=self.step,
-            steps=self.steps,
-            loss=f"{self.loss:.3f}" if self.loss is not None else "–",
-            figures=figures,
-            speed=words.count(self.tokens_per_second),
-            left=words.duration(self.seconds_left),
-        )
+        """All that is known in one line, for a log."""
+        figures = "  ".join(f"{label} {value}" for label, value in self.figures(words))
+        left = words.duration(self.seconds_left)
+        return text("console.stepped", step=self.step, steps=self.steps, figures=figures, left=left)
 
     def figures(self, words: Words) -> list[tuple[str, str]]:
-        """Label and value of what is known, for a table."""
+        """Label and value of what is known."""
         memory = self.memory_mb
         known = [
-            ("loss", f"{self.loss:.3f}" if self.loss is not None else None),
-            ("train", words.decimal(self.train_bits) if self.train_bits is not None else None),
-            ("validation", words.decimal(self.validation_bits) if self.validation_bits is not None else None),
-            ("average", words.decimal(self.average_bits) if self.average_bits is not None else None),
-            ("speed", words.count(self.tokens_per_second) if self.tokens_per_second is not None else None),
-            ("peak", words.share(self.share_of_peak) if self.share_of_peak is not None else None),
-            ("memory", f"{words.count(memory)} MB" if memory is not None else None),
+            ("loss", None if self.loss is None else f"{self.loss:.3f}"),
+            *(
+                (name, words.share(value) if name == "clipped" else f"{value:.2f}")
+                for name, value in self.rounds.items()
+            ),
+            ("train", _shown(words.decimal, self.train_bits)),
+            ("validation", _shown(words.decimal, self.validation_bits)),
+            ("average", _shown(words.decimal, self.average_bits)),
+            ("speed", _shown(words.count, self.tokens_per_second)),
+            ("peak", _shown(words.share, self.share_of_peak)),
+            ("memory", None if memory is None else f"{words.count(memory)} MB"),
         ]
-        known[1:1] = self._rounds(words)
         return [(text(f"console.label_{name}"), value) for name, value in known if value is not None]
 
-    def _rounds(self, words: Words) -> list[tuple[str, str]]:
-        shares = ("clipped",)
-        return [(name, words.share(value) if name in shares else f"{value:.2f}") for name, value in self.rounds.items()]
+
+def _shown(form: Callable[[float | None], str], value: float | None) -> str | None:
+    return None if value is None else form(value)
 
 
 def _mean(before: float | None, value: float | None) -> float | None:

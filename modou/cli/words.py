@@ -1,14 +1,14 @@
 """The events of a run as lines of text, for a live display or a log."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from modou.cli.plain import clip, first_sentence, harmless, one_line
-from modou.messages import language, named, text
+from modou.messages import language, text
 from modou.report import values as v
-from modou.report.parts import against_ngram
+from modou.report.parts import Form, against_ngram
 from modou.report.words import Words
 from modou.settings.methods import METHODS, MethodInfo
 from modou.train import events as training
@@ -275,43 +275,35 @@ def _against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:
     return words(found[0], name=words.named("baseline", "kn5"), bits=rival, difference=gain)
 
 
-def measures(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+def measures(runs: Mapping[str, Mapping[str, Any]], words: Words) -> Iterator[tuple[str, list[str]]]:
     """The rows of a comparison: a measure's name, and its value for each run."""
     every = list(runs.values())
 
-    def row(name: str, path: str, form: Callable[[float], str]) -> tuple[str, list[str]]:
-        return name, [_with_interval(v.group(run, path), form) for run in every]
+    def row(name: str, form: Form, group: str, key: str | None = None) -> tuple[str, list[str]]:
+        found = (v.group(run, group) for run in every)  # a judge's name may contain dots
+        return name, [_with_interval(values if key is None else values.get(key, {}), form) for values in found]
 
-    yield row(text("console.measure_ended"), "ended", _percent)
-    for rule in dict.fromkeys(rule for run in every for rule in v.group(run, "rules")):
-        yield row(named("tasks.rule", rule), f"rules.{rule}", _percent)
-    for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "judges")):
-        scores = [_with_interval(v.group(run, "judges").get(judge, {}), _plain) for run in every]
-        yield text("console.measure_judge", judge=Path(judge).name), scores
-    for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "wins")):
-        short = text("console.by_rules") if judge == "rules" else Path(judge).name
-        shares = [_with_interval(v.group(run, "wins").get(judge, {}), _percent) for run in every]
-        yield text("console.measure_wins", judge=short), shares
-    yield row(text("console.measure_length"), "length", _plain)
-    yield row(text("console.measure_kl"), "kl", _plain)
-    shares = [v.number(run, "distinct.2") for run in every]
-    yield text("console.measure_distinct"), ["–" if share is None else f"{share:.3f}" for share in shares]
-    copies = [v.number(run, "copied.longest") for run in every]
-    yield text("console.measure_copied"), ["–" if copy is None else f"{copy:.0f}" for copy in copies]
-    drifts = [v.number(run, "drift.bits_per_char") for run in every]
-    yield text("console.measure_drift"), ["–" if drift is None else f"{drift:+.3f}" for drift in drifts]
+    def names(group: str) -> list[str]:
+        return list(dict.fromkeys(name for run in every for name in v.group(run, group)))
 
-
-def _with_interval(found: Mapping[str, Any], form: Callable[[float], str]) -> str:
-    value, ends = v.number(found, "share", "mean"), v.interval(found, "interval")
-    if value is None:
-        return "–"
-    return form(value) + (f" ±{form((ends[1] - ends[0]) / 2)}" if ends else "")
+    yield row(words("measure_ended"), words.share, "ended")
+    for rule in names("rules"):
+        yield row(words.rule(rule), words.share, "rules", rule)
+    for judge in names("judges"):
+        yield row(words("mean_score", judge=Path(judge).name), words.decimal, "judges", judge)
+    for judge in names("wins"):
+        by = words("judge_rules") if judge == "rules" else Path(judge).name
+        yield row(words("wins_by", judge=by), words.share, "wins", judge)
+    yield row(words("measure_length"), words.decimal, "length")
+    yield row(words("measure_kl"), words.decimal, "kl")
+    for name, form, path in (
+        ("distinct", words.share, "distinct.2"),
+        ("copied", words.count, "copied.longest"),
+        ("drift", words.signed, "drift.bits_per_char"),
+    ):
+        yield words(f"measure_{name}"), [form(v.number(run, path)) for run in every]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def _plain(value: float) -> str:
-    return f"{value:.2f}"
+def _with_interval(found: Mapping[str, Any], form: Form) -> str:
+    ends = v.interval(found, "interval")
+    return form(v.number(found, "share", "mean")) + (f" ±{form((ends[1] - ends[0]) / 2)}" if ends else "")

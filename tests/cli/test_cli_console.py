@@ -155,7 +155,7 @@ def test_the_state_smooths_and_foresees() -> None:
     assert state.tokens_per_second == pytest.approx(1000.0)
     assert state.share_of_peak == pytest.approx(0.1)
     assert (state.loss, state.train_bits) == (pytest.approx(2.0), pytest.approx(4.0))
-    assert "10.0% of peak" in state.line(Words("en"))
+    assert "utilisation 10.0%" in state.line(Words("en"))
     state.take(events.Stepped(61, 110, 0.0, 1.0, 1000, {"loss": 22.0}))
     assert state.loss == pytest.approx(3.0), "one step moves the mean by a twentieth"
 
@@ -168,8 +168,8 @@ def test_one_training_may_follow_another() -> None:
     state.take(events.Started(0, 5))
     state.take(events.Stepped(1, 5, 0.0, 1.0, 10, {"loss": 0.5}))
     line = state.line(Words("en"))
-    assert "loss 0.500" in line and "10 tokens/s" in line
-    assert "bits" not in line and "peak" not in line and "reward" not in line
+    assert "loss 0.500" in line and "tokens/s 10 " in line
+    assert "bits" not in line and "utilisation" not in line and "reward" not in line
 
 
 def test_the_outcome_is_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -243,7 +243,7 @@ def test_runs_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     ]
     assert cli.status_of([*words, "--out", str(tmp_path / "out"), "--lang", "en"]) == 0
     said = capsys.readouterr().out
-    assert "sft" in said and "win rate (scalar)" in said and "win rate (rules)" in said and "±" in said
+    assert "sft" in said and "win rate (scalar)" in said and "win rate (the rules)" in said and "±" in said
     assert "most frequent answer" in said and "longest copy" in said and str(tmp_path / "out" / "compare.html") in said
     found = storage.read_json(tmp_path / "out" / "compare.json")
     assert found["reference"] == "sft" and found["questions"] == len(TALK)
