@@ -20,7 +20,6 @@ from modou.messages import UserError, text
 from modou.settings.sampling import SamplingOptions, SamplingSettings, with_options
 
 if TYPE_CHECKING:
-    from modou.data.conversation import Message
     from modou.generate.engine import Notice, Piece
     from modou.generate.session import Session
 
@@ -133,16 +132,8 @@ class Chat:
         sampling = self.sampling.changed(seed=(self.sampling.seed + tries) % 2**63)
         if self.session.template is None:
             return self.session.write(typed, sampling)
-        return self.session.answer([*self._messages(), Message("user", typed)], sampling)
-
-    def _messages(self) -> "list[Message]":
-        """The conversation so far, without turns that got no answer."""
-        from modou.data.conversation import Message
-
-        system = [Message("system", self.system)] if self.system else []
-        answered = [turn for turn in self.turns if turn.written.strip()]
-        turns = ((Message("user", turn.typed), Message("assistant", turn.written)) for turn in answered)
-        return system + [message for pair in turns for message in pair]
+        so_far = [Message(row["role"], row["content"]) for row in self._rows()]
+        return self.session.answer([*so_far, Message("user", typed)], sampling)
 
     def _notice(self, notice: "Notice") -> None:
         """Shows a notice; that turns are left out, only once."""
@@ -164,14 +155,14 @@ class Chat:
         """Appends the conversation as one line that `modou sft` reads; a base model's texts as lines of text."""
         if not word.endswith(".jsonl"):
             raise UserError("chat.no_file")
-        answered = [turn for turn in self.turns if turn.written.strip()]
+        answered = self._answered
         if not answered:
             raise UserError("chat.no_turn")
         path = Path(word).expanduser()
         if self.session.template is None:
             field, rows = "text", [{"text": turn.typed + turn.written} for turn in answered]
         else:
-            field, rows = "messages", [{"messages": list(self._rows(answered))}]
+            field, rows = "messages", [{"messages": list(self._rows())}]
         _require_lines(path, field)
         with storage.user_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,10 +170,15 @@ class Chat:
             storage.append_line(path, storage.json_line(row))
         remark(text("chat.saved", count=len(answered), path=path))
 
-    def _rows(self, answered: list[Turn]) -> Iterator[dict[str, Any]]:
+    @property
+    def _answered(self) -> list[Turn]:
+        return [turn for turn in self.turns if turn.written.strip()]
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """The messages of the conversation so far, without turns that got no answer."""
         if self.system:
             yield {"role": "system", "content": self.system}
-        for turn in answered:
+        for turn in self._answered:
             yield {"role": "user", "content": turn.typed}
             yield {"role": "assistant", "content": turn.written} | ({"cut": True} if turn.cut else {})
 

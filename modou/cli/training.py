@@ -59,13 +59,13 @@ def method_command(method: MethodInfo) -> Command:
     )
 
 
-def train(asked: "Asked", until: "StageName" = "report", folder: Path | None = None) -> int:
-    """Runs the stages up to `until`; `folder`: the run folder, by default --out."""
+def train(asked: "Asked", until: "StageName" = "report") -> int:
+    """Runs the stages up to `until`."""
     method = METHODS[asked.spec.method]
     settings: Any = asked.settings_of(method.settings)
     from modou.pipeline.runner import Request, run
 
-    where = folder or console.path(asked["out"])
+    where = run_folder(asked) if asked.spec.words == ("[RUN]",) else console.path(asked["out"])
     request = Request(method.name, sources(asked, method), settings, where, asked.switched("extend"), until)
     return console.trained(asked, lambda stop: run(request, stop))
 

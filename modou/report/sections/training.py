@@ -78,7 +78,15 @@ class _Curve:
 
     @property
     def range(self) -> tuple[float, float]:
-        return _range(self.lines, self.baselines)
+        """Limits of the y axis: from the lowest point to just above the baselines, cutting off the steep first steps."""
+        ys = [y for line in self.lines for _, y in line.points]
+        last = [line.points[-1][1] for line in self.lines]
+        near = [bits for _, bits in self.baselines if bits < max(last) + 3]
+        early = sorted(ys, reverse=True)[min(len(ys) - 1, len(ys) // 12)]
+        top = max([min(max(ys), max([*near, *last, min(early, max(last) + 2.5)])), *near])
+        bottom = min([*ys, *near])
+        margin = max(0.06 * (top - bottom), 0.02)
+        return bottom - margin, top + margin
 
     def plot(self, axes: Axes, canvas: Canvas) -> None:
         axes.set_ylim(*self.range)
@@ -158,21 +166,6 @@ def _remarks(page: Page, curve: _Curve, best: Values | None) -> Html | None:
         step, bits = words.count(v.number(best, "step")), words.decimal(_held_out_bits(best))
         remarks.append(words("best_marked", step=step, bits=bits))
     return element("p", " ".join(remarks), class_="note") if remarks else None
-
-
-def _range(lines: list[Line], baselines: list[tuple[str, float]]) -> tuple[float, float]:
-    """Limits of the y axis: from the lowest point to just above the baselines, cutting off the steep first steps."""
-    ys = [y for line in lines for _, y in line.points]
-    if not ys:
-        return 0, 1
-    last = [line.points[-1][1] for line in lines]
-    near = [bits for _, bits in baselines if bits < max(last) + 3]
-    early = sorted(ys, reverse=True)[min(len(ys) - 1, len(ys) // 12)]
-    top = min(max(ys), max([*near, *last, min(early, max(last) + 2.5)]))
-    top = max([top, *near])
-    bottom = min([*ys, *near])
-    margin = max(0.06 * (top - bottom), 0.02)
-    return bottom - margin, top + margin
 
 
 def _table(page: Page, rows: list[Values]) -> Html:
