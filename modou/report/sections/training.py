@@ -78,7 +78,7 @@ class _Curve:
 
     @property
     def range(self) -> tuple[float, float]:
-        """Limits of the y axis: from the lowest point to just above the baselines, cutting off the steep first steps."""
+        """Limits of the y axis: from the lowest point to just above the baselines, without the steep first steps."""
         ys = [y for line in self.lines for _, y in line.points]
         last = [line.points[-1][1] for line in self.lines]
         near = [bits for _, bits in self.baselines if bits < max(last) + 3]
