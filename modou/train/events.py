@@ -19,7 +19,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Stepped:
-    """One optimizer step was made. step: steps so far; seconds: time in training steps so far, over all sittings."""
+    """One optimizer step was made. step: steps so far; seconds: time in training steps so far, over all sessions."""
 
     step: int
     steps: int

@@ -71,7 +71,7 @@ def test_every_run_is_drawn_and_tabled(whole: dict[str, Any]) -> None:
     page = compared_page(whole, "en")
     assert page.count('class="chart panel"') == 5
     assert page.count('class="chart wide"') == page.count('class="chart narrow"') == 3
-    table = page[page.index("The evaluations of the training") :]
+    table = page[page.index("The evaluations during training") :]
     assert table[: table.index("</table>")].count("<tr>") == 1 + 2 * 10
     assert page.count("<dt>") > 5 * 5 and "(nothing)" in page
 
@@ -92,12 +92,12 @@ def test_what_is_not_known_is_said(found: dict[str, Any]) -> None:
         del run["drift"], run["copied"]
     reader = Reader(compared_page(found, "en"))
     assert "unknown" in reader.ids and not {"distance", "length", "wins", "forgetting"} & set(reader.ids)
-    for said in ("No judge was given", "no rule can say", "forgetting is not known", "copying is not known"):
+    for said in ("No judge was given", "no rule can judge", "forgetting was not measured", "copying was not measured"):
         assert said in reader.text
-    assert "has no judge and no rule" in reader.text
+    assert "has neither judge nor rules" in reader.text
     one = {**found, "runs": {"tang-ppo": comparison()["runs"]["tang-ppo"]}}
     reader = Reader(compared_page(one, "en"))
-    assert "There is one run only" in reader.text and {"length", "measures"} <= set(reader.ids)
+    assert "There is only one run" in reader.text and {"length", "measures"} <= set(reader.ids)
     assert not {"distance", "wins", "forgetting"} & set(reader.ids)
     Reader(compared_page({}, "zh"))
     Reader(compared_page({"runs": {"": {}}}, "en"))
