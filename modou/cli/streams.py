@@ -90,13 +90,13 @@ def noticing() -> Generator[None]:
     """Within it, notices are shown by this console and nothing else."""
     logger = logging.getLogger("modou")
     before = logger.propagate
-    notices.lines.clear()
     logger.addHandler(notices)
     logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(notices)
+        notices.lines.clear()
         logger.propagate = before
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pytest
 from session_helpers import QUESTIONS, WORD, endless, make_runs, scripted
@@ -195,8 +195,9 @@ if sys.platform != "win32":
     import pty
 
     CHILD = """
-import fcntl, termios
+import fcntl, signal, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 from session_helpers import endless
 from modou.cli.chat import Chat
 from modou.settings.sampling import SamplingSettings
@@ -236,28 +237,29 @@ print("ended")
             before, _, self.shown = self.shown.partition(text.encode())
             return before.decode(errors="replace")
 
-        def close(self) -> int:
-            try:
-                return self.process.wait(timeout=60)
-            finally:
-                self.process.kill()
-                os.close(self._here)
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self.process.kill()
+            self.process.wait()
+            os.close(self._here)
 
     def test_ctrl_c_stops_an_answer_and_ends_at_the_prompt(tmp_path: Path) -> None:
         path = tmp_path / "talk.jsonl"
-        terminal = Terminal(sys.executable, "-c", CHILD)
-        assert "Ctrl-C stops an answer" in terminal.wait_for("> ")
-        terminal.type("who?\n")
-        terminal.wait_for(WORD * 3)
-        terminal.type("\x03")
-        terminal.wait_for("\n> ")
-        assert terminal.process.poll() is None, "the program goes on"
-        terminal.type(f"/save {path}\n")
-        terminal.wait_for("turns appended: 1")
-        terminal.wait_for("\n> ")
-        terminal.type("\x03")
-        terminal.wait_for("ended", "\x03")
-        assert terminal.close() == 0
+        with Terminal(sys.executable, "-c", CHILD) as terminal:
+            assert "Ctrl-C stops an answer" in terminal.wait_for("> ")
+            terminal.type("who?\n")
+            terminal.wait_for(WORD * 3)
+            terminal.type("\x03")
+            terminal.wait_for("\n> ")
+            assert terminal.process.poll() is None, "the program goes on"
+            terminal.type(f"/save {path}\n")
+            terminal.wait_for("turns appended: 1")
+            terminal.wait_for("\n> ")
+            terminal.type("\x03")
+            terminal.wait_for("ended", "\x03")
+            assert terminal.process.wait(timeout=60) == 0
         question, answer = json.loads(path.read_text(encoding="utf-8"))["messages"]
         assert question == {"role": "user", "content": "who?"}
         assert answer["cut"] is True and answer["content"].startswith(WORD * 3)
@@ -266,10 +268,10 @@ print("ended")
     @pytest.mark.parametrize("keys", ["\x04", "/quit\n"])
     def test_ctrl_d_and_quit_end(runs: Path, keys: str) -> None:
         code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from modou.cli.main import main; main()"
-        terminal = Terminal(sys.executable, "-c", code, "chat", str(runs / "base"), "--tokens", "5")
-        assert "it continues your text" in terminal.wait_for("> ")
-        terminal.type("阿豆\n")
-        terminal.wait_for("\n阿豆")
-        terminal.wait_for("\n> ")
-        terminal.type(keys)
-        assert terminal.close() == 0
+        with Terminal(sys.executable, "-c", code, "chat", str(runs / "base"), "--tokens", "5") as terminal:
+            assert "it continues your text" in terminal.wait_for("> ")
+            terminal.type("阿豆\n")
+            terminal.wait_for("\n阿豆")
+            terminal.wait_for("\n> ")
+            terminal.type(keys)
+            assert terminal.process.wait(timeout=60) == 0

@@ -22,6 +22,7 @@ from modou.generate.session import Session
 from modou.messages import UserError
 from modou.methods.likelihood import bits_per_character
 from modou.runs.folder import RunFolder
+from modou.runs.record import Source
 from modou.runs.weights import load_model
 from modou.settings.sampling import SamplingOptions, SamplingSettings
 
@@ -107,7 +108,8 @@ def test_a_mistake_in_loading_is_a_value_error_of_one_line(
     runs: Path, tmp_path: Path, path: str, options: dict[str, str], says: str
 ) -> None:
     (tmp_path / "scores").mkdir()
-    begun(RunFolder(tmp_path / "scores"), None, "reward")
+    source = Source(kind="run", path="base", sha256="0" * 64)
+    begun(RunFolder(tmp_path / "scores"), None, "reward", base=source, data=source)
     with pytest.raises(ValueError, match=says) as caught:
         modou.load(runs / path if path == "base" else tmp_path / path, **options)
     assert "\n" not in str(caught.value)
