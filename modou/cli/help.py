@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from modou.cli.plain import beside, wrap
-from modou.messages import catalogue, language, text
+from modou.messages import catalogue, language, named, text
 
 if TYPE_CHECKING:
     from modou.cli.arguments import Option
@@ -63,25 +63,34 @@ def command_page(command: str, cells: int, whole: bool = False) -> str:
     used = [option for option in every if option.field is None or len(option.flags) > 1]
     # The options specific to the command come first.
     for option in sorted(used, key=lambda option: option.own in COMMON):
-        page += _option(option, option.flags[0], cells, _presets(spec.method) if option.name == "preset" else "")
+        page += _option(option, option.flags[0], cells, spec.method)
     if not whole and len(every) > len(used):
         page += ["", *wrap(text("help.all", command=command, count=len(every)), cells)]
     for group in spec.groups if whole else ():
         page += ["", f"{text(f'help.group_{group}')} (--{group}.*)"]
         for option in every:
             if option.name.startswith(f"{group}."):
-                page += _option(option, option.flags[-1], cells)
+                page += _option(option, option.flags[-1], cells, spec.method)
     return "\n".join(page)
 
 
-def _presets(method: str) -> str:
+def _names(option: "Option", method: str) -> str:
+    """The names that an option of a command knows, where they are those of a registry or of files."""
     from modou.settings.presets import preset_names
+    from modou.settings.text import RULES
 
-    return ", ".join(preset_names(method))
+    match option.name:
+        case "preset":
+            return ", ".join(preset_names(method))
+        case "clean.skip":
+            return ", ".join(f"{name} = {named('report.rule', name)}" for name in RULES)
+        case _:
+            return ""
 
 
-def _option(option: "Option", flag: str, cells: int, names: str = "") -> list[str]:
+def _option(option: "Option", flag: str, cells: int, method: str) -> list[str]:
     shown = f"--[no-]{flag[2:]}" if option.off else f"{flag} {option.metavar}".rstrip()
+    names = _names(option, method)
     said = describe(option) + (f" ({names})" if names else "")
     if flag != option.flags[0]:
         said += f" ({text('help.also', flag=option.flags[0])})"

@@ -33,18 +33,20 @@ class Rows:
         """Number of rows that cannot be used, and the first of their errors."""
         return {"bad": len(self.complaints), "complaints": self.complaints[:LISTED]}
 
-    def read(self, path: Path, columns: str, add: Callable[[Example], str | None]) -> None:
-        """Passes every example of a file to `add`, which stores it or returns an error message."""
+    def read(
+        self, path: Path, columns: str, add: Callable[[Example], str | None], items: Sequence[object], missing: str
+    ) -> None:
+        """Passes every example of a file to `add`, which adds to `items` or returns an error message.
+
+        UserError `missing`: then there is no item.
+        """
         examples = read_examples(path, Columns(columns))
         self.complaints += examples.complaints
         for placed in examples.placed:
             if complaint := add(placed.example):
                 self.complaints.append(f"{placed.place}: {complaint}")
-
-    def require(self, items: Sequence[object], path: Path, key: str) -> None:
-        """UserError `key` unless there is an item."""
         if not items:
-            raise UserError(key, path=path, complaint="; ".join(self.complaints[:1]))
+            raise UserError(missing, path=path, complaint="; ".join(self.complaints[:1]))
 
 
 @dataclass
@@ -78,8 +80,7 @@ def read_conversations(path: Path, columns: str, template: Template, context: in
         found.encoded.append(encoded)
         return None
 
-    found.read(path, columns, add)
-    found.require(found.encoded, path, "align.no_conversation")
+    found.read(path, columns, add, found.encoded, "align.no_conversation")
     return found
 
 
@@ -112,8 +113,7 @@ def read_preferences(path: Path, columns: str, template: Template, context: int)
         found.pairs.append(replace(pair, chosen=known.setdefault(pair.chosen, pair.chosen)))
         return None
 
-    found.read(path, columns, add)
-    found.require(found.pairs, path, "align.no_preference")
+    found.read(path, columns, add, found.pairs, "align.no_preference")
     return found
 
 
@@ -161,8 +161,7 @@ def read_judgements(path: Path, columns: str, template: Template, context: int) 
         found.answers += judged
         return None
 
-    found.read(path, columns, add)
-    found.require(found.answers, path, "align.no_judged")
+    found.read(path, columns, add, found.answers, "align.no_judged")
     return found
 
 
@@ -215,8 +214,7 @@ def read_questions(path: Path, columns: str, template: Template, room: int) -> Q
         found.items.append(Question(ids, messages[-1].content, facts, tuple(messages)))
         return None
 
-    found.read(path, columns, add)
-    found.require(found.items, path, "align.no_question")
+    found.read(path, columns, add, found.items, "align.no_question")
     return found
 
 

@@ -158,8 +158,8 @@ def judged_batch(judged: Sequence[Judged], device: torch.device) -> JudgedBatch:
 
 def padded(encoded: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
     """Inputs and targets of conversations, one a row, (B, T) each, on the CPU."""
-    rows = fill([[one] for one in encoded])
-    return torch.from_numpy(rows.ids_RT), torch.from_numpy(rows.target_RT)
+    ids_NT, target_NT, _ = fill([[one] for one in encoded])
+    return torch.from_numpy(ids_NT), torch.from_numpy(target_NT)
 
 
 def answer_log_probabilities(model: GPT, batch: JudgedBatch) -> Tensor:

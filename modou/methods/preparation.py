@@ -44,7 +44,7 @@ def corpus_facts(corpus: Corpus) -> dict[str, Any]:
             "shared_passages": {
                 "count": len(overlap.passages),
                 "characters": overlap.characters,
-                "longest": [passage.text for passage in overlap.passages[:LISTED]],
+                "longest": overlap.passages[:LISTED],
             },
         },
         "language": "zh" if chinese else "en",

@@ -164,7 +164,7 @@ class PretrainMethod(Method[RunSettings]):
     def identity(self) -> dict[str, str]:
         """See Method."""
         tokenizer = load_tokenizer(self.run)
-        return {"corpus_sha256": Corpus(self.run.corpus).sha256, "tokenizer_sha256": tokenizer.sha256}
+        return {"corpus_sha256": Corpus(self.run.corpus).summary["sha256"], "tokenizer_sha256": tokenizer.sha256}
 
     def flops_per_token(self, settings: RunSettings) -> float:
         """See Method."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,11 +99,8 @@ class Sft(StatelessObjective):
 
 def packed_batch(rows: Sequence[Sequence[Encoded]], device: torch.device) -> PackedBatch:
     """Rows as tensors; no rows become one without loss: every process must make the same number of passes."""
-    whole = fill(rows if rows else [[]])
-    ids, target, start = (
-        torch.from_numpy(array).to(device) for array in (whole.ids_RT, whole.target_RT, whole.start_RT)
-    )
-    return PackedBatch(ids, target, start, int(np.count_nonzero(whole.target_RT != IGNORE)))
+    ids, target, start = (torch.from_numpy(array) for array in fill(rows if rows else [[]]))
+    return PackedBatch(ids.to(device), target.to(device), start.to(device), int((target != IGNORE).sum()))
 
 
 class SftMethod(Alignment[SftRun, Conversations]):

@@ -61,10 +61,9 @@ def test_flags_go_over_a_preset(tmp_path: Path) -> None:
 
 
 def test_lists_are_repeated_or_separated_but_text_keeps_its_commas() -> None:
-    settings = parse(
-        "run",
-        ["b", "--evaluate.lengths", "2,4", "--evaluate.lengths=8", "--sampling.stop", "啊，", "--sampling.stop", "a,b"],
-    ).settings()
+    lists = ["--evaluate.lengths", "2,4", "--evaluate.lengths=8", "--clean.skip", "unwrap，spaces"]
+    settings = parse("run", ["b", *lists, "--sampling.stop", "啊，", "--sampling.stop", "a,b"]).settings()
+    assert settings.clean.skip == ("unwrap", "spaces")
     assert settings.evaluate.lengths == (2, 4, 8)
     assert settings.sampling.stop == ("啊，", "a,b")
 
@@ -72,7 +71,7 @@ def test_lists_are_repeated_or_separated_but_text_keeps_its_commas() -> None:
 def test_dashes_and_underscores_are_alike_and_the_last_of_two_wins() -> None:
     settings = parse("run", ["b", "--model.kv-heads", "2", "--model.kv_heads", "1"]).settings()
     assert settings.model.kv_heads == 1
-    assert parse("run", ["b", "--no-clean.private-use"]).settings().clean.private_use is False
+    assert parse("run", ["b", "--train.document-mask"]).settings().train.document_mask is True
 
 
 def test_words_may_stand_anywhere_and_dashes_end_the_options() -> None:

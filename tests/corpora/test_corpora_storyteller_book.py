@@ -5,11 +5,11 @@ import re
 from collections import Counter
 
 import pytest
+from text_helpers import Cleaned, clean
 
 from modou.corpora.storyteller.book import DEFAULT_BYTES, write_book, write_chapters
 from modou.corpora.storyteller.language import LanguageName, load_language
 from modou.evaluate.ngram import KneserNey
-from modou.text.clean import Cleaned, clean
 from modou.text.split import part_of
 
 LANGUAGES: tuple[LanguageName, ...] = ("zh", "en")

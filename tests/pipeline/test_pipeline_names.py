@@ -10,7 +10,7 @@ from train_helpers import sentences
 from modou.settings.run import RunSettings
 from modou.train.events import RunEnded
 
-SOMETIMES = re.compile(r"lengths|cleaning\.private_use\.|cleaning\.notes|variety|.*\.longest_copy|training\.history$")
+SOMETIMES = re.compile(r"lengths|.*\.kinds\.|cleaning\.notes|variety|.*\.longest_copy|training\.history$")
 TINY = {
     "tokenizer": {"vocabulary": 330, "threads": 1},
     "model": {"layers": 1, "width": 16, "heads": 2, "context": 16},

@@ -143,12 +143,6 @@ def test_a_huge_line_is_encoded_as_if_whole(tokenizer: Tokenizer, monkeypatch: p
     assert tokenizer.decode(tokenizer.encode("豆" * 1000)) == "豆" * 1000
 
 
-def test_batches_equal_single_texts(tokenizer: Tokenizer) -> None:
-    texts = ["", "豆", "▁", "a▁\nb ", STORY]
-    assert tokenizer.encode_batch(texts, threads=2) == [tokenizer.encode(text) for text in texts]
-    assert tokenizer.encode_batch([]) == []
-
-
 def test_even_sample_is_bounded_and_spread() -> None:
     kept, offered = sample_evenly((f"{i:09}" for i in range(1000)), most=900)
     assert offered == 9000
