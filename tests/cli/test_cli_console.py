@@ -68,7 +68,7 @@ def story(folder: Path, steps: int = 4) -> Iterator[Event]:
 
 def plain(folder: Path) -> list[str]:
     stream = io.StringIO()
-    console.watch(story(folder), PlainDisplay(stream))
+    console.watch(story(folder), PlainDisplay(stream, lambda: 0.0))
     return stream.getvalue().splitlines()
 
 
