@@ -1,13 +1,11 @@
-"""Statistics of answers to the same questions: means, rates, win rates with 95 % intervals, distinct-n."""
+"""Statistics of answers to the same questions: means, rates, win rates, with 95 % intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from modou.evaluate.intervals import Interval, wilson_interval
-
-RESAMPLES = 2000
+from modou.evaluate.intervals import Blocks, Interval, ratio_interval, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,8 @@ class Share:
 def mean(values: Sequence[float], seed: int = 0) -> Mean:
     """The mean with its interval."""
     array = np.asarray(values, np.float64)
-    if len(array) < 2:
-        return Mean(float(array[0]) if len(array) else None, len(array), None)
-    draws = np.random.default_rng(seed).integers(len(array), size=(RESAMPLES, len(array)))
-    low, high = np.percentile(array[draws].mean(axis=1), [2.5, 97.5]).tolist()
-    return Mean(float(array.mean()), len(array), (low, high))
+    average = float(array.mean()) if len(array) else None
+    return Mean(average, len(array), ratio_interval(Blocks(array, np.ones(len(array), np.int64)), seed))
 
 
 def share(marks: Sequence[bool]) -> Share:
@@ -59,9 +54,3 @@ def shares(marks: Sequence[Mapping[str, bool]]) -> dict[str, Share]:
 def wins(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
     """Win rate over the same questions; equal scores count as half."""
     return mean([1.0 if a > b else 0.5 if a == b else 0.0 for a, b in zip(ours, theirs, strict=True)])
-
-
-def distinct(texts: Sequence[str], n: int = 2) -> float | None:
-    """Distinct-n: different character n-grams / all n-grams over all texts (Li et al. 2016). None: no n-gram."""
-    grams = [text[start : start + n] for text in texts for start in range(len(text) - n + 1)]
-    return len(set(grams)) / len(grams) if grams else None

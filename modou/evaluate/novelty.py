@@ -72,7 +72,6 @@ class TrainText:
     """A suffix array of the training text, or of 20 MB of it (`used`)."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        """ValueError: no text."""
         self.used: Subsample = subsample(texts)
         self._suffixes = SuffixArray(self.used.texts)
 

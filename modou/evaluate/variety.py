@@ -76,7 +76,7 @@ def human_slices(texts: Sequence[str], length: int, count: int, seed: int = 0) -
 
 
 def distinct(pieces: Sequence[str], n: int) -> float:
-    """Distinct-n over all `pieces`; n-grams do not span two pieces."""
+    """Distinct-n over all `pieces`, one of which has n characters; n-grams do not span two pieces."""
     grams = [piece[start : start + n] for piece in pieces for start in range(len(piece) - n + 1)]
     return len(set(grams)) / len(grams)
 

@@ -13,7 +13,8 @@ from modou import storage
 from modou.data.conversation import Template
 from modou.data.examples import Question, read_questions
 from modou.data.order import example_at
-from modou.evaluate.answers import Mean, Share, distinct, mean, share, shares, wins
+from modou.evaluate.answers import Mean, Share, mean, share, shares, wins
+from modou.evaluate.variety import distinct
 from modou.messages import UserError, language
 from modou.methods.base import drift
 from modou.methods.figures import Drift
@@ -226,7 +227,7 @@ class Evaluation:
             empty=share([not text.strip() for text in texts]),
             length=mean([float(len(answer.ids)) for answer in answers]),
             kl=mean(divergence(answers, model, self.reference, self.sampling.temperature or 1.0)),
-            distinct={"2": distinct(texts)},
+            distinct={"2": distinct(texts, 2) if any(len(text) > 1 for text in texts) else None},
             rules=shares(marks),
             judges=judged,
             wins=won,

@@ -35,20 +35,10 @@ from modou.runs.stages import (
 from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.train import Trained, with_minutes
+from modou.train import events
 from modou.train.environment import TrainingEnvironment, environment
-from modou.train.events import (
-    Ended,
-    Evaluated,
-    Event,
-    Measured,
-    Notice,
-    Reason,
-    RunEnded,
-    StageBegan,
-    StageEnded,
-    StageName,
-)
-from modou.train.loop import LoopSettings, Trainer
+from modou.train.events import Ended, Evaluated, Event, Measured, Notice, RunEnded, StageBegan, StageEnded, StageName
+from modou.train.loop import Trainer
 from modou.train.malloc import keep_freed_memory
 from modou.train.measure import matrix_rate, peak_memory_mb
 from modou.train.parallel import join_world, leave_world, resolve_machine
@@ -64,7 +54,7 @@ LINES = 1000
 class TrainFigures:
     """How the training ended."""
 
-    stopped: Reason
+    stopped: events.Reason
     """finished or interrupted."""
 
 
@@ -328,7 +318,7 @@ class Stages(Generic[G]):
         """The training stage; True where it came to its end."""
         yield self._began("train")
         settings = self.record.settings
-        reason: Reason = "interrupted"
+        reason: events.Reason = "interrupted"
         keep_freed_memory()
         device = choose_device(settings.train.device)
         flops, rates = method.flops_per_token(settings), list[float]()
@@ -340,11 +330,10 @@ class Stages(Generic[G]):
             model, objective = method.build(settings, world)
             log_every = max(1, settings.train.steps // LINES)
             writer = CheckpointWriter(self.folder, method.identity(), settings.train.keep, log_every, world)
-            loop = LoopSettings(settings.train, settings.optimizer, settings.schedule)
-            events = Trainer(model, objective, loop, writer, world).run(self.should_stop)
+            told = Trainer(model, objective, settings, writer, world).run(self.should_stop)
             tracker = settings.train.track if world.is_main else "none"
             name, values = self.folder.path.name, settings.model_dump(mode="json")
-            for event in tracked(events, tracker, self.folder.tracking, name, values):
+            for event in tracked(told, tracker, self.folder.tracking, name, values):
                 if isinstance(event, Evaluated) and rates:
                     # As near as can be to the steps whose speed is told by it: other programs come and go.
                     rates.append(matrix_rate(device, seconds=0.2))

@@ -86,7 +86,7 @@ def cpu_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:
-        pass  # not Linux: platform knows what there is to know
+        pass  # not Linux
     return platform.processor() or platform.machine()
 
 

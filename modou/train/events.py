@@ -28,13 +28,12 @@ class Started:
 
     step: int
     steps: int
-    resumed_from: Path | None = None
     problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """One optimizer step was made. step: steps so far; seconds: time in training steps so far, over all sittings."""
+    """One optimizer step was made. step: steps so far; seconds: time in training steps so far, over all sessions."""
 
     step: int
     steps: int
@@ -63,14 +62,6 @@ class Sampled:
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A checkpoint was saved."""
-
-    step: int
-    path: Path
-
-
-@dataclass(frozen=True)
 class Rescheduled:
     """The number of steps was changed to fit the time budget at the pace so far."""
 
@@ -87,7 +78,7 @@ class Ended:
     reason: Reason
 
 
-TrainingEvent = Started | Stepped | Evaluated | Sampled | Saved | Rescheduled | Ended
+TrainingEvent = Started | Stepped | Evaluated | Sampled | Rescheduled | Ended
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,9 @@ class StatelessObjective:
         """See Objective."""
 
     def state(self) -> dict[str, Any]:
-        """See Objective."""
         return {}
 
     def tensors(self) -> dict[str, Tensor]:
-        """See Objective."""
         return {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:

@@ -53,11 +53,9 @@ class BaseKLRegularizer:
 
     @property
     def measure(self) -> str:
-        """See Objective."""
         return self.own.measure
 
     def prepare(self, model: GPT, step: int) -> None:
-        """See Objective."""
         self.own.prepare(model, step)
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[Batch]:
@@ -84,11 +82,9 @@ class BaseKLRegularizer:
         return self.settings.weight * kl, {"replay_kl": kl.detach()}
 
     def evaluate(self, model: GPT) -> object:
-        """See Objective."""
         return self.own.evaluate(model)
 
     def sample(self, model: GPT) -> Sequence[Sample]:
-        """See Objective."""
         return self.own.sample(model)
 
     def state(self) -> dict[str, Any]:
@@ -96,9 +92,7 @@ class BaseKLRegularizer:
         return self.own.state()
 
     def tensors(self) -> dict[str, Tensor]:
-        """See Objective."""
         return self.own.tensors()
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """See Objective."""
         self.own.restore(state, tensors)

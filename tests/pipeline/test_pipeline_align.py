@@ -207,7 +207,7 @@ def test_another_method_or_a_judge_as_base_is_refused(folder: Path, tmp_path: Pa
     chat = SftRun().with_values(SMALL)
     with pytest.raises(UserError, match="reward → sft"):
         list(sft(folder / "sft", folder / "chat.jsonl", chat, folder / "scalar"))
-    with pytest.raises(UserError, match=r"reward model|评分模型"):
+    with pytest.raises(UserError, match=r"reward model|奖励模型"):
         list(sft(folder / "scalar", folder / "chat.jsonl", chat, tmp_path / "out"))
 
 
@@ -244,8 +244,8 @@ def test_runs_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     ]
     assert cli.status_of([*words, "--out", str(tmp_path / "out"), "--lang", "en"]) == 0
     said = capsys.readouterr().out
-    assert "sft" in said and "wins (scalar)" in said and "wins (rules)" in said and "±" in said
-    assert "commonest answer" in said and "longest copy" in said and str(tmp_path / "out" / "compare.html") in said
+    assert "sft" in said and "win rate (scalar)" in said and "win rate (the rules)" in said and "±" in said
+    assert "most frequent answer" in said and "longest copy" in said and str(tmp_path / "out" / "compare.html") in said
     found = storage.read_json(tmp_path / "out" / "compare.json")
     assert found["reference"] == "sft" and found["questions"] == len(TALK)
     one, two = found["runs"]["sft"], found["runs"]["base"]

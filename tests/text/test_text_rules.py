@@ -70,7 +70,7 @@ def test_a_rule_may_choose_chapters(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_has_its_code_and_a_name(name: str) -> None:
     assert callable(import_module(f"modou.text.rules.{name}").apply)
-    assert catalogue()[f"report.rule_{name}"].keys() == {"zh", "en"}
+    assert catalogue("report")[f"rule_{name}"].keys() == {"zh", "en"}
 
 
 def test_an_unknown_rule_is_named_with_those_that_exist() -> None:

@@ -171,7 +171,7 @@ class BrokenLoss(Changed):
 
 
 def test_a_broken_loss_with_whole_gradients_is_called_loss(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"step 1 is not a number \(loss\)"):
+    with pytest.raises(UserError, match=r"step 1 is not finite \(loss\)"):
         run(trainer(tmp_path, change=BrokenLoss))
 
 
