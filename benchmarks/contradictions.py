@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from modou.corpora.storyteller.language import LanguageName, load_language
 from modou.corpora.storyteller.state import State
-from modou.text.rules.headings import candidate
-from modou.text.rules.sentences import split_sentences
+from modou.text.headings import candidate
+from modou.text.sentences import split_sentences
 
 
 @dataclass(frozen=True)

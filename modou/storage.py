@@ -13,6 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Generator
+from dataclasses import fields, is_dataclass
 from functools import cache
 from io import FileIO
 from pathlib import Path
@@ -194,6 +195,27 @@ def parse_form(form: type[T], value: Any) -> T:
 def _adapter(form: type[T]) -> TypeAdapter[T]:
     """Made once a dataclass: it takes longer than to read a file."""
     return TypeAdapter(form)
+
+
+def parse_written(form: type[T], value: Any, path: Path) -> T:
+    """`parse_form` of what modou wrote to `path`. UserError: it is of another form."""
+    try:
+        return parse_form(form, value)
+    except ValueError:
+        raise UserError("storage.not_as_written", path=path) from None
+
+
+def to_json(value: Any) -> Any:
+    """Dataclasses, also inside lists and dictionaries, as objects of JSON: every field by its name, except one whose
+    default is None where it is None. Tuples become lists; other values stay as they are."""
+    if is_dataclass(value):
+        named = ((one, getattr(value, one.name)) for one in fields(value))
+        return {one.name: to_json(inner) for one, inner in named if inner is not None or one.default is not None}
+    if isinstance(value, dict):
+        return {key: to_json(inner) for key, inner in cast(dict[str, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [to_json(inner) for inner in cast(list[Any], value)]
+    return value
 
 
 def read_json(path: Path, most: int = LARGE) -> Any:

@@ -287,7 +287,8 @@ class Walk:
             file = path.relative_to(run).as_posix()
             for fault in self.command.faults:
                 reads = path.is_dir() or file in self.touched or "doctor" in self.name or fault == "removed"
-                if reads and _is_possible(path, fault) and (fault != "forged" or SEALED.fullmatch(file)):
+                used = file in self.touched if fault == "forged" else reads
+                if used and _is_possible(path, fault) and (fault != "forged" or SEALED.fullmatch(file)):
                     yield Case(self.name, file, fault)
 
     def judge(self, case: Case) -> tuple[str, str]:
@@ -377,6 +378,6 @@ def _names(file: str, line: str) -> bool:
     path = Path(file)
     if path.name == "best" or path.name.startswith("step-"):  # a file names a checkpoint that is not there
         return "checkpoint" in line
-    if file in ("corpus", "corpus/tokens") and "was pretrained on" in line:
+    if file in ("corpus", "corpus/tokens") and "the pretraining text of" in line:
         return True
     return path.name in line or any(part in line for part in path.parts[:-1] if part.startswith("step-"))

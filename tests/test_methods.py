@@ -8,8 +8,10 @@ import pytest
 
 from modou.cli.arguments import COMMANDS
 from modou.cli.help import commands
+from modou.messages import catalogue
 from modou.methods import method_class
 from modou.methods.base import Method
+from modou.methods.preferences import PreferenceMethod
 from modou.settings.methods import METHODS
 
 CODE = Path(__file__).parent.parent / "modou"
@@ -73,3 +75,11 @@ def test_a_method_is_its_own_file_that_knows_no_other(name: str) -> None:
 
 def test_the_first_page_of_help_lists_every_command() -> None:
     assert sorted(commands()) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["pairs", "prefer"])
+def test_what_writes_preferences_names_every_method_that_reads_them(command: str) -> None:
+    readers = [name for name in METHODS if issubclass(method_class(name), PreferenceMethod)]
+    assert {"reward", "dpo"} < set(readers)
+    for said in catalogue("help")[f"{command}_about"].values():
+        assert [name for name in readers if name in said] == readers

@@ -41,6 +41,7 @@ GIVEN = {
     "rollout.held_out": "3",
     "sft.epochs": "0.5",
     "clean.encoding": "utf-8",
+    "clean.skip": "unwrap",
     # What the other values ask of a machine, or of the other options, is not to be had here.
     "model.kv_heads": "0",
     "train.threads": "1",

@@ -3,20 +3,16 @@
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from modou.messages import UserError
 from modou.storage import sha256_file
 
-Progress = Callable[[int, int | None], None]
-"""Called with bytes so far and total bytes (None = unknown)."""
-
 _PIECE = 1 << 16
 _TIMEOUT = 30.0
 
 
-def fetch(url: str, path: Path, sha256: str | None = None, progress: Progress | None = None) -> Path:
+def fetch(url: str, path: Path, sha256: str | None = None) -> Path:
     """Downloads `url` to `path`, continuing a partial download in `path`.part.
 
     UserError: no network, the server refuses, cannot write, or another sha256.
@@ -24,7 +20,7 @@ def fetch(url: str, path: Path, sha256: str | None = None, progress: Progress | 
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _receive(url, part, progress)
+        _receive(url, part)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 416:  # 416: the partial file is already complete
@@ -41,7 +37,7 @@ def fetch(url: str, path: Path, sha256: str | None = None, progress: Progress | 
     return path
 
 
-def _receive(url: str, part: Path, progress: Progress | None) -> None:
+def _receive(url: str, part: Path) -> None:
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
@@ -53,7 +49,5 @@ def _receive(url: str, part: Path, progress: Progress | None) -> None:
             while piece := answer.read(_PIECE):
                 stream.write(piece)
                 have += len(piece)
-                if progress:
-                    progress(have, total)
     if total is not None and have < total:
         raise ConnectionError(f"{have} / {total} bytes")

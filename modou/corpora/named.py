@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from modou import storage
-from modou.corpora.download import Progress, fetch
+from modou.corpora.download import fetch
 from modou.corpora.storyteller.book import DEFAULT_BYTES, write_book
 from modou.corpora.storyteller.language import LanguageName
 from modou.messages import UserError
@@ -62,7 +62,6 @@ def open_corpus(
     encoding: str = "auto",
     size: int = DEFAULT_BYTES,
     seed: int = 1,
-    progress: Progress | None = None,
 ) -> Book:
     """The book of a corpus name or a path. `size` (UTF-8 bytes) and `seed` apply to generated books.
 
@@ -75,7 +74,7 @@ def open_corpus(
     if source in STORYTELLERS:
         language = STORYTELLERS[source]
         return TextBook(source, lambda: write_book(language, size, seed))
-    book = read_book(public_file(PUBLIC[source], progress=progress), encoding)
+    book = read_book(public_file(PUBLIC[source]), encoding)
     book.name = source
     return book
 
@@ -101,7 +100,7 @@ def content_sha256(source: str) -> str:
         return whole.hexdigest()
 
 
-def public_file(corpus: PublicCorpus, *, home: str = HOME, progress: Progress | None = None) -> Path:
+def public_file(corpus: PublicCorpus, *, home: str = HOME) -> Path:
     """The corpus as a local file: in MODOU_DATA, else in the cache folder, where it is downloaded if need be.
 
     UserError: offline, or another sha256.
@@ -114,8 +113,8 @@ def public_file(corpus: PublicCorpus, *, home: str = HOME, progress: Progress | 
     target = cache_folder() / corpus.file
     base = f"{home}/{quote(corpus.folder)}"
     if len(corpus.sources) == 1:
-        return fetch(f"{base}/{quote(corpus.sources[0])}", target, corpus.sha256, progress)
-    return _combine(corpus, base, target, progress)
+        return fetch(f"{base}/{quote(corpus.sources[0])}", target, corpus.sha256)
+    return _combine(corpus, base, target)
 
 
 def cache_folder() -> Path:
@@ -123,19 +122,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MODOU_CACHE") or Path.home() / ".cache" / "modou")
 
 
-def _combine(corpus: PublicCorpus, base: str, target: Path, progress: Progress | None) -> Path:
+def _combine(corpus: PublicCorpus, base: str, target: Path) -> Path:
     """Downloads JSON arrays of poems and writes them as one gzipped JSONL file, which is verified."""
     pieces = target.with_name(f"{corpus.name}.pieces")
     digest = hashlib.sha256()
     part = target.with_name(f"{target.name}.part")
     paths: list[Path] = []
-    for done, name in enumerate(corpus.sources):
+    for name in corpus.sources:
         path = pieces / name
         if not path.is_file():
             fetch(f"{base}/{quote(name)}", path)
         paths.append(path)
-        if progress:
-            progress(done + 1, len(corpus.sources))
     with part.open("wb") as stream, gzip.GzipFile("", "wb", 6, stream, mtime=0) as packed:
         for path in paths:
             for row in _poems(path):

@@ -23,28 +23,85 @@ QUICK = 100
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a file of examples holds."""
+
+    bad: int
+    """Rows that cannot be used."""
+    complaints: list[str]
+    """The first of their errors, each as "file:line: reason"."""
+
+
+@dataclass(frozen=True)
+class ConversationFacts(Facts):
+    """What a file of conversations holds (sft)."""
+
+    conversations: int
+    """Conversations that fit the context."""
+    tokens: int
+    """Their tokens."""
+    trained_tokens: int
+    """Tokens of answers, which the loss is computed on."""
+    marks_added: list[str]
+    """Control tokens of a conversation that the base's tokenizer lacked and this run's has."""
+
+
+@dataclass(frozen=True)
+class PreferenceFacts(Facts):
+    """What a file of preference pairs holds (reward, dpo)."""
+
+    pairs: int
+    """Preference pairs that fit the context."""
+    kinds: dict[str, int]
+    """Pairs of each kind."""
+
+
+@dataclass(frozen=True)
+class JudgementFacts(Facts):
+    """What a file of labelled answers holds (kto)."""
+
+    answers: int
+    """Labelled answers that fit the context."""
+    desirable: int
+    """Answers labelled desirable."""
+    undesirable: int
+    """Answers labelled undesirable."""
+
+
+@dataclass(frozen=True)
+class QuestionFacts(Facts):
+    """What a file of questions holds (ppo, grpo)."""
+
+    questions: int
+    """Questions that leave room for an answer."""
+
+
 @dataclass
 class Rows:
     """The usable rows of a file (in subclasses), and one error message for each of the others."""
 
     complaints: list[str] = field(default_factory=list[str])
 
-    def bad(self) -> dict[str, Any]:
+    @property
+    def unused(self) -> Facts:
         """Number of rows that cannot be used, and the first of their errors."""
-        return {"bad": len(self.complaints), "complaints": self.complaints[:LISTED]}
+        return Facts(len(self.complaints), self.complaints[:LISTED])
 
-    def read(self, path: Path, columns: str, add: Callable[[Example], str | None]) -> None:
-        """Passes every example of a file to `add`, which stores it or returns an error message."""
+    def read(
+        self, path: Path, columns: str, add: Callable[[Example], str | None], items: Sequence[object], missing: str
+    ) -> None:
+        """Passes every example of a file to `add`, which adds to `items` or returns an error message.
+
+        UserError `missing`: then there is no item.
+        """
         examples = read_examples(path, Columns(columns))
         self.complaints += examples.complaints
         for placed in examples.placed:
             if complaint := add(placed.example):
                 self.complaints.append(f"{placed.place}: {complaint}")
-
-    def require(self, items: Sequence[object], path: Path, key: str) -> None:
-        """UserError `key` unless there is an item."""
         if not items:
-            raise UserError(key, path=path, complaint="; ".join(self.complaints[:1]))
+            raise UserError(missing, path=path, complaint="; ".join(self.complaints[:1]))
 
 
 @dataclass
@@ -54,14 +111,18 @@ class Conversations(Rows):
     messages: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     encoded: list[Encoded] = field(default_factory=list[Encoded])
 
-    def facts(self) -> dict[str, Any]:
+    marks_added: list[str] = field(default_factory=list[str])
+    """Control tokens that the template's tokenizer was given for them."""
+
+    def facts(self) -> ConversationFacts:
         """Counts, as reported."""
-        return {
-            "conversations": len(self.encoded),
-            **self.bad(),
-            "tokens": sum(len(one) for one in self.encoded),
-            "trained_tokens": sum(sum(one.trained) for one in self.encoded),
-        }
+        return ConversationFacts(
+            **vars(self.unused),
+            conversations=len(self.encoded),
+            tokens=sum(len(one) for one in self.encoded),
+            trained_tokens=sum(sum(one.trained) for one in self.encoded),
+            marks_added=self.marks_added,
+        )
 
 
 def read_conversations(path: Path, columns: str, template: Template, context: int) -> Conversations:
@@ -78,8 +139,7 @@ def read_conversations(path: Path, columns: str, template: Template, context: in
         found.encoded.append(encoded)
         return None
 
-    found.read(path, columns, add)
-    found.require(found.encoded, path, "align.no_conversation")
+    found.read(path, columns, add, found.encoded, "align.no_conversation")
     return found
 
 
@@ -90,10 +150,10 @@ class Preferences(Rows):
     questions: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     pairs: list[Pair] = field(default_factory=list[Pair])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> PreferenceFacts:
         """Counts, as reported."""
         kinds = dict(Counter(pair.kind for pair in self.pairs if pair.kind))
-        return {"pairs": len(self.pairs), **self.bad(), "kinds": kinds}
+        return PreferenceFacts(**vars(self.unused), pairs=len(self.pairs), kinds=kinds)
 
 
 def read_preferences(path: Path, columns: str, template: Template, context: int) -> Preferences:
@@ -112,8 +172,7 @@ def read_preferences(path: Path, columns: str, template: Template, context: int)
         found.pairs.append(replace(pair, chosen=known.setdefault(pair.chosen, pair.chosen)))
         return None
 
-    found.read(path, columns, add)
-    found.require(found.pairs, path, "align.no_preference")
+    found.read(path, columns, add, found.pairs, "align.no_preference")
     return found
 
 
@@ -132,11 +191,10 @@ class Judgements(Rows):
     questions: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     answers: list[Judged] = field(default_factory=list[Judged])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JudgementFacts:
         """Counts, as reported."""
-        desirable = sum(one.desirable for one in self.answers)
-        counts = {"desirable": desirable, "undesirable": len(self.answers) - desirable}
-        return {"answers": len(self.answers), **counts, **self.bad()}
+        count, desirable = len(self.answers), sum(one.desirable for one in self.answers)
+        return JudgementFacts(**vars(self.unused), answers=count, desirable=desirable, undesirable=count - desirable)
 
 
 def read_judgements(path: Path, columns: str, template: Template, context: int) -> Judgements:
@@ -161,8 +219,7 @@ def read_judgements(path: Path, columns: str, template: Template, context: int) 
         found.answers += judged
         return None
 
-    found.read(path, columns, add)
-    found.require(found.answers, path, "align.no_judged")
+    found.read(path, columns, add, found.answers, "align.no_judged")
     return found
 
 
@@ -189,9 +246,9 @@ class Questions(Rows):
 
     items: list[Question] = field(default_factory=list[Question])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> QuestionFacts:
         """Counts, as reported."""
-        return {"questions": len(self.items), **self.bad()}
+        return QuestionFacts(**vars(self.unused), questions=len(self.items))
 
 
 def read_questions(path: Path, columns: str, template: Template, room: int) -> Questions:
@@ -215,8 +272,7 @@ def read_questions(path: Path, columns: str, template: Template, room: int) -> Q
         found.items.append(Question(ids, messages[-1].content, facts, tuple(messages)))
         return None
 
-    found.read(path, columns, add)
-    found.require(found.items, path, "align.no_question")
+    found.read(path, columns, add, found.items, "align.no_question")
     return found
 
 

@@ -4,8 +4,6 @@ Shapes: R rows, T positions, D documents, P pieces of documents, C conversations
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,23 +13,6 @@ from modou.data.shards import IGNORE, Batches, Shards
 from modou.tokenizer.tokenizer import Tokenizer
 
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class PackedRows:
-    """Inputs, targets (-100 outside the loss mask), and the start of each position's conversation, each (R, T)."""
-
-    ids_RT: Ints
-    target_RT: Ints
-    start_RT: Ints
-
-
-class Texts(Protocol):
-    """Conversations or documents by index."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, number: int, /) -> Encoded: ...
 
 
 class Documents:
@@ -63,7 +44,9 @@ class Packing:
     length go into which bin, and the order of the rows, is drawn anew each epoch.
     """
 
-    def __init__(self, conversations: Texts, room: int, batch: int, packed: bool, seed: int) -> None:
+    def __init__(
+        self, conversations: Sequence[Encoded] | Documents, room: int, batch: int, packed: bool, seed: int
+    ) -> None:
         """`room`: most targets per row; no conversation may exceed it. `batch`: rows per step over all processes.
         `packed` False: one conversation per row."""
         self.conversations, self.room, self.batch_rows, self.seed = conversations, room, batch, seed
@@ -112,8 +95,7 @@ def make_batches(shards: Shards, context: int, rows: int, seed: int, document_ma
 def text_rows(text: Batches | Packing, step: int, rank: int = 0, world: int = 1) -> tuple[Ints, Ints, Ints | None]:
     """Inputs and targets of process `rank` of `world`, and document starts where documents are packed, each (R, T)."""
     if isinstance(text, Packing):
-        rows = fill(text.rows(step, rank, world))
-        return rows.ids_RT, rows.target_RT, rows.start_RT
+        return fill(text.rows(step, rank, world))
     return *text.rows(step, rank, world), None
 
 
@@ -134,9 +116,9 @@ def pack(lengths: Sequence[int], room: int) -> list[list[int]]:
     return rows
 
 
-def fill(rows: Sequence[Sequence[Encoded]]) -> PackedRows:
-    """The rows as arrays, padded to the longest. The last token of a conversation is no input and the first no target,
-    so no conversation predicts its neighbour."""
+def fill(rows: Sequence[Sequence[Encoded]]) -> tuple[Ints, Ints, Ints]:
+    """Inputs, targets (-100 outside the loss mask) and the start of each position's conversation, padded to the longest
+    row. The last token of a conversation is no input and the first no target: none predicts its neighbour."""
     width = max((sum(len(c) - 1 for c in row) for row in rows), default=1)
     shape = (len(rows), width)
     ids_RT, target_RT = np.full(shape, Tokenizer.pad, np.int64), np.full(shape, IGNORE, np.int64)
@@ -150,4 +132,4 @@ def fill(rows: Sequence[Sequence[Encoded]]) -> PackedRows:
             target_RT[r, at:end] = np.where(trained[1:], ids[1:], IGNORE)
             start_RT[r, at:end] = at
             at = end
-    return PackedRows(ids_RT, target_RT, start_RT)
+    return ids_RT, target_RT, start_RT

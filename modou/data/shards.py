@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from modou.data.shard_writing import MANIFEST, SHARD_CHARACTERS, Manifest, Shard, token_type, write_files
 from modou.messages import UserError
-from modou.storage import parse_form, read_json, sha256_file, user_errors
+from modou.storage import parse_form, read_json, user_errors
 from modou.tokenizer.tokenizer import Tokenizer
 
 Ints = NDArray[np.int64]
@@ -93,14 +93,6 @@ class Shards:
                 is_seen[tokens[start : start + BLOCK]] = True
         return np.flatnonzero(~is_seen).tolist()
 
-    def verify(self) -> None:
-        """Compare every file with its sha256. UserError names the first that differs."""
-        for shard in self._shards:
-            for kind, expected in shard.sha256.items():
-                path = self.folder / f"{shard.name}.{kind}"
-                if sha256_file(path) != expected:
-                    raise UserError("tokens.shards_damaged", path=path, reason="sha256")
-
     def read(self, start: int, stop: int) -> Ints:
         """Tokens start … stop - 1 of the sequence, across files."""
         assert 0 <= start <= stop <= self.tokens
@@ -111,11 +103,6 @@ class Shards:
             parts.append(self._maps[shard][start - self._first[shard] : end - self._first[shard]])
             start, shard = end, shard + 1
         return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
-
-    def document(self, number: int) -> Ints:
-        """All tokens of one document, from bos to eos."""
-        start = int(self.starts_D[number])
-        return self.read(start, start + int(self.lengths_D[number]))
 
     def gather(self, positions: Ints) -> Ints:
         """The tokens at `positions` (any shape) of the sequence."""
@@ -159,27 +146,14 @@ class Batches:
         self.batch_rows = rows
         self.seed = seed
         self.chunks_per_epoch = -(-shards.tokens // context)
-        self.steps_per_epoch = self.chunks_per_epoch / rows
-        """Not a whole number where an epoch ends inside a batch."""
-        self.tokens_per_epoch = shards.tokens - shards.documents
-        """Targets that count, each seen once an epoch."""
         self._epochs: dict[int, _Epoch] = {}
 
-    def batch(self, step: int) -> tuple[Ints, Ints]:
-        """(inputs_BT, targets_BT) of a step (from 0), all rows. Targets are -100 where ignored."""
-        return self._rows(step * self.batch_rows, (step + 1) * self.batch_rows)
-
-    def rows(self, step: int, rank: int, world: int) -> tuple[Ints, Ints]:
-        """The rows of `batch(step)` that `rank` of `world` takes: joined over ranks they are the batch."""
+    def rows(self, step: int, rank: int = 0, world: int = 1) -> tuple[Ints, Ints]:
+        """(inputs_BT, targets_BT) of the rows of a step (from 0) that `rank` of `world` takes: joined over ranks they
+        are the batch. Targets are -100 where ignored."""
         assert 0 <= rank < world
-        first = step * self.batch_rows
-        start, stop = (self.batch_rows * part // world for part in (rank, rank + 1))
-        return self._rows(first + start, first + stop)
-
-    def _rows(self, first: int, last: int) -> tuple[Ints, Ints]:
-        """Rows first … last - 1 of the endless sequence of chunks."""
+        row, last = (step * self.batch_rows + self.batch_rows * part // world for part in (rank, rank + 1))
         parts: list[tuple[Ints, Ints]] = []
-        row = first
         while row < last:
             epoch, chunk = divmod(row, self.chunks_per_epoch)
             count = min(last - row, self.chunks_per_epoch - chunk)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from modou.data.packing import Packing, fill
 from modou.data.shards import IGNORE
 from modou.messages import UserError
 from modou.methods.base import SHOWN, Alignment, answers
+from modou.methods.planning import Plan
 from modou.model.gpt import GPT, evaluation_mode
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
@@ -30,7 +30,7 @@ from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import CONTROLS
 from modou.train import policy
-from modou.train.events import Event
+from modou.train.events import Event, Sample
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
 
@@ -49,6 +49,14 @@ class PackedBatch:
 
 
 @dataclass(frozen=True)
+class SftFigures:
+    """Figures on held-out conversations (sft)."""
+
+    loss: float
+    """Cross-entropy of the answers, in nats per token."""
+
+
+@dataclass(frozen=True)
 class Sft(StatelessObjective):
     """The objective of `modou sft`. See train.objective for the contract."""
 
@@ -59,7 +67,7 @@ class Sft(StatelessObjective):
     sampling: SamplingSettings
     device: torch.device
     micro_batch: int = 0
-    measure: str = "validation.loss"
+    measure: str = "loss"
     unlikelihood: float = 0.0
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PackedBatch]:
@@ -83,7 +91,7 @@ class Sft(StatelessObjective):
         return loss + self.unlikelihood * repetition, {"repetition": repetition.detach()}
 
     @torch.inference_mode()
-    def evaluate(self, model: GPT) -> dict[str, Any]:
+    def evaluate(self, model: GPT) -> SftFigures:
         """Cross-entropy of the held-out answers, in nats per token."""
         nats, tokens = 0.0, 0
         with evaluation_mode(model):
@@ -91,20 +99,17 @@ class Sft(StatelessObjective):
                 batch = packed_batch([[c] for c in self.held_out[first : first + ROWS_AT_ONCE]], self.device)
                 nats += model.loss(batch.ids_BT, batch.target_BT, batch.start_BT).item()
                 tokens += batch.count
-        return {"validation": {"loss": nats / max(1, tokens)}}
+        return SftFigures(nats / max(1, tokens))
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """An answer to each of `prompts`."""
         return answers(model, self.template, self.prompts, self.sampling)
 
 
 def packed_batch(rows: Sequence[Sequence[Encoded]], device: torch.device) -> PackedBatch:
     """Rows as tensors; no rows become one without loss: every process must make the same number of passes."""
-    whole = fill(rows if rows else [[]])
-    ids, target, start = (
-        torch.from_numpy(array).to(device) for array in (whole.ids_RT, whole.target_RT, whole.start_RT)
-    )
-    return PackedBatch(ids, target, start, int(np.count_nonzero(whole.target_RT != IGNORE)))
+    ids, target, start = (torch.from_numpy(array) for array in fill(rows if rows else [[]]))
+    return PackedBatch(ids.to(device), target.to(device), start.to(device), int((target != IGNORE).sum()))
 
 
 class SftMethod(Alignment[SftRun, Conversations]):
@@ -112,16 +117,13 @@ class SftMethod(Alignment[SftRun, Conversations]):
 
     def read(self, data: Path, columns: str) -> None:
         """See Alignment."""
-        tokenizer, self.shape, self.added = with_control_tokens(self.base)
+        tokenizer, self.shape, added = with_control_tokens(self.base)
         self.data = read_conversations(data, columns, Template(tokenizer), self.shape.context)
+        self.data.marks_added += added
         trained = {id for one in self.data.encoded for id, is_it in zip(one.ids, one.trained, strict=True) if is_it}
         self.template = Template(tokenizer.knowing(trained))
 
-    def facts(self) -> dict[str, Any]:
-        """Counts of the examples, and the control tokens added to the base's tokenizer."""
-        return {**self.data.facts(), "marks_added": self.added}
-
-    def plan(self, settings: SftRun) -> Generator[Event, None, tuple[SftRun, dict[str, Any]]]:
+    def plan(self, settings: SftRun) -> Generator[Event, None, tuple[SftRun, Plan | None]]:
         """See Method. Low-rank adapters are trained with AdamW: Muon orthogonalises whole matrices."""
         if settings.sft.lora_rank:
             if settings.is_set("optimizer", "name") and settings.optimizer.name == "muon":

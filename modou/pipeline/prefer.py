@@ -1,6 +1,6 @@
 """`modou prefer`: shows two sampled answers to a question; a person's choice is appended to a preference file at once.
 
-One line per choice: prompt, chosen, rejected, kind "human", run. `modou reward` and `modou dpo` read the file as it is.
+One line per choice: prompt, chosen, rejected, kind "human", run. `modou reward`, `dpo` and `kto` read the file.
 """
 
 from collections.abc import Iterator

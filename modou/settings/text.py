@@ -1,35 +1,52 @@
-"""Settings of cleaning and of the tokenizer."""
+"""Settings of cleaning and of the tokenizer; the registry of cleaning rules."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from modou.messages import UserError
 from modou.settings.base import Settings
 
 TokenizerKind = Literal["bpe", "unigram", "char"]
+Place = Literal["lines", "document", "sentence", "chapters", "training"]
+
+# -- the registry: what the rest of the project asks of a cleaning rule; its code is modou.text.rules.NAME --
+
+RULES: dict[str, Place] = {
+    "control": "lines",
+    "frame": "lines",
+    "furniture": "lines",
+    "headings": "document",
+    "unwrap": "document",
+    "spaces": "sentence",
+    "simplify": "sentence",
+    "duplicates": "chapters",
+    "private_use": "training",
+    "punctuation": "training",
+}
+"""The cleaning rules in order of application, each with the place where it applies (see modou.text.rules)."""
+
+
+def _known(name: str) -> str:
+    if name not in RULES:
+        raise UserError("settings.not_a_choice", option="--clean.skip", value=name, wanted=", ".join(RULES))
+    return name
 
 
 class CleanSettings(Settings):
-    """Cleaning rules. Each can be switched off; each reports what it touched."""
+    """Cleaning: every rule applies, except those that are named here."""
 
     encoding: str = "auto"
     """Encoding of the input; auto = detected and reported."""
-    headings: bool = True
-    """Recognise chapter headings: they are removed, and chapters begin there."""
-    furniture: bool = True
-    """Remove page numbers, rules, site notices, and Project Gutenberg's header and licence."""
-    spaces: bool = True
-    """Remove control characters; trim white space; reduce runs of it, and full-width spaces, to one space."""
-    private_use: bool = True
-    """Remove and report private-use characters (lost glyphs); held-out chapters keep theirs."""
-    duplicates: bool = True
-    """Remove chapters identical to an earlier one."""
-    punctuation: bool = True
-    """Half-width punctuation between Chinese characters becomes full-width; held-out chapters stay as written."""
-    unwrap: bool = True
-    """Join lines broken at a fixed width (verse stays)."""
+    skip: tuple[Annotated[str, AfterValidator(_known)], ...] = ()
+    """Cleaning rules not to apply."""
     simplify: bool = False
     """Convert traditional to simplified characters (pip install 'modou[chinese]')."""
+
+    def rules(self, place: Place) -> list[str]:
+        """The rules that apply at a place, in order."""
+        off = self.skip if self.simplify else (*self.skip, "simplify")
+        return [name for name, its_place in RULES.items() if its_place == place and name not in off]
 
 
 class TokenizerSettings(Settings):

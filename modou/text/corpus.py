@@ -5,23 +5,25 @@ repairs the training part, and writes cleaned.txt and the index of its units.
 """
 
 import hashlib
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 from pydantic import Field, Strict
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings
-from modou.storage import parse_form, read_json, without_surrogates
-from modou.text.chapters import Heading
-from modou.text.clean import Finisher, clean_book, join_sentences
+from modou.storage import json_line, parse_form, read_json, to_json, write_text_atomically
+from modou.text.clean import Cleaner
+from modou.text.headings import Heading
 from modou.text.readers.book import Book
-from modou.text.report import CleaningReport, visible
+from modou.text.report import Cleaning, CleaningReport, visible
+from modou.text.rules import Chapter
+from modou.text.sentences import join_sentences
 from modou.text.split import PARTS, Part, Splitter
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
@@ -39,6 +41,24 @@ class Unit:
     characters: int
 
 
+@dataclass(frozen=True)
+class Summary:
+    """How a text was divided into training, validation and test."""
+
+    name: str
+    """The book's name."""
+    way: Literal["chapters", "blocks", "tail"]
+    """By chapters; by blocks of about 2,000 characters; or the end of the text held out."""
+    chapters: int
+    """Chapters."""
+    characters: dict[Part, int]
+    """Characters of each part, line ends not counted."""
+    sha256: str
+    """SHA-256 of the cleaned text and its division: equal for runs on the same corpus."""
+    test_sha256: str
+    """SHA-256 of the test text."""
+
+
 _Count = Annotated[int, Strict(), Field(ge=0)]
 
 
@@ -46,20 +66,9 @@ _Count = Annotated[int, Strict(), Field(ge=0)]
 class _Index:
     """split.json. A unit: part, chapter, offset, size, characters."""
 
-    summary: dict[str, Any]
+    summary: Summary
     headings: list[str | None]
     units: list[tuple[Annotated[int, Strict(), Field(ge=0, lt=len(PARTS))], _Count, _Count, _Count, _Count]]
-
-
-@dataclass
-class _Measured:
-    """One chapter of the working file."""
-
-    heading: str | None
-    opening: str = ""
-    characters: int = 0
-    visible: int = 0
-    digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
 
 class Corpus:
@@ -70,12 +79,11 @@ class Corpus:
         self.folder = folder
         try:
             stored = parse_form(_Index, read_json(folder / SPLIT))
-            self.report = parse_form(dict[str, Any], read_json(folder / REPORT))
+            self.report = parse_form(Cleaning, read_json(folder / REPORT))
             size = (folder / TEXT).stat().st_size
         except (OSError, ValueError) as error:
             raise UserError("text.no_corpus", path=folder, reason=type(error).__name__) from None
         self.summary = stored.summary
-        """Way of the split, characters of each part, sha256 of the test text."""
         self.headings = stored.headings
         self.units = [Unit(PARTS[part], chapter, *place) for part, chapter, *place in stored.units]
         if self.units and self.units[-1].offset + self.units[-1].size > size:
@@ -99,11 +107,6 @@ class Corpus:
         """Characters of a part, line ends not counted."""
         return sum(unit.characters for unit in self.units if unit.part == part)
 
-    @property
-    def sha256(self) -> str:
-        """Of cleaned.txt and the split: equal for runs on the same corpus."""
-        return self.summary["sha256"]
-
 
 def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
     """Cleans and splits a book into `folder`, in memory independent of its size.
@@ -112,21 +115,18 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
     """
     settings = settings or CleanSettings()
     report = CleaningReport()
-    finisher = Finisher(settings, report)
+    cleaner = Cleaner(settings, report)
     working, target = folder / _WORKING, folder / f"{TEXT}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with working.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
-            chapters = list(_first_pass(clean_book(book, settings, report), stream.write))
-        kept = [not finisher.repeats_digest(c.digest.digest(), c.heading, c.visible, c.opening) for c in chapters]
-        good = [chapter for chapter, keep in zip(chapters, kept, strict=True) if keep]
+            good = cleaner.chapters(list(_first_pass(cleaner.events(book), stream.write)))
         splitter = Splitter(len(good), sum(chapter.characters for chapter in good))
-        sentences = _kept_sentences(working, kept)
         with target.open("wb") as stream:
             writer = _Writer(stream)
-            for chapter, sentence, start in sentences:
+            for chapter, sentence, start in _kept_sentences(working, {chapter.place for chapter in good}):
                 part = splitter.place(chapter, start, len(sentence))
-                for piece in finisher.finish(sentence, held_out=part != "train"):
+                for piece in cleaner.finish(sentence, held_out=part != "train"):
                     writer.write(part, chapter, piece)
         _check_parts(writer)
         target.replace(folder / TEXT)
@@ -142,37 +142,37 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
     return Corpus(folder)
 
 
-def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[_Measured]:
-    """Writes one sentence per line and a blank line after each chapter; yields each chapter's measures."""
-    chapter = _Measured(None)
-    for event in events:
-        if isinstance(event, Heading):
-            if chapter.characters:
-                write("\n")
-                yield chapter
-                chapter = _Measured(None)
-            chapter.heading = event.text or chapter.heading
-        else:
+def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:
+    """Writes one sentence per line and a blank line after each chapter; yields what is known of each chapter."""
+    chapter, digest = Chapter(0, None), hashlib.blake2b(digest_size=16)
+    for event in chain(events, [Heading(None)]):
+        if isinstance(event, str):
             dense = "".join(event.split())
             chapter.opening = chapter.opening or event[:60]
             chapter.characters += len(event)
             chapter.visible += len(dense)
-            chapter.digest.update(dense.encode("utf-8", "replace"))
+            digest.update(dense.encode("utf-8", "replace"))
             write(event + "\n")
-    if chapter.characters:
-        yield chapter
+            continue
+        if chapter.characters:
+            chapter.digest = digest.digest()
+            write("\n")
+            yield chapter
+            chapter, digest = Chapter(chapter.place + 1, None), hashlib.blake2b(digest_size=16)
+        # A heading without text (a table of contents, a volume's title) is replaced by the next one.
+        chapter.heading = event.text or chapter.heading
 
 
-def _kept_sentences(working: Path, kept: list[bool]) -> Iterator[tuple[int, str, int]]:
-    """(chapter number from 1, sentence, characters of all earlier sentences) of the chapters that are kept."""
+def _kept_sentences(working: Path, kept: set[int]) -> Iterator[tuple[int, str, int]]:
+    """(chapter number from 1, sentence, characters of all earlier sentences) of the chapters in the places `kept`."""
     place, chapter, start = 0, 1, 0
     with working.open(encoding="utf-8", newline="\n") as stream:
         for line in stream:
             sentence = line.removesuffix("\n")
             if not sentence:
-                chapter += kept[place]
+                chapter += place in kept
                 place += 1
-            elif kept[place]:
+            elif place in kept:
                 yield chapter, sentence, start
                 start += len(sentence)
 
@@ -226,19 +226,15 @@ def _check_parts(writer: _Writer) -> None:
 def _write_index(
     folder: Path, splitter: Splitter, writer: _Writer, headings: list[str | None], report: CleaningReport, book: Book
 ) -> None:
-    characters = {part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)}
+    characters: dict[Part, int] = {
+        part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)
+    }
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
-    summary: dict[str, Any] = {"name": book.name, "way": splitter.way, "chapters": splitter.chapters}
-    summary |= {"characters": characters, "sha256": writer.sha256()}
-    units = [row.tolist() for row in writer.rows]
-    _write_json(folder / REPORT, report.to_json())
-    _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
-    summary["test_sha256"] = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
-    _write_json(folder / SPLIT, {"summary": summary, "headings": headings, "units": units})
-
-
-def _write_json(path: Path, value: object) -> None:
-    target = path.with_name(f"{path.name}.new")
-    target.write_text(without_surrogates(json.dumps(value, ensure_ascii=False)) + "\n", encoding="utf-8")
-    target.replace(path)
+    summary = Summary(book.name, splitter.way, splitter.chapters, characters, writer.sha256(), "")
+    index = _Index(summary, headings, [(p, c, o, s, n) for p, c, o, s, n in writer.rows])
+    write_text_atomically(folder / REPORT, json_line(to_json(report.result())) + "\n")
+    write_text_atomically(folder / SPLIT, json_line(to_json(index)) + "\n")
+    test_sha256 = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
+    index = replace(index, summary=replace(summary, test_sha256=test_sha256))
+    write_text_atomically(folder / SPLIT, json_line(to_json(index)) + "\n")

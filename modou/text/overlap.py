@@ -27,21 +27,11 @@ Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class Passage:
-    """A passage found on both sides: its text, and the held-out text (from 0) that it stands in."""
-
-    text: str
-    held_out: int
-
-
-@dataclass(frozen=True)
 class Overlap:
     """All shared passages, longest first; `characters` of the held-out text lie in one."""
 
-    passages: tuple[Passage, ...]
+    passages: tuple[str, ...]
     characters: int
-    searched: int
-    """Characters of training text that were looked through."""
 
 
 class _Stretches:
@@ -96,14 +86,14 @@ def find_overlap(train: Iterable[str], held_out: Iterable[str], least: int = LEA
     """Maximal passages of at least `least` characters that stand in a held-out text and in a training text."""
     stretches = _Stretches(list(held_out), least)
     if not len(stretches):
-        return Overlap((), 0, 0)
+        return Overlap((), 0)
     searched = 0
     for line in _pieces(train):
         if searched >= LIMIT:
             break
         searched += len(line)
         stretches.look_through(line)
-    return _collect(stretches.texts, stretches.spans, searched)
+    return _collect(stretches.texts, stretches.spans)
 
 
 def _hashes(line: str, width: int) -> Hashes:
@@ -153,15 +143,15 @@ def _agreeing_before(one: str, i: int, other: str, j: int) -> int:
     return length
 
 
-def _collect(tests: list[str], covered: list[list[tuple[int, int]]], searched: int) -> Overlap:
-    passages: set[Passage] = set()
+def _collect(tests: list[str], covered: list[list[tuple[int, int]]]) -> Overlap:
+    passages: list[str] = []
     characters = 0
-    for index, spans in enumerate(covered):
-        reached = 0
+    for text, spans in zip(tests, covered, strict=True):
+        reached, found = 0, set[str]()
         for start, end in sorted(set(spans), key=lambda span: (span[0], -span[1])):
             if end > reached:
-                passages.add(Passage(tests[index][start:end], index))
+                found.add(text[start:end])
                 characters += end - max(start, reached)
                 reached = end
-    ordered = sorted(passages, key=lambda item: (-len(item.text), item.held_out, item.text))
-    return Overlap(tuple(ordered), characters, searched)
+        passages += found
+    return Overlap(tuple(sorted(passages, key=lambda passage: (-len(passage), passage))), characters)

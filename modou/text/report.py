@@ -1,24 +1,12 @@
 """The cleaning report: counts and examples for each rule, and notes in the reader's language."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from modou import messages
-
-CLEANING_RULES = (
-    "control",
-    "spaces",
-    "frame",
-    "furniture",
-    "headings",
-    "unwrap",
-    "long_lines",
-    "private_use",
-    "punctuation",
-    "simplify",
-    "duplicates",
-)
-"""All rules, in order of application."""
+from modou.settings.text import RULES
 
 _EXAMPLES = 3
 _SHOWN = 60
@@ -36,16 +24,23 @@ def _shown(text: str) -> str:
 
 @dataclass
 class RuleReport:
-    """One rule: number of changes, characters touched, non-space characters removed and added."""
+    """What a cleaning rule changed."""
 
-    name: str
     count: int = 0
+    """Changes."""
     characters: int = 0
+    """Characters of the places changed."""
     removed: int = 0
+    """Characters removed, white space not counted."""
     added: int = 0
-    left: int = 0
+    """Characters added, white space not counted."""
+    left_in_held_out: int = 0
     """Places in held-out chapters that the rule would have changed."""
     examples: list[str] = field(default_factory=list[str])
+    """The first changes."""
+    kinds: Counter[str] = field(default_factory=Counter[str])
+    """How often each kind of thing, held-out chapters included, where a rule tells kinds apart: of private_use, the
+    lost glyphs by code point ("U+E229")."""
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
         """Counts a change of `before` to `after`, with an example."""
@@ -75,13 +70,29 @@ def note(key: str, **values: object) -> Note:
     return Note(key, values)
 
 
+@dataclass(frozen=True)
+class Cleaning:
+    """What cleaning changed."""
+
+    characters: dict[Literal["input", "output"], int]
+    """Characters before and after, white space not counted."""
+    chapters: int
+    """Chapters."""
+    headings: int
+    """Headings taken out."""
+    rules: dict[str, RuleReport]
+    """What each rule changed."""
+    notes: list[dict[Literal["key", "text"], str]]
+    """Assumptions and their effect: "text", the message, and "key", its name in every language."""
+
+
 class CleaningReport:
     """Counters that are filled while a book is cleaned."""
 
     def __init__(self) -> None:
-        self.rules = {name: RuleReport(name) for name in CLEANING_RULES}
-        self.glyphs: dict[str, int] = {}
-        """Count of each private-use code point ("U+E229")."""
+        self.rules = {name: RuleReport() for name in (*RULES, "long_lines")}
+        self.held_out = {name: RuleReport() for name in self.rules}
+        """What rules of training chapters would have changed in held-out ones."""
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0
@@ -96,23 +107,15 @@ class CleaningReport:
         if remark not in self.notes:
             self.notes.append(remark)
 
-    def to_json(self) -> dict[str, object]:
-        """Plain values; white space is not counted in characters."""
-        return {
-            "characters": {"input": self.input_characters, "output": self.output_characters},
-            "chapters": self.chapters,
-            "headings": self.headings,
-            "rules": {
-                rule.name: {
-                    "count": rule.count,
-                    "characters": rule.characters,
-                    "removed": rule.removed,
-                    "added": rule.added,
-                    "left_in_held_out": rule.left,
-                    "examples": rule.examples,
-                }
-                for rule in self.rules.values()
+    def result(self) -> Cleaning:
+        """As reported."""
+        return Cleaning(
+            characters={"input": self.input_characters, "output": self.output_characters},
+            chapters=self.chapters,
+            headings=self.headings,
+            rules={
+                name: replace(rule, left_in_held_out=left.count, kinds=rule.kinds + left.kinds)
+                for (name, rule), left in zip(self.rules.items(), self.held_out.values(), strict=True)
             },
-            "private_use": dict(sorted(self.glyphs.items())),
-            "notes": [{"key": item.key, "text": str(item)} for item in self.notes],
-        }
+            notes=[{"key": item.key, "text": str(item)} for item in self.notes],
+        )

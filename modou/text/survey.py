@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from modou.text.rules.headings import Candidate, candidate
-from modou.text.rules.sentences import split_sentences
+from modou.text.headings import Candidate, candidate
+from modou.text.sentences import split_sentences
 
 _TITLE_PAGE_LINES = 10
 _TITLE_PAGE_CHARACTERS = 200

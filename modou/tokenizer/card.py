@@ -3,16 +3,75 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.training import Training
 
 MOST_CHARACTERS = 20_000_000
 """Characters of each text that are measured at most."""
 LISTED = 20
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """Check that decoding restores a text."""
+
+    exact: bool
+    """Whether it does."""
+    text_sha256: str
+    """SHA-256 of the text."""
+    decoded_sha256: str
+    """SHA-256 of the decoded tokens."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a tokenizer encodes a text."""
+
+    characters: int
+    """Characters measured."""
+    complete: bool
+    """Whether they are the whole text, not only its beginning."""
+    tokens: int
+    """Their tokens."""
+    characters_per_token: float | None
+    """Characters ÷ tokens; null: no text."""
+    distinct_characters: int
+    """Different characters."""
+    distinct_characters_with_own_piece: int
+    """Different characters that are pieces of the vocabulary."""
+    byte_fallback: float
+    """Share of characters encoded as byte pieces."""
+    unknown_tokens: int
+    """Tokens that stand for no text."""
+    pieces_used: int
+    """Pieces of the vocabulary that occur."""
+    round_trip: RoundTrip
+    """Check that decoding restores the text."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A tokenizer."""
+
+    vocabulary: int
+    """Pieces."""
+    sha256: str
+    """SHA-256 of the model."""
+    training: Training | None
+    """What it was trained with; null: not known."""
+    train: Encoding
+    """How it encodes the training text."""
+    held_out: Encoding
+    """How it encodes the test text."""
+    longest_pieces: list[str]
+    """The longest pieces."""
+    most_frequent_pieces: list[tuple[str, int]]
+    """The most frequent pieces of the training text, with their count."""
 
 
 class _Measure:
@@ -40,32 +99,29 @@ class _Measure:
             self.decoded.update(self.tokenizer.decode(tokens).encode())
         return self
 
-    def summary(self) -> dict[str, Any]:
-        """Plain values; `byte_fallback` is the share of characters written as byte pieces."""
+    def summary(self) -> Encoding:
+        """The figures of all texts added so far."""
         tokenizer = self.tokenizer
         own = {tokenizer.piece_bytes[i].decode() for i in range(tokenizer.vocabulary) if not tokenizer.is_byte(i)}
         spelled = sum(count for character, count in self.characters.items() if character not in own)
         tokens = int(self.uses.sum())
-        return {
-            "characters": self.length,
-            "complete": self.complete,
-            "tokens": tokens,
-            "characters_per_token": self.length / tokens if tokens else None,
-            "distinct_characters": len(self.characters),
-            "distinct_characters_with_own_piece": sum(character in own for character in self.characters),
-            "byte_fallback": spelled / self.length if self.length else 0.0,
-            "unknown_tokens": int(self.uses[tokenizer.unk]),
-            "pieces_used": int((self.uses > 0).sum()),
-            "round_trip": {
-                "exact": self.given.digest() == self.decoded.digest(),
-                "text_sha256": self.given.hexdigest(),
-                "decoded_sha256": self.decoded.hexdigest(),
-            },
-        }
+        given, decoded = self.given.hexdigest(), self.decoded.hexdigest()
+        return Encoding(
+            characters=self.length,
+            complete=self.complete,
+            tokens=tokens,
+            characters_per_token=self.length / tokens if tokens else None,
+            distinct_characters=len(self.characters),
+            distinct_characters_with_own_piece=sum(character in own for character in self.characters),
+            byte_fallback=spelled / self.length if self.length else 0.0,
+            unknown_tokens=int(self.uses[tokenizer.unk]),
+            pieces_used=int((self.uses > 0).sum()),
+            round_trip=RoundTrip(given == decoded, given, decoded),
+        )
 
 
-def make_card(tokenizer: Tokenizer, train: Iterable[str], held_out: Iterable[str] = ()) -> dict[str, Any]:
-    """What a tokenizer does to its training texts and to others, as plain values.
+def make_card(tokenizer: Tokenizer, train: Iterable[str], held_out: Iterable[str] = ()) -> Card:
+    """What a tokenizer does to its training texts and to others.
 
     Of texts over MOST_CHARACTERS only the beginning is measured (`complete`).
     """
@@ -73,12 +129,12 @@ def make_card(tokenizer: Tokenizer, train: Iterable[str], held_out: Iterable[str
     pieces = [i for i in range(tokenizer.vocabulary) if tokenizer.piece_bytes[i] and not tokenizer.is_byte(i)]
     longest = sorted(pieces, key=lambda i: (-tokenizer.characters(i), i))[:LISTED]
     used = [int(i) for i in np.argsort(-measured.uses, kind="stable")[:LISTED] if measured.uses[i] > 0]
-    return {
-        "vocabulary": tokenizer.vocabulary,
-        "sha256": tokenizer.sha256,
-        "training": asdict(tokenizer.training) if tokenizer.training else None,
-        "train": measured.summary(),
-        "held_out": _Measure(tokenizer).add(held_out).summary(),
-        "longest_pieces": [tokenizer.piece(i) for i in longest],
-        "most_frequent_pieces": [[tokenizer.piece(i), int(measured.uses[i])] for i in used],
-    }
+    return Card(
+        vocabulary=tokenizer.vocabulary,
+        sha256=tokenizer.sha256,
+        training=tokenizer.training,
+        train=measured.summary(),
+        held_out=_Measure(tokenizer).add(held_out).summary(),
+        longest_pieces=[tokenizer.piece(i) for i in longest],
+        most_frequent_pieces=[(tokenizer.piece(i), int(measured.uses[i])) for i in used],
+    )

@@ -1,7 +1,7 @@
 """Text to token ids and back, exactly: SentencePiece with byte fallback (Kudo & Richardson 2018)."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -144,14 +144,6 @@ class Tokenizer:
                 yield self._literal_space
             for block in self._blocks(stretch):
                 yield self._processor.encode(block, num_threads=1)
-
-    def encode_batch(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
-        """Token ids of each text; short plain texts are encoded by `threads` threads at once."""
-        assert self._processor is not None
-        plain = [i for i, text in enumerate(texts) if len(text) <= _BLOCK and SPACE not in text]
-        clean = [without_surrogates(texts[i]) for i in plain]
-        encoded = dict(zip(plain, self._processor.encode(clean, num_threads=threads) if clean else [], strict=True))
-        return [encoded[i] if i in encoded else self.encode(text) for i, text in enumerate(texts)]
 
     def _blocks(self, text: str) -> Iterator[str]:
         """`text` in blocks, cut only between characters that share no piece, so that the ids are the same."""

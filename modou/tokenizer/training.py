@@ -31,13 +31,16 @@ _NEVER_INSIDE_PIECES = re.compile("[\n\0▁]+")
 
 @dataclass(frozen=True)
 class Training:
-    """What a tokenizer was trained with: `fed` of the `characters` offered were used, evenly spread."""
+    """What a tokenizer was trained with."""
 
     kind: TokenizerKind
+    """Algorithm."""
     requested: int
     """The vocabulary asked for; a small corpus gives fewer pieces."""
     characters: int
+    """Characters of the text offered."""
     fed: int
+    """Characters used of these, evenly spread."""
     distinct_characters: int
     """Different characters in the fed text, the space not counted."""
     own_piece: int

@@ -63,8 +63,9 @@ def test_every_kind_of_event_can_be_told_in_several_ways(language: LanguageName)
     spoken = load_language(language)
     for kind, rule in event_rules().items():
         assert len(spoken.rules[kind]) >= 2, kind
+        wanted = {slot for fact in rule.makes for slot in fact.slots}
         for told_by in spoken.rules[kind]:
-            assert rule.required_slots <= told_by.slots, (kind, told_by)
+            assert wanted <= slots_of(told_by.template), (kind, told_by)
             assert not spoken.grammar.missing(told_by.template), (kind, told_by)
     for kind in spoken.headings:
         assert kind in event_rules()
@@ -90,14 +91,12 @@ def test_the_template_syntax() -> None:
 
 @given(st.sampled_from(AMOUNTS), st.sampled_from(LANGUAGES))
 def test_sums_are_read_back(amount: int, language: LanguageName) -> None:
-    text = numerals.spell(amount, language)
-    read = numerals.read_chinese if language == "zh" else numerals.read_english
-    assert read(text) == amount
+    assert numerals.read(numerals.spell(amount, language), language) == amount
 
 
 @given(st.integers(min_value=1, max_value=999))
 def test_chapter_numbers_are_read_back(number: int) -> None:
-    assert numerals.read_chinese(numerals.write_chinese(number)) == number
+    assert numerals.read(numerals.write_chinese(number), "zh") == number
 
 
 @pytest.mark.parametrize(

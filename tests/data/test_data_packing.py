@@ -61,11 +61,11 @@ def test_ranks_share_the_batch_in_order(found: list[int], batch: int, world: int
 
 def test_a_row_filled() -> None:
     one, two = Encoded((1, 11, 12, 13), (False, False, True, True)), Encoded((1, 21, 22), (False, True, True))
-    rows = fill([[one, two], [two]])
-    assert rows.ids_RT.tolist() == [[1, 11, 12, 1, 21], [1, 21, tokenizer().pad, tokenizer().pad, tokenizer().pad]]
-    assert rows.target_RT.tolist() == [[IGNORE, 12, 13, 21, 22], [21, 22, IGNORE, IGNORE, IGNORE]]
-    assert rows.start_RT.tolist() == [[0, 0, 0, 3, 3], [0, 0, 2, 3, 4]]
-    assert np.count_nonzero(rows.target_RT != IGNORE) == sum(one.trained) + 2 * sum(two.trained)
+    ids_RT, target_RT, start_RT = fill([[one, two], [two]])
+    assert ids_RT.tolist() == [[1, 11, 12, 1, 21], [1, 21, tokenizer().pad, tokenizer().pad, tokenizer().pad]]
+    assert target_RT.tolist() == [[IGNORE, 12, 13, 21, 22], [21, 22, IGNORE, IGNORE, IGNORE]]
+    assert start_RT.tolist() == [[0, 0, 0, 3, 3], [0, 0, 2, 3, 4]]
+    assert np.count_nonzero(target_RT != IGNORE) == sum(one.trained) + 2 * sum(two.trained)
 
 
 @given(st.lists(st.text("春江花月夜", min_size=1, max_size=40), min_size=1, max_size=6), st.integers(1, 12))
@@ -84,6 +84,6 @@ def test_documents_come_whole_and_every_token_of_a_long_one_is_learned_once(text
                 joined[-1] += piece[1:]
         assert joined == [[tokenizer().bos, *tokenizer().encode(text), tokenizer().eos] for text in texts]
         rows = Packing(documents, room, batch=1, packed=True, seed=1)
-        epoch = [fill(rows.rows(step, 0, 1)).target_RT for step in range(rows.rows_per_epoch)]
+        epoch = [fill(rows.rows(step, 0, 1))[1] for step in range(rows.rows_per_epoch)]
         learned = sorted(int(token) for target_RT in epoch for token in target_RT[target_RT != IGNORE])
         assert learned == sorted(token for document in joined for token in document[1:])

@@ -75,7 +75,7 @@ def test_a_ring_of_bases_ends(runs: Path, tmp_path: Path, length: int) -> None:
     talk, run, out = str(runs / "talk.jsonl"), str(ring[0]), str(tmp_path / "out")
     for words in (["sft", run, talk, *TUNED, "--replay.rows", "2"], ["dpo", run, str(pairs), *TUNED]):
         said = give([*words, "--out", f"{out}-{words[0]}"])
-        assert said.status == 0 and "was pretrained on lies nowhere any more" in said.out
+        assert said.status == 0 and "the pretraining text of" in said.out
     assert give(["compare", talk, run, "--count", "2", "--tokens", "4"]).status == 0
 
 

@@ -159,7 +159,13 @@ def test_a_method_added_later_is_compared_too(tmp_path: Path) -> None:
 def test_an_unknown_task_or_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.status_of(["align", "ferry", "--out", str(tmp_path / "a")]) == 2
     assert cli.status_of(["align", "storyteller", "--methods", "dpo", "--out", str(tmp_path / "a")]) == 2
-    assert "grpo" in capsys.readouterr().err and not (tmp_path / "a").exists()
+    assert cli.status_of(["align", "poems", "--methods", "ppo,kto", "--out", str(tmp_path / "a")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[1:] == [
+        "modou: modou align storyteller does not include dpo: choose from grpo",
+        "modou: modou align poems does not include kto: choose from ppo, dpo, grpo",
+    ]
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.slow

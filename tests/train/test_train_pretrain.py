@@ -101,7 +101,7 @@ def test_the_loss_is_the_sum_over_targets_that_count() -> None:
 @pytest.mark.parametrize("world", [1, 2, 3, 6])
 def test_micro_batches_of_all_processes_are_the_batch(micro: int, world: int) -> None:
     made = objective(4, micro)
-    inputs_BT, targets_BT = batches(16, 4).batch(2)
+    inputs_BT, targets_BT = batches(16, 4).rows(2)
     shares = [made.micro_batches(2, rank, world) for rank in range(world)]
     assert len({len(share) for share in shares}) == 1, "every process makes as many passes"
     ids, targets = [], []

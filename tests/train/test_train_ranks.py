@@ -157,7 +157,7 @@ def test_rows_of_all_ranks_are_the_batch_at_any_world_size() -> None:
     for world in (1, 2, 3, 5, 7):
         for step in (0, 3):
             rows = [torch.from_numpy(made.rows(step, rank, world)[1]) for rank in range(world)]
-            assert_same_bits({"rows": torch.cat(rows)}, {"rows": torch.from_numpy(made.batch(step)[1])})
+            assert_same_bits({"rows": torch.cat(rows)}, {"rows": torch.from_numpy(made.rows(step)[1])})
 
 
 def test_the_cases_cover_both_tables_and_optimizers() -> None:

@@ -61,7 +61,7 @@ def test_the_price_by_hand(tmp_path: Path) -> None:
     made = training(tmp_path, weight=2.5)
     step = of_kind(list(made.run(lambda: True)), Stepped)[0]
     model = training(tmp_path / "new").model.eval()
-    inputs_BT, targets_BT = (torch.from_numpy(array) for array in batches(16, ROWS).batch(0))
+    inputs_BT, targets_BT = (torch.from_numpy(array) for array in batches(16, ROWS).rows(0))
     with torch.no_grad():
         log_base, log_new = (one(inputs_BT).log_softmax(-1) for one in (base(), model))
         kl_BT = (log_base.exp() * (log_base - log_new)).sum(-1)

@@ -41,11 +41,6 @@ class EventRule:
     needs: tuple[Fact, ...]
     makes: tuple[Fact, ...]
 
-    @property
-    def required_slots(self) -> set[str]:
-        """Slots that every sentence of this kind must name, so that its effects can be read from it."""
-        return {slot for fact in self.makes for slot in fact.slots}
-
 
 @dataclass(frozen=True)
 class StoryEvent:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Literal
+from typing import Any
 
 from modou.corpora.storyteller import numerals
 from modou.corpora.storyteller.events import StoryEvent, event_rules
-from modou.corpora.storyteller.grammar import Grammar, Matcher, Template, parse_template, slots_of
+from modou.corpora.storyteller.grammar import Grammar, Matcher, Template, parse_template
 from modou.corpora.storyteller.grammar import Literal as Fixed
 
-LanguageName = Literal["zh", "en"]
+LanguageName = numerals.Language
 AMOUNTS = range(2, 100)
 """Sums of money that occur."""
 
@@ -26,7 +26,6 @@ class Rule:
     kind: str
     template: Template
     anchor: str
-    slots: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,12 @@ class Language:
 
 
 def _canonical_zh(symbol: str, text: str) -> str:
-    return str(numerals.read_chinese(text.removesuffix("两"))) if symbol == "money" else text
+    return str(numerals.read(text.removesuffix("两"), "zh")) if symbol == "money" else text
 
 
 def _canonical_en(symbol: str, text: str) -> str:
     if symbol == "money":
-        return str(numerals.read_english(text.rsplit(" ", 1)[0]))
+        return str(numerals.read(text.rsplit(" ", 1)[0], "en"))
     return text.split(" ", 1)[0] if symbol == "person" else text
 
 
@@ -128,4 +127,4 @@ def _entries(text: str) -> list[str]:
 
 def _rule(kind: str, template: Template) -> Rule:
     anchor = max((node.text for node in template if isinstance(node, Fixed)), key=len)
-    return Rule(kind, template, anchor, frozenset(slots_of(template)))
+    return Rule(kind, template, anchor)

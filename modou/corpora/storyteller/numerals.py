@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Literal
 
+Language = Literal["zh", "en"]
 _DIGITS = "零一二三四五六七八九"
 _TEENS = [f"{stem}teen" for stem in ("thir", "four", "fif", "six", "seven", "eigh", "nine")]
 _ONES = [
@@ -12,7 +13,7 @@ _ONES = [
 _TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
-def spell(number: int, language: Literal["zh", "en"]) -> str:
+def spell(number: int, language: Language) -> str:
     """`number` in words (below 100 in English)."""
     return write_chinese(number) if language == "zh" else write_english(number)
 
@@ -45,21 +46,11 @@ def write_english(number: int) -> str:
     return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
 
 
-@cache
-def _chinese() -> dict[str, int]:
-    return {write_chinese(number): number for number in range(1, 1000)}
-
-
-@cache
-def _english() -> dict[str, int]:
-    return {write_english(number): number for number in range(1, 100)}
-
-
-def read_chinese(text: str) -> int:
+def read(text: str, language: Language) -> int:
     """Inverse of the spelling. KeyError: not such a number."""
-    return _chinese()[text]
+    return _numbers(language)[text]
 
 
-def read_english(text: str) -> int:
-    """Inverse of the spelling. KeyError: not such a number."""
-    return _english()[text]
+@cache
+def _numbers(language: Language) -> dict[str, int]:
+    return {spell(number, language): number for number in range(1, 1000 if language == "zh" else 100)}

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from modou.messages import UserError
 from modou.text.readers.encoding import Encoding, checked, detect
-from modou.text.readers.rows import BadRow, Row, read_rows
+from modou.text.readers.rows import Row, read_rows
 from modou.text.report import Note, note
 
 LINE_LIMIT = 1 << 20
@@ -247,10 +247,6 @@ def _row_documents(path: Path, opener: Callable[[], BinaryIO], reading: FileRead
                 _count_lost(row.text, reading)
                 yield text_document(f"{path.name}:{row.place}", row.title, row.text)
             else:
-                _complain(path, row, reading)
-
-
-def _complain(path: Path, row: BadRow, reading: FileReading) -> None:
-    reading.bad_rows += 1
-    if len(reading.complaints) < 2 * _KEPT:
-        reading.complaints.append(f"{path.name}:{row.place}: {note(row.reason)}")
+                reading.bad_rows += 1
+                if len(reading.complaints) < 2 * _KEPT:
+                    reading.complaints.append(f"{path.name}:{row.place}: {note(row.reason)}")

@@ -1,14 +1,9 @@
-"""Removes what a page or web site adds to a text: page numbers, rules, notices, Project Gutenberg frames."""
+"""Removes what a page or web site adds to a text: page numbers, rules, notices."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from modou.text.report import RuleReport
-
-_START = re.compile(r"\s*\*{2,}\s*START OF (?:THE|THIS) PROJECT GUTENBERG", re.IGNORECASE)
-_END = re.compile(
-    r"\s*(?:\*{2,}\s*END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.IGNORECASE
-)
 
 _LONGEST = 100
 _PAGE = re.compile(
@@ -28,31 +23,7 @@ _NOTICE = re.compile(
 )
 
 
-def frame(lines: Iterable[str]) -> tuple[bool, bool]:
-    """Whether the lines contain the start and the end mark of a Project Gutenberg frame."""
-    starts = ends = False
-    for line in lines:
-        if "GUTENBERG" in line[:100].upper():
-            starts = starts or bool(_START.match(line))
-            ends = ends or bool(_END.match(line))
-    return starts, ends
-
-
-def inside_frame(lines: Iterable[str], tally: RuleReport, *, starts: bool, ends: bool) -> Iterator[str]:
-    """The lines between the frame's marks, of which `starts` and `ends` say whether they exist."""
-    inside = not starts
-    closed = False
-    for line in lines:
-        opens = not inside and not closed and bool(_START.match(line))
-        closed = closed or (ends and inside and bool(_END.match(line)))
-        if inside and not closed:
-            yield line
-        elif line.strip():
-            tally.touch(line.strip())
-        inside = inside or opens
-
-
-def is_furniture(line: str) -> bool:
+def _is_furniture(line: str) -> bool:
     text = line.strip()
     if not text or len(text) > _LONGEST:
         return False
@@ -65,10 +36,10 @@ def _is_address_line(text: str) -> bool:
     return bool(found) and (len(text) <= 40 or len(text.split()) <= 4) and not text.endswith(("。", "”", '"'))
 
 
-def drop_furniture(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
+def apply(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
     """Lines without furniture; no blank line is left, so that a paragraph continues across a page break."""
     for line in lines:
-        if is_furniture(line):
+        if _is_furniture(line):
             tally.touch(line.strip())
         else:
             yield line

@@ -1,146 +1,91 @@
-"""Recognises chapter headings in single lines; `survey` judges them by the whole document."""
+"""Divides lines into chapters: removes headings and the titles that follow them."""
 
-import re
-from dataclasses import dataclass
-from typing import Literal
+from collections import deque
+from collections.abc import Iterable, Iterator
 
-Form = Literal["bare", "title", "glued", "inline"]
-"""bare = the label alone; title = label, separator, title; glued = label and title without a separator;
-inline = the label shares its line with the text of the chapter."""
+from modou.text.headings import Candidate, Heading, candidate, is_chinese_title, looks_like_title
+from modou.text.report import RuleReport
+from modou.text.survey import Survey
 
-_NUMERAL = r"[0-9０-９〇○零一二三四五六七八九十百千两兩廿卅壹贰叁肆伍陆柒捌玖拾]{1,9}"
-_UNIT = r"[回章节節段卷集部篇话話折幕]"
-_LABEL = re.compile(
-    rf"(?P<mark>#{{1,6}}\s*)?(?P<prefix>[^\s，。！？：；、“”‘’\"'()（）]{{0,12}}?[\s]*)[【\[（(]?"
-    rf"(?P<label>第\s*(?P<number>{_NUMERAL})\s*(?P<unit>{_UNIT})|卷[之第]?{_NUMERAL}(?=$|[\s：:、.．·]))"
-    r"[】\]）)]?(?P<separator>\s*[：:、.．·—–-]+\s*|\s+|)(?P<rest>.*)",
-    re.DOTALL,
-)
-_OPENING = re.compile(
-    r"(?P<mark>#{1,6}\s*)?[【\[（(]?(?P<label>楔子|引子|序幕|序章|序言|自序|前言|引言|尾声|尾聲|后记|後記|终章|終章|尾章|番外|附录|附錄|跋|序"
-    r"|[上中下]卷|[上下][部篇])[】\]）)]?(?P<separator>\s*[：:、.．·—–-]+\s*|\s+|)(?P<rest>.*)",
-    re.DOTALL,
-)
-_ENGLISH_NUMBER = (
-    r"(?:\d{1,4}|[IVXLC]{1,9}|[ivxlc]{1,9}|(?i:the\s+)?(?i:one|two|three|four|five|six|seven|eight|nine|ten|eleven"
-    r"|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|first"
-    r"|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last)"
-    r"(?:[- ](?i:one|two|three|four|five|six|seven|eight|nine))?)"
-)
-_ENGLISH = re.compile(
-    r"(?P<mark>#{1,6}\s*)?(?P<label>(?:CHAPTER|Chapter|BOOK|Book|PART|Part|VOLUME|Volume|VOL\.|Vol\.|SECTION|Section"
-    rf"|CANTO|Canto|ACT|Act|SCENE|Scene|STAVE|Stave|LETTER|Letter)\s+{_ENGLISH_NUMBER})(?![\w'’])"
-    r"(?P<separator>\s*[.:—–-]+\s*|\s+|)(?P<rest>.*)",
-    re.DOTALL,
-)
-_ENGLISH_OPENING = re.compile(
-    r"(?P<mark>#{1,6}\s*)?(?P<label>PROLOGUE|Prologue|EPILOGUE|Epilogue|PREFACE|Preface|FOREWORD|Foreword|AFTERWORD"
-    r"|Afterword|INTRODUCTION|Introduction|CONTENTS|Contents)(?P<separator>\s*[.:—–-]+\s*|)(?P<rest>.*)",
-    re.DOTALL,
-)
-# 第三回合, 第二部分, 第三集团, 第一节课, 第一段落: the unit is the first character of another word.
-_OTHER_WORD = frozenset("合分队隊团團课課落程时時间間里中内內以之的是在和与與有，。、；！？")
-_SENTENCE_END = ("。", "；", "，", "、", ",", ";")
-_STOPS = re.compile(r"[。，；：！？,;:!?“”\"「」]")
-_COUPLET = re.compile(r"((?:[^\s，。！？：；、“”‘’\"]{4,16}[ \t\u3000]+){1,2})(?=\S.{40})", re.DOTALL)
-_TITLE_LIMIT = 50
-_HINT = re.compile("[第卷序楔引尾后後终終番附跋自前上中下]")
-_SMALL_WORDS = 3
+_AHEAD = 4
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A line that looks like a heading: `heading` would be removed, `rest` kept."""
+class _Window:
+    """An iterator over lines with lookahead; `number`: index of the current line."""
 
-    form: Form
-    heading: str
-    rest: str
-    unit: str
-    number: str
-    prefix: str
-    title: str
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._source = iter(lines)
+        self._ahead: deque[str] = deque()
+        self.number = -1
+
+    def next(self) -> str | None:
+        """The next line, or None after the last."""
+        self._fill(1)
+        self.number += 1
+        return self._ahead.popleft() if self._ahead else None
+
+    def skip(self, count: int) -> None:
+        """Skips the next `count` lines."""
+        for _ in range(count):
+            self.next()
+
+    def peek(self) -> tuple[str, ...]:
+        """The next few lines, without consuming them."""
+        self._fill(_AHEAD)
+        return tuple(self._ahead)
+
+    def _fill(self, count: int) -> None:
+        while len(self._ahead) < count:
+            line = next(self._source, None)
+            if line is None:
+                return
+            self._ahead.append(line)
 
 
-def candidate(line: str) -> Candidate | None:
-    """The line as a heading, or None. Surrounding white space is ignored."""
-    text = line.strip()
-    if len(text) < 1 or text[0] in "“”‘’\"'":
-        return None
-    first = text[:120]
-    # Two cheap tests exclude most lines before the patterns run.
-    if _HINT.search(first, 0, 24):
-        found = _chinese(text)
-        if found:
-            return found
-    if first.lstrip("# ")[:1].isascii():
-        return _english(text)
-    return None
+def apply(lines: Iterable[str], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
+    """Lines of text, with a Heading at the start of each chapter."""
+    window = _Window(lines)
+    while (line := window.next()) is not None:
+        text = line.strip()
+        if window.number < found.title_page:
+            if text:
+                tally.touch(text)
+            continue
+        heading = candidate(text) if text else None
+        if heading is None or not found.accepts(heading):
+            if found.chapter_a_line if text else found.blocks:
+                yield Heading(None)
+            yield line
+            continue
+        parts = [heading.heading]
+        if heading.form in ("bare", "title", "glued"):
+            parts += _following_titles(heading, window, found)
+        name = " ".join(part.strip() for part in parts)
+        tally.touch("".join(parts), times=1, example=name[:60])
+        yield Heading(name)
+        if heading.rest:
+            yield heading.rest
 
 
-def _chinese(text: str) -> Candidate | None:
-    found = _LABEL.match(text)
-    if found:
-        unit, number = found["unit"] or "卷", found["number"] or ""
-        prefix = found["prefix"].strip()
-        if prefix.endswith(("在", "到", "看", "的", "是", "这", "那", "了", "从", "于", "把", "见", "于是")):
-            return None
+def _following_titles(heading: Candidate, window: _Window, found: Survey) -> list[str]:
+    """The title line after a heading, consumed: after a bare label, or the second half of a couplet."""
+    ahead = window.peek()
+    blanks = next((i for i, line in enumerate(ahead) if line.strip()), len(ahead))
+    rest = [line for line in ahead[blanks:] if line.strip()]
+    if not rest or blanks > 2:
+        return []
+    text, after = rest[0].strip(), rest[1].strip() if len(rest) > 1 else ""
+    follows_blank = blanks + 1 < len(ahead) and not ahead[blanks + 1].strip()
+    if text.isascii() or heading.unit == "english":
+        title = heading.form == "bare" and len(text) <= 60 and looks_like_title(text) and follows_blank
+        title = title and candidate(text) is None
     else:
-        found, unit, number, prefix = _OPENING.match(text), "opening", "", ""
-        if not found:
-            return None
-        if not found["separator"] and found["rest"]:
-            return None
-    separator, rest = found["separator"], found["rest"]
-    label = text[: found.start("separator")]
-
-    def make(form: Form, heading: str, kept: str, title: str) -> Candidate:
-        return Candidate(form, heading, kept, unit, number, prefix, title)
-
-    if not rest:
-        return make("bare", text, "", "")
-    if separator and len(text) <= _TITLE_LIMIT and not rest.endswith(_SENTENCE_END) and "。" not in rest:
-        return make("title", text, "", rest)
-    if separator.isspace():
-        titles = _COUPLET.match(rest)
-        cut = titles.end() if titles else 0
-        heading = label + separator + rest[:cut]
-        return make("inline", heading, rest[cut:], rest[:cut].strip())
-    if not separator and len(text) <= 30 and rest[0] not in _OTHER_WORD and not _STOPS.search(rest):
-        return make("glued", text, "", rest)
-    return None
-
-
-def _english(text: str) -> Candidate | None:
-    found = _ENGLISH.match(text)
-    unit = "english"
-    if not found:
-        found, unit = _ENGLISH_OPENING.match(text), "opening"
-    if not found or len(text) > 100:
-        return None
-    separator, rest = found["separator"], found["rest"].strip()
-    if not rest:
-        return Candidate("bare", text, "", unit, found["label"], "", "")
-    if rest.endswith((",", ";")) or not separator:
-        return None
-    # "Part I read yesterday." versus "Part I The Island": without punctuation the rest must look like a title.
-    if separator.isspace() and not looks_like_title(rest):
-        return None
-    if len(rest) > 60 and rest.endswith("."):
-        return None
-    return Candidate("title", text, "", unit, found["label"], "", rest)
-
-
-def looks_like_title(text: str) -> bool:
-    """Whether an English text is in title case and does not end a sentence."""
-    words = [word for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)?", text) if len(word) > _SMALL_WORDS]
-    return text[:1].isupper() and not text.endswith((".", ",", ";")) and all(word[0].isupper() for word in words)
-
-
-def is_chinese_title(text: str, half: str) -> bool:
-    """Whether the line after a heading belongs to it: a title, or the second half of a couplet.
-
-    `half`: the title on the heading's own line ("" for none).
-    """
-    if not text or len(text) > 40 or _STOPS.search(text) or text.isascii() or candidate(text):
-        return False
-    return not half or (len(text) == len(half) and not any(char.isspace() for char in half))
+        title = is_chinese_title(text, heading.title) and bool(after)
+        # Unlike a first line of prose or verse, a title is followed by a longer or a punctuated line.
+        title = title and (len(after) > len(text) or after[-1] in "。！？…”，；：")
+        if found.wrap:
+            title = title and len(text) < 0.8 * found.wrap.width
+    if not title:
+        return []
+    window.skip(blanks + 1)
+    return [text]

@@ -1,6 +1,7 @@
 """Conversion of traditional to simplified characters with OpenCC."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import cast
 
@@ -8,6 +9,7 @@ from modou.messages import UserError
 from modou.text.report import RuleReport
 
 
+@cache
 def converter() -> Callable[[str], str]:
     """A function from traditional to simplified text. UserError: OpenCC is not installed."""
     try:
@@ -17,18 +19,13 @@ def converter() -> Callable[[str], str]:
     return cast(Callable[[str], str], opencc.OpenCC("t2s").convert)
 
 
-def simplifier(tally: RuleReport) -> Callable[[str], str]:
-    """The same function, reporting its changes to `tally`. UserError: OpenCC is not installed."""
-    convert = converter()
-
-    def simplify(sentence: str) -> str:
-        after = convert(sentence)
-        if after != sentence:
-            changed = [(a, b) for a, b in zip(sentence, after, strict=False) if a != b]
-            tally.touch("", times=len(changed), example=" ".join(f"{a}→{b}" for a, b in changed[:6]))
-            tally.characters += len(changed)
-            tally.added += max(0, len(after) - len(sentence))
-            tally.removed += max(0, len(sentence) - len(after))
-        return after
-
-    return simplify
+def apply(sentence: str, tally: RuleReport) -> str:
+    """The simplified sentence. UserError: OpenCC is not installed."""
+    after = converter()(sentence)
+    if after != sentence:
+        changed = [(a, b) for a, b in zip(sentence, after, strict=False) if a != b]
+        tally.touch("", times=len(changed), example=" ".join(f"{a}→{b}" for a, b in changed[:6]))
+        tally.characters += len(changed)
+        tally.added += max(0, len(after) - len(sentence))
+        tally.removed += max(0, len(sentence) - len(after))
+    return after

@@ -1,6 +1,7 @@
-"""Splits paragraphs into sentences; their concatenation is the paragraph."""
+"""Splits paragraphs into sentences, whose concatenation is the paragraph, and joins sentences to a line."""
 
 import re
+from collections.abc import Iterable
 
 LONGEST = 1000
 """Most characters of a sentence; longer ones are cut after a comma where there is one."""
@@ -13,6 +14,7 @@ _ABBREVIATION = re.compile(
     r"|Fig|Eq|pp?|cf|viz|[A-Za-z](?:\.[A-Za-z])*)\.$"
 )
 _OPENS = re.compile(r"[\s]+[“‘\"'(\[—-]*[A-Z0-9\u3400-\u9fff“‘\"']")
+_SHARED = "“”‘’\"'…—·"
 _COMMA = re.compile(r"[，；、,;：:][”’\"']?|\s")
 
 
@@ -65,3 +67,28 @@ def _shorten(sentence: str) -> list[str]:
         pieces.append(sentence[:cut])
         sentence = sentence[cut:]
     return [*pieces, sentence]
+
+
+def _is_chinese(char: str) -> bool:
+    """Whether a character is an ideograph or a full-width mark (not a mark shared with Latin script)."""
+    if "\u3400" <= char <= "\u9fff" or "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef":
+        return True
+    return "\uf900" <= char <= "\ufaff" or "\U00020000" <= char <= "\U0003ffff"
+
+
+def joint(left: str, right: str) -> str:
+    """The separator when joining two pieces: "" next to Chinese, after a dash or inside a hyphenated word, else " "."""
+    near, far = left[-6:].rstrip(_SHARED)[-1:], right[:6].lstrip(_SHARED)[:1]
+    if _is_chinese(near) or _is_chinese(far) or left.endswith("—"):
+        return ""
+    return "" if left.endswith("-") and left[-2:-1].isalpha() and right[:1].islower() else " "
+
+
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Sentences on one line, separated by a space unless they are Chinese."""
+    pieces: list[str] = []
+    for sentence in sentences:
+        if pieces:
+            pieces.append(joint(pieces[-1], sentence))
+        pieces.append(sentence)
+    return "".join(pieces)

@@ -2,32 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 
-from modou.text.chapters import Heading
+from modou.text.headings import Heading
 from modou.text.report import RuleReport
-from modou.text.survey import Wrap
+from modou.text.sentences import joint
+from modou.text.survey import Survey, Wrap
 
 _LIMIT = 1 << 20
 _INDENTS = ("  ", "\t", "\u3000")
-_SHARED = "“”‘’\"'…—·"
 
 
-def is_chinese(char: str) -> bool:
-    """Whether a character is an ideograph or a full-width mark (not a mark shared with Latin script)."""
-    if "\u3400" <= char <= "\u9fff" or "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef":
-        return True
-    return "\uf900" <= char <= "\ufaff" or "\U00020000" <= char <= "\U0003ffff"
-
-
-def joint(left: str, right: str) -> str:
-    """The separator when joining two pieces: "" next to Chinese, after a dash or inside a hyphenated word, else " "."""
-    near, far = left[-6:].rstrip(_SHARED)[-1:], right[:6].lstrip(_SHARED)[:1]
-    if is_chinese(near) or is_chinese(far) or left.endswith("—"):
-        return ""
-    return "" if left.endswith("-") and left[-2:-1].isalpha() and right[:1].islower() else " "
-
-
-def join_wrapped(events: Iterable[str | Heading], wrap: Wrap | None, tally: RuleReport) -> Iterator[str | Heading]:
-    """Paragraphs and headings from lines and headings. Without `wrap` each line is a paragraph."""
+def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
+    """Paragraphs and headings from lines and headings. Unless lines are broken at a width, each is a paragraph."""
+    wrap = found.wrap
     previous = paragraph = ""
     for event in events:
         if isinstance(event, Heading) or not event.strip():

@@ -1,0 +1,39 @@
+"""Removes Project Gutenberg's header and licence, with the marks between which the text stands."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from modou.text.report import RuleReport
+
+_HEADER_LINES = 1000
+_LONGEST = 1000
+"""Characters of a line of the header; a longer one belongs to a text without a header."""
+_START = re.compile(r"\s*\*{2,}\s*START OF (?:THE|THIS) PROJECT GUTENBERG", re.IGNORECASE)
+_END = re.compile(
+    r"\s*(?:\*{2,}\s*END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.IGNORECASE
+)
+
+
+def apply(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
+    """The lines between the marks, or before the end mark where no start mark is found among the first lines."""
+    source, header = iter(lines), list[str]()
+    for line in source:
+        header.append(line)
+        if _START.match(line):
+            _count(header, tally)
+            header = []
+            break
+        if len(header) == _HEADER_LINES or len(line) > _LONGEST:
+            break
+    for line in (text := chain(header, source)):
+        if _END.match(line):
+            _count(chain([line], text), tally)
+        else:
+            yield line
+
+
+def _count(lines: Iterable[str], tally: RuleReport) -> None:
+    for line in lines:
+        if line.strip():
+            tally.touch(line.strip())

@@ -1,0 +1,24 @@
+"""Replaces half-width punctuation between Chinese characters by full-width punctuation."""
+
+import re
+
+from modou.text.report import RuleReport
+
+_IDEOGRAPH = r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_BEFORE = rf"(?<=[{_IDEOGRAPH}”’」』）》】])"
+_AFTER = rf"(?=[{_IDEOGRAPH}“”‘’「」『』（）《》【】。，、；：？！…—\"']|\s*$)"
+_HALF = re.compile(rf"{_BEFORE}(?:\.{{3,}}|[,.?!:;．｡､]|[?!]+){_AFTER}")
+_FULL = {",": "，", ".": "。", "?": "？", "!": "！", ":": "：", ";": "；", "．": "。", "｡": "。", "､": "、"}
+
+
+def apply(sentence: str, tally: RuleReport) -> str:
+    """The sentence with full-width punctuation."""
+
+    def full(found: re.Match[str]) -> str:
+        mark = found.group()
+        wide = "……" if mark.startswith("..") else "".join(_FULL[char] for char in mark)
+        near = sentence[max(0, found.start() - 6) : found.end() + 6]
+        tally.touch(mark, wide, example=f"{near} ({mark} → {wide})")
+        return wide
+
+    return _HALF.sub(full, sentence)
