@@ -135,7 +135,7 @@ def remedy(run: RunFolder, stage: str) -> str:
     if stage == "clean" or (stage in ("data", "train") and "base" in record.inputs):  # asks for what it begins from
         words = [f"--judge {s.path}" if name == "judge" else s.path for name, s in record.inputs.items()]
         return " ".join(["modou", "clean" if stage == "clean" else record.method, *words, "--out", str(run.path)])
-    command = {"shards": "tokenizer", "train": "pretrain"}.get(stage, stage)
+    command = {"shards": "tokenizer", "train": record.method}.get(stage, stage)
     return f"modou {command} {run.path}"
 
 
