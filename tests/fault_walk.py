@@ -287,7 +287,8 @@ class Walk:
             file = path.relative_to(run).as_posix()
             for fault in self.command.faults:
                 reads = path.is_dir() or file in self.touched or "doctor" in self.name or fault == "removed"
-                used = file in self.touched if fault == "forged" else reads
+                # The doctor compares hashes, which are right here: whoever reads the figures sees that they are none.
+                used = reads if fault != "forged" else "doctor" not in self.name and file in self.touched
                 if used and _is_possible(path, fault) and (fault != "forged" or SEALED.fullmatch(file)):
                     yield Case(self.name, file, fault)
 
