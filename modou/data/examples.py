@@ -1,4 +1,4 @@
-"""Reads the examples of a file for one method: what it can be trained on, and the errors of all other rows."""
+"""Read a file of examples for one method: training data, and an error message for every unusable row."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ from modou.data.pairs import Pair, encode_answer, encode_pair
 from modou.messages import UserError, text
 
 LISTED = 20
-"""Most errors listed in the facts of a file."""
+"""Maximum number of errors listed in the facts of a file."""
 MOST_HELD_OUT = 500
 QUICK = 100
-"""About as many held-out items are evaluated during training."""
+"""Approximate number of held-out items evaluated during training."""
 T = TypeVar("T")
 
 
@@ -36,9 +36,9 @@ class Rows:
     def read(
         self, path: Path, columns: str, add: Callable[[Example], str | None], items: Sequence[object], missing: str
     ) -> None:
-        """Passes every example of a file to `add`, which adds to `items` or returns an error message.
+        """Pass every example of a file to `add`, which appends to `items` or returns an error message.
 
-        UserError `missing`: then there is no item.
+        UserError `missing`: `items` is empty afterwards.
         """
         examples = read_examples(path, Columns(columns))
         self.complaints += examples.complaints
@@ -67,7 +67,7 @@ class Conversations(Rows):
 
 
 def read_conversations(path: Path, columns: str, template: Template, context: int) -> Conversations:
-    """The conversations of a file of at most `context` + 1 tokens. UserError: there is none."""
+    """Read the conversations with at most `context` + 1 tokens from a file. UserError: there are none."""
     found = Conversations()
 
     def add(example: Example) -> str | None:
@@ -98,7 +98,7 @@ class Preferences(Rows):
 
 
 def read_preferences(path: Path, columns: str, template: Template, context: int) -> Preferences:
-    """The preference pairs of a file, both answers within `context` tokens. UserError: there is none."""
+    """Read the preference pairs with at most `context` tokens in either conversation. UserError: there are none."""
     found = Preferences()
     known: dict[Encoded, Encoded] = {}  # pairs with the same chosen answer share one object
 
@@ -119,7 +119,7 @@ def read_preferences(path: Path, columns: str, template: Template, context: int)
 
 @dataclass(frozen=True)
 class Judged:
-    """A conversation of which only the last answer is trained on, and whether that answer is desirable."""
+    """A conversation with only the last answer in the loss mask, and whether that answer is desirable."""
 
     encoded: Encoded
     desirable: bool
@@ -140,9 +140,9 @@ class Judgements(Rows):
 
 
 def read_judgements(path: Path, columns: str, template: Template, context: int) -> Judgements:
-    """The labelled answers of a file; a preference pair is one desirable and one undesirable answer.
+    """Read the labelled answers of a file; a preference pair is one desirable and one undesirable answer.
 
-    UserError: there is none within `context` tokens.
+    UserError: there are none with at most `context` tokens.
     """
     found = Judgements()
 
@@ -167,17 +167,17 @@ def read_judgements(path: Path, columns: str, template: Template, context: int) 
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt: token ids, text of the question, and facts by which an answer is scored (such as the true answer)."""
+    """A prompt: token ids, text of the question, and facts for scoring an answer (such as the correct answer)."""
 
     ids: tuple[int, ...]
     text: str
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     messages: tuple[Message, ...] = ()
-    """All turns; () = the question alone."""
+    """All turns; () if there is only the question."""
 
     @property
     def prompt(self) -> Any:
-        """The prompt as a row of data: the text, or all turns where there is more than one."""
+        """The prompt as in a data file: the text, or a list of turns if there are several."""
         turns = [{"role": message.role, "content": message.content} for message in self.messages]
         return turns if len(turns) > 1 else self.text
 
@@ -194,7 +194,7 @@ class Questions(Rows):
 
 
 def read_questions(path: Path, columns: str, template: Template, room: int) -> Questions:
-    """The prompts of a file of at most `room` tokens. UserError: there is none.
+    """Read the prompts with at most `room` tokens from a file. UserError: there are none.
 
     Of a conversation, the prompt is everything before the last answer, which becomes facts["answer"].
     """

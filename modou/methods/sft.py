@@ -111,7 +111,7 @@ class SftMethod(Alignment[SftRun, Conversations]):
         tokenizer, self.shape, self.added = with_control_tokens(self.base)
         self.data = read_conversations(data, columns, Template(tokenizer), self.shape.context)
         trained = {id for one in self.data.encoded for id, is_it in zip(one.ids, one.trained, strict=True) if is_it}
-        self.template = Template(tokenizer.knowing(trained))
+        self.template = Template(tokenizer.with_seen(trained))
 
     def facts(self) -> dict[str, Any]:
         """Counts of the examples, and the control tokens added to the base's tokenizer."""

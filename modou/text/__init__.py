@@ -1,4 +1,4 @@
-"""Books (file, folder, rows) to cleaned chapters, split into train, validation and test.
+"""In: a book (text file, folder or JSON rows). Out: cleaned chapters, split into train, validation and test.
 
-Everything that cleaning removes is reported; held-out chapters keep every character.
+Every change is counted in the report. Rules that alter the characters of a sentence apply to training chapters only.
 """

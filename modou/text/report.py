@@ -31,10 +31,10 @@ class RuleReport:
     added: int = 0
     examples: list[str] = field(default_factory=list[str])
     kinds: Counter[str] = field(default_factory=Counter[str])
-    """What was changed how often, where a rule tells kinds apart."""
+    """Number of changes by kind, for rules that distinguish kinds."""
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
-        """Counts a change of `before` to `after`, with an example."""
+        """Count a change of `before` to `after`, with an example."""
         self.count += times
         self.characters += max(len(before), len(after))
         self.removed += visible(before)
@@ -47,7 +47,7 @@ class RuleReport:
 
 @dataclass(frozen=True)
 class Note:
-    """A message of the catalogue with its values, independent of language."""
+    """A catalogue message and its values, not yet in any language."""
 
     key: str
     values: Mapping[str, object]
@@ -57,7 +57,7 @@ class Note:
 
 
 def note(key: str, **values: object) -> Note:
-    """A Note of the message `key`."""
+    """Make a Note of the message `key`."""
     return Note(key, values)
 
 
@@ -67,7 +67,7 @@ class CleaningReport:
     def __init__(self) -> None:
         self.rules = {name: RuleReport() for name in (*RULES, "long_lines")}
         self.held_out = {name: RuleReport() for name in self.rules}
-        """What rules of training chapters would have changed in held-out ones."""
+        """What the training rules would have changed in held-out chapters."""
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0
@@ -78,7 +78,7 @@ class CleaningReport:
         return self.rules[name]
 
     def add(self, remark: Note) -> None:
-        """Adds a note unless it is there."""
+        """Add a note unless it is already present."""
         if remark not in self.notes:
             self.notes.append(remark)
 

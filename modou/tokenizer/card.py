@@ -1,4 +1,4 @@
-"""The tokenizer's card: what a text costs, what the pieces are, and the proof that nothing is lost."""
+"""The tokenizer's card: compression, byte fallback, pieces, and a check of the round trip by hash."""
 
 import hashlib
 from collections import Counter
@@ -11,12 +11,12 @@ import numpy as np
 from modou.tokenizer.tokenizer import Tokenizer
 
 MOST_CHARACTERS = 20_000_000
-"""Characters of each text that are measured at most."""
+"""Maximum number of characters measured, of training and of held-out texts."""
 LISTED = 20
 
 
 class _Measure:
-    """Running counts over texts: one pass, memory of one text and one number a piece."""
+    """Counts over a stream of texts, in one pass; memory for one text and one number per piece."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
@@ -41,7 +41,7 @@ class _Measure:
         return self
 
     def summary(self) -> dict[str, Any]:
-        """Plain values; `byte_fallback` is the share of characters written as byte pieces."""
+        """The counts as plain values; `byte_fallback`: share of characters encoded as byte pieces."""
         tokenizer = self.tokenizer
         own = {tokenizer.piece_bytes[i].decode() for i in range(tokenizer.vocabulary) if not tokenizer.is_byte(i)}
         spelled = sum(count for character, count in self.characters.items() if character not in own)
@@ -65,9 +65,9 @@ class _Measure:
 
 
 def make_card(tokenizer: Tokenizer, train: Iterable[str], held_out: Iterable[str] = ()) -> dict[str, Any]:
-    """What a tokenizer does to its training texts and to others, as plain values.
+    """Measure a tokenizer on its training texts and on held-out ones; plain values.
 
-    Of texts over MOST_CHARACTERS only the beginning is measured (`complete`).
+    Only the first MOST_CHARACTERS of each are measured (`complete` is then false).
     """
     measured = _Measure(tokenizer).add(train)
     pieces = [i for i in range(tokenizer.vocabulary) if tokenizer.piece_bytes[i] and not tokenizer.is_byte(i)]
