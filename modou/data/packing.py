@@ -16,8 +16,8 @@ Ints = NDArray[np.int64]
 
 
 class Documents:
-    """Documents from bos to eos, all tokens in the loss mask. A document with more than `room` targets is cut into pieces
-    that overlap by one token."""
+    """Documents from bos to eos, all tokens in the loss mask. A document with more than `room` targets is cut into
+    pieces that overlap by one token."""
 
     def __init__(self, shards: Shards, room: int) -> None:
         self._shards, self._room = shards, room

@@ -169,7 +169,7 @@ def test_bad_rows_are_counted_and_named(tmp_path: Path) -> None:
     assert read(book) == [["好。"]]
     said = notes(book)
     assert "4 of 5 rows" in said
-    for place in ("a.jsonl:2: not valid JSON", "a.jsonl:3: its text is empty", "a.jsonl:4: not a JSON object"):
+    for place in ("a.jsonl:2: not valid JSON", "a.jsonl:3: the text is empty", "a.jsonl:4: not a JSON object"):
         assert place in said
 
 
