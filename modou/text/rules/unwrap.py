@@ -38,7 +38,6 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
 
 
 def _continues(line: str, following: str, wrap: Wrap) -> bool:
-    """Whether `following` continues the paragraph of `line`."""
     line = line.rstrip()
     if following.startswith(_INDENTS) and not line.startswith(_INDENTS):
         return False
