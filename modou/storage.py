@@ -13,6 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Generator
+from dataclasses import fields, is_dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -187,6 +188,27 @@ def parse_form(form: type[T], value: Any) -> T:
     ValueError: a field is missing, of another type, or out of bounds.
     """
     return TypeAdapter(form).validate_python(value)
+
+
+def parse_written(form: type[T], value: Any, path: Path) -> T:
+    """`parse_form` of the value of a file that modou wrote. UserError: it has another form."""
+    try:
+        return parse_form(form, value)
+    except ValueError:
+        raise UserError("storage.not_as_written", path=path) from None
+
+
+def to_json(value: Any) -> Any:
+    """Convert dataclasses, also in lists and dictionaries, to dictionaries for JSON. A field is omitted if its value and
+    its default are None. Tuples become lists."""
+    if is_dataclass(value):
+        named = ((one, getattr(value, one.name)) for one in fields(value))
+        return {one.name: to_json(inner) for one, inner in named if inner is not None or one.default is not None}
+    if isinstance(value, dict):
+        return {key: to_json(inner) for key, inner in cast(dict[str, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [to_json(inner) for inner in cast(list[Any], value)]
+    return value
 
 
 def read_json(path: Path, most: int = LARGE) -> Any:

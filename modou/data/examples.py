@@ -23,15 +23,70 @@ QUICK = 100
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Facts:
+    """Statistics of a file of examples."""
+
+    bad: int
+    """Number of unusable rows."""
+    complaints: list[str]
+    """The first error messages, each "file:line: reason"."""
+
+
+@dataclass(frozen=True)
+class ConversationFacts(Facts):
+    """Statistics of a file of conversations (sft)."""
+
+    conversations: int
+    """Number of conversations that fit the context."""
+    tokens: int
+    """Number of their tokens."""
+    trained_tokens: int
+    """Number of tokens in the loss mask."""
+    marks_added: list[str]
+    """Control tokens added because the base's tokenizer has none of that name."""
+
+
+@dataclass(frozen=True)
+class PreferenceFacts(Facts):
+    """Statistics of a file of preference pairs (reward, dpo)."""
+
+    pairs: int
+    """Number of preference pairs that fit the context."""
+    kinds: dict[str, int]
+    """Number of pairs of each kind."""
+
+
+@dataclass(frozen=True)
+class JudgementFacts(Facts):
+    """Statistics of a file of labelled answers (kto)."""
+
+    answers: int
+    """Number of labelled answers that fit the context."""
+    desirable: int
+    """Number of answers labelled desirable."""
+    undesirable: int
+    """Number of answers labelled undesirable."""
+
+
+@dataclass(frozen=True)
+class QuestionFacts(Facts):
+    """Statistics of a file of questions (ppo, grpo)."""
+
+    questions: int
+    """Number of questions that leave room for an answer."""
+
+
 @dataclass
 class Rows:
     """The usable rows of a file (in subclasses), and one error message for each of the others."""
 
     complaints: list[str] = field(default_factory=list[str])
 
-    def bad(self) -> dict[str, Any]:
-        """Number of rows that cannot be used, and the first of their errors."""
-        return {"bad": len(self.complaints), "complaints": self.complaints[:LISTED]}
+    @property
+    def unused(self) -> Facts:
+        """Number of unusable rows, and the first error messages."""
+        return Facts(len(self.complaints), self.complaints[:LISTED])
 
     def read(
         self, path: Path, columns: str, add: Callable[[Example], str | None], items: Sequence[object], missing: str
@@ -56,14 +111,18 @@ class Conversations(Rows):
     messages: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     encoded: list[Encoded] = field(default_factory=list[Encoded])
 
-    def facts(self) -> dict[str, Any]:
+    marks_added: list[str] = field(default_factory=list[str])
+    """Control tokens that were added to the template's tokenizer."""
+
+    def facts(self) -> ConversationFacts:
         """Counts, as reported."""
-        return {
-            "conversations": len(self.encoded),
-            **self.bad(),
-            "tokens": sum(len(one) for one in self.encoded),
-            "trained_tokens": sum(sum(one.trained) for one in self.encoded),
-        }
+        return ConversationFacts(
+            **vars(self.unused),
+            conversations=len(self.encoded),
+            tokens=sum(len(one) for one in self.encoded),
+            trained_tokens=sum(sum(one.trained) for one in self.encoded),
+            marks_added=self.marks_added,
+        )
 
 
 def read_conversations(path: Path, columns: str, template: Template, context: int) -> Conversations:
@@ -91,10 +150,10 @@ class Preferences(Rows):
     questions: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     pairs: list[Pair] = field(default_factory=list[Pair])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> PreferenceFacts:
         """Counts, as reported."""
         kinds = dict(Counter(pair.kind for pair in self.pairs if pair.kind))
-        return {"pairs": len(self.pairs), **self.bad(), "kinds": kinds}
+        return PreferenceFacts(**vars(self.unused), pairs=len(self.pairs), kinds=kinds)
 
 
 def read_preferences(path: Path, columns: str, template: Template, context: int) -> Preferences:
@@ -132,11 +191,10 @@ class Judgements(Rows):
     questions: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     answers: list[Judged] = field(default_factory=list[Judged])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JudgementFacts:
         """Counts, as reported."""
-        desirable = sum(one.desirable for one in self.answers)
-        counts = {"desirable": desirable, "undesirable": len(self.answers) - desirable}
-        return {"answers": len(self.answers), **counts, **self.bad()}
+        count, desirable = len(self.answers), sum(one.desirable for one in self.answers)
+        return JudgementFacts(**vars(self.unused), answers=count, desirable=desirable, undesirable=count - desirable)
 
 
 def read_judgements(path: Path, columns: str, template: Template, context: int) -> Judgements:
@@ -188,9 +246,9 @@ class Questions(Rows):
 
     items: list[Question] = field(default_factory=list[Question])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> QuestionFacts:
         """Counts, as reported."""
-        return {"questions": len(self.items), **self.bad()}
+        return QuestionFacts(**vars(self.unused), questions=len(self.items))
 
 
 def read_questions(path: Path, columns: str, template: Template, room: int) -> Questions:

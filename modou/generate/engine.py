@@ -64,7 +64,6 @@ class Generation:
     ids: list[int] = field(default_factory=list[int])
     log_probabilities: list[float] = field(default_factory=list[float])
     finish: Finish = "length"
-    notices: list[Notice] = field(default_factory=list[Notice])
 
 
 def generate(
@@ -118,15 +117,12 @@ def complete(
     """The whole texts of `generate`: prompt by prompt, the samples of each in order."""
     results = [[Generation(prompt, sample) for sample in range(settings.samples)] for prompt in range(len(prompts))]
     for event in generate(model, tokenizer, prompts, settings, ends=ends, keys=keys):
-        if isinstance(event, Notice):
-            for result in results[event.prompt]:
-                result.notices.append(event)
-            continue
-        result = results[event.prompt][event.sample]
-        result.text += event.text
-        result.ids.append(event.id)
-        result.log_probabilities.append(event.log_probability)
-        result.finish = event.finish or result.finish
+        if isinstance(event, Piece):
+            result = results[event.prompt][event.sample]
+            result.text += event.text
+            result.ids.append(event.id)
+            result.log_probabilities.append(event.log_probability)
+            result.finish = event.finish or result.finish
     return [result for samples in results for result in samples]
 
 

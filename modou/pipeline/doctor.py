@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from modou.runs.logs import METRICS, SAMPLES, read_log
 from modou.runs.record import Record
 from modou.runs.stages import damage, read_stage
 from modou.runs.weights import load_model
-from modou.train.environment import environment, memory_gb
+from modou.train.environment import Environment, environment, memory_gb
 from modou.train.measure import matrix_rate
 
 SLOW_GFLOPS = 20
@@ -25,19 +25,48 @@ SMALL_MEMORY_GB = 3
 
 @dataclass(frozen=True)
 class Examination:
-    """Integrity of a run: each stage and checkpoint is "whole", "not done" or an error message; `works`: which of
-    generate, evaluate and resume are still possible."""
+    """Integrity of a run."""
 
     stages: dict[str, str] = field(default_factory=dict[str, str])
+    """Of each stage: "whole", "not done", or the sentence that says what is wrong."""
     checkpoints: dict[str, str] = field(default_factory=dict[str, str])
+    """The same of each checkpoint, by the name of its folder."""
     works: dict[str, bool] = field(default_factory=dict[str, bool])
+    """Whether "generate", "evaluate" and "resume" still work."""
     problems: tuple[str, ...] = ()
+    """What is not as it was written, a sentence each."""
+    whole: bool = field(init=False)
+    """Whether every file is as it was written."""
 
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "whole": not self.problems}
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "whole", not self.problems)
 
 
-def diagnose(run: Path | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Machine(Environment):
+    """Versions and machine, as measured now."""
+
+    matrix_gflops: float
+    """Rate of matrix multiplication in 10⁹ FLOP/s."""
+    disk_free_gb: float
+    """Free disk space in GiB, where the run lies or would lie."""
+    compiler: bool
+    """Whether there is a compiler for C++, which train.compile needs."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """This machine, and a run."""
+
+    run: Examination | None = field(default=None, kw_only=True)
+    """Integrity of the run; absent where none is named."""
+    environment: Machine
+    """Versions and machine."""
+    remarks: list[str]
+    """What stands in the way of training here, a sentence each."""
+
+
+def diagnose(run: Path | None = None) -> Diagnosis:
     """Facts and remarks about this machine and a run. Takes about a second, plus reading the run's files once.
 
     UserError: no such run.
@@ -54,9 +83,8 @@ def diagnose(run: Path | None = None) -> dict[str, Any]:
         *([text("pipeline.doctor_memory", memory=memory_gb())] if 0 < memory_gb() < SMALL_MEMORY_GB else []),
         *([] if compiler else [text("pipeline.doctor_no_compiler")]),
     ]
-    facts = environment(device) | {"matrix_gflops": gflops, "disk_free_gb": free, "compiler": compiler}
-    found: dict[str, Any] = {"environment": facts, "remarks": remarks or [text("pipeline.doctor_fine")]}
-    return found if examined is None else {"run": examined.to_json(), **found}
+    machine = Machine(**vars(environment(device)), matrix_gflops=gflops, disk_free_gb=free, compiler=compiler)
+    return Diagnosis(machine, remarks or [text("pipeline.doctor_fine")], run=examined)
 
 
 def examine(run: RunFolder) -> Examination:

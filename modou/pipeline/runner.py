@@ -20,7 +20,7 @@ from modou.messages import UserError, text
 from modou.methods import method_class
 from modou.methods.base import Method
 from modou.model.device import choose_device
-from modou.pipeline.report import collect, write
+from modou.pipeline.report import ReportFigures, collect, write
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.record import Record, Source
@@ -29,16 +29,16 @@ from modou.runs.stages import (
     done,
     forget_stages,
     read_stage,
-    require_stage,
     stage_file,
     write_stage,
 )
 from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.train import Trained, with_minutes
-from modou.train.environment import environment
+from modou.train import events
+from modou.train.environment import TrainingEnvironment, environment
 from modou.train.events import Ended, Evaluated, Event, Measured, Notice, RunEnded, StageBegan, StageEnded, StageName
-from modou.train.loop import LoopSettings, Trainer
+from modou.train.loop import Trainer
 from modou.train.malloc import keep_freed_memory
 from modou.train.measure import matrix_rate, peak_memory_mb
 from modou.train.parallel import join_world, leave_world, resolve_machine
@@ -48,6 +48,14 @@ from modou.train.tracking import require, tracked
 G = TypeVar("G", bound=Trained)
 LINES = 1000
 """Lines of metrics.jsonl that a run writes, about."""
+
+
+@dataclass(frozen=True)
+class TrainFigures:
+    """How the training ended."""
+
+    stopped: events.Reason
+    """finished or interrupted."""
 
 
 def never() -> bool:
@@ -284,7 +292,7 @@ class Stages(Generic[G]):
             yield Notice(text("pipeline.made_again", reason=problem), "warning")
         for event in method.prepare(stage, None if problem else read_stage(self.folder, stage)):
             if isinstance(event, StageEnded) and self.first and not event.skipped:
-                write_stage(self.folder, stage, event.numbers, event.files)
+                write_stage(self.folder, stage, event.figures, event.files)
             yield event
         self.record = method.record
 
@@ -299,17 +307,18 @@ class Stages(Generic[G]):
         if budget := method.default_budget(settings):
             yield default_minutes(budget)
             settings = budget
-        settings, numbers = yield from method.plan(resolve_machine(settings))
+        settings, plan = yield from method.plan(resolve_machine(settings))
         self.record = method.record = self.record.with_settings(settings, planned=True)
         if self.first:
             self.record.write(self.folder)
-            write_stage(self.folder, "plan", numbers)
-        yield StageEnded("plan", numbers)
+            write_stage(self.folder, "plan", plan or {})
+        yield StageEnded("plan", plan or {})
 
     def _train(self, method: Method[G]) -> Generator[Event, None, bool]:
         """The training stage; True where it came to its end."""
         yield self._began("train")
-        settings, reason = self.record.settings, "interrupted"
+        settings = self.record.settings
+        reason: events.Reason = "interrupted"
         keep_freed_memory()
         device = choose_device(settings.train.device)
         flops, rates = method.flops_per_token(settings), list[float]()
@@ -321,11 +330,10 @@ class Stages(Generic[G]):
             model, objective = method.build(settings, world)
             log_every = max(1, settings.train.steps // LINES)
             writer = CheckpointWriter(self.folder, method.identity(), settings.train.keep, log_every, world)
-            loop = LoopSettings(settings.train, settings.optimizer, settings.schedule)
-            events = Trainer(model, objective, loop, writer, world).run(self.should_stop)
+            told = Trainer(model, objective, settings, writer, world).run(self.should_stop)
             tracker = settings.train.track if world.is_main else "none"
             name, values = self.folder.path.name, settings.model_dump(mode="json")
-            for event in tracked(events, tracker, self.folder.tracking, name, values):
+            for event in tracked(told, tracker, self.folder.tracking, name, values):
                 if isinstance(event, Evaluated) and rates:
                     # As near as can be to the steps whose speed is told by it: other programs come and go.
                     rates.append(matrix_rate(device, seconds=0.2))
@@ -334,15 +342,18 @@ class Stages(Generic[G]):
                 yield event
         finally:
             leave_world(world)
-        facts = environment(device) | {"peak_memory_mb": peak_memory_mb(device)}
-        if rates:
-            facts["matrix_gflops"] = {
-                name: rate / 1e9 for name, rate in (("before", rates[0]), ("after", rates[-1]), ("best", max(rates)))
-            }
+        facts = TrainingEnvironment(
+            **vars(environment(device)),
+            peak_memory_mb=peak_memory_mb(device),
+            matrix_gflops={"before": rates[0] / 1e9, "after": rates[-1] / 1e9, "best": max(rates) / 1e9}
+            if rates
+            else None,
+        )
+        found = TrainFigures(reason)
         if self.first:
-            storage.write_json_atomically(self.folder.environment, facts)
-            write_stage(self.folder, "train", {"stopped": reason}, (self.folder.environment,))
-        yield StageEnded("train", {"stopped": reason})
+            storage.write_json_atomically(self.folder.environment, storage.to_json(facts))
+            write_stage(self.folder, "train", found, (self.folder.environment,))
+        yield StageEnded("train", found)
         return reason != "interrupted"
 
     def _evaluate(self, method: Method[G], which: str | int) -> Iterator[Event]:
@@ -356,18 +367,17 @@ class Stages(Generic[G]):
         manifest = checkpoints.manifest_file(find_checkpoint(self.folder, which).path)
         for event in method.evaluate(self.record.settings, which):
             if isinstance(event, StageEnded):
-                write_stage(self.folder, "evaluate", event.numbers, (manifest,))
+                write_stage(self.folder, "evaluate", event.figures, (manifest,))
             yield event
 
     def _report(self, method: Method[G]) -> Iterator[Event]:
         """report.json and report.html from what the stages left in the folder."""
         yield self._began("report")
-        figures = require_stage(self.folder, "evaluate").numbers
-        report = collect(self.folder, self.record, method, figures)
+        report = storage.to_json(collect(self.folder, self.record, method))
         page = write(report, self.folder, method)
         files = tuple(path for path in (self.folder.report_json, self.folder.report_html) if path.exists())
-        write_stage(self.folder, "report", {"path": page.name}, files)
-        yield StageEnded("report", {"path": str(page)})
+        write_stage(self.folder, "report", ReportFigures(page.name), files)
+        yield StageEnded("report", ReportFigures(str(page)))
         yield RunEnded(self.folder.path, True, report)
 
     def _began(self, stage: StageName) -> StageBegan:

@@ -9,7 +9,7 @@ A stage is done if its record and files are intact; otherwise it is run again. C
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, Field, Strict
 
@@ -19,15 +19,19 @@ from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.seal import read_sealed_json, write_sealed_json
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class StageRecord:
-    """A completed stage. files: path relative to the run folder -> (size in bytes, SHA-256)."""
+    """A completed stage."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     numbers: dict[str, Any]
+    """Its figures."""
     files: dict[str, tuple[Annotated[int, Strict(), Field(ge=0)], Annotated[str, Strict()]]]
+    """Each file it made, by the path in the run folder: size in bytes and SHA-256."""
 
 
 def stage_file(run: RunFolder, stage: str) -> Path:
@@ -35,13 +39,13 @@ def stage_file(run: RunFolder, stage: str) -> Path:
     return run.stages / f"{stage}.json"
 
 
-def write_stage(run: RunFolder, stage: str, numbers: dict[str, Any], files: Iterable[Path] = ()) -> None:
-    """Records that a stage is done: its metrics, and the files it wrote (inside the run folder)."""
+def write_stage(run: RunFolder, stage: str, found: object, files: Iterable[Path] = ()) -> None:
+    """Records that a stage is done: its figures, a dataclass, and the files it wrote (inside the run folder)."""
     with storage.user_errors(run.path):
         hashed = {
             file.relative_to(run.path).as_posix(): [file.stat().st_size, storage.sha256_file(file)] for file in files
         }
-    write_sealed_json(stage_file(run, stage), {"numbers": numbers, "files": hashed})
+    write_sealed_json(stage_file(run, stage), {"numbers": storage.to_json(found), "files": hashed})
 
 
 def read_stage(run: RunFolder, stage: str) -> StageRecord | None:
@@ -49,12 +53,7 @@ def read_stage(run: RunFolder, stage: str) -> StageRecord | None:
     path = stage_file(run, stage)
     if not path.exists():
         return None
-    try:
-        record = storage.parse_form(StageRecord, read_sealed_json(path))
-    except UserError:
-        raise
-    except ValueError:
-        raise UserError("storage.not_as_written", path=path) from None
+    record = storage.parse_written(StageRecord, read_sealed_json(path), path)
     if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in record.files):
         raise UserError("storage.not_as_written", path=path)  # a stage writes nowhere else
     return record
@@ -87,12 +86,18 @@ def done(run: RunFolder, stage: str) -> StageRecord | None:
     return None if damage(run, stage) else read_stage(run, stage)
 
 
-def known(run: RunFolder, stage: str) -> dict[str, Any]:
-    """The figures of a stage; none, and the user is told, where they are damaged or lost."""
-    found = done(run, stage)
-    if found is None:
+def known(run: RunFolder, stage: str, form: type[T]) -> T | None:
+    """The figures of a stage; None, and the user is told, where they are damaged or lost."""
+    try:
+        return figures(run, stage, form)
+    except UserError:
         tell(damage(run, stage) or messages.text("storage.not_as_written", path=stage_file(run, stage)))
-    return found.numbers if found else {}
+        return None
+
+
+def figures(run: RunFolder, stage: str, form: type[T]) -> T:
+    """The figures of a stage as the dataclass `form`. UserError: it is not done, damaged, or of another form."""
+    return storage.parse_written(form, require_stage(run, stage).numbers, stage_file(run, stage))
 
 
 def require_stage(run: RunFolder, stage: str) -> StageRecord:

@@ -13,7 +13,9 @@ from modou.storage import SMALL, is_missing, read_bytes, without_surrogates
 class Settings(BaseModel):
     """A frozen group of options. `model_fields_set`: the fields that were set rather than left at their default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:

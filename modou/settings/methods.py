@@ -13,10 +13,10 @@ from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share
 
 
 class ReplaySettings(Settings):
-    """Rows of the pretraining text read beside each update, so that it is not forgotten."""
+    """Replay of the pretraining text, against forgetting."""
 
     rows: Annotated[int, Field(ge=0)] = 4
-    """Rows of pretraining text, one context long, beside each update; 0 = none."""
+    """Rows of pretraining text, each one context long, per update; 0 = none."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of KL(base ‖ model) per token of that text; base = the model as it was at the start."""
 
@@ -24,7 +24,7 @@ class ReplaySettings(Settings):
 class Writing(Trained):
     """The groups common to all methods that fine-tune a generating model."""
 
-    replay: ReplaySettings = ReplaySettings()
+    replay: ReplaySettings = Field(default_factory=ReplaySettings)
     """Replay."""
 
 
@@ -95,13 +95,13 @@ class KtoSettings(Settings):
     """Kahneman-Tversky optimisation."""
 
     epochs: Annotated[float, Field(gt=0)] = 1.0
-    """Times every answer is learned from (where --train.steps does not say how long)."""
+    """Passes over the answers (unless --train.steps is given)."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of the questions whose answers are not trained on but measured, at most 500 of them."""
+    """Share of the questions held out for evaluation, with all their answers, at most 500."""
     beta: Annotated[float, Field(gt=0)] = 0.1
-    """How firmly the model is held to the one it began as."""
+    """Factor of log(p / p_reference) in the loss: the larger, the nearer the model stays to the reference."""
     desirable_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of a desirable answer. Where there are fewer of them, weights x counts should be about equal."""
+    """Weight of a desirable answer. With unequal counts, weights x counts should be about equal."""
     undesirable_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of an undesirable answer."""
 
@@ -194,9 +194,9 @@ class JudgedTraining(BatchedSettings):
     """The loop over labelled answers."""
 
     batch: Annotated[int, Field(ge=1)] = 32
-    """Answers an update, over all processes; the reference point z0 is a mean over them."""
+    """Answers per update, over all processes; the reference point z0 is a mean over them."""
     micro_batch: Annotated[int, Field(ge=0)] = 16
-    """Answers a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
+    """Answers per forward pass; 0 = a process's whole share. The result does not depend on it."""
 
 
 class AnswerTraining(TrainSettings):
@@ -209,22 +209,22 @@ class AnswerTraining(TrainSettings):
 class SftRun(Writing):
     """All settings of `modou sft`."""
 
-    train: BatchedSettings = BatchedSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    train: BatchedSettings = Field(default_factory=BatchedSettings)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Training loop."""
-    sft: SftSettings = SftSettings()
+    sft: SftSettings = Field(default_factory=SftSettings)
     """Supervised fine-tuning."""
-    optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    optimizer: FineOptimizer = Field(default_factory=FineOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Optimizer."""
 
 
 class RewardRun(Trained):
     """All settings of `modou reward`."""
 
-    train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: PairTraining = Field(default_factory=PairTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    reward: RewardSettings = RewardSettings()
+    reward: RewardSettings = Field(default_factory=RewardSettings)
     """Reward model."""
-    optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    optimizer: FineOptimizer = Field(default_factory=FineOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Optimizer."""
 
 
@@ -242,22 +242,22 @@ class PreferenceOptimizer(FineOptimizer):
 class DpoRun(Writing):
     """All settings of `modou dpo`."""
 
-    train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: PairTraining = Field(default_factory=PairTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    dpo: DpoSettings = DpoSettings()
+    dpo: DpoSettings = Field(default_factory=DpoSettings)
     """Direct preference optimisation."""
-    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: PreferenceOptimizer = Field(default_factory=PreferenceOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
 class KtoRun(Writing):
     """All settings of `modou kto`."""
 
-    train: JudgedTraining = JudgedTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: JudgedTraining = Field(default_factory=JudgedTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    kto: KtoSettings = KtoSettings()
+    kto: KtoSettings = Field(default_factory=KtoSettings)
     """Kahneman-Tversky optimisation."""
-    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: PreferenceOptimizer = Field(default_factory=PreferenceOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
@@ -274,13 +274,13 @@ class AnswerOptimizer(PreferenceOptimizer):
 class PpoRun(Writing):
     """All settings of `modou ppo`."""
 
-    train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: AnswerTraining = Field(default_factory=AnswerTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    ppo: PpoSettings = PpoSettings()
+    ppo: PpoSettings = Field(default_factory=PpoSettings)
     """Proximal policy optimisation."""
-    rollout: RolloutSettings = RolloutSettings()
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings)
     """Rounds of answers."""
-    optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: AnswerOptimizer = Field(default_factory=AnswerOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
@@ -296,13 +296,13 @@ class GroupRollouts(RolloutSettings):
 class GrpoRun(Writing):
     """All settings of `modou grpo`."""
 
-    train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: AnswerTraining = Field(default_factory=AnswerTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    grpo: GrpoSettings = GrpoSettings()
+    grpo: GrpoSettings = Field(default_factory=GrpoSettings)
     """Group-relative policy optimisation."""
-    rollout: GroupRollouts = GroupRollouts()
+    rollout: GroupRollouts = Field(default_factory=GroupRollouts)
     """Rounds of answers."""
-    optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: AnswerOptimizer = Field(default_factory=AnswerOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 

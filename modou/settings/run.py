@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.model import ModelSettings
 from modou.settings.text import CleanSettings, TokenizerSettings
@@ -21,13 +23,13 @@ class RunSettings(Trained):
         *("model.layers", "model.width", "model.heads", "model.context", "train.batch", "train.steps"),
     )
 
-    train: PretrainSettings = PretrainSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    train: PretrainSettings = Field(default_factory=PretrainSettings)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Training loop."""
-    clean: CleanSettings = CleanSettings()
+    clean: CleanSettings = Field(default_factory=CleanSettings)
     """Cleaning."""
-    tokenizer: TokenizerSettings = TokenizerSettings()
+    tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings)
     """Tokenizer."""
-    model: ModelSettings = ModelSettings()
+    model: ModelSettings = Field(default_factory=ModelSettings)
     """Model."""
-    evaluate: EvaluateSettings = EvaluateSettings()
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     """Evaluation."""

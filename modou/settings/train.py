@@ -104,13 +104,13 @@ class Trained(Groups):
     planned_in_time: ClassVar[tuple[str, ...]] = ()
     """Options that the plan chooses to fit a time limit; without one their defaults apply."""
 
-    train: TrainSettings = TrainSettings()
+    train: TrainSettings = Field(default_factory=TrainSettings)
     """Training loop."""
-    optimizer: OptimizerSettings = OptimizerSettings()
+    optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
     """Optimizer."""
-    schedule: ScheduleSettings = ScheduleSettings()
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """Learning-rate schedule."""
-    sampling: SamplingSettings = SamplingSettings()
+    sampling: SamplingSettings = Field(default_factory=SamplingSettings)
     """Generation."""
 
 

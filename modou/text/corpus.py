@@ -8,20 +8,20 @@ import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 from pydantic import Field, Strict
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings
-from modou.storage import json_line, parse_form, read_json, write_text_atomically
+from modou.storage import json_line, parse_form, read_json, to_json, write_text_atomically
 from modou.text.clean import Cleaner
 from modou.text.headings import Heading
 from modou.text.readers.book import Book
-from modou.text.report import CleaningReport, visible
+from modou.text.report import Cleaning, CleaningReport, visible
 from modou.text.rules import Chapter
 from modou.text.sentences import join_sentences
 from modou.text.split import PARTS, Part, Splitter
@@ -41,6 +41,24 @@ class Unit:
     characters: int
 
 
+@dataclass(frozen=True)
+class Summary:
+    """The split of a book into training, validation and test."""
+
+    name: str
+    """The book's name."""
+    way: Literal["chapters", "blocks", "tail"]
+    """By chapters, by blocks of about 2,000 characters, or with the last fifth held out."""
+    chapters: int
+    """Number of chapters."""
+    characters: dict[Part, int]
+    """Characters of each part, without line ends."""
+    sha256: str
+    """SHA-256 of the cleaned text and its split: equal for runs on the same corpus."""
+    test_sha256: str
+    """SHA-256 of the test text."""
+
+
 _Count = Annotated[int, Strict(), Field(ge=0)]
 
 
@@ -48,7 +66,7 @@ _Count = Annotated[int, Strict(), Field(ge=0)]
 class _Index:
     """split.json. A unit: part, chapter, offset, size, characters."""
 
-    summary: dict[str, Any]
+    summary: Summary
     headings: list[str | None]
     units: list[tuple[Annotated[int, Strict(), Field(ge=0, lt=len(PARTS))], _Count, _Count, _Count, _Count]]
 
@@ -61,12 +79,11 @@ class Corpus:
         self.folder = folder
         try:
             stored = parse_form(_Index, read_json(folder / SPLIT))
-            self.report = parse_form(dict[str, Any], read_json(folder / REPORT))
+            self.report = parse_form(Cleaning, read_json(folder / REPORT))
             size = (folder / TEXT).stat().st_size
         except (OSError, ValueError) as error:
             raise UserError("text.no_corpus", path=folder, reason=type(error).__name__) from None
         self.summary = stored.summary
-        """Kind of split, characters per part, SHA-256 of text and split (and of the test text alone)."""
         self.headings = stored.headings
         self.units = [Unit(PARTS[part], chapter, *place) for part, chapter, *place in stored.units]
         if self.units and self.units[-1].offset + self.units[-1].size > size:
@@ -209,13 +226,15 @@ def _check_parts(writer: _Writer) -> None:
 def _write_index(
     folder: Path, splitter: Splitter, writer: _Writer, headings: list[str | None], report: CleaningReport, book: Book
 ) -> None:
-    characters = {part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)}
+    characters: dict[Part, int] = {
+        part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)
+    }
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
-    summary: dict[str, Any] = {"name": book.name, "way": splitter.way, "chapters": splitter.chapters}
-    summary |= {"characters": characters, "sha256": writer.sha256()}
-    index = {"summary": summary, "headings": headings, "units": [row.tolist() for row in writer.rows]}
-    write_text_atomically(folder / REPORT, json_line(report.to_json()) + "\n")
-    write_text_atomically(folder / SPLIT, json_line(index) + "\n")
-    summary["test_sha256"] = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
-    write_text_atomically(folder / SPLIT, json_line(index) + "\n")
+    summary = Summary(book.name, splitter.way, splitter.chapters, characters, writer.sha256(), "")
+    index = _Index(summary, headings, [(p, c, o, s, n) for p, c, o, s, n in writer.rows])
+    write_text_atomically(folder / REPORT, json_line(to_json(report.result())) + "\n")
+    write_text_atomically(folder / SPLIT, json_line(to_json(index)) + "\n")
+    test_sha256 = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
+    index = replace(index, summary=replace(summary, test_sha256=test_sha256))
+    write_text_atomically(folder / SPLIT, json_line(to_json(index)) + "\n")

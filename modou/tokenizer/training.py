@@ -31,13 +31,16 @@ _NEVER_INSIDE_PIECES = re.compile("[\n\0▁]+")
 
 @dataclass(frozen=True)
 class Training:
-    """How a tokenizer was trained: on an even sample of `fed` characters out of `characters`."""
+    """How a tokenizer was trained."""
 
     kind: TokenizerKind
+    """Algorithm."""
     requested: int
     """Vocabulary size in the settings; a small corpus gives fewer pieces."""
     characters: int
+    """Characters of the training text."""
     fed: int
+    """Characters of the even sample of it that was used."""
     distinct_characters: int
     """Distinct characters in the sample, without the space."""
     own_piece: int

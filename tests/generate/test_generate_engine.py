@@ -225,9 +225,8 @@ def test_a_prompt_longer_than_the_context_is_used_from_its_end_and_said(tokenize
     notices = [event for event in events if isinstance(event, Notice)]
     assert [notice.prompt for notice in notices] == [1]
     assert events[0] is notices[0]
-    assert str(notices[0]).startswith("the prompt has 201 tokens and the model sees 32 at once: only its last 25")
-    short, long = complete(model, tokenizer, ["豆", STORY[:200]], SAMPLING)
-    assert (short.notices, long.notices) == ([], notices)
+    assert str(notices[0]).startswith("the prompt has 201 tokens, more than the context of 32: only its last 25")
+    _, long = complete(model, tokenizer, ["豆", STORY[:200]], SAMPLING)
     assert len(long.ids) == SAMPLING.tokens or long.finish == "end"
 
 

@@ -162,7 +162,7 @@ def test_what_is_no_conversation_is_refused_with_the_form_to_write(session: Sess
 
 
 def test_a_prompt_that_is_too_long_is_a_warning(session: Session) -> None:
-    with pytest.warns(UserWarning, match=f"sees {CONTEXT} at once"):
+    with pytest.warns(UserWarning, match=f"the context of {CONTEXT}"):
         session.generate(LONG, tokens=2)
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modou import storage
 from modou.messages import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
 from modou.tokenizer import tokenizer as tokenizer_module
-from modou.tokenizer.card import make_card
+from modou.tokenizer.card import Card, make_card
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import LONGEST_LINE, sample_evenly, train_model
 
@@ -115,8 +116,8 @@ def test_more_characters_than_the_vocabulary_holds() -> None:
         assert len(tokenizer.encode("豆")) == 1
         assert len(tokenizer.encode(" ")) == 1
         card = make_card(tokenizer, [text])
-        assert card["train"]["distinct_characters_with_own_piece"] < 36
-        assert card["train"]["byte_fallback"] > 0.9
+        assert card.train.distinct_characters_with_own_piece < 36
+        assert card.train.byte_fallback > 0.9
 
 
 def test_a_vocabulary_below_the_reserved_pieces_is_refused() -> None:
@@ -186,37 +187,36 @@ def test_a_missing_or_damaged_tokenizer_is_named(tokenizer: Tokenizer, tmp_path:
 
 def test_card(tokenizer: Tokenizer) -> None:
     card = make_card(tokenizer, [STORY], ["小豆不见了。"])
-    assert json.loads(json.dumps(card)) == card
-    assert card["vocabulary"] == tokenizer.vocabulary
-    for name in ("train", "held_out"):
-        assert card[name]["round_trip"]["exact"]
-        assert card[name]["unknown_tokens"] == 0
-    assert card["train"]["tokens"] == len(tokenizer.encode(STORY))
-    assert card["train"]["characters_per_token"] == len(STORY) / card["train"]["tokens"]
-    lengths = [len(piece) for piece in card["longest_pieces"]]
+    assert storage.parse_form(Card, json.loads(json.dumps(storage.to_json(card)))) == card
+    assert card.vocabulary == tokenizer.vocabulary
+    for measured in (card.train, card.held_out):
+        assert measured.round_trip.exact and measured.unknown_tokens == 0
+    assert card.train.tokens == len(tokenizer.encode(STORY))
+    assert card.train.characters_per_token == len(STORY) / card.train.tokens
+    lengths = [len(piece) for piece in card.longest_pieces]
     assert lengths == sorted(lengths, reverse=True)
-    uses = [use for _, use in card["most_frequent_pieces"]]
+    uses = [use for _, use in card.most_frequent_pieces]
     assert uses == sorted(uses, reverse=True)
-    assert card["training"]["fed"] == len(STORY.replace("\n", ""))
+    assert card.training is not None and card.training.fed == len(STORY.replace("\n", ""))
 
 
 def test_card_of_nothing_and_of_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     from modou.tokenizer import card as tokenizer_card
 
     tokenizer = trained()
-    assert make_card(tokenizer, [], [])["train"]["characters_per_token"] is None
+    assert make_card(tokenizer, [], []).train.characters_per_token is None
     monkeypatch.setattr(tokenizer_card, "MOST_CHARACTERS", 100)
-    assert make_card(tokenizer, (STORY[:60] for _ in count()))["train"]["characters"] == 120
+    assert make_card(tokenizer, (STORY[:60] for _ in count())).train.characters == 120
 
 
 @pytest.mark.parametrize(("kind", "vocabulary"), [("bpe", 4096), ("char", 8000)])
 def test_the_whole_novel_comes_back(shuihu_path: Path, kind: TokenizerKind, vocabulary: int) -> None:
     novel = shuihu_path.read_text(encoding="utf-8-sig")
-    train = make_card(trained(novel, kind, vocabulary), [novel])["train"]
-    assert train["round_trip"]["exact"] and train["unknown_tokens"] == 0
-    assert train["byte_fallback"] < 0.01
+    train = make_card(trained(novel, kind, vocabulary), [novel]).train
+    assert train.round_trip.exact and train.unknown_tokens == 0
+    assert train.byte_fallback < 0.01
     if kind == "char":
-        assert train["tokens"] == len(novel)
+        assert train.tokens == len(novel)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def _question(page: Compared, number: int, shown: dict[str, list[Values]], most:
     return joined(
         [
             element("h3", words("question_number", n=words.count(number + 1))),
-            element("blockquote", element("p", fitted(question, _QUESTION), class_="prose"), class_="copied"),
+            element("blockquote", page.prose(fitted(question, _QUESTION)), class_="copied"),
             element("p", words.rich("truth", truth=element("b", fitted(truth, most)))) if truth else None,
             element("dl", *(_answer(page, run, number, sample, most) for run, sample in given), class_="versus"),
         ]
@@ -38,8 +38,8 @@ def _question(page: Compared, number: int, shown: dict[str, list[Values]], most:
 
 def _answer(page: Compared, run: Run, number: int, sample: Values, most: int) -> Html:
     text = fitted(v.words_at(sample, "text") or page.words("no_answer"), most)
-    answer = element("p", text, class_="prose")
-    return element("div", element("dt", run.title), element("dd", answer, element("small", _scores(page, run, number))))
+    scores = element("small", _scores(page, run, number))
+    return element("div", element("dt", run.title), element("dd", page.prose(text), scores))
 
 
 def _scores(page: Compared, run: Run, number: int) -> str:

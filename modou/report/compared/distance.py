@@ -50,14 +50,13 @@ def _figure(page: Compared, number: int, judge: str) -> Html | None:
             _draw(axes, point, canvas)
         _label(axes, canvas, points)
 
-    picture = joined(
-        [
-            element("p", words("mean_score", judge=page.named(judge)), class_="axis"),
-            draw(f"distance-{number}", title, (_WIDE, _NARROW), plot),
-            element("p", words("distance_path"), class_="note") if any(point.path for point in points) else None,
-        ]
+    return page.figure(
+        title,
+        joined([_table(page, points, judge), _paths(page, points)]),
+        element("p", words("mean_score", judge=page.named(judge)), class_="axis"),
+        draw(f"distance-{number}", title, (_WIDE, _NARROW), plot),
+        element("p", words("distance_path"), class_="note") if any(point.path for point in points) else None,
     )
-    return page.figure(title, picture, joined([_table(page, points, judge), _paths(page, points)]))
 
 
 def _point(run: Run, judge: str) -> _Point | None:

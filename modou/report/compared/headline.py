@@ -4,7 +4,7 @@ from pathlib import Path
 
 from modou.report import values as v
 from modou.report.compared.runs import RULES, Compared, Run
-from modou.report.markup import Html, element, facts, joined
+from modou.report.markup import Html, element, facts, joined, listed
 
 
 def headline(page: Compared) -> Html:
@@ -23,7 +23,7 @@ def headline(page: Compared) -> Html:
                 (words("compared_data"), Path(v.words_at(page.values, "data") or "").name),
             ]
         ),
-        element("ul", *(element("li", _outcome(page, run)) for run in page.runs), class_="outcomes"),
+        listed((_outcome(page, run) for run in page.runs), "outcomes"),
         id="top",
     )
 
@@ -78,6 +78,5 @@ def _against_first(page: Compared, run: Run) -> Html:
         return said
     deceived = found == "better" and by_rules == "worse"
     shown = run.told(words.share, "wins", RULES) or ""
-    return joined(
-        [said, words.rich("outcome_deceived" if deceived else "outcome_rules", share=shown)], between=words.gap
-    )
+    added = words.rich("outcome_deceived" if deceived else "outcome_rules", share=shown)
+    return joined([said, added], between=words.gap)

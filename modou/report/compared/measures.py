@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from modou.report import values as v
-from modou.report.compared.runs import Compared, Run, within
-from modou.report.markup import Child, Html, element, joined, table
-from modou.report.parts import Form, Section, datum
+from modou.report.compared.runs import Compared, Run
+from modou.report.markup import Child, Html, element, joined, listed, table
+from modou.report.parts import Form, Section, datum, within
 
 
 def measures(page: Compared) -> Section | None:
@@ -88,5 +88,5 @@ def unknown(page: Compared) -> Section | None:
         words("unknown_rivals") if page.runs and not page.rivals else None,
         *(words(f"unknown_{name}", names=", ".join(names)) for name, names in without.items() if names),
     ]
-    lines = [element("li", line) for line in said if line]
-    return page.section("unknown", element("ul", *lines, class_="notes")) if lines else None
+    lines = [line for line in said if line]
+    return page.section("unknown", listed(lines)) if lines else None

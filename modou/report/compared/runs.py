@@ -9,7 +9,7 @@ from typing import cast
 from modou.report import values as v
 from modou.report.figures import ACCENT, INK, MODEL, MUTED, OTHER, TRAIN, css_colour
 from modou.report.markup import Html, allowed, element, fitted, joined
-from modou.report.parts import Form, Page, datum
+from modou.report.parts import Form, Page, datum, within
 from modou.report.values import Values
 
 RULES = "rules"
@@ -131,8 +131,3 @@ def short(name: str, most: int = LABEL) -> str:
 def breadth(text: str) -> float:
     """Approximate width of a text in a figure, in CSS pixels."""
     return sum(13.0 if ord(character) > 0x2E80 else 7.6 for character in text)
-
-
-def within(ends: tuple[float, float] | None, form: Form) -> Html | None:
-    """An interval as [low, high]."""
-    return None if ends is None else element("span", f" [{form(ends[0])}, {form(ends[1])}]", class_="ends")
