@@ -199,8 +199,8 @@ def parse_written(form: type[T], value: Any, path: Path) -> T:
 
 
 def to_json(value: Any) -> Any:
-    """Convert dataclasses, also in lists and dictionaries, to dictionaries for JSON. A field is omitted if its value and
-    its default are None. Tuples become lists."""
+    """Convert dataclasses, also in lists and dictionaries, to dictionaries for JSON. A field is omitted if its value
+    and its default are None. Tuples become lists."""
     if is_dataclass(value):
         named = ((one, getattr(value, one.name)) for one in fields(value))
         return {one.name: to_json(inner) for one, inner in named if inner is not None or one.default is not None}
