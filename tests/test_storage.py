@@ -167,7 +167,7 @@ def test_what_is_no_log_of_ours_is_not_appended_to(tmp_path: Path, kind: str) ->
     path = tmp_path / "notes.txt"
     path.write_bytes(FOREIGN[kind])
     for use in (append, lambda path, _: storage.require_log(path)):
-        with pytest.raises(UserError, match="other than one JSON object a line"):
+        with pytest.raises(UserError, match="does not contain one JSON object per line"):
             use(path, {"prompt": "x"})
     assert path.read_bytes() == FOREIGN[kind]
 
@@ -214,13 +214,13 @@ def test_only_files_of_a_size_that_can_be_are_read(tmp_path: Path) -> None:
     for make in (lambda: path.symlink_to("/dev/zero"), lambda: os.mkfifo(path), path.mkdir):
         make()
         for read in (storage.read_json, storage.read_jsonl):
-            with pytest.raises(UserError, match="no regular file"):
+            with pytest.raises(UserError, match="not a regular file"):
                 read(path)
         path.rmdir() if path.is_dir() else path.unlink()
     path.touch()
     os.truncate(path, 2**40)
     for read in (storage.read_json, storage.read_jsonl):
-        with pytest.raises(UserError, match="larger than any file of its kind"):
+        with pytest.raises(UserError, match="is too large"):
             read(path)
     path.write_bytes(b"123456")
     assert storage.read_bytes(path, 6) == b"123456"

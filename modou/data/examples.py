@@ -1,4 +1,4 @@
-"""Reads the examples of a file for one method: what it can be trained on, and the errors of all other rows."""
+"""Read a file of examples for one method: training data, and an error message for every unusable row."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,65 +16,65 @@ from modou.data.pairs import Pair, encode_answer, encode_pair
 from modou.messages import UserError, text
 
 LISTED = 20
-"""Most errors listed in the facts of a file."""
+"""Maximum number of errors listed in the facts of a file."""
 MOST_HELD_OUT = 500
 QUICK = 100
-"""About as many held-out items are evaluated during training."""
+"""Approximate number of held-out items evaluated during training."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file of examples holds."""
+    """Statistics of a file of examples."""
 
     bad: int
-    """Rows that cannot be used."""
+    """Number of unusable rows."""
     complaints: list[str]
-    """The first of their errors, each as "file:line: reason"."""
+    """The first error messages, each "file:line: reason"."""
 
 
 @dataclass(frozen=True)
 class ConversationFacts(Facts):
-    """What a file of conversations holds (sft)."""
+    """Statistics of a file of conversations (sft)."""
 
     conversations: int
-    """Conversations that fit the context."""
+    """Number of conversations that fit the context."""
     tokens: int
-    """Their tokens."""
+    """Number of their tokens."""
     trained_tokens: int
-    """Tokens of answers, which the loss is computed on."""
+    """Number of tokens in the loss mask."""
     marks_added: list[str]
-    """Control tokens of a conversation that the base's tokenizer lacked and this run's has."""
+    """Control tokens added because the base's tokenizer has none of that name."""
 
 
 @dataclass(frozen=True)
 class PreferenceFacts(Facts):
-    """What a file of preference pairs holds (reward, dpo)."""
+    """Statistics of a file of preference pairs (reward, dpo)."""
 
     pairs: int
-    """Preference pairs that fit the context."""
+    """Number of preference pairs that fit the context."""
     kinds: dict[str, int]
-    """Pairs of each kind."""
+    """Number of pairs of each kind."""
 
 
 @dataclass(frozen=True)
 class JudgementFacts(Facts):
-    """What a file of labelled answers holds (kto)."""
+    """Statistics of a file of labelled answers (kto)."""
 
     answers: int
-    """Labelled answers that fit the context."""
+    """Number of labelled answers that fit the context."""
     desirable: int
-    """Answers labelled desirable."""
+    """Number of answers labelled desirable."""
     undesirable: int
-    """Answers labelled undesirable."""
+    """Number of answers labelled undesirable."""
 
 
 @dataclass(frozen=True)
 class QuestionFacts(Facts):
-    """What a file of questions holds (ppo, grpo)."""
+    """Statistics of a file of questions (ppo, grpo)."""
 
     questions: int
-    """Questions that leave room for an answer."""
+    """Number of questions that leave room for an answer."""
 
 
 @dataclass
@@ -85,15 +85,15 @@ class Rows:
 
     @property
     def unused(self) -> Facts:
-        """Number of rows that cannot be used, and the first of their errors."""
+        """Number of unusable rows, and the first error messages."""
         return Facts(len(self.complaints), self.complaints[:LISTED])
 
     def read(
         self, path: Path, columns: str, add: Callable[[Example], str | None], items: Sequence[object], missing: str
     ) -> None:
-        """Passes every example of a file to `add`, which adds to `items` or returns an error message.
+        """Pass every example of a file to `add`, which appends to `items` or returns an error message.
 
-        UserError `missing`: then there is no item.
+        UserError `missing`: `items` is empty afterwards.
         """
         examples = read_examples(path, Columns(columns))
         self.complaints += examples.complaints
@@ -112,7 +112,7 @@ class Conversations(Rows):
     encoded: list[Encoded] = field(default_factory=list[Encoded])
 
     marks_added: list[str] = field(default_factory=list[str])
-    """Control tokens that the template's tokenizer was given for them."""
+    """Control tokens that were added to the template's tokenizer."""
 
     def facts(self) -> ConversationFacts:
         """Counts, as reported."""
@@ -126,7 +126,7 @@ class Conversations(Rows):
 
 
 def read_conversations(path: Path, columns: str, template: Template, context: int) -> Conversations:
-    """The conversations of a file of at most `context` + 1 tokens. UserError: there is none."""
+    """Read the conversations with at most `context` + 1 tokens from a file. UserError: there are none."""
     found = Conversations()
 
     def add(example: Example) -> str | None:
@@ -157,7 +157,7 @@ class Preferences(Rows):
 
 
 def read_preferences(path: Path, columns: str, template: Template, context: int) -> Preferences:
-    """The preference pairs of a file, both answers within `context` tokens. UserError: there is none."""
+    """Read the preference pairs with at most `context` tokens in either conversation. UserError: there are none."""
     found = Preferences()
     known: dict[Encoded, Encoded] = {}  # pairs with the same chosen answer share one object
 
@@ -178,7 +178,7 @@ def read_preferences(path: Path, columns: str, template: Template, context: int)
 
 @dataclass(frozen=True)
 class Judged:
-    """A conversation of which only the last answer is trained on, and whether that answer is desirable."""
+    """A conversation with only the last answer in the loss mask, and whether that answer is desirable."""
 
     encoded: Encoded
     desirable: bool
@@ -198,9 +198,9 @@ class Judgements(Rows):
 
 
 def read_judgements(path: Path, columns: str, template: Template, context: int) -> Judgements:
-    """The labelled answers of a file; a preference pair is one desirable and one undesirable answer.
+    """Read the labelled answers of a file; a preference pair is one desirable and one undesirable answer.
 
-    UserError: there is none within `context` tokens.
+    UserError: there are none with at most `context` tokens.
     """
     found = Judgements()
 
@@ -225,17 +225,17 @@ def read_judgements(path: Path, columns: str, template: Template, context: int) 
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt: token ids, text of the question, and facts by which an answer is scored (such as the true answer)."""
+    """A prompt: token ids, text of the question, and facts for scoring an answer (such as the correct answer)."""
 
     ids: tuple[int, ...]
     text: str
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     messages: tuple[Message, ...] = ()
-    """All turns; () = the question alone."""
+    """All turns; () if there is only the question."""
 
     @property
     def prompt(self) -> Any:
-        """The prompt as a row of data: the text, or all turns where there is more than one."""
+        """The prompt as in a data file: the text, or a list of turns if there are several."""
         turns = [{"role": message.role, "content": message.content} for message in self.messages]
         return turns if len(turns) > 1 else self.text
 
@@ -252,7 +252,7 @@ class Questions(Rows):
 
 
 def read_questions(path: Path, columns: str, template: Template, room: int) -> Questions:
-    """The prompts of a file of at most `room` tokens. UserError: there is none.
+    """Read the prompts with at most `room` tokens from a file. UserError: there are none.
 
     Of a conversation, the prompt is everything before the last answer, which becomes facts["answer"].
     """

@@ -121,7 +121,7 @@ class SftMethod(Alignment[SftRun, Conversations]):
         self.data = read_conversations(data, columns, Template(tokenizer), self.shape.context)
         self.data.marks_added += added
         trained = {id for one in self.data.encoded for id, is_it in zip(one.ids, one.trained, strict=True) if is_it}
-        self.template = Template(tokenizer.knowing(trained))
+        self.template = Template(tokenizer.with_seen(trained))
 
     def plan(self, settings: SftRun) -> Generator[Event, None, tuple[SftRun, Plan | None]]:
         """See Method. Low-rank adapters are trained with AdamW: Muon orthogonalises whole matrices."""

@@ -10,7 +10,7 @@ from modou.settings.text import CleanSettings, TokenizerSettings
 from modou.settings.train import PretrainSettings, Trained
 
 MINUTES = 30.0
-"""How long a run trains where nobody says it, neither in minutes nor in steps."""
+"""Default time limit of training, unless minutes or steps are set."""
 
 
 class RunSettings(Trained):

@@ -1,7 +1,7 @@
-"""The prepared text of a run: cleaned.txt (one sentence per line, a blank line between chapters) and its split.
+"""The corpus of a run: cleaned.txt (one sentence per line, a blank line between chapters) and its split.
 
 Two streaming passes: the first cleans into a working file and measures chapters; the second drops duplicate chapters,
-repairs the training part, and writes cleaned.txt and the index of its units.
+applies the training rules, and writes cleaned.txt and the index of its units.
 """
 
 import hashlib
@@ -43,18 +43,18 @@ class Unit:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a text was divided into training, validation and test."""
+    """The split of a book into training, validation and test."""
 
     name: str
     """The book's name."""
     way: Literal["chapters", "blocks", "tail"]
-    """By chapters; by blocks of about 2,000 characters; or the end of the text held out."""
+    """By chapters, by blocks of about 2,000 characters, or with the last fifth held out."""
     chapters: int
-    """Chapters."""
+    """Number of chapters."""
     characters: dict[Part, int]
-    """Characters of each part, line ends not counted."""
+    """Characters of each part, without line ends."""
     sha256: str
-    """SHA-256 of the cleaned text and its division: equal for runs on the same corpus."""
+    """SHA-256 of the cleaned text and its split: equal for runs on the same corpus."""
     test_sha256: str
     """SHA-256 of the test text."""
 
@@ -72,10 +72,10 @@ class _Index:
 
 
 class Corpus:
-    """A prepared text, read from its folder on demand."""
+    """A cleaned and split book, read from its folder on demand."""
 
     def __init__(self, folder: Path) -> None:
-        """UserError: the folder holds no prepared text."""
+        """UserError: the folder holds no corpus, or a damaged one."""
         self.folder = folder
         try:
             stored = parse_form(_Index, read_json(folder / SPLIT))
@@ -90,7 +90,7 @@ class Corpus:
             raise UserError("text.no_corpus", path=folder, reason=TEXT)
 
     def texts(self, part: Part) -> Iterator[str]:
-        """The texts of a part, one sentence per line: what a model is trained or evaluated on."""
+        """Yield the documents of a part, one sentence per line, as a model is trained and evaluated on them."""
         with (self.folder / TEXT).open("rb") as stream:
             for unit in self.units:
                 if unit.part == part:
@@ -98,18 +98,18 @@ class Corpus:
                     yield stream.read(unit.size).decode("utf-8").removesuffix("\n")
 
     def lines(self, part: Part) -> Iterator[str]:
-        """The same texts, each on one line: in validation and test all characters of the book but headings, furniture
-        and white space. Bits per character refer to these characters."""
+        """Yield the same documents, each on one line. Bits per character count these characters: in validation and
+        test all of the book's except headings, page furniture and white space."""
         for text in self.texts(part):
             yield join_sentences(text.split("\n"))
 
     def characters(self, part: Part) -> int:
-        """Characters of a part, line ends not counted."""
+        """Number of characters of a part, without line ends."""
         return sum(unit.characters for unit in self.units if unit.part == part)
 
 
 def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
-    """Cleans and splits a book into `folder`, in memory independent of its size.
+    """Clean and split a book into `folder`, in memory independent of its size.
 
     UserError: the book cannot be read or is too short; the folder cannot be written.
     """
@@ -143,7 +143,7 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:
-    """Writes one sentence per line and a blank line after each chapter; yields what is known of each chapter."""
+    """Write one sentence per line and a blank line after each chapter; yield the statistics of each chapter."""
     chapter, digest = Chapter(0, None), hashlib.blake2b(digest_size=16)
     for event in chain(events, [Heading(None)]):
         if isinstance(event, str):
@@ -164,7 +164,7 @@ def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object])
 
 
 def _kept_sentences(working: Path, kept: set[int]) -> Iterator[tuple[int, str, int]]:
-    """(chapter number from 1, sentence, characters of all earlier sentences) of the chapters in the places `kept`."""
+    """Yield (chapter number from 1, sentence, characters before it) of the chapters with an index in `kept`."""
     place, chapter, start = 0, 1, 0
     with working.open(encoding="utf-8", newline="\n") as stream:
         for line in stream:
@@ -210,7 +210,7 @@ class _Writer:
         return len(data)
 
     def sha256(self) -> str:
-        """Of the text and the units."""
+        """SHA-256 of the text and the units."""
         whole = self._digest.copy()
         for row in self.rows:
             whole.update(repr(row.tolist()).encode())

@@ -24,26 +24,26 @@ def _shown(text: str) -> str:
 
 @dataclass
 class RuleReport:
-    """What a cleaning rule changed."""
+    """The changes made by one cleaning rule."""
 
     count: int = 0
-    """Changes."""
+    """Number of changes."""
     characters: int = 0
-    """Characters of the places changed."""
+    """Characters affected."""
     removed: int = 0
-    """Characters removed, white space not counted."""
+    """Characters removed, without white space."""
     added: int = 0
-    """Characters added, white space not counted."""
+    """Characters added, without white space."""
     left_in_held_out: int = 0
-    """Places in held-out chapters that the rule would have changed."""
+    """Number of changes not made because the chapter is held out."""
     examples: list[str] = field(default_factory=list[str])
-    """The first changes."""
+    """The first few changes."""
     kinds: Counter[str] = field(default_factory=Counter[str])
-    """How often each kind of thing, held-out chapters included, where a rule tells kinds apart: of private_use, the
-    lost glyphs by code point ("U+E229")."""
+    """Number of changes by kind, held-out chapters included, for rules that distinguish kinds: private_use by code
+    point ("U+E229")."""
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
-        """Counts a change of `before` to `after`, with an example."""
+        """Count a change of `before` to `after`, with an example."""
         self.count += times
         self.characters += max(len(before), len(after))
         self.removed += visible(before)
@@ -56,7 +56,7 @@ class RuleReport:
 
 @dataclass(frozen=True)
 class Note:
-    """A message of the catalogue with its values, independent of language."""
+    """A catalogue message and its values, not yet in any language."""
 
     key: str
     values: Mapping[str, object]
@@ -66,24 +66,24 @@ class Note:
 
 
 def note(key: str, **values: object) -> Note:
-    """A Note of the message `key`."""
+    """Make a Note of the message `key`."""
     return Note(key, values)
 
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What cleaning changed."""
+    """The changes made by cleaning."""
 
     characters: dict[Literal["input", "output"], int]
-    """Characters before and after, white space not counted."""
+    """Characters before and after, without white space."""
     chapters: int
-    """Chapters."""
+    """Number of chapters."""
     headings: int
-    """Headings taken out."""
+    """Number of headings removed."""
     rules: dict[str, RuleReport]
-    """What each rule changed."""
+    """Changes by rule."""
     notes: list[dict[Literal["key", "text"], str]]
-    """Assumptions and their effect: "text", the message, and "key", its name in every language."""
+    """Assumptions and their effects: "text", the message, and "key", its name in either language."""
 
 
 class CleaningReport:
@@ -92,7 +92,7 @@ class CleaningReport:
     def __init__(self) -> None:
         self.rules = {name: RuleReport() for name in (*RULES, "long_lines")}
         self.held_out = {name: RuleReport() for name in self.rules}
-        """What rules of training chapters would have changed in held-out ones."""
+        """What the training rules would have changed in held-out chapters."""
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0
@@ -103,12 +103,12 @@ class CleaningReport:
         return self.rules[name]
 
     def add(self, remark: Note) -> None:
-        """Adds a note unless it is there."""
+        """Add a note unless it is already present."""
         if remark not in self.notes:
             self.notes.append(remark)
 
     def result(self) -> Cleaning:
-        """As reported."""
+        """Return the counts so far."""
         return Cleaning(
             characters={"input": self.input_characters, "output": self.output_characters},
             chapters=self.chapters,

@@ -1,4 +1,4 @@
-"""The tokenizer's card: what a text costs, what the pieces are, and the proof that nothing is lost."""
+"""The tokenizer's card: compression, byte fallback, pieces, and a check of the round trip by hash."""
 
 import hashlib
 from collections import Counter
@@ -12,70 +12,70 @@ from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import Training
 
 MOST_CHARACTERS = 20_000_000
-"""Characters of each text that are measured at most."""
+"""Maximum number of characters measured, of training and of held-out texts."""
 LISTED = 20
 
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """Check that decoding restores a text."""
+    """Comparison of a text with the decoded tokens of it."""
 
     exact: bool
-    """Whether it does."""
+    """Whether they are equal."""
     text_sha256: str
     """SHA-256 of the text."""
     decoded_sha256: str
-    """SHA-256 of the decoded tokens."""
+    """SHA-256 of the decoded text."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a tokenizer encodes a text."""
+    """Statistics of an encoded text."""
 
     characters: int
     """Characters measured."""
     complete: bool
-    """Whether they are the whole text, not only its beginning."""
+    """Whether the whole text was measured, not only its beginning."""
     tokens: int
-    """Their tokens."""
+    """Number of tokens."""
     characters_per_token: float | None
-    """Characters ÷ tokens; null: no text."""
+    """Characters ÷ tokens; null if there is no text."""
     distinct_characters: int
-    """Different characters."""
+    """Number of distinct characters."""
     distinct_characters_with_own_piece: int
-    """Different characters that are pieces of the vocabulary."""
+    """Number of distinct characters with a piece of their own."""
     byte_fallback: float
     """Share of characters encoded as byte pieces."""
     unknown_tokens: int
-    """Tokens that stand for no text."""
+    """Number of tokens that are unk."""
     pieces_used: int
-    """Pieces of the vocabulary that occur."""
+    """Number of pieces of the vocabulary that occur."""
     round_trip: RoundTrip
-    """Check that decoding restores the text."""
+    """Check that decoding restores the text exactly."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """A tokenizer."""
+    """Description and statistics of a tokenizer."""
 
     vocabulary: int
-    """Pieces."""
+    """Vocabulary size."""
     sha256: str
     """SHA-256 of the model."""
     training: Training | None
-    """What it was trained with; null: not known."""
+    """How it was trained; null if unknown."""
     train: Encoding
-    """How it encodes the training text."""
+    """Statistics on the training text."""
     held_out: Encoding
-    """How it encodes the test text."""
+    """Statistics on the test text."""
     longest_pieces: list[str]
     """The longest pieces."""
     most_frequent_pieces: list[tuple[str, int]]
-    """The most frequent pieces of the training text, with their count."""
+    """The most frequent pieces in the training text, with their counts."""
 
 
 class _Measure:
-    """Running counts over texts: one pass, memory of one text and one number a piece."""
+    """Counts over a stream of texts, in one pass; memory for one text and one number per piece."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
@@ -100,7 +100,7 @@ class _Measure:
         return self
 
     def summary(self) -> Encoding:
-        """The figures of all texts added so far."""
+        """Statistics of all texts added so far."""
         tokenizer = self.tokenizer
         own = {tokenizer.piece_bytes[i].decode() for i in range(tokenizer.vocabulary) if not tokenizer.is_byte(i)}
         spelled = sum(count for character, count in self.characters.items() if character not in own)
@@ -121,9 +121,9 @@ class _Measure:
 
 
 def make_card(tokenizer: Tokenizer, train: Iterable[str], held_out: Iterable[str] = ()) -> Card:
-    """What a tokenizer does to its training texts and to others.
+    """Measure a tokenizer on its training texts and on held-out texts.
 
-    Of texts over MOST_CHARACTERS only the beginning is measured (`complete`).
+    Only the first MOST_CHARACTERS of each are measured (`complete` is then false).
     """
     measured = _Measure(tokenizer).add(train)
     pieces = [i for i in range(tokenizer.vocabulary) if tokenizer.piece_bytes[i] and not tokenizer.is_byte(i)]

@@ -121,7 +121,7 @@ def test_a_mistake_in_loading_is_a_value_error_of_one_line(
         ({"tokn": 3}, "tokn: choose from tokens, temperature, "),
         ({"samples": 3}, "samples: choose from "),
         ({"tokens": 0}, "tokens = 0"),
-        ({"tokens": 1.5}, "no whole number"),
+        ({"tokens": 1.5}, "not a whole number"),
         ({"temperature": -1}, "temperature = -1"),
         ({"temperature": "hot"}, "temperature = 'hot'"),
         ({"temperature": math.nan}, "temperature"),

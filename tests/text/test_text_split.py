@@ -129,11 +129,11 @@ def test_prepared_again_it_is_the_same(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no prepared text"):
+    with pytest.raises(UserError, match="no cleaned corpus"):
         Corpus(tmp_path)
     prepare(book(50, 30), tmp_path)
     (tmp_path / "cleaned.txt").write_text("", encoding="utf-8")
-    with pytest.raises(UserError, match="no prepared text"):
+    with pytest.raises(UserError, match="no cleaned corpus"):
         Corpus(tmp_path)
 
 
@@ -208,16 +208,16 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_overlap_of_repetitive_text_extends_each_stretch_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlap_of_repetitive_text_extends_each_window_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     extended = 0
-    agreeing = overlap._agreeing
+    match_after = overlap._match_after
 
     def counted(*place: Any) -> int:
         nonlocal extended
         extended += 1
-        return agreeing(*place)
+        return match_after(*place)
 
-    monkeypatch.setattr(overlap, "_agreeing", counted)
+    monkeypatch.setattr(overlap, "_match_after", counted)
     train, test = ENDLESS[kind]
     found = find_overlap([train], [test])
     marked = {

@@ -16,7 +16,7 @@ from modou.settings.text import TokenizerKind, TokenizerSettings
 from modou.tokenizer import tokenizer as tokenizer_module
 from modou.tokenizer.card import Card, make_card
 from modou.tokenizer.tokenizer import Tokenizer
-from modou.tokenizer.training import LONGEST_PIECE, sample_evenly, train_model
+from modou.tokenizer.training import LONGEST_LINE, sample_evenly, train_model
 
 STORY = "\n".join(
     f"第{i}日，小魔豆在王婆婆的菜园里又长高了{i * 7 % 13}寸，邻居们都来看热闹。\n"
@@ -150,8 +150,8 @@ def test_even_sample_is_bounded_and_spread() -> None:
     assert 450 <= sum(map(len, kept)) <= 900
     gaps = {int(b) - int(a) for a, b in pairwise(kept)}
     assert len(gaps) == 1
-    parts, _ = sample_evenly(["x" * (3 * LONGEST_PIECE + 1)])
-    assert [len(part) for part in parts] == [LONGEST_PIECE] * 3 + [1]
+    parts, _ = sample_evenly(["x" * (3 * LONGEST_LINE + 1)])
+    assert [len(part) for part in parts] == [LONGEST_LINE] * 3 + [1]
 
 
 def test_saved_and_loaded(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -169,9 +169,9 @@ def test_what_was_never_seen_is_kept_until_it_is(tokenizer: Tokenizer, tmp_path:
     told.save(tmp_path)
     for copy in (Tokenizer.load(tmp_path), pickle.loads(pickle.dumps(told))):
         assert copy.unseen == {5, 7, 9} and copy.sha256 == tokenizer.sha256
-    told.knowing([7, 8]).save(tmp_path)
+    told.with_seen([7, 8]).save(tmp_path)
     assert Tokenizer.load(tmp_path).unseen == {5, 9}
-    told.knowing([5, 7, 9]).save(tmp_path)
+    told.with_seen([5, 7, 9]).save(tmp_path)
     assert not Tokenizer.load(tmp_path).unseen
 
 
@@ -234,5 +234,5 @@ def test_a_list_of_unseen_ids_that_is_none_is_refused(tmp_path: Path, content: s
 def test_a_model_of_a_terabyte_is_refused_unread(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.model").touch()
     os.truncate(tmp_path / "tokenizer.model", 2**40)
-    with pytest.raises(UserError, match="larger than any file of its kind"):
+    with pytest.raises(UserError, match="is too large"):
         Tokenizer.load(tmp_path)

@@ -159,7 +159,7 @@ def test_tensors_of_another_training_are_refused(tmp_path: Path, group: str) -> 
         checkpoints.save(tmp_path / "checkpoints", 1, groups | {group: changed}, state)
         if group == "optimizer" and not changed:
             continue  # no state at all is that of a training that has made no step
-        with pytest.raises(UserError, match=f"is damaged: {group}.safetensors has not the expected form"):
+        with pytest.raises(UserError, match=f"is damaged: {group}.safetensors does not have the expected form"):
             run(trainer(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""Generates the chapters of a book: a new cast every five chapters; a chapter is a few scenes about one character."""
+"""Generate the chapters of a book: a new cast every five chapters; a chapter is a few scenes about one character."""
 
 import random
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from modou.corpora.storyteller.state import State
 from modou.corpora.storyteller.world import PEOPLE, Sentence, StoryWorld, other_than
 
 DEFAULT_BYTES = 2_200_000
-CHAPTERS_A_CAST = 5
+CHAPTERS_PER_CAST = 5
 EPISODES = (*social.EPISODES, *trade.EPISODES, *conflict.EPISODES, (travel.letter, 2))
 
 
@@ -58,7 +58,7 @@ def write_chapters(language: LanguageName, seed: int = 1) -> Iterator[Chapter]:
     cast = number = 0
     while True:
         world = StoryWorld.create(loaded, random.Random(f"storyteller {language} {seed} {cast}"))
-        for _ in range(CHAPTERS_A_CAST):
+        for _ in range(CHAPTERS_PER_CAST):
             number += 1
             yield _chapter(world, number)
         cast += 1

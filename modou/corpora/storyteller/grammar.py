@@ -129,7 +129,7 @@ class Grammar:
             self._sets[symbol] = [(n, frozenset(e for e in entries if len(e) == n)) for n in lengths]
 
     def missing(self, template: Template) -> set[str]:
-        """Symbols the template uses that the grammar does not define."""
+        """Symbols of the template that the grammar does not define."""
         found: set[str] = set()
         for node in template:
             if isinstance(node, Reference) and node.symbol not in self.words and node.symbol not in self.phrases:
@@ -188,7 +188,7 @@ def _no_slot(slot: str) -> str:
 
 
 class Matcher:
-    """Parses one text with many templates; productions of symbols at each position are memoised."""
+    """Parse one text with many templates; productions of symbols at each position are memoised."""
 
     def __init__(self, grammar: Grammar, text: str) -> None:
         self.grammar = grammar

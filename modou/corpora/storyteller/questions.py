@@ -1,4 +1,4 @@
-"""Questions about passages (consecutive sentences) of generated chapters, with true answers.
+"""Questions about passages (consecutive sentences) of generated chapters, with correct answers.
 
 A question concerns only facts that follow from its passage alone; its answer is checked against the world's state.
 """
@@ -28,7 +28,7 @@ class Question:
 
 
 def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[list[Question]]:
-    """An infinite sequence of passages, each as up to `most` questions; a pure function of its arguments."""
+    """Yield, for passage after passage without end, up to `most` questions; a pure function of its arguments."""
     rng = random.Random(f"questions {language} {seed}")
     for chapter in write_chapters(language, seed):
         yield from questions_about(chapter, load_language(language), rng, most)
@@ -37,7 +37,7 @@ def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[
 def questions_about(
     chapter: Chapter, language: Language, rng: random.Random, most: int, passages: int = 12
 ) -> Iterator[list[Question]]:
-    """Up to `passages` passages of about 90 tokens from one chapter, each as up to `most` different questions."""
+    """Yield up to `most` different questions on each of up to `passages` passages (about 90 tokens) of a chapter."""
     truth = chapter.before.copy()
     events = [language.parse(sentence.text) or sentence.event for sentence in chapter.sentences]
     ends = set(rng.sample(range(3, len(chapter.sentences)), min(passages, len(chapter.sentences) - 3)))
