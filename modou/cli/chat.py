@@ -20,7 +20,7 @@ from modou.messages import UserError, text
 from modou.settings.sampling import SamplingOptions, SamplingSettings, with_options
 
 if TYPE_CHECKING:
-    from modou.generate.engine import Notice, Piece
+    from modou.generate.engine import GenerationNotice, Piece
     from modou.generate.session import Session
 
 COMMANDS = ("/undo", "/retry", "/save FILE.jsonl", "/set NAME VALUE", "/system TEXT", "/help", "/quit")
@@ -105,14 +105,14 @@ class Chat:
 
     def _ask(self, typed: str, tries: int) -> None:
         """Shows the answer as it is generated, and appends the turn. The first Ctrl-C stops the answer."""
-        from modou.generate.engine import Notice
+        from modou.generate.engine import GenerationNotice
 
         written, finish = "", None
         with StopSignals(lambda: None, (signal.SIGINT,)) as signals:
             if self.session.template is None:
                 put(typed, end="")
             for event in self._events(typed, tries):
-                if isinstance(event, Notice):
+                if isinstance(event, GenerationNotice):
                     self._notice(event)
                     continue
                 written, finish = written + event.text, event.finish
@@ -126,7 +126,7 @@ class Chat:
         if not written.strip():
             remark(text("chat.nothing_written"))
 
-    def _events(self, typed: str, tries: int) -> Iterator["Piece | Notice"]:
+    def _events(self, typed: str, tries: int) -> Iterator["Piece | GenerationNotice"]:
         from modou.data.conversation import Message
 
         sampling = self.sampling.changed(seed=(self.sampling.seed + tries) % 2**63)
@@ -135,7 +135,7 @@ class Chat:
         so_far = [Message(row["role"], row["content"]) for row in self._rows()]
         return self.session.answer([*so_far, Message("user", typed)], sampling)
 
-    def _notice(self, notice: "Notice") -> None:
+    def _notice(self, notice: "GenerationNotice") -> None:
         """Shows a notice; that turns are left out, only once."""
         left_out = notice.key == "generate.turns_left_out"
         if not (left_out and self._said_left_out):

@@ -63,10 +63,10 @@ def train(asked: "Asked", until: "StageName" = "report") -> int:
     """Runs the stages up to `until`."""
     method = METHODS[asked.spec.method]
     settings: Any = asked.settings_of(method.settings)
-    from modou.pipeline.runner import Request, run
+    from modou.pipeline.runner import RunRequest, run
 
     where = run_folder(asked) if asked.spec.words == ("[RUN]",) else console.path(asked["out"])
-    request = Request(method.name, sources(asked, method), settings, where, asked.switched("extend"), until)
+    request = RunRequest(method.name, sources(asked, method), settings, where, asked.switched("extend"), until)
     return console.trained(asked, lambda stop: run(request, stop))
 
 

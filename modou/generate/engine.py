@@ -43,7 +43,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class GenerationNotice:
     """A message for the user about a prompt; str() gives it in the current language."""
 
     prompt: int
@@ -74,7 +74,7 @@ def generate(
     *,
     ends: Collection[int] | None = None,
     keys: Sequence[tuple[int, ...]] | None = None,
-) -> Iterator[Piece | Notice]:
+) -> Iterator[Piece | GenerationNotice]:
     """Continues every prompt `settings.samples` times; yields notices first.
 
     ends: ids that end a text; default: the tokenizer's eos. keys: for each prompt, one or two numbers which, with the
@@ -89,7 +89,7 @@ def generate(
         start, context = window_start(len(ids), model.settings.context), model.settings.context
         if start:
             values = {"length": len(ids), "context": context, "kept": len(ids) - start}
-            yield Notice(index, "generate.prompt_too_long", values)
+            yield GenerationNotice(index, "generate.prompt_too_long", values)
     ends = frozenset([tokenizer.eos]) if ends is None else frozenset(ends)
     texts = [
         _Text(prompt, sample, tokenizer, settings, ends)

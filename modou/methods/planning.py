@@ -47,7 +47,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PlanChoice:
     """An option that the plan chose."""
 
     name: str
@@ -64,7 +64,7 @@ class Plan:
 
     minutes: float
     """Time budget of training in minutes; 0: none."""
-    choices: list[Choice]
+    choices: list[PlanChoice]
     """Options that nobody had set."""
     epochs: float
     """Passes over the training text."""
@@ -121,7 +121,7 @@ def choose_evaluations(minutes: float) -> int:
     return int(min(20, max(4, minutes * 2))) if minutes else 20
 
 
-def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, list[Choice]]:
+def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, list[PlanChoice]]:
     """The choices that depend on the text alone."""
     chooser = _Chooser(asked)
     if asked.tokenizer.kind != "char":
@@ -173,11 +173,11 @@ class _Chooser:
 
     def __init__(self, asked: RunSettings) -> None:
         self.settings = asked
-        self.choices: list[Choice] = []
+        self.choices: list[PlanChoice] = []
 
     def choose(self, option: str, value: Any, **why: object) -> None:
         group, name = option.split(".")
         if self.settings.is_set(group, name):
             return
         self.settings = self.settings.with_values({group: {name: value}})
-        self.choices.append(Choice(option, value, text(f"plan.{group}_{name}", **why)))
+        self.choices.append(PlanChoice(option, value, text(f"plan.{group}_{name}", **why)))

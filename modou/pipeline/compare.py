@@ -58,7 +58,7 @@ class ShownAnswer:
 
 
 @dataclass(frozen=True)
-class JudgedTraining:
+class JudgedHistory:
     """A training by one of the judges."""
 
     judge: str
@@ -96,7 +96,7 @@ class RunComparison:
     copied: LongestCopy | None = None
     """The longest passage of its answers that occurs in its training data: training chapters, SFT answers, preferred
     answers of DPO, desirable ones of KTO; absent where that data no longer exists."""
-    training: JudgedTraining | None = None
+    training: JudgedHistory | None = None
     """The evaluations of its training, where it started from the first run and used one of these judges."""
     samples: list[ShownAnswer]
     """The first answers."""
@@ -156,7 +156,7 @@ def compare(
     questions = read_questions(data, columns, template, room_for_questions(folders, judges, sampling.tokens))
     drawn = [questions.items[example_at(place, len(questions.items), sampling.seed)] for place in range(count)]
     asked = drawn[: len(questions.items)]
-    evaluation = Evaluation(folders[0], reference, template, sampling, judges)
+    evaluation = AnswerEvaluation(folders[0], reference, template, sampling, judges)
     found: dict[str, RunComparison] = {}
     yield StageBegan("evaluate", 1, 1 if out is None else 2)
     for number, folder in enumerate(folders):
@@ -188,7 +188,7 @@ def compare(
 
 
 @dataclass
-class Evaluation:
+class AnswerEvaluation:
     """Measures the answers of one run after the other; the first one measured is the reference."""
 
     first: RunFolder
@@ -241,7 +241,7 @@ class Evaluation:
             },
         )
 
-    def _training(self, folder: RunFolder) -> JudgedTraining | None:
+    def _training(self, folder: RunFolder) -> JudgedHistory | None:
         """Reward and KL at every evaluation of the run's training, where they are comparable with the figures here: it
         started from the reference run and was trained with one of these judges; else None."""
         inputs = Record[Any].read(folder).inputs
@@ -251,7 +251,7 @@ class Evaluation:
         evaluations = [line for line in lines_of(folder, METRICS) if line.get("kind") == "evaluation"]
         told = [(line["step"], line["numbers"]["validation"]) for line in evaluations]
         curve = [{"step": step, "reward": v["reward"], "kl": v["kl"], "length": v["length"]} for step, v in told]
-        return JudgedTraining(judge, curve)
+        return JudgedHistory(judge, curve)
 
 
 def divergence(answers: Sequence[Answer], model: GPT, reference: GPT, temperature: float) -> list[float]:

@@ -67,7 +67,7 @@ def never() -> bool:
 
 
 @dataclass(frozen=True)
-class Request(Generic[G]):
+class RunRequest(Generic[G]):
     """What a command asks of a run. Inputs that are left out are taken as the run has them."""
 
     method: str
@@ -98,7 +98,7 @@ def default_folder(method: str, inputs: Mapping[str, Source]) -> Path:
     return Path("runs") / (name or "book")
 
 
-def run(request: Request[Any], should_stop: Callable[[], bool] = never) -> Iterator[Event]:
+def run(request: RunRequest[Any], should_stop: Callable[[], bool] = never) -> Iterator[Event]:
     """All stages up to the one that is asked for, in one process or under torchrun.
 
     UserError: the folder was begun otherwise, or what a stage says. Everything before training follows from the command
@@ -144,7 +144,7 @@ def again(folder: RunFolder, stage: StageName, asked: Mapping[str, Any], which: 
         yield from stages.again(stage, which)
 
 
-def begin(folder: RunFolder, request: Request[G]) -> Record[G]:
+def begin(folder: RunFolder, request: RunRequest[G]) -> Record[G]:
     """Begins a run, or takes up the one in the folder. UserError names what differs, and what can be done."""
     asked = Record(request.method, request.inputs, request.settings)
     if not is_begun(folder):
@@ -177,7 +177,7 @@ def begin(folder: RunFolder, request: Request[G]) -> Record[G]:
     return record
 
 
-def joined(folder: RunFolder, request: Request[G]) -> Record[G]:
+def joined(folder: RunFolder, request: RunRequest[G]) -> Record[G]:
     """The record for a process that only helps to train: the plan where it is made, else what the command says."""
     if is_begun(folder) and (here := Record[G].read(folder)).planned:
         return here
@@ -202,7 +202,7 @@ def fixed_groups(folder: RunFolder) -> list[str]:
     return [stage for stage in ("clean", "tokenizer") if done(folder, stage)]
 
 
-def remedy(folder: RunFolder, request: Request[Any], here: Record[Any]) -> str:
+def remedy(folder: RunFolder, request: RunRequest[Any], here: Record[Any]) -> str:
     """What helps somebody whose command differs from how the run was begun: only commands that work."""
     ways = [text("pipeline.remedy_out")]
     if request.method != here.method:

@@ -29,7 +29,7 @@ class RoundTrip:
 
 
 @dataclass(frozen=True)
-class Encoding:
+class EncodedTexts:
     """Statistics of an encoded text."""
 
     characters: int
@@ -64,9 +64,9 @@ class Card:
     """SHA-256 of the model."""
     training: Training | None
     """How it was trained; null if unknown."""
-    train: Encoding
+    train: EncodedTexts
     """Statistics on the training text."""
-    held_out: Encoding
+    held_out: EncodedTexts
     """Statistics on the test text."""
     longest_pieces: list[str]
     """The longest pieces."""
@@ -99,14 +99,14 @@ class _Measure:
             self.decoded.update(self.tokenizer.decode(tokens).encode())
         return self
 
-    def summary(self) -> Encoding:
+    def summary(self) -> EncodedTexts:
         """Statistics of all texts added so far."""
         tokenizer = self.tokenizer
         own = {tokenizer.piece_bytes[i].decode() for i in range(tokenizer.vocabulary) if not tokenizer.is_byte(i)}
         spelled = sum(count for character, count in self.characters.items() if character not in own)
         tokens = int(self.uses.sum())
         given, decoded = self.given.hexdigest(), self.decoded.hexdigest()
-        return Encoding(
+        return EncodedTexts(
             characters=self.length,
             complete=self.complete,
             tokens=tokens,

@@ -17,7 +17,7 @@ from train_helpers import sentences, tokenizer
 
 import modou
 from modou.data.conversation import Message, Template
-from modou.generate.engine import Notice, Piece, complete
+from modou.generate.engine import GenerationNotice, Piece, complete
 from modou.generate.session import Session
 from modou.messages import UserError
 from modou.methods.likelihood import bits_per_character
@@ -183,9 +183,11 @@ def test_the_oldest_turns_make_room_and_a_notice_says_so(asked: list[str], token
     left_out = fits[0] if fits else len(turns) - 1
     alone = list(talker.write(template.prompt([*head, *turns[left_out:]]), sampling))
     assert [event for event in events if isinstance(event, Piece)] == [e for e in alone if isinstance(e, Piece)]
-    notices = [e.values["turns"] for e in events if isinstance(e, Notice) and e.key == "generate.turns_left_out"]
+    notices = [
+        e.values["turns"] for e in events if isinstance(e, GenerationNotice) and e.key == "generate.turns_left_out"
+    ]
     assert notices == ([left_out] if left_out else [])
-    kinds = [isinstance(event, Notice) for event in events]
+    kinds = [isinstance(event, GenerationNotice) for event in events]
     assert kinds == sorted(kinds, reverse=True), "notices come first"
 
 

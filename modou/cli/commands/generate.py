@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def run(asked: Asked) -> int:
     settings, writer = asked.settings().sampling, session(asked)
     prompt = _prompt(asked.words.get("PROMPT", ""))
-    from modou.generate.engine import Notice
+    from modou.generate.engine import GenerationNotice
 
     notices: list[str] = []
     pieces: list[Piece] = []
     shown = prompt if writer.template is None else ""  # an answer stands by itself
     pages = None if asked.switched("json") else console.Pages(shown, settings.samples)
     for event in writer.write(prompt, settings):
-        if isinstance(event, Notice):
+        if isinstance(event, GenerationNotice):
             notices.append(str(event))
             console.remark(str(event))
             continue

@@ -17,7 +17,7 @@ EPISODES = (*social.EPISODES, *trade.EPISODES, *conflict.EPISODES, (travel.lette
 
 
 @dataclass(frozen=True)
-class Chapter:
+class StoryChapter:
     """One chapter. `before`: the world's state before its first sentence; `joint`: separator of sentences."""
 
     heading: str
@@ -52,7 +52,7 @@ def write_book(language: LanguageName, size: int = DEFAULT_BYTES, seed: int = 1)
             return
 
 
-def write_chapters(language: LanguageName, seed: int = 1) -> Iterator[Chapter]:
+def write_chapters(language: LanguageName, seed: int = 1) -> Iterator[StoryChapter]:
     """An infinite sequence of chapters."""
     loaded = load_language(language)
     cast = number = 0
@@ -64,7 +64,7 @@ def write_chapters(language: LanguageName, seed: int = 1) -> Iterator[Chapter]:
         cast += 1
 
 
-def _chapter(world: StoryWorld, number: int) -> Chapter:
+def _chapter(world: StoryWorld, number: int) -> StoryChapter:
     """A chapter of a few scenes; its heading is made from two of its events."""
     while len(world.alive()) < PEOPLE - 1:
         newcomer = world.add_person()
@@ -84,7 +84,7 @@ def _chapter(world: StoryWorld, number: int) -> Chapter:
     world.paragraph()
     _close(world, hero)
     heading = _heading(world.language, number, world)
-    return Chapter(heading, tuple(world.sentences), before, world.language.conventions["joint"])
+    return StoryChapter(heading, tuple(world.sentences), before, world.language.conventions["joint"])
 
 
 def _scene(world: StoryWorld, hero: str) -> None:

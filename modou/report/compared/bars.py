@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocat
 
 from modou.report import values as v
 from modou.report.compared.measures import drifted
-from modou.report.compared.runs import Compared, Run, breadth, short
+from modou.report.compared.runs import Compared, ComparedRun, breadth, short
 from modou.report.figures import INK, MUTED, Canvas, draw, label_end
 from modou.report.markup import Child, Html, element, table
 from modou.report.parts import Section, datum
@@ -24,7 +24,7 @@ _NAME, _LABEL = {True: 18, False: 11}, {True: 24, False: 14}
 
 @dataclass(frozen=True)
 class _Bar:
-    run: Run
+    run: ComparedRun
     value: float
     ends: tuple[float, float] | None
     label: str

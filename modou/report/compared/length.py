@@ -7,7 +7,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from modou.report.compared.runs import Compared, Run
+from modou.report.compared.runs import Compared, ComparedRun
 from modou.report.figures import MUTED, Canvas, draw
 from modou.report.markup import Child, Html, element, joined, table
 from modou.report.parts import Section, datum, thinned
@@ -26,7 +26,7 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class _Answers:
-    run: Run
+    run: ComparedRun
     pairs: list[Pair]
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from modou.report import values as v
-from modou.report.compared.runs import Compared, Run
+from modou.report.compared.runs import Compared, ComparedRun
 from modou.report.markup import Child, Html, element, joined, listed, table
 from modou.report.parts import Form, Section, datum, within
 
@@ -64,7 +64,7 @@ def _baseline(page: Compared, message: str, path: str) -> Html | None:
     return words.rich(message, share=joined([share, ends]))
 
 
-def drifted(page: Compared, run: Run) -> Html | None:
+def drifted(page: Compared, run: ComparedRun) -> Html | None:
     """Change of bits per character on the pretraining text since the first run, with its interval."""
     found = run.group("drift")
     value = datum(v.number(found, "bits_per_char"), page.words.signed, f"runs.{run.name}.drift.bits_per_char")

@@ -21,7 +21,7 @@ _MARKS = (("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"), 
 
 
 @dataclass(frozen=True)
-class Run:
+class ComparedRun:
     """One run: its numbers, and how it is drawn. The first run, the reference, is grey."""
 
     name: str
@@ -88,14 +88,14 @@ class Compared(Page):
     """The comparison page."""
 
     @cached_property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[ComparedRun]:
         """All runs, the reference first."""
         runs = v.group(self.values, "runs").items()
         found = [(name, cast(Values, run)) for name, run in runs if isinstance(run, Mapping)]
-        return [Run(name, values, number) for number, (name, values) in enumerate(found)]
+        return [ComparedRun(name, values, number) for number, (name, values) in enumerate(found)]
 
     @cached_property
-    def rivals(self) -> list[Run]:
+    def rivals(self) -> list[ComparedRun]:
         """All runs but the first."""
         return self.runs[1:]
 
