@@ -28,6 +28,7 @@ from common import parser, prepared, print_table, write_json
 
 from modou.methods.likelihood import bits_per_character
 from modou.model.gpt import GPT
+from modou.storage import to_json
 from modou.train.measure import wait
 
 BATCH, VOCABULARY, RATE = 16, 8000, 3e-4
@@ -103,7 +104,7 @@ def measure(options: Any, folder: Path) -> dict[str, Any]:
             "vocabulary": tokenizer.vocabulary,
         },
         "training": training | {"epochs_of_windows": training["tokens"] / settings.context / len(ids)},
-        "test": test.to_json(),
+        "test": to_json(test.figures),
     }
 
 

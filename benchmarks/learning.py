@@ -26,7 +26,7 @@ from modou.settings.run import RunSettings
 def curve(folder: RunFolder) -> list[dict[str, Any]]:
     """The evaluations of a run. UserError: no run there."""
     settings = Record[RunSettings].read(folder).settings
-    flops = describe(settings.model)["flops_per_token"]
+    flops = describe(settings.model).flops_per_token
     lines = storage.read_jsonl(folder.metrics) if folder.metrics.exists() else []
     tokens_each = settings.train.batch * settings.model.context
     points: list[dict[str, Any]] = []

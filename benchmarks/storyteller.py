@@ -44,7 +44,7 @@ def measure(folder: RunFolder, contexts: int, sampling: SamplingSettings) -> dic
     """The figures of the model, KN-5 and the generator. UserError: no trained run."""
     model, tokenizer, step = load_model(folder)
     corpus = Corpus(folder.corpus)
-    name = str(corpus.summary["name"])
+    name = str(corpus.summary.name)
     language: LanguageName = "en" if name.endswith("-en") else "zh"
     tokens = model.settings.context
     sampling = sampling.changed(tokens=tokens, samples=contexts)

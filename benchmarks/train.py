@@ -149,13 +149,13 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "layout": options.layout,
-        "model": {"parameters": census["total"], "flops_per_token": census["flops_per_token"]},
+        "model": {"parameters": census.total, "flops_per_token": census.flops_per_token},
         "batch": {"rows": options.batch, "context": options.context},
         "peak_gflops": statistics.median(peak for rates in peaks.values() for peak in rates) / 1e9,
         "variants": {},
     }
     for name in options.variants:
-        flops = tokens * census["flops_per_token"]
+        flops = tokens * census.flops_per_token
         shares = [flops / spent / peak for spent, peak in zip(seconds[name], peaks[name], strict=True)]
         numbers["variants"][name] = {
             "tokens_per_second": tokens / statistics.median(seconds[name]),

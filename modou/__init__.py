@@ -6,7 +6,6 @@ run = modou.load("runs/novel")
 run.generate("The rain", tokens=200)
 """
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from modou.methods.run import Run, Session
 
 __all__ = ["Run", "Session", "load"]
-__version__ = version("modou")
 
 
 def load(path: str | Path, checkpoint: str | int = "best", device: str = "auto") -> "Run":
@@ -33,4 +31,8 @@ def __getattr__(name: str) -> Any:
         from modou.methods import run
 
         return getattr(run, name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("modou")
     raise AttributeError(f"module 'modou' has no attribute {name!r}")

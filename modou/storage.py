@@ -1,8 +1,8 @@
-"""Files that are whole or absent: atomic writes, line logs that survive a crash, hashes.
+"""Atomic writes, JSON Lines logs that survive a crash, bounded reads, checksums.
 
-An atomic write goes to a temporary file beside the target, is fsynced, then renamed over it, and the folder
-is fsynced: whoever reads sees the old content or the new one, also after a power cut. What the operating
-system refuses becomes a UserError with the remedy.
+An atomic write goes to a temporary file beside the target, which is fsynced and renamed over it; then the folder is
+fsynced. A reader sees the old content or the new, also after a power failure. An error of the operating system becomes
+a UserError with the remedy.
 """
 
 import contextlib
@@ -13,6 +13,8 @@ import os
 import re
 import stat
 from collections.abc import Generator
+from dataclasses import fields, is_dataclass
+from functools import cache
 from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -26,26 +28,26 @@ _REFUSED = (errno.EACCES, errno.EPERM)
 _NO_FOLDER_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _TORN = re.compile(rb'\[?(\{(".*)?)?\0*', re.DOTALL)
-"""How an unfinished line of ours looks: an object or a list of them, begun; a power cut may leave zeros."""
+"""An incomplete line: the beginning of an object or of a list of objects; a power failure may leave NUL bytes."""
 _PIECE = 1 << 16
 
 SMALL = 1 << 20
-"""Bytes of a file written by hand, such as settings, at most."""
+"""Maximum bytes of a file written by hand, such as settings."""
 LARGE = 1 << 26
-"""Bytes of any other file that is read whole, at most."""
+"""Maximum bytes of any other file that is read whole."""
 ROW = 1 << 24
-"""Bytes of one line of JSON, at most."""
+"""Maximum bytes of one line of JSON."""
 LOG = 1 << 30
-"""Bytes of a file of JSON lines, at most."""
+"""Maximum bytes of a JSON Lines file."""
 _DEEPEST = 100
-"""Lists and objects inside one another."""
+"""Maximum depth of nested lists and objects."""
 
 T = TypeVar("T")
 
 
 @contextlib.contextmanager
 def user_errors(path: Path) -> Generator[None]:
-    """Turn an OSError of the body into the UserError that tells what to do about `path`."""
+    """Turn an OSError of the body into a UserError about `path`, with the remedy."""
     try:
         yield
     except OSError as error:
@@ -59,17 +61,17 @@ def user_errors(path: Path) -> Generator[None]:
 
 
 def temporary_name(path: Path) -> Path:
-    """The hidden name beside `path` that this process writes under before it renames."""
+    """The hidden name beside `path` under which this process writes before it renames."""
     return path.with_name(f".{path.name}.tmp-{os.getpid()}")
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether `path` bears a name that `temporary_name` of any process made."""
+    """Whether `path` is a `temporary_name` of any process."""
     return path.name.startswith(".") and path.name.rpartition(".tmp-")[2].isdigit()
 
 
 def write_bytes_synced(path: Path, data: bytes) -> None:
-    """Write `data` to `path` in place and fsync the file. OSError passes."""
+    """Write `data` to `path` in place and fsync the file. Raises OSError."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()
@@ -77,7 +79,7 @@ def write_bytes_synced(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable; nothing where folders have no fsync (Windows, some networks)."""
+    """Make renames in `folder` durable; no effect where folders have no fsync (Windows, some network file systems)."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -110,7 +112,7 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 
 def without_surrogates(text: str) -> str:
-    """`text` with each lone surrogate (half of a character, which no encoding can store) replaced by U+FFFD."""
+    """`text` with each lone surrogate, which UTF-8 cannot encode, replaced by U+FFFD."""
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
@@ -119,13 +121,13 @@ def _utf8(text: str) -> bytes:
 
 
 def json_text(value: Any) -> str:
-    """`value` as indented JSON, Chinese kept readable. Tuples become lists; half a character, as names of files may
-    hold it, becomes U+FFFD."""
+    """`value` as indented JSON, non-ASCII characters unescaped. Tuples become lists; lone surrogates, which file names
+    may contain, become U+FFFD."""
     return without_surrogates(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def json_line(value: Any) -> str:
-    """`value` as one line of JSON, halves of characters as in `json_text`."""
+    """`value` as one line of JSON, lone surrogates as in `json_text`."""
     return without_surrogates(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
@@ -135,8 +137,8 @@ def write_json_atomically(path: Path, value: Any) -> None:
 
 
 def read_bytes(path: Path, most: int = LARGE) -> bytes:
-    """The content of a file of at most `most` bytes. UserError: missing, unreadable, larger, or no regular file (a
-    device or a pipe may never end)."""
+    """Read a file of at most `most` bytes. UserError: missing, unreadable, larger, or not a regular file (a device or a
+    pipe may never end)."""
     with user_errors(path):
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -150,12 +152,12 @@ def read_bytes(path: Path, most: int = LARGE) -> bytes:
 
 
 def is_missing(error: UserError) -> bool:
-    """Whether a file could not be read because there is none."""
+    """Whether the error is that a file does not exist."""
     return isinstance(error.__cause__, FileNotFoundError)
 
 
 def parse_json(data: bytes | str) -> Any:
-    """The value of a JSON text. ValueError: not JSON, nested too deep, or a number of thousands of digits."""
+    """Parse a JSON text. ValueError: not JSON, nested too deep, or a number of thousands of digits."""
     try:
         value = json.loads(data)
     except RecursionError:
@@ -166,7 +168,7 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def is_deep(value: Any) -> bool:
-    """Whether lists and objects lie inside one another deeper than any that somebody wrote: they end Python's stack."""
+    """Whether lists and objects are nested deeper than _DEEPEST; deeper ones could overflow Python's stack."""
     level = [value]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in _inside(outer)]
@@ -186,11 +188,38 @@ def parse_form(form: type[T], value: Any) -> T:
 
     ValueError: a field is missing, of another type, or out of bounds.
     """
-    return TypeAdapter(form).validate_python(value)
+    return _adapter(form).validate_python(value)
+
+
+@cache
+def _adapter(form: type[T]) -> TypeAdapter[T]:
+    """Made once a dataclass: it takes longer than to read a file."""
+    return TypeAdapter(form)
+
+
+def parse_written(form: type[T], value: Any, path: Path) -> T:
+    """`parse_form` of the value of a file that modou wrote. UserError: it has another form."""
+    try:
+        return parse_form(form, value)
+    except ValueError:
+        raise UserError("storage.not_as_written", path=path) from None
+
+
+def to_json(value: Any) -> Any:
+    """Convert dataclasses, also in lists and dictionaries, to dictionaries for JSON. A field is omitted if its value
+    and its default are None. Tuples become lists."""
+    if is_dataclass(value):
+        named = ((one, getattr(value, one.name)) for one in fields(value))
+        return {one.name: to_json(inner) for one, inner in named if inner is not None or one.default is not None}
+    if isinstance(value, dict):
+        return {key: to_json(inner) for key, inner in cast(dict[str, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [to_json(inner) for inner in cast(list[Any], value)]
+    return value
 
 
 def read_json(path: Path, most: int = LARGE) -> Any:
-    """The value of a JSON file. UserError: missing, unreadable, larger than `most` bytes, not JSON."""
+    """Read a JSON file. UserError: missing, unreadable, larger than `most` bytes, not JSON."""
     data = read_bytes(path, most)
     try:
         return parse_json(data)
@@ -199,10 +228,10 @@ def read_json(path: Path, most: int = LARGE) -> Any:
 
 
 def append_line(path: Path, text: str) -> None:
-    """Append one JSON line in a single write. A torn last line, left by a crash, is dropped first.
+    """Append one line of JSON. An incomplete last line, left by a crash, is removed first.
 
-    `text` must not contain a newline. UserError: disk full, no permission, read-only; or what is there is no file of
-    JSON lines, and stays as it is.
+    `text` must not contain a newline. UserError: disk full, no permission, read-only; or the file is not JSON Lines (it
+    stays unchanged).
     """
     assert "\n" not in text, "one line at a time"
     with user_errors(path), path.open("ab+", buffering=0) as file:
@@ -215,7 +244,7 @@ def append_line(path: Path, text: str) -> None:
 
 
 def require_log(path: Path) -> None:
-    """UserError unless `append_line` would append to `path`: there is no such file yet, or it holds JSON lines."""
+    """Check that `append_line` can append to `path`. UserError: the file exists and is not JSON Lines."""
     with user_errors(path):
         if path.exists():
             with path.open("rb", buffering=0) as file:
@@ -223,9 +252,9 @@ def require_log(path: Path) -> None:
 
 
 def _ending(file: FileIO, path: Path) -> tuple[bytes, int]:
-    """What must precede the next line (a newline after a whole one), and how many bytes stay: all but a torn last line.
+    """Return the newline that a complete last line may lack, and the number of bytes before an incomplete last line.
 
-    UserError: the first line is not JSON, or the last one does not look like the beginning of one of ours.
+    UserError: the first line is not JSON, or the last one is not the beginning of a JSON line.
     """
     size = file.seek(0, os.SEEK_END)
     if size == 0:
@@ -246,7 +275,7 @@ def _ending(file: FileIO, path: Path) -> tuple[bytes, int]:
 
 
 def _first_line(file: FileIO) -> bytes:
-    """The first line with its end; what there is of it where it has none within a row's size."""
+    """The first line with its newline; if it is longer than ROW, the beginning of it."""
     file.seek(0)
     data = b""
     while b"\n" not in data and len(data) < ROW and (piece := file.read(_PIECE)):
@@ -256,7 +285,7 @@ def _first_line(file: FileIO) -> bytes:
 
 
 def _is_row(data: bytes) -> bool:
-    """Whether a line is JSON as we write it: an object, or a list of them."""
+    """Whether a line is a JSON object or list."""
     try:
         return isinstance(parse_json(data), dict | list)
     except ValueError:
@@ -264,9 +293,9 @@ def _is_row(data: bytes) -> bool:
 
 
 def read_jsonl(path: Path) -> list[Any]:
-    """The values of all lines; none where there is no file. A torn last line is ignored.
+    """Read the values of all lines; none if there is no file. An incomplete last line is ignored.
 
-    UserError names the line that is not JSON anywhere else, or is longer than a line may be.
+    UserError: another line is not JSON or longer than ROW; its number is named.
     """
     try:
         lines = read_bytes(path, LOG).split(b"\n")
@@ -288,11 +317,11 @@ def read_jsonl(path: Path) -> list[Any]:
 
 
 def _reason(error: ValueError) -> str:
-    """The first words of an error: one of a number of thousands of digits may repeat them."""
+    """The start of the error message, which may repeat a number of thousands of digits."""
     return str(error)[:200]
 
 
 def sha256_file(path: Path) -> str:
-    """The sha256 of a file in hexadecimal. OSError passes."""
+    """The SHA-256 of a file in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

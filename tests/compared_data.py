@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from modou.evaluate.answers import mean, share, wins
+from modou.storage import to_json
 
 JUDGE = "runs/tang-sft-reward"
 POEMS = ("春水绕孤城，江烟暮不平。\n客来无一语，灯下听潮声。", "山中无历日，寒尽不知年。\n偶来松树下，高枕石头眠。")
@@ -67,17 +68,27 @@ def comparison(count: int = 40) -> dict[str, Any]:
             found[name]["training"] = {"judge": JUDGE, "history": history}
         first = first or points
     found["tang-grpo"]["samples"][2]["text"] = ""
-    return {
-        "modou": "0.1.0",
-        "data": "data/poems/test.jsonl",
-        "reference": "tang-sft",
-        "questions": count,
-        "sampling": {"tokens": 96, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "stop": [], "seed": 1},
-        "judges": {JUDGE: "model"},
-        "majority": {},
-        "real": {name: share([n % 4 > 0 for n in range(count)]) for name in ("form", "rhyme", "no_repeat", "head")},
-        "runs": found,
-    }
+    return to_json(
+        {
+            "modou": "0.1.0",
+            "data": "data/poems/test.jsonl",
+            "reference": "tang-sft",
+            "questions": count,
+            "sampling": {
+                "tokens": 96,
+                "temperature": 1.0,
+                "top_k": 0,
+                "top_p": 1.0,
+                "min_p": 0.0,
+                "stop": [],
+                "seed": 1,
+            },
+            "judges": {JUDGE: "model"},
+            "majority": {},
+            "real": {name: share([n % 4 > 0 for n in range(count)]) for name in ("form", "rhyme", "no_repeat", "head")},
+            "runs": found,
+        }
+    )
 
 
 def questions(count: int = 40) -> dict[str, Any]:
@@ -94,9 +105,11 @@ def questions(count: int = 40) -> dict[str, Any]:
         run["samples"] = [{"prompt": "谁在桥头？", "text": "木匠。", "truth": "铁匠。"}]
         run.pop("training", None)
         first = first or points
-    return {
-        **found,
-        "judges": {"exact": "rules"},
-        "real": {},
-        "majority": {"exact": share([n % 5 == 0 for n in range(count)])},
-    }
+    return to_json(
+        {
+            **found,
+            "judges": {"exact": "rules"},
+            "real": {},
+            "majority": {"exact": share([n % 5 == 0 for n in range(count)])},
+        }
+    )

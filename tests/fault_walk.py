@@ -1,45 +1,42 @@
-"""Damages every file of a run in every way, gives every command, and says what came of it.
+"""Damages every file and folder of a run in every way, gives every command, and says what came of it."""
 
-A process of its own (`python fault_walk.py FOLDER fast|whole [COMMAND ...]`): it forks every command from a state in
-which torch has computed nothing yet, so that one that hangs can be killed and none costs an import. Prints one line of
-JSON a case.
-"""
-
+import contextlib
+import io
 import itertools
 import json
 import os
+import re
 import shutil
+import signal
 import sys
-import time
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+import threading
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from kill_lives import SHORT, TINY
 from method_helpers import pretrain, sft
 from train_helpers import DOES, WHAT, WHO, sentences
 
 from modou import storage
 from modou.cli import main as cli
-from modou.methods import pretrain as pretrain_method
-from modou.pipeline import doctor as pipeline_doctor
-from modou.pipeline import runner
-from modou.report import page
+from modou.runs.seal import read_sealed_json, read_sealed_toml, write_sealed_json, write_sealed_toml
 from modou.settings.methods import SftRun
 from modou.settings.run import RunSettings
 
-SECONDS = 120
-"""What takes longer hangs: an undamaged command takes three."""
+SECONDS = 60
+"""What takes longer hangs: an undamaged command takes one."""
 TERABYTE = 1 << 40
-UNREAD = (".lock", "checkpoints/latest")
-"""Files that no result follows from: the doctor says nothing of them."""
+UNREAD = (".lock", "checkpoints/step-00000002")
+"""What no result follows from, so that the doctor says nothing of it: the lock, and a checkpoint that is neither the
+best nor the newest and might have been deleted to save room."""
 STEPS = {"steps": 4, "batch": 4, "micro_batch": 4, "evaluate_every": 2, "threads": 1}
-SETTINGS = TINY | {"model": TINY["model"] | {"context": 64}, "train": TINY["train"] | STEPS}
-TUNING = {"train": SHORT | {"steps": 4}}
-TUNED = [word for name, value in TUNING["train"].items() for word in (f"--train.{name}", str(value))]
+SETTINGS = TINY | {"model": TINY["model"] | {"context": 64, "layers": 1}, "train": TINY["train"] | STEPS}
+TUNING = {"train": SHORT | {"steps": 4}, "sampling": {"tokens": 4}}
+TUNED = [
+    word for group, own in TUNING.items() for name, value in own.items() for word in (f"--{group}.{name}", f"{value}")
+]
 
 
 def flip(path: Path) -> None:
@@ -49,14 +46,23 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
+def gone(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def instead(make: Callable[[Path], object]) -> Callable[[Path], None]:
     """Something else of the same name."""
 
     def fault(path: Path) -> None:
-        path.unlink()
+        gone(path)
         make(path)
 
     return fault
+
+
+def longer(path: Path) -> None:
+    """One more line, which is JSON."""
+    path.write_bytes(path.read_bytes() + b'{"step": 3}\n')
 
 
 def sparse(path: Path) -> None:
@@ -64,17 +70,32 @@ def sparse(path: Path) -> None:
         file.truncate(TERABYTE)
 
 
+def forge(path: Path) -> None:
+    """Other values under a seal that fits."""
+    if path.suffix == ".toml":
+        write_sealed_toml(path, {name: {} if name != "run" else own for name, own in read_sealed_toml(path).items()})
+    else:
+        write_sealed_json(path, read_sealed_json(path) | {"numbers": {}})
+
+
 FAULTS: dict[str, Callable[[Path], object]] = {
-    "removed": Path.unlink,
+    "removed": gone,
+    "file": instead(Path.touch),
+    "loop": instead(lambda path: path.symlink_to(path.name)),
+    "folder": instead(Path.mkdir),
+    "endless": instead(lambda path: path.symlink_to("/dev/zero")),
+    "pipe": instead(os.mkfifo),
     "flipped": flip,
     "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
-    "emptied": lambda path: os.truncate(path, 0),
-    "folder": instead(Path.mkdir),
-    "loop": instead(lambda path: path.symlink_to(path.name)),
-    "parent": instead(lambda path: path.symlink_to(path.parent)),
+    "longer": longer,
     "sparse": sparse,
-    "endless": instead(lambda path: path.symlink_to("/dev/zero")),
+    "forged": forge,
 }
+FEW = ("removed", "pipe", "flipped", "longer", "forged")
+OF_FOLDERS = ("removed", "file", "loop", "folder")
+SEALED = re.compile(r"settings\.toml|stages/(clean|tokenizer|evaluate)\.json")
+"""Files whose content other code relies on and that only a seal protects."""
+REMEDY = re.compile(r"modou ([a-z]+ \S+(?: \S+)*?)(?: first| makes it again|, or |$)")
 
 
 @dataclass(frozen=True)
@@ -84,6 +105,8 @@ class Command:
     run: str
     words: Callable[[Path], list[str]]
     result: Callable[[Path, Any], Any]
+    faults: Collection[str] = tuple(FAULTS)
+    """Fewer for those that read with others what these meet whole."""
 
 
 def _written(_: Path, out: Any) -> Any:
@@ -99,7 +122,7 @@ def _figures(folder: Path, out: Any) -> Any:
 
 
 def _measured(_: Path, out: Any) -> Any:
-    return out["stages"]["evaluate"] if "stages" in out else out
+    return out.get("stages", out)["evaluate"]
 
 
 def _weights(folder: Path) -> Any:
@@ -111,8 +134,12 @@ def _trained(folder: Path, out: Any) -> Any:
     return _weights(folder), _figures(folder, out)
 
 
-def _tuned(folder: Path, _: Any) -> Any:
-    return _weights(folder.with_name("new"))
+def _compared(_: Path, out: Any) -> Any:
+    return {name: own["by_answer"] for name, own in out["evaluate"]["runs"].items()}
+
+
+def _nothing(_folder: Path, _out: Any) -> None:
+    """The doctor's findings are judged by themselves."""
 
 
 def _tune(folder: Path) -> list[str]:
@@ -126,30 +153,39 @@ def _tune_on(folder: Path) -> list[str]:
     return ["sft", base, talk, "--out", str(folder), *TUNED]
 
 
-def _write(folder: Path) -> list[str]:
-    return ["generate", str(folder), "豆", "--tokens", "12", "--temperature", "0"]
-
-
 def _draw(folder: Path) -> list[str]:
     return ["generate", str(folder), "豆", "--tokens", "12", "--temperature", "1", "--seed", "3"]
 
 
+def _compare(folder: Path) -> list[str]:
+    base, talk = (str(folder.parents[2] / name) for name in ("base", "talk.jsonl"))
+    return ["compare", talk, base, str(folder), "--count", "2", "--tokens", "4"]
+
+
+def _give(command: str) -> Callable[[Path], list[str]]:
+    return lambda folder: [command, str(folder)]
+
+
+def _run(folder: Path) -> list[str]:
+    return ["run", "--out", str(folder)]
+
+
 COMMANDS: dict[str, Command] = {
-    "generate": Command("base", _write, _written),
-    "draw": Command("base", _draw, _written),
-    "evaluate": Command("base", lambda folder: ["evaluate", str(folder)], _measured),
-    "report": Command("base", lambda folder: ["report", str(folder)], _figures),
-    "doctor": Command("base", lambda folder: ["doctor", str(folder)], lambda _folder, _out: None),
-    "run": Command("base", lambda folder: ["run", "--out", str(folder)], _figures),
-    "resume": Command("cut", lambda folder: ["pretrain", str(folder)], lambda folder, _: _weights(folder)),
-    "finish": Command("cut", lambda folder: ["run", "--out", str(folder)], _trained),
-    "resume-doctor": Command("cut", lambda folder: ["doctor", str(folder)], lambda _folder, _out: None),
-    "tune": Command("base", _tune, _tuned),
+    "generate": Command("base", _draw, _written),
+    "evaluate": Command("base", _give("evaluate"), _measured),
+    "report": Command("base", _give("report"), _figures),
+    "doctor": Command("base", _give("doctor"), _nothing),
+    "run": Command("base", _run, _figures),
+    "tune": Command("base", _tune, lambda folder, _: _weights(folder.with_name("new")), FEW),
+    "resume": Command("cut", _give("pretrain"), lambda folder, _: _weights(folder)),
+    "finish": Command("cut", _run, _trained, FEW),
+    "resume-doctor": Command("cut", _give("doctor"), _nothing),
     "sft-generate": Command("sft", _draw, _written),
-    "sft-evaluate": Command("sft", lambda folder: ["evaluate", str(folder)], _measured),
-    "sft-report": Command("sft", lambda folder: ["report", str(folder)], _figures),
-    "sft-resume": Command("sft-cut", _tune_on, _trained),
-    "sft-doctor": Command("sft", lambda folder: ["doctor", str(folder)], lambda _folder, _out: None),
+    "sft-evaluate": Command("sft", _give("evaluate"), _measured, FEW),
+    "sft-report": Command("sft", _give("report"), _figures),
+    "sft-compare": Command("sft", _compare, _compared, FEW),
+    "sft-doctor": Command("sft", _give("doctor"), _nothing),
+    "sft-resume": Command("sft-cut", _tune_on, _trained, FEW),
 }
 
 
@@ -176,166 +212,173 @@ def _stop(train: Callable[[Callable[[], bool]], Iterator[Any]]) -> None:
         steps.append(max(steps[-1], getattr(event, "step", 0)))
 
 
-def fork(work: Callable[[], int], out: Path) -> int | None:
-    """The exit status of `work` in a process of its own, its output in out.1 and out.2; None: it had to be killed."""
-    child = os.fork()
-    if child == 0:
-        status = 99
-        try:
-            for stream in (1, 2):
-                os.dup2(os.open(f"{out}.{stream}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-            status = work()
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except BaseException as error:
-            os.write(2, f"Traceback {error!r}".encode())
-        finally:
-            os._exit(status)
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.005)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    return None
+class Hang(BaseException):
+    """A command had to be ended."""
+
+
+@contextlib.contextmanager
+def bounded() -> Generator[None]:
+    """Hang, where the body does not end by itself."""
+
+    def end(*_: Any) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGUSR1, end)
+    timer = threading.Timer(SECONDS, signal.pthread_kill, (threading.main_thread().ident, signal.SIGUSR1))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Exit status (None: it hung), standard output and standard error of a command."""
+
+    status: int | None
+    out: str
+    err: str
+
+    @property
+    def last(self) -> str:
+        return self.err.strip().split("\n")[-1]
+
+
+def give(words: list[str]) -> Said:
+    """Gives a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    status = None
+    with contextlib.suppress(Hang), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), bounded():
+        status = cli.status_of(words)
+    return Said(status, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)
 class Case:
-    """What came of a command on a run with one damaged file: "same", "told", "refused", or why that is none of them."""
+    """A command on a run of which one file or folder is damaged."""
 
     command: str
     file: str
     fault: str
-    outcome: str = ""
-    said: str = ""
 
 
 class Walk:
-    """All cases on the runs in a folder."""
+    """All cases of one command on the runs in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.expected: dict[str, Any] = {}
-        self.touched: dict[str, set[str]] = {}
+    def __init__(self, folder: Path, command: str) -> None:
+        self.folder, self.name, self.command = folder, command, COMMANDS[command]
         self.numbers = itertools.count()
-
-    def prepare(self, commands: Collection[str]) -> None:
-        """The results of the undamaged runs, and the files that each command touches."""
-        with ThreadPoolExecutor(2) as pool:
-            for name, (result, touched) in zip(commands, pool.map(self._undamaged, commands), strict=True):
-                self.expected[name], self.touched[name] = result, touched
-
-    def _undamaged(self, name: str) -> tuple[Any, set[str]]:
-        place = self._copy(name)
-        log = place / "touched"
-        opened: set[str] = set()
-
-        def work() -> int:
-            sys.addaudithook(lambda event, given: _note(event, given, opened))
-            status = self._give(name, place)
-            log.write_text("\n".join(opened), encoding="utf-8")
-            return status
-
-        status = fork(work, place / "out")
-        errors = (place / "out.2").read_text(encoding="utf-8")
-        assert status == 0, (name, errors)
-        own = f"{place / COMMANDS[name].run}/"
-        touched = {line.removeprefix(own) for line in log.read_text(encoding="utf-8").split("\n")}
-        result = self._result(name, place)
+        place = self._copy()
+        with opened_files() as opened:
+            said = self._give(place)
+        assert said.status == 0, said
+        own = f"{place / self.command.run}/"
+        self.touched = {name.removeprefix(own) for name in opened}
+        self.expected = self._result(place, said)
         shutil.rmtree(place)
-        return result, touched
 
-    def cases(self, whole: bool) -> Iterator[Case]:
-        """Fast: two faults of every file, two commands; whole: all faults of the files that a command touches."""
-        for name in self.expected:
-            run = self.folder / COMMANDS[name].run
-            for path in sorted(path for path in run.rglob("*") if path.is_file()):
-                file = path.relative_to(run).as_posix()
-                if whole and file not in self.touched[name] and "doctor" not in name:
-                    continue
-                for fault in FAULTS if whole else ("removed", "flipped"):
-                    if not (fault == "flipped" and path.stat().st_size == 0):
-                        yield Case(name, file, fault)
+    def cases(self) -> Iterator[Case]:
+        """Every fault of what the command reads, and the absence of whatever there is."""
+        run = self.folder / self.command.run
+        for path in sorted(run.rglob("*")):
+            file = path.relative_to(run).as_posix()
+            for fault in self.command.faults:
+                reads = path.is_dir() or file in self.touched or "doctor" in self.name or fault == "removed"
+                # The doctor compares hashes, which are right here: whoever reads the figures sees that they are none.
+                used = reads if fault != "forged" else "doctor" not in self.name and file in self.touched
+                if used and _is_possible(path, fault) and (fault != "forged" or SEALED.fullmatch(file)):
+                    yield Case(self.name, file, fault)
 
-    def judge(self, case: Case) -> Case:
-        """The case with its outcome."""
-        place = self._copy(case.command)
-        FAULTS[case.fault](place / COMMANDS[case.command].run / case.file)
-        status = fork(lambda: self._give(case.command, place), place / "out")
-        errors = (place / "out.2").read_text(encoding="utf-8", errors="replace").replace(f"{place}/", "")
-        outcome = self._outcome(case, status, errors, place)
+    def judge(self, case: Case) -> tuple[str, str]:
+        """ "same", "told", "refused", or why it is none of these; and what was said."""
+        place = self._copy()
+        FAULTS[case.fault](place / self.command.run / case.file)
+        said = self._give(place)
+        outcome = self._outcome(case, said, place)
         shutil.rmtree(place)
-        return Case(case.command, case.file, case.fault, outcome, errors)
+        return outcome, said.err.replace(f"{place}/", "")
 
-    def _outcome(self, case: Case, status: int | None, errors: str, place: Path) -> str:
-        if status is None:
-            return "hangs"
-        if "Traceback" in errors or status not in (0, 2):
-            return f"failed: exit {status}"
-        lines = errors.strip().split("\n")
-        if "doctor" in case.command and (place / "out.1").stat().st_size:
-            found = storage.read_json(place / "out.1")["run"]
-            if any(_names(case.file, problem) for problem in found["problems"]):
-                return "told" if status == 2 else f"exit {status}"
-            return "same" if status == 0 and case.file in UNREAD else "silent"
-        if status == 2:
-            return "refused" if errors.strip() and lines[-1].startswith("modou: ") else "no line"
-        told = any(_names(case.file, line) for line in lines if not line.startswith("["))
-        try:
-            same = self._result(case.command, place) == self.expected[case.command]
-        except (OSError, ValueError, KeyError) as error:
-            return "told" if told else f"no result: {error}"
-        return "told" if told else "same" if same else "silent"
+    def _outcome(self, case: Case, said: Said, place: Path) -> str:
+        if said.status is None:
+            return "hang"
+        if "Traceback" in said.err or said.status not in (0, 2):
+            return f"traceback: exit {said.status}"
+        if "doctor" in self.name and said.out:
+            problems = json.loads(said.out)["run"]["problems"]
+            if any(_names(case.file, problem) for problem in problems):
+                return "told" if said.status == 2 else f"exit {said.status}"
+            return "same" if said.status == 0 and not problems and case.file in UNREAD else "silent"
+        if said.status == 2:
+            if not said.last.startswith("modou: ") or not _names(case.file, said.last):
+                return "refused without its cause"
+            return "refused" if self._helps(said, place) else "dead end"
+        notices = json.loads(said.out).get("notices", [])
+        lines = [line for line in said.err.split("\n") if not line.startswith("[")]
+        if all(any(_names(case.file, line) for line in told) for told in (notices, lines)):
+            return "told"
+        return "same" if self._result(place, said) == self.expected else "silent"
 
-    def _copy(self, name: str) -> Path:
+    def _helps(self, refused: Said, place: Path) -> bool:
+        """Whether the command that a refusal names, and those that it names in turn, take the first one to its end."""
+        for _ in range(4):
+            named = REMEDY.search(refused.last)
+            if refused.status == 0 or named is None or str(place) not in named[1]:  # none is named: a copy is wanted
+                return True
+            again = give(named[1].split())
+            refused = self._give(place) if again.status == 0 else again
+        return refused.status == 0
+
+    def _copy(self) -> Path:
         """A place of its own that bears the name of no file."""
         place = self.folder / "cases" / str(next(self.numbers))
         place.mkdir(parents=True)
-        shutil.copytree(self.folder / COMMANDS[name].run, place / COMMANDS[name].run)
+        shutil.copytree(self.folder / self.command.run, place / self.command.run)
         for name in ("talk.jsonl", "book.txt"):
             shutil.copy(self.folder / name, place / name)
         return place
 
-    def _give(self, name: str, place: Path) -> int:
-        return cli.status_of([*COMMANDS[name].words(place / COMMANDS[name].run), "--json"])
+    def _give(self, place: Path) -> Said:
+        return give([*self.command.words(place / self.command.run), "--json"])
 
-    def _result(self, name: str, place: Path) -> Any:
-        out = storage.read_json(place / "out.1")
-        return COMMANDS[name].result(place / COMMANDS[name].run, out)
+    def _result(self, place: Path, said: Said) -> Any:
+        return self.command.result(place / self.command.run, json.loads(said.out))
 
 
-def _note(event: str, given: tuple[Any, ...], opened: set[str]) -> None:
-    if event in ("open", "os.rename") and isinstance(name := given[event != "open"], str | Path):
-        opened.add(str(name))
+def _is_possible(path: Path, fault: str) -> bool:
+    if path.is_dir():
+        return fault in OF_FOLDERS
+    return path.stat().st_size > 0 or fault not in ("flipped", "cut", "file")
+
+
+_opened: list[set[str]] = []
+
+
+def _note(event: str, given: tuple[Any, ...]) -> None:
+    if _opened and event in ("open", "os.rename") and isinstance(name := given[event != "open"], str | Path):
+        _opened[-1].add(str(name))
+
+
+@contextlib.contextmanager
+def opened_files() -> Generator[set[str]]:
+    """The files that the body opens or writes."""
+    if not hasattr(sys, "_modou_notes"):
+        sys.addaudithook(_note)
+        sys._modou_notes = True  # type: ignore[attr-defined]
+    _opened.append(set())
+    try:
+        yield _opened[-1]
+    finally:
+        _opened.pop()
 
 
 def _names(file: str, line: str) -> bool:
-    """Whether a sentence names a file, its folder of a step, or the stage that it belongs to."""
+    """Whether a sentence names a file, its folder, or the stage that it belongs to."""
     path = Path(file)
-    if path.name == "best":  # flipped, it names a checkpoint that is not there
+    if path.name == "best" or path.name.startswith("step-"):  # a file names a checkpoint that is not there
         return "checkpoint" in line
+    if file in ("corpus", "corpus/tokens") and "the pretraining text of" in line:
+        return True
     return path.name in line or any(part in line for part in path.parts[:-1] if part.startswith("step-"))
-
-
-def main(folder: Path, whole: bool, commands: Collection[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for module in (runner, pipeline_doctor, pretrain_method):
-        module.matrix_rate = lambda *_, **__: 1e11  # type: ignore[attr-defined]
-    if not (folder / "sft-cut").exists():
-        status = fork(lambda: make(folder) or 0, folder / "made")
-        assert status == 0, (folder / "made.2").read_text(encoding="utf-8")
-    walk = Walk(folder)
-    walk.prepare(commands)
-    cases = list(walk.cases(whole))
-    with ThreadPoolExecutor(2) as pool:
-        for case in pool.map(walk.judge, cases):
-            print(json.dumps(asdict(case), ensure_ascii=False), flush=True)
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    page.style_sheet()
-    main(Path(sys.argv[1]), sys.argv[2] == "whole", sys.argv[3:] or list(COMMANDS))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from modou.pipeline.inputs import book_source, examples_source, judge_source, run_source
-from modou.pipeline.runner import Request, never, run
+from modou.pipeline.runner import RunRequest, never, run
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, Source
 from modou.settings.methods import METHODS
@@ -25,7 +25,7 @@ def pretrain(
     until: StageName = "report",
 ) -> Iterator[Event]:
     inputs = {} if book is None else {"book": book_source(book)}
-    yield from run(Request("pretrain", inputs, with_minutes(settings, minutes), out, extend, until), should_stop)
+    yield from run(RunRequest("pretrain", inputs, with_minutes(settings, minutes), out, extend, until), should_stop)
 
 
 def aligned(
@@ -41,7 +41,7 @@ def aligned(
     inputs = {"base": run_source(base), "data": examples_source(data, columns)}
     if judge:
         inputs["judge"] = judge_source(judge)
-    yield from run(Request(method, inputs, settings, out), should_stop)
+    yield from run(RunRequest(method, inputs, settings, out), should_stop)
 
 
 def begun(

@@ -9,15 +9,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import names_page
 import pytest
-from page_helpers import documented, paths, pattern
 
 from modou.cli import arguments
 from modou.cli.table import COMMANDS
-from modou.pipeline.doctor import WHOLE, Examination, diagnose
 from modou.runs.folder import RunFolder
-from modou.runs.seal import read_sealed_json
-from modou.runs.stages import stage_file, write_stage
 
 ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
@@ -172,15 +169,6 @@ def test_the_readme_shows_what_lies_in_a_run_folder(page: Path) -> None:
     assert set(re.findall(r"(?<![\w.-])[a-z]+(?:\.\w+|(?=/))", picture)) == {path.parts[1] for path in places}
 
 
-def test_the_page_of_names_says_what_doctor_and_the_stages_hold(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path / "run")
-    run.path.mkdir()
-    (run.path / "made.txt").write_text("made", encoding="utf-8")
-    write_stage(run, "clean", {"characters": 4}, (run.path / "made.txt",))
-    sealed = read_sealed_json(stage_file(run, "clean"))
-    examination = Examination({"clean": WHOLE}, {"step-00000001": WHOLE}, {"generate": True})
-    found = {"run": examination.to_json(), **diagnose()}
-    matched = [pattern(name) for name in documented("Run folders")]
-    names = [*paths(found), *(f"value.{name.replace('made.txt', 'made')}" for name in paths(sealed))]
-    assert [name for name in names if not any(one.match(name) for one in matched)] == []
-    assert [one.pattern for one in matched if not any(one.match(name) for name in (*names, "sha256"))] == []
+def test_the_tables_of_names_are_those_of_the_dataclasses() -> None:
+    text = read(names_page.PAGE)
+    assert names_page.page(text) == text, "python tests/names_page.py makes them anew"

@@ -81,5 +81,5 @@ def test_the_first_page_of_help_lists_every_command() -> None:
 def test_what_writes_preferences_names_every_method_that_reads_them(command: str) -> None:
     readers = [name for name in METHODS if issubclass(method_class(name), PreferenceMethod)]
     assert {"reward", "dpo"} < set(readers)
-    for said in catalogue()[f"help.{command}_about"].values():
+    for said in catalogue("help")[f"{command}_about"].values():
         assert [name for name in readers if name in said] == readers

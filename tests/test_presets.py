@@ -48,7 +48,7 @@ def test_a_preset_trains_for_a_few_steps(name: str, book: Path, tmp_path: Path) 
 @pytest.mark.parametrize("name", LARGE)
 def test_the_large_presets_have_the_size_they_are_named_for(name: str) -> None:
     settings = RunSettings.parse(read_preset(name))
-    total = describe(settings.model.changed(vocabulary=settings.tokenizer.vocabulary))["total"]
+    total = describe(settings.model.changed(vocabulary=settings.tokenizer.vocabulary)).total
     low, high = LARGE[name]
     assert low <= total <= high
 
@@ -57,7 +57,7 @@ def test_the_article_presets_have_the_size_of_the_article() -> None:
     sizes = {}
     for name in ("article-learned", "article-rope", "article-2m"):
         settings = RunSettings.parse(read_preset(name))
-        sizes[name] = describe(settings.model.changed(vocabulary=settings.tokenizer.vocabulary))["total"]
+        sizes[name] = describe(settings.model.changed(vocabulary=settings.tokenizer.vocabulary)).total
     # The article's own counts less its head bias of 8,000: 8,875,840 and 2,469,184.
     assert sizes == {"article-learned": 8_867_840, "article-rope": 8_835_072, "article-2m": 2_461_184}
 

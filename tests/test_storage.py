@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def test_what_is_no_log_of_ours_is_not_appended_to(tmp_path: Path, kind: str) ->
     path = tmp_path / "notes.txt"
     path.write_bytes(FOREIGN[kind])
     for use in (append, lambda path, _: storage.require_log(path)):
-        with pytest.raises(UserError, match="other than one JSON object a line"):
+        with pytest.raises(UserError, match="does not contain one JSON object per line"):
             use(path, {"prompt": "x"})
     assert path.read_bytes() == FOREIGN[kind]
 
@@ -213,13 +214,13 @@ def test_only_files_of_a_size_that_can_be_are_read(tmp_path: Path) -> None:
     for make in (lambda: path.symlink_to("/dev/zero"), lambda: os.mkfifo(path), path.mkdir):
         make()
         for read in (storage.read_json, storage.read_jsonl):
-            with pytest.raises(UserError, match="no regular file"):
+            with pytest.raises(UserError, match="not a regular file"):
                 read(path)
         path.rmdir() if path.is_dir() else path.unlink()
     path.touch()
     os.truncate(path, 2**40)
     for read in (storage.read_json, storage.read_jsonl):
-        with pytest.raises(UserError, match="larger than any file of its kind"):
+        with pytest.raises(UserError, match="is too large"):
             read(path)
     path.write_bytes(b"123456")
     assert storage.read_bytes(path, 6) == b"123456"
@@ -243,3 +244,30 @@ def test_half_a_character_is_never_written(tmp_path: Path) -> None:
     assert storage.read_jsonl(tmp_path / "log") == [{"name": "\ufffd"}]
     storage.write_text_atomically(path, "b\ud83d")
     assert path.read_text(encoding="utf-8") == "b\ufffd"
+
+
+@dataclass(frozen=True)
+class Inner:
+    values: tuple[float, ...]
+    unknown: float | None
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: dict[str, Inner]
+    rest: list[Inner] = field(default_factory=list[Inner])
+    left_out: Inner | None = None
+
+
+def test_a_dataclass_as_json_and_back() -> None:
+    made = Outer({"a": Inner((1.0, 2.5), None)})
+    assert storage.to_json(made) == {"inner": {"a": {"values": [1.0, 2.5], "unknown": None}}, "rest": []}
+    assert storage.parse_form(Outer, storage.to_json(made)) == made
+
+
+def test_what_has_another_form_is_told_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    assert storage.parse_written(Inner, {"values": [1], "unknown": 2}, path) == Inner((1.0,), 2.0)
+    for value in ({"values": [1]}, {"values": "x", "unknown": 1}, [], None):
+        with pytest.raises(UserError, match=r"a\.json"):
+            storage.parse_written(Inner, value, path)

@@ -19,12 +19,13 @@ from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
 from modou.settings.model import ModelSettings
+from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerSettings
-from modou.settings.train import OptimizerSettings, PretrainSettings, ScheduleSettings
+from modou.settings.train import PretrainSettings
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event
-from modou.train.loop import LoopSettings, Trainer
+from modou.train.loop import Trainer
 from modou.train.parallel import World, parallelize
 from modou.train.saving import CheckpointWriter
 
@@ -108,7 +109,7 @@ def trainer(
     return Trainer(
         gpt,
         change(replace(made, device=world.device)),
-        LoopSettings(settings, OptimizerSettings(**optimizer or {}), ScheduleSettings(**schedule or {})),
+        RunSettings.parse({"train": settings.model_dump(), "optimizer": optimizer or {}, "schedule": schedule or {}}),
         CheckpointWriter(RunFolder(folder), identity, settings.keep, 1, world),
         world,
     )

@@ -1,7 +1,7 @@
-"""From the words of a command line to what was asked: flags told from defaults, every mistake one clear line.
+"""Parses a command line.
 
-The commands and their options are data (spec, table); argparse cuts the words, pydantic checks the settings' values,
-and all that is wrong becomes a UserError that names the option and the remedy. Nothing heavy is imported here.
+The commands and their options are data (spec, table); argparse separates the arguments, pydantic validates the values
+of settings, and every error becomes a UserError that names the option and the remedy. Nothing heavy is imported here.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import difflib
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -21,10 +21,10 @@ from modou.messages import UserError
 
 @dataclass(frozen=True)
 class Option:
-    """One option, as a command offers it. Those of settings have a `field`; the others are the command's own."""
+    """One option of a command: a setting, which has a `field`, or the command's own."""
 
     name: str
-    """How it is remembered: "out", or "model.layers"."""
+    """Such as "out" or "model.layers"."""
     flags: tuple[str, ...]
     kind: Kind
     metavar: str
@@ -36,16 +36,14 @@ class Option:
     own: Own | None = None
 
     @property
-    def choices(self) -> tuple[str, ...]:
-        """The values it can have, where they are few."""
-        annotation = self.field.annotation if self.field else None
-        if get_origin(annotation) is tuple:
-            annotation = get_args(annotation)[0]
-        return tuple(str(choice) for choice in get_args(annotation)) if get_origin(annotation) is Literal else ()
+    def off(self) -> tuple[str, ...]:
+        """The flags that turn a setting off, where it is a switch."""
+        is_switch = self.kind == "switch" and self.field is not None
+        return tuple(f"--no-{flag[2:]}" for flag in self.flags) if is_switch else ()
 
     @property
     def separated(self) -> bool:
-        """Whether one word may hold several values with commas between (never where commas are text)."""
+        """Whether one argument may hold several values separated by commas (not where the values are text)."""
         return self.kind == "list" and self.field is not None and get_args(self.field.annotation)[0] is not str
 
 
@@ -86,10 +84,8 @@ def group_options(group: str, spec: Command) -> list[Option]:
 def _metavar(info: FieldInfo) -> str:
     annotation: Any = info.annotation
     if get_origin(annotation) is tuple:
-        annotation = get_args(annotation)[0]
-        annotation = (
-            getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation
-        )
+        item = get_args(annotation)[0]
+        annotation = item.__origin__ if get_origin(item) is Annotated else item
     if get_origin(annotation) is Literal:
         return "|".join(str(choice) for choice in get_args(annotation))
     return {int: "N", float: "X", bool: ""}.get(annotation, "TEXT")
@@ -107,7 +103,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(command: str, argv: Sequence[str]) -> Asked:
-    """What `argv` (without the command's name) asks for. UserError: an unknown option, a missing value, ..."""
+    """Parses `argv`, without the command's name. UserError: an unknown option, a missing value, ..."""
     known = options(command)
     before, after = _at_dashes(list(argv))
     try:
@@ -141,7 +137,7 @@ def parse(command: str, argv: Sequence[str]) -> Asked:
 
 
 def _at_dashes(argv: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before the first `--`, and after it."""
+    """The arguments before the first `--`, and those after it."""
     if "--" not in argv:
         return argv, []
     place = argv.index("--")
@@ -154,14 +150,13 @@ def _normal(word: str) -> str:
         return "--help"
     name, equals, value = word.partition("=")
     if name.startswith("--") and "." in name:
-        name = (
-            f"--{name[2:].replace('-', '_')}" if not name.startswith("--no-") else f"--no-{name[5:].replace('-', '_')}"
-        )
+        before = "--no-" if name.startswith("--no-") else "--"
+        name = before + name.removeprefix(before).replace("-", "_")
     return f"{name}{equals}{value}"
 
 
 def _is_option(word: str) -> bool:
-    """Whether a word that nobody claimed was meant as an option: `-` is standard input, text has spaces."""
+    """Whether an unparsed argument was meant as an option: `-` is standard input, and a text has spaces."""
     return len(word) > 1 and word.startswith("-") and not any(character.isspace() for character in word)
 
 
@@ -169,9 +164,8 @@ def _parser(known: Iterable[Option]) -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for option in known:
         if option.kind == "switch":
-            if option.field is not None:
-                off = [f"--no-{flag[2:]}" for flag in option.flags]
-                parser.add_argument(*off, dest=option.name, action="store_false", default=None)
+            if option.off:
+                parser.add_argument(*option.off, dest=option.name, action="store_false", default=None)
             parser.add_argument(*option.flags, dest=option.name, action="store_true", default=None)
         else:
             parser.add_argument(*option.flags, dest=option.name, action="append", nargs="?", const=_Missing)
@@ -179,7 +173,7 @@ def _parser(known: Iterable[Option]) -> _Parser:
 
 
 def _checked(option: Option, value: Any) -> Any:
-    """A given value as pydantic wants it: the last word of those given, all of them for a list. UserError: no value."""
+    """The value for pydantic: the last one given, or all of them for a list. UserError: no value."""
     if option.kind == "switch":
         return value
     if any(item is _Missing for item in value):
@@ -192,8 +186,7 @@ def _checked(option: Option, value: Any) -> Any:
 
 
 def _named(command: Command, words: list[str], lenient: bool) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The words by name, and all those of a last name that takes many. UserError: one is missing, or there are too
-    many."""
+    """Positional arguments by name, and all those of a last "X...". UserError: too few, or too many."""
     names = command.words
     rest = tuple(words[len(names) - 1 :]) if names and names[-1].endswith("...") else ()
     if len(words) > len(names) and not rest:
@@ -206,7 +199,7 @@ def _named(command: Command, words: list[str], lenient: bool) -> tuple[dict[str,
 
 def _unknown(word: str, command: str) -> UserError:
     name = word.partition("=")[0]
-    flags = [flag for option in options(command) for flag in _all_flags(option)]
+    flags = [flag for option in options(command) for flag in option.flags + option.off]
     elsewhere = [other for other in COMMANDS if any(name in option.flags for option in options(other))]
     guess = next((flag for flag in flags if _ending(flag) == _ending(name)), None)
     if elsewhere and guess is None:
@@ -217,16 +210,10 @@ def _unknown(word: str, command: str) -> UserError:
 
 
 def _ending(flag: str) -> str:
-    """The last part of its name: "kv_heads" of --kv-heads and of --model.kv_heads."""
+    """The last part of a flag: "kv_heads" of --kv-heads and of --model.kv_heads."""
     return flag.lstrip("-").replace("-", "_").split(".")[-1]
 
 
-def _all_flags(option: Option) -> tuple[str, ...]:
-    if option.kind != "switch" or option.field is None:
-        return option.flags
-    return (*option.flags, *(f"--no-{flag[2:]}" for flag in option.flags))
-
-
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was probably meant."""
+    """The most similar of the known names."""
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)

@@ -1,4 +1,4 @@
-"""What a command line asks for."""
+"""A parsed command line."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,12 +14,12 @@ G = TypeVar("G", bound=Groups)
 
 @dataclass(frozen=True)
 class Asked:
-    """Words by name, own options by name, and the settings that were given."""
+    """Positional arguments by name, the command's own options by name, and the settings that were given."""
 
     spec: Command
     words: dict[str, str]
     rest: tuple[str, ...]
-    """All words of the last name, where it ends in "..."."""
+    """All arguments of a last "X..."."""
     own: dict[str, str | bool]
     given: dict[str, dict[str, Any]]
 
@@ -57,8 +57,7 @@ class Asked:
         return number
 
     def settings(self) -> RunSettings:
-        """The command's defaults, the preset over them, and the flags over both; all else is left open. UserError: a
-        value is wrong."""
+        """The command's defaults, overridden by the preset, overridden by the flags. UserError: an invalid value."""
         return self.settings_of(RunSettings)
 
     def settings_of(self, root: type[G]) -> G:

@@ -20,8 +20,7 @@ from modou.messages import UserError, text
 from modou.settings.sampling import SamplingOptions, SamplingSettings, with_options
 
 if TYPE_CHECKING:
-    from modou.data.conversation import Message
-    from modou.generate.engine import Notice, Piece
+    from modou.generate.engine import GenerationNotice, Piece
     from modou.generate.session import Session
 
 COMMANDS = ("/undo", "/retry", "/save FILE.jsonl", "/set NAME VALUE", "/system TEXT", "/help", "/quit")
@@ -30,8 +29,8 @@ PROMPT = "> "
 
 @dataclass(frozen=True)
 class Turn:
-    """What was typed, what the model wrote, and whether it was stopped before it came to an end (by Ctrl-C, or by
-    the number of tokens). `tries`: how many answers to it were thrown away."""
+    """What was typed, what the model wrote, and whether that was cut off by Ctrl-C or the token limit. `tries`: number
+    of answers that /retry discarded."""
 
     typed: str
     written: str
@@ -64,7 +63,7 @@ class Chat:
             say("")  # the shell's prompt begins a line
 
     def take(self, line: str) -> bool:
-        """One line: a turn, or a command. False: it was the last."""
+        """Handles a line: a turn, or a command. Returns False to end the conversation."""
         try:
             if not line.startswith("/"):
                 if line.strip():
@@ -105,15 +104,15 @@ class Chat:
         return self.turns.pop()
 
     def _ask(self, typed: str, tries: int) -> None:
-        """Shows what the model writes as it comes, and keeps the turn. The first Ctrl-C stops the answer."""
-        from modou.generate.engine import Notice
+        """Shows the answer as it is generated, and appends the turn. The first Ctrl-C stops the answer."""
+        from modou.generate.engine import GenerationNotice
 
         written, finish = "", None
         with StopSignals(lambda: None, (signal.SIGINT,)) as signals:
             if self.session.template is None:
                 put(typed, end="")
             for event in self._events(typed, tries):
-                if isinstance(event, Notice):
+                if isinstance(event, GenerationNotice):
                     self._notice(event)
                     continue
                 written, finish = written + event.text, event.finish
@@ -122,37 +121,29 @@ class Chat:
                     break
         put("")
         cut = finish not in ("end", "stop")
-        written = written.removesuffix("\ufffd") if cut else written  # the half of a character is no text
+        written = written.removesuffix("\ufffd") if cut else written  # an incomplete character
         self.turns.append(Turn(typed, written, cut, tries))
         if not written.strip():
             remark(text("chat.nothing_written"))
 
-    def _events(self, typed: str, tries: int) -> Iterator["Piece | Notice"]:
+    def _events(self, typed: str, tries: int) -> Iterator["Piece | GenerationNotice"]:
         from modou.data.conversation import Message
 
         sampling = self.sampling.changed(seed=(self.sampling.seed + tries) % 2**63)
         if self.session.template is None:
             return self.session.write(typed, sampling)
-        return self.session.answer([*self._messages(), Message("user", typed)], sampling)
+        so_far = [Message(row["role"], row["content"]) for row in self._rows()]
+        return self.session.answer([*so_far, Message("user", typed)], sampling)
 
-    def _messages(self) -> "list[Message]":
-        """The conversation so far. What got no answer is no part of it."""
-        from modou.data.conversation import Message
-
-        system = [Message("system", self.system)] if self.system else []
-        answered = [turn for turn in self.turns if turn.written.strip()]
-        turns = ((Message("user", turn.typed), Message("assistant", turn.written)) for turn in answered)
-        return system + [message for pair in turns for message in pair]
-
-    def _notice(self, notice: "Notice") -> None:
-        """Says a notice; that turns are left out, once."""
+    def _notice(self, notice: "GenerationNotice") -> None:
+        """Shows a notice; that turns are left out, only once."""
         left_out = notice.key == "generate.turns_left_out"
         if not (left_out and self._said_left_out):
             remark(str(notice))
         self._said_left_out = self._said_left_out or left_out
 
     def _set(self, name: str, value: str) -> None:
-        """Changes a setting, puts back its default where there is no value, and lists all where there is no name."""
+        """Changes a setting, resets it without a value, and lists all settings without a name."""
         name = name.replace("-", "_")
         if name:
             default = SamplingSettings().model_dump().get(name)
@@ -164,14 +155,14 @@ class Chat:
         """Appends the conversation as one line that `modou sft` reads; a base model's texts as lines of text."""
         if not word.endswith(".jsonl"):
             raise UserError("chat.no_file")
-        answered = [turn for turn in self.turns if turn.written.strip()]
+        answered = self._answered
         if not answered:
             raise UserError("chat.no_turn")
         path = Path(word).expanduser()
         if self.session.template is None:
             field, rows = "text", [{"text": turn.typed + turn.written} for turn in answered]
         else:
-            field, rows = "messages", [{"messages": list(self._rows(answered))}]
+            field, rows = "messages", [{"messages": list(self._rows())}]
         _require_lines(path, field)
         with storage.user_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,10 +170,15 @@ class Chat:
             storage.append_line(path, storage.json_line(row))
         remark(text("chat.saved", count=len(answered), path=path))
 
-    def _rows(self, answered: list[Turn]) -> Iterator[dict[str, Any]]:
+    @property
+    def _answered(self) -> list[Turn]:
+        return [turn for turn in self.turns if turn.written.strip()]
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """The messages of the conversation so far, without turns that got no answer."""
         if self.system:
             yield {"role": "system", "content": self.system}
-        for turn in answered:
+        for turn in self._answered:
             yield {"role": "user", "content": turn.typed}
             yield {"role": "assistant", "content": turn.written} | ({"cut": True} if turn.cut else {})
 

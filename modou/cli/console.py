@@ -1,4 +1,4 @@
-"""Everything that modou says to a person or a program passes through here (and the other console files)."""
+"""Output of the commands: text, JSON, events, tables."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from modou.cli.plain import escaped, harmless, one_line
 from modou.cli.signals import StopSignals
 from modou.cli.streams import given_input, is_first_process, notices, put, remark, shown_by
-from modou.messages import text
+from modou.messages import language, text
 
 if TYPE_CHECKING:
     from modou.cli.asked import Asked
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from modou.train.events import Event
 
 
-DONE, INTERRUPTED = 0, 130
+DONE, INTERNAL, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses."""
 _COMPLAINTS = 20
 _LINE = 1000
 """Characters of an answer to a question about keys that are read."""
@@ -42,7 +43,7 @@ def fail(message: str) -> None:
 
 
 def fail_internally() -> None:
-    """The trace of an error of ours, and where to report it."""
+    """The traceback of an internal error, and where to report it."""
     put(traceback.format_exc(), stream=sys.stderr)
     fail(text("cli.internal"))
 
@@ -57,13 +58,13 @@ def print_json(values: Any) -> None:
 
 
 def page_width() -> int:
-    """Cells a help page may take."""
+    """Width of a help page in cells."""
     return max(40, min(100, shutil.get_terminal_size((80, 24)).columns - 1))
 
 
 @dataclass
 class Outcome:
-    """What a stream of events came to."""
+    """The results in a stream of events."""
 
     stages: dict[str, Any] = field(default_factory=dict[str, Any])
     notices: list[str] = field(default_factory=list[str])
@@ -72,7 +73,7 @@ class Outcome:
     interrupted: bool = False
 
     def take(self, event: "Event") -> None:
-        """One event more."""
+        """Adds an event."""
         from modou.train.events import Ended, Notice, RunEnded, StageEnded, Started
 
         match event:
@@ -91,7 +92,7 @@ class Outcome:
                 pass
 
     def to_json(self) -> dict[str, Any]:
-        """The report of a run that ended; else what its stages found."""
+        """The report of a run that ended; else the results of its stages."""
         values = dict(self.report) if self.report else dict(self.stages)
         if self.folder is not None:
             values["run"] = {**values.get("run", {}), "folder": str(self.folder), "finished": not self.interrupted}
@@ -99,13 +100,13 @@ class Outcome:
 
 
 def make_display(as_json: bool) -> "Display":
-    """Live on a terminal, plain elsewhere; with `as_json` on standard error, which leaves the other to the object."""
+    """Live on a terminal, plain elsewhere; with `as_json` on standard error, since standard output holds the object."""
     from rich.console import Console
 
-    from modou.cli.live import LiveDisplay, PlainDisplay, SilentDisplay
+    from modou.cli.live import Display, LiveDisplay, PlainDisplay
 
     if not is_first_process():
-        return SilentDisplay()
+        return Display()
     stream: TextIO = sys.stderr if as_json else sys.stdout
     console = Console(file=stream, markup=False, highlight=False, emoji=False)
     # A terminal without cursor movement (TERM=dumb) would show every frame of the panel as new lines.
@@ -113,7 +114,7 @@ def make_display(as_json: bool) -> "Display":
 
 
 def watch(events: Iterator["Event"], display: "Display", stop_asked: Callable[[], bool] = lambda: False) -> Outcome:
-    """Shows the events to their end. KeyboardInterrupt: a stop was asked for where no training would see it."""
+    """Shows all events. KeyboardInterrupt: a stop was requested outside training, which stops by itself."""
     from modou.train.events import Ended, Started
 
     outcome = Outcome()
@@ -129,7 +130,7 @@ def watch(events: Iterator["Event"], display: "Display", stop_asked: Callable[[]
 
 
 def trained(asked: "Asked", start: Callable[[Callable[[], bool]], Iterator["Event"]]) -> int:
-    """Shows a command that trains; the first signal stops it with all saved. The exit status."""
+    """Shows the events of a command that trains; the first signal makes it save and stop. Returns the exit status."""
     display = make_display(asked.switched("json"))
     with StopSignals(display.stopping) as signals:
         outcome = watch(start(signals.requested), display, signals.requested)
@@ -137,12 +138,12 @@ def trained(asked: "Asked", start: Callable[[Callable[[], bool]], Iterator["Even
 
 
 def shown(asked: "Asked", events: Iterator["Event"]) -> int:
-    """Shows a command that does not train. The exit status."""
+    """Shows the events of a command that does not train. Returns the exit status."""
     return finished(asked, watch(events, make_display(asked.switched("json"))))
 
 
 def finished(asked: "Asked", outcome: Outcome) -> int:
-    """The JSON object, where one was asked for, and the exit status."""
+    """Prints the JSON object if --json was given. Returns the exit status."""
     if asked.switched("json") and is_first_process():
         print_json(outcome.to_json())
     if outcome.interrupted:
@@ -159,7 +160,7 @@ def path(value: str | None) -> Path | None:
 
 @contextlib.contextmanager
 def _closing(events: Iterator["Event"]) -> Generator[None]:
-    """Locks and files that the events hold are let go at once, not when memory is tidied."""
+    """Closes the generator at the end, so that its locks and files are released at once."""
     try:
         yield
     finally:
@@ -169,7 +170,7 @@ def _closing(events: Iterator["Event"]) -> Generator[None]:
 
 
 class Pages:
-    """Streams texts to standard output as they are written: the first at once, the others one after another."""
+    """Streams several texts to standard output one after another, the first one as it is generated."""
 
     def __init__(self, prompt: str, count: int) -> None:
         self._prompt, self._count = prompt, count
@@ -178,13 +179,13 @@ class Pages:
         self._on = 0
 
     def begin(self) -> None:
-        """The head of the text that is on."""
+        """Prints the head of the current text."""
         if self._count > 1:
             put(("\n" if self._on else "") + text("console.sample_number", number=self._on + 1))
         put(self._prompt, end="")
 
     def push(self, sample: int, piece: str, done: bool) -> None:
-        """A piece of a text."""
+        """Adds a piece to a text."""
         self._parts[sample].append(piece)
         self._done[sample] = done
         while self._on < self._count:
@@ -199,7 +200,7 @@ class Pages:
 
 
 def say_facts(found: dict[str, Any]) -> None:
-    """Nested facts, one a line, and then the remarks."""
+    """Nested facts, one per line, and then the remarks."""
     from modou.report.values import flattened
 
     facts = {name: value for name, value in found.items() if name != "remarks"}
@@ -211,18 +212,17 @@ def say_facts(found: dict[str, Any]) -> None:
 
 
 def say_examples(found: "Checked") -> None:
-    """What a file of examples holds: counts, complaints, and the first examples with what is learned in colour."""
+    """The check of a file of examples: counts, problems, and the first examples with the trained tokens in colour."""
+    facts, bad = found.facts, found.facts.complaints
     counts = [
         text("console.examples_kind", kind=text(f"console.kind_{kind}"), count=count)
-        for kind, count in found.examples.counts.items()
+        for kind, count in facts.kinds.items()
     ]
-    put(text("console.examples", file=found.path, kinds=", ".join(counts) or "0"))
-    if found.lengths is not None:
-        shortest, middle, longest = found.lengths
-        put(text("console.examples_tokens", shortest=shortest, middle=middle, longest=longest))
-        if found.too_long:
-            put(text("console.examples_too_long", count=found.too_long, context=found.context))
-    bad = found.examples.complaints
+    put(text("console.examples", file=facts.file, kinds=", ".join(counts) or "0"))
+    if facts.tokens:
+        put(text("console.examples_tokens", **facts.tokens))
+        if facts.too_long:
+            put(text("console.examples_too_long", count=facts.too_long, context=facts.context))
     if bad:
         put(text("console.examples_bad", count=len(bad)))
         for line in bad[:_COMPLAINTS]:
@@ -235,7 +235,7 @@ def say_examples(found: "Checked") -> None:
 
 
 def _show_learned(examples: "tuple[Shown, ...]") -> None:
-    """Marks and text of each example, what is learned on a ground of its own (without colours: in brackets)."""
+    """Marks and text of each example; trained tokens have a background colour (without colours: brackets)."""
     from rich.console import Console
     from rich.text import Text
 
@@ -244,7 +244,7 @@ def _show_learned(examples: "tuple[Shown, ...]") -> None:
         line = Text(f"{one_line(shown.place)}  ", style="dim")
         for number, piece in enumerate(shown.pieces):
             said = f"<|{piece.mark}|>" if piece.mark else harmless(piece.text)
-            if piece.trained:  # neighbouring tokens are told apart by their ground
+            if piece.trained:  # alternating, to separate neighbouring tokens
                 plain = console.is_terminal or piece.mark is not None
                 line.append(said if plain else f"[{said}]", style=_GROUNDS[number % 2])
             else:
@@ -253,7 +253,7 @@ def _show_learned(examples: "tuple[Shown, ...]") -> None:
 
 
 def say_offer(offer: "Offer") -> None:
-    """A question and two answers, and which keys choose."""
+    """A question, two answers, and the keys to choose with."""
     put("\n" + text("console.offer", number=offer.number, of=offer.of, question=offer.question.text))
     for number, answer in ((1, offer.first), (2, offer.second)):
         put(f"\n  {number}  " + harmless(answer).strip().replace("\n", "\n     "))
@@ -261,8 +261,8 @@ def say_offer(offer: "Offer") -> None:
 
 
 def read_key(allowed: str) -> str:
-    """One of the allowed keys, without Enter on a terminal; elsewhere the first of a line. The last of `allowed` where
-    the input ends."""
+    """Reads one of the allowed keys: without Enter on a terminal, else the first character of a line. At the end of the
+    input: the last of `allowed`."""
     while True:
         key = _key().lower()
         if key in ("", "\x04"):
@@ -275,7 +275,7 @@ def read_key(allowed: str) -> str:
 
 
 def _key() -> str:
-    """A key; the first character of a line where keys cannot be read one by one; "" at the end of the input."""
+    """A key, or the first character of a line where single keys cannot be read; "" at the end of the input."""
     stdin = given_input()
     if not stdin.isatty() or sys.platform == "win32":
         line = stdin.readline(_LINE)
@@ -292,11 +292,12 @@ def _key() -> str:
 
 
 def say_comparison(found: dict[str, Any]) -> None:
-    """A column a run, a row a measure, the runs' names above; last what the commonest answer, or the file's, get."""
+    """A table: a column per run and per baseline (the most frequent answer, the file's answers), a row per measure."""
     from rich.console import Console
     from rich.table import Table
 
     from modou.cli.words import measures
+    from modou.report.words import Words
 
     runs: dict[str, dict[str, Any]] = dict(found["runs"])
     if found["majority"]:
@@ -306,6 +307,6 @@ def say_comparison(found: dict[str, Any]) -> None:
     values = {"count": found["questions"], "data": found["data"], "reference": found["reference"]}
     put(text("console.compared", **values))
     table = Table("", *map(one_line, runs), box=None, pad_edge=False)
-    for name, cells in measures(runs):
+    for name, cells in measures(runs, Words(language())):
         table.add_row(*map(one_line, (name, *cells)))
     Console(markup=False, highlight=False, emoji=False).print(table)

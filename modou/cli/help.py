@@ -1,11 +1,6 @@
-"""The help pages, as text: `modou --help` teaches, `modou COMMAND --help` explains what people use of a command, and
-`modou COMMAND --help-all` every option."""
+"""The help pages as text: the overview, the common options of a command (--help), and all of them (--help-all)."""
 
-import re
-import tomllib
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from modou.cli.plain import beside, wrap
@@ -14,13 +9,12 @@ from modou.messages import catalogue, language, named, text
 if TYPE_CHECKING:
     from modou.cli.arguments import Option
 
-_BRIEF = re.compile(r"help\.(\w+)_brief")
 _COLUMN = 30
 _SIGNS = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
 
 
 def overview(cells: int) -> str:
-    """The page of `modou --help`; it needs the catalogue alone."""
+    """The page of `modou --help`."""
     zh = language() == "zh"
     book, corpus = ("我的小说.txt", "storyteller") if zh else ("novel.txt", "storyteller-en")
     start = '"话说"' if zh else '"Once upon"'
@@ -49,8 +43,8 @@ def overview(cells: int) -> str:
 
 
 def commands() -> list[str]:
-    """Every command, in the catalogue's order, which is that in which a reader meets them."""
-    return [found[1] for key in catalogue() if (found := _BRIEF.fullmatch(key))]
+    """All commands, in the order of the catalogue."""
+    return [key.removesuffix("_brief") for key in catalogue("help") if key.endswith("_brief")]
 
 
 def command_page(command: str, cells: int, whole: bool = False) -> str:
@@ -67,7 +61,7 @@ def command_page(command: str, cells: int, whole: bool = False) -> str:
         page += beside(word, text(f"help.word_{word.strip('[].').lower()}"), 2, 14, cells)
     page += ["", text("help.common")]
     used = [option for option in every if option.field is None or len(option.flags) > 1]
-    # What a command is about comes before what all have.
+    # The options specific to the command come first.
     for option in sorted(used, key=lambda option: option.own in COMMON):
         page += _option(option, option.flags[0], cells, spec.method)
     if not whole and len(every) > len(used):
@@ -95,8 +89,7 @@ def _names(option: "Option", method: str) -> str:
 
 
 def _option(option: "Option", flag: str, cells: int, method: str) -> list[str]:
-    switch = option.kind == "switch" and option.field is not None
-    shown = f"--[no-]{flag[2:]}" if switch else f"{flag} {option.metavar}".rstrip()
+    shown = f"--[no-]{flag[2:]}" if option.off else f"{flag} {option.metavar}".rstrip()
     names = _names(option, method)
     said = describe(option) + (f" ({names})" if names else "")
     if flag != option.flags[0]:
@@ -106,24 +99,17 @@ def _option(option: "Option", flag: str, cells: int, method: str) -> list[str]:
 
 
 def describe(option: "Option") -> str:
-    """What an option does, in the reader's language: the field's own docstring, or its Chinese twin."""
+    """What an option does: in English the field's docstring, in Chinese the entry of options/zh.toml."""
     if option.own is not None:
         return text(f"help.own_{option.own.said or option.name.replace('-', '_')}")
     assert option.field is not None
     group, name = option.name.split(".")
     said = option.field.description or ""
-    return chinese()[group][name] if language() == "zh" else " ".join(said.split())
-
-
-@cache
-def chinese() -> dict[str, dict[str, str]]:
-    """The Chinese help of every setting, by group and field."""
-    file = files("modou.messages").joinpath("options", "zh.toml")
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    return catalogue("options/zh")[group][name] if language() == "zh" else " ".join(said.split())
 
 
 def _facts(option: "Option") -> Iterator[str]:
-    """Bounds, how several values are given, and the default."""
+    """Bounds, how to give several values, and the default."""
     bounds = [
         f"{_SIGNS[type(item).__name__]}{_number(getattr(item, type(item).__name__.lower()))}"
         for item in (option.field.metadata if option.field else ())
@@ -138,7 +124,7 @@ def _facts(option: "Option") -> Iterator[str]:
 
 
 def said_default(option: "Option") -> str:
-    """What is used where the option is not given; "" where its description says it."""
+    """The default, as text; "" where the description states it."""
     if option.chosen:
         from modou.settings.run import MINUTES
 

@@ -1,9 +1,9 @@
-"""The two faces of a run: a live panel on a terminal, plain lines every few seconds elsewhere."""
+"""The displays of a run: a live panel on a terminal, plain lines every few seconds elsewhere."""
 
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Self, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -18,36 +18,14 @@ from modou.cli.progress import TrainingState
 from modou.cli.streams import put, remark
 from modou.cli.words import Narrator
 from modou.messages import text
-from modou.train.events import Event, RunEnded, StageBegan, StageEnded, StageProgress, Stepped
+from modou.train.events import Event, RunEnded, Sample, StageBegan, StageEnded, StageProgress, Stepped
 
 _SAMPLE_LINES = 6
 _SECONDS = 5.0
 
 
-class Display(Protocol):
-    """What a run is shown on."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def show(self, event: Event) -> None:
-        """One event more."""
-        ...
-
-    def tell(self, notice: str) -> None:
-        """A notice from the layers below."""
-        ...
-
-    def stopping(self) -> None:
-        """A signal asked to stop. Called inside a signal handler."""
-        ...
-
-
-class SilentDisplay:
-    """Shows nothing: the face of every process of torchrun but the first."""
+class Display:
+    """What a run is shown on. This one shows nothing: that of every process of torchrun but the first."""
 
     def __enter__(self) -> Self:
         return self
@@ -57,16 +35,16 @@ class SilentDisplay:
     ) -> None: ...
 
     def show(self, event: Event) -> None:
-        """Nothing."""
+        """Shows an event."""
 
     def tell(self, notice: str) -> None:
-        """Nothing."""
+        """Shows a notice from the layers below."""
 
     def stopping(self) -> None:
-        """Nothing."""
+        """A signal asked to stop. Called inside a signal handler."""
 
 
-class PlainDisplay(SilentDisplay):
+class PlainDisplay(Display):
     """Lines without control codes: for files, pipes, and programs."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -102,8 +80,8 @@ class PlainDisplay(SilentDisplay):
         put(line, stream=self._stream)
 
 
-class LiveDisplay:
-    """Finished things scroll by; below them a panel shows what is on."""
+class LiveDisplay(Display):
+    """Lines of what is done scroll by; below them a panel shows the current stage."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -156,7 +134,7 @@ class LiveDisplay:
         self._stop = True
 
     def panel(self) -> RenderableType:
-        """What stands below the lines now."""
+        """The panel below the lines."""
         parts: list[RenderableType] = []
         if self._state.running:
             parts.append(self._training())
@@ -182,12 +160,11 @@ class LiveDisplay:
         )
         parts: list[RenderableType] = [head, figures]
         if state.sample is not None:
-            parts.append(self._sample())
+            parts.append(self._sample(state.sample))
         return Group(*parts)
 
-    def _sample(self) -> RenderableType:
-        sample = self._state.sample or {}
-        shown = Text.assemble((harmless(str(sample.get("prompt", ""))), "bold"), harmless(str(sample.get("text", ""))))
+    def _sample(self, sample: Sample) -> RenderableType:
+        shown = Text.assemble((harmless(sample.prompt), "bold"), harmless(sample.text))
         lines = shown.wrap(self._console, max(20, self._console.width - 4))[:_SAMPLE_LINES]
         title = Text(text("console.sample_title", step=self._state.sample_step))
         return Panel(Text("\n").join(lines), title=title, title_align="left", border_style="dim")

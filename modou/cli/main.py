@@ -1,6 +1,6 @@
-"""The command line: picks the command, and turns whatever happens into one line and an exit status.
+"""Entry point: runs a command, and turns every exception into a message and an exit status.
 
-0 done · 1 an error of ours (trace, and where to report it) · 2 a user's mistake (one line with the remedy) ·
+0 success · 1 internal error (traceback, and where to report it) · 2 user error (one line with the remedy) ·
 130 interrupted. Nothing heavy is imported before a command needs it.
 """
 
@@ -8,22 +8,21 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import NoReturn
 
+import modou
 from modou.cli import console, streams
+from modou.cli.console import DONE, INTERNAL, INTERRUPTED, MISTAKE
 from modou.messages import UserError, text
-
-DONE, INTERNAL, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command line and leaves with its exit status."""
+    """Runs the command line and exits with its status."""
     sys.exit(status_of(list(sys.argv[1:] if argv is None else argv)))
 
 
 def status_of(argv: list[str]) -> int:
-    """Runs a command line; the exit status. Every exception ends here."""
+    """Runs a command line and returns the exit status. Catches every exception."""
     streams.prepare()
     with streams.noticing():
         return _status(argv)
@@ -39,7 +38,7 @@ def _status(argv: list[str]) -> int:
             console.remark(text("console.interrupted"))
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read our output has left (`| head`). Python would complain once more when it flushes at exit.
+        # The reader of the output has exited (`| head`); Python would raise again when it flushes at exit.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -56,14 +55,14 @@ def _status(argv: list[str]) -> int:
 
 
 def goes_on(command: str) -> bool:
-    """Whether a command goes on where it was interrupted; what the others do is done anew."""
+    """Whether an interrupted command can be resumed."""
     from modou.cli.table import COMMANDS
 
     return command in COMMANDS and COMMANDS[command].goes_on
 
 
 def mistake(error: Exception) -> str | None:
-    """The line for what the user can mend; None for an error of ours."""
+    """The message of a user error; None for an internal error."""
     if isinstance(error, UserError):
         return str(error)
     # torch's own error is known by its name, so that torch need not be imported; on a CPU it has none.
@@ -78,7 +77,7 @@ def dispatch(argv: list[str]) -> int:
     if not argv or argv[0] in ("--help", "-h", "help") or argv == ["--lang", *argv[1:2]]:
         return show_help(argv[1:2] if argv[:1] == ["help"] else [])
     if argv[0] in ("--version", "-V"):
-        console.say(f"modou {version('modou')}")
+        console.say(f"modou {modou.__version__}")
         return DONE
     if argv[0] == "--lang" or argv[0].startswith("--lang="):  # before the command, too
         return dispatch(argv[2 if argv[0] == "--lang" else 1 :])
@@ -94,7 +93,7 @@ def dispatch(argv: list[str]) -> int:
 
 
 def choose_language(argv: list[str]) -> None:
-    """Obeys --lang before anything is said. UserError: a language we do not speak."""
+    """Applies --lang before any message. UserError: an unknown language."""
     for place, word in enumerate(argv):
         if word == "--":
             return
@@ -118,7 +117,7 @@ def show_help(words: list[str], whole: bool = False) -> int:
 
 
 def unknown_command(command: str) -> UserError:
-    """What to say of a word that is no command."""
+    """The error for an unknown command."""
     from modou.cli import arguments
 
     guess = arguments.nearest(command, list(arguments.COMMANDS))

@@ -1,4 +1,4 @@
-"""Text made fit for a terminal: harmless, wrapped and clipped by the cells it takes (a Chinese character takes two)."""
+"""Text for a terminal: control characters removed, wrapped and clipped by cells (a Chinese character takes two)."""
 
 import re
 
@@ -7,7 +7,7 @@ from rich.cells import cell_len, chop_cells
 # CSI and OSC sequences and the two-character escapes (ECMA-48): what could move the cursor, or retitle the window.
 _ESCAPES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but tab and newline, line separators, marks of the direction of writing, halves of characters."""
+"""Control characters except tab and newline, line separators, bidirectional controls, surrogates."""
 _WIDE = "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef“”‘’…—"
 _CLOSING = "，。、；：？！）」』》〉】”’…—)\\]"
 _PARTS = re.compile(rf"[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+[{_CLOSING}]*|\s+")
@@ -15,29 +15,29 @@ _SENTENCE = re.compile(r".*?(?:[。！？!?…]+[”’」』\"]*|[.](?=\s|$)|$)
 
 
 def harmless(text: str) -> str:
-    """`text` without escape sequences, control characters and what turns the direction of writing."""
+    """`text` without escape sequences, control characters and bidirectional controls."""
     return _CONTROLS.sub("", _ESCAPES.sub("", text))
 
 
 def escaped(json_text: str) -> str:
-    """JSON in which those characters stand as \\uXXXX: the same value, and nothing that a terminal obeys."""
+    """JSON in which those characters are escaped as \\uXXXX: the same value."""
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
 
 
 def one_line(text: str) -> str:
-    """Harmless, and white space in runs of one space."""
+    """`text` on one line: as `harmless`, with runs of white space collapsed."""
     return " ".join(harmless(text).split())
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of a text, one line; at most 200 characters are looked at."""
+    """The first sentence of a text on one line, within its first 200 characters."""
     line = one_line(text[:200])
     match = _SENTENCE.match(line)
     return match.group() if match else line
 
 
 def clip(text: str, cells: int) -> str:
-    """One line of at most `cells` cells, `…` where something was cut."""
+    """One line of at most `cells` cells, with `…` where it was truncated."""
     line = one_line(text)
     if cell_len(line) <= cells:
         return line
@@ -47,7 +47,7 @@ def clip(text: str, cells: int) -> str:
 
 
 def wrap(text: str, cells: int) -> list[str]:
-    """Lines of at most `cells` cells: broken at spaces and between Chinese characters, no line begins with a stop."""
+    """Lines of at most `cells` cells, broken at spaces and between Chinese characters, but not before punctuation."""
     lines: list[str] = []
     line = ""
     for part in _PARTS.findall(" ".join(text.split())):

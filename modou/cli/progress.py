@@ -1,10 +1,9 @@
-"""Where training stands: the figures of the steps so far, smoothed, and how they read in one line."""
+"""The state of training: smoothed metrics of the steps so far, as a line or a table."""
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from modou.messages import text
 from modou.report import values as v
@@ -13,14 +12,14 @@ from modou.train import events
 from modou.train.events import Measured
 
 ROUNDS = ("reward", "answer_kl", "entropy", "clipped", "length", "repetition", "replay_kl")
-"""What a step tells of rounds of answers, of what is learned beside the loss, and of the text that is read along."""
+"""Metrics of rollouts, of auxiliary losses and of replay."""
 _SMOOTHING = 0.95
-"""Weight of the past in the running means of a step's figures: about the last twenty steps."""
+"""Decay of the exponential moving averages: about the last twenty steps."""
 
 
 @dataclass
 class TrainingState:
-    """Takes in training's events; all else asks it. None: not known yet."""
+    """Updated by training events. None: not known yet."""
 
     clock: Callable[[], float] = time.monotonic
     step: int = 0
@@ -31,15 +30,15 @@ class TrainingState:
     average_bits: float | None = None
     tokens_per_second: float | None = None
     rounds: dict[str, float] = field(default_factory=dict[str, float])
-    """Of reinforcement learning: reward, distance, entropy ... of the answers, smoothed."""
+    """Smoothed metrics of ROUNDS by name."""
     measured: Measured | None = None
-    sample: Mapping[str, Any] | None = None
+    sample: events.Sample | None = None
     sample_step: int = 0
     running: bool = False
     _began: tuple[int, float] = field(default=(0, 0.0))
 
     def take(self, event: object) -> None:
-        """One event more; those that do not concern training are passed over."""
+        """Updates the state; ignores events that do not concern training."""
         match event:
             case Measured():
                 self.measured = event
@@ -54,7 +53,7 @@ class TrainingState:
                 self.average_bits = v.number(event.numbers, "average.validation.bits_per_char")
             case events.Sampled():
                 self.sample_step = event.step
-                self.sample = next((s for s in event.samples if v.words_at(s, "text")), None)
+                self.sample = next((s for s in event.samples if s.text.strip()), None)
             case events.Rescheduled():
                 self.steps = event.after
             case events.Ended():
@@ -63,7 +62,7 @@ class TrainingState:
                 pass
 
     def _forget(self) -> None:
-        """One training may follow another: nothing of it is told of the next."""
+        """Resets the metrics: several trainings may follow one another."""
         self.loss = self.train_bits = self.validation_bits = self.average_bits = self.tokens_per_second = None
         self.rounds, self.sample = {}, None
 
@@ -79,7 +78,7 @@ class TrainingState:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of this sitting, evaluations included."""
+        """Estimated from this session's pace, evaluations included."""
         done = self.step - self._began[0]
         if done <= 0:
             return None
@@ -87,8 +86,8 @@ class TrainingState:
 
     @property
     def share_of_peak(self) -> float | None:
-        """Training FLOPs a second ÷ the matrix rate measured before. None in alignment, which counts answers' tokens
-        and multiplies all."""
+        """Model FLOPs utilisation: training FLOP/s ÷ measured matrix FLOP/s. None in alignment, where other passes than
+        those counted take most of the time."""
         if self.train_bits is None or self.measured is None or self.tokens_per_second is None:
             return None
         if self.measured.flops_per_second <= 0:
@@ -97,7 +96,7 @@ class TrainingState:
 
     @property
     def memory_mb(self) -> float | None:
-        """Largest memory so far: of the GPU that trains, else of this process."""
+        """Peak memory so far: of the GPU, else of this process."""
         if self.measured is None or "torch" not in sys.modules:
             return None
         import torch
@@ -107,44 +106,32 @@ class TrainingState:
         return peak_memory_mb(torch.device(self.measured.device)) or None
 
     def line(self, words: Words) -> str:
-        """Everything in one line, for a log."""
-        figures = ""
-        if self.train_bits is not None:
-            figures += text("console.figure_train", bits=words.bits(self.train_bits))
-        for name, value in self._rounds(words):
-            figures += f"{text(f'console.label_{name}')} {value}  "
-        if self.share_of_peak is not None:
-            figures += text("console.figure_peak", share=words.share(self.share_of_peak))
-        if self.memory_mb is not None:
-            figures += text("console.figure_memory", megabytes=words.count(self.memory_mb))
-        return text(
-            "console.stepped",
-            step=self.step,
-            steps=self.steps,
-            loss=f"{self.loss:.3f}" if self.loss is not None else "–",
-            figures=figures,
-            speed=words.count(self.tokens_per_second),
-            left=words.duration(self.seconds_left),
-        )
+        """All that is known in one line, for a log."""
+        figures = "  ".join(f"{label} {value}" for label, value in self.figures(words))
+        left = words.duration(self.seconds_left)
+        return text("console.stepped", step=self.step, steps=self.steps, figures=figures, left=left)
 
     def figures(self, words: Words) -> list[tuple[str, str]]:
-        """Label and value of what is known, for a table."""
+        """Label and value of what is known."""
         memory = self.memory_mb
         known = [
-            ("loss", f"{self.loss:.3f}" if self.loss is not None else None),
-            ("train", words.bits(self.train_bits) if self.train_bits is not None else None),
-            ("validation", words.bits(self.validation_bits) if self.validation_bits is not None else None),
-            ("average", words.bits(self.average_bits) if self.average_bits is not None else None),
-            ("speed", words.count(self.tokens_per_second) if self.tokens_per_second is not None else None),
-            ("peak", words.share(self.share_of_peak) if self.share_of_peak is not None else None),
-            ("memory", f"{words.count(memory)} MB" if memory is not None else None),
+            ("loss", None if self.loss is None else f"{self.loss:.3f}"),
+            *(
+                (name, words.share(value) if name == "clipped" else f"{value:.2f}")
+                for name, value in self.rounds.items()
+            ),
+            ("train", _shown(words.decimal, self.train_bits)),
+            ("validation", _shown(words.decimal, self.validation_bits)),
+            ("average", _shown(words.decimal, self.average_bits)),
+            ("speed", _shown(words.count, self.tokens_per_second)),
+            ("peak", _shown(words.share, self.share_of_peak)),
+            ("memory", None if memory is None else f"{words.count(memory)} MB"),
         ]
-        known[1:1] = self._rounds(words)
         return [(text(f"console.label_{name}"), value) for name, value in known if value is not None]
 
-    def _rounds(self, words: Words) -> list[tuple[str, str]]:
-        shares = ("clipped",)
-        return [(name, words.share(value) if name in shares else f"{value:.2f}") for name, value in self.rounds.items()]
+
+def _shown(form: Callable[[float | None], str], value: float | None) -> str | None:
+    return None if value is None else form(value)
 
 
 def _mean(before: float | None, value: float | None) -> float | None:

@@ -1,7 +1,6 @@
-"""Ctrl-C and SIGTERM: the first asks training to stop after its step, the second leaves at once.
+"""Ctrl-C and SIGTERM: the first requests a stop after the current step, the second exits at once.
 
-Only commands that train use it, and `modou chat`, where Ctrl-C stops an answer; elsewhere Ctrl-C is Python's
-KeyboardInterrupt, and what is half done is redone.
+Used by commands that train, and by `modou chat`, where Ctrl-C stops an answer.
 """
 
 import signal
@@ -16,8 +15,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignals:
     """While it is entered, the first signal sets `requested` and calls `say`; the second is a KeyboardInterrupt.
 
-    `say` runs inside a signal handler: it must not take locks. Outside the main thread signals are left alone, and so
-    are those that are not in `numbers`.
+    `say` runs inside a signal handler: it must not take locks. Without effect outside the main thread.
     """
 
     def __init__(self, say: Callable[[], None], numbers: Sequence[signal.Signals] = _SIGNALS) -> None:

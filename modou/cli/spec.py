@@ -1,4 +1,4 @@
-"""What a command is: the words and options that it takes, as data, beside the function that does it."""
+"""The description of a command as data: its arguments, its options, and the function that runs it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,35 +15,35 @@ Kind = Literal["value", "switch", "list"]
 
 @dataclass(frozen=True)
 class Own:
-    """An option of a command that is no setting."""
+    """An option of a command that is not a setting."""
 
     name: str
     kind: Kind = "value"
     metavar: str = ""
     default: str = ""
-    """The value where none is given, as it would be written; "" = none."""
+    """As on the command line; "" = none."""
     sets: tuple[str, ...] = ()
-    """Settings that get its value, unless they are given by their own names."""
+    """Settings that get its value unless given themselves."""
     said: str = ""
-    """What it is explained as, in help.own_SAID; "" = its name."""
+    """Its help is the message help.own_SAID; "" = its name."""
     chosen: str = ""
     """As in Command.chosen."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command: the words it takes, its own options, the settings it offers, and what it does."""
+    """One command."""
 
     name: str
     run: "Callable[[Asked], int]"
-    """Does it; the exit status. Heavy imports stand inside."""
+    """Runs it and returns the exit status. Heavy imports stand inside."""
     words: tuple[str, ...] = ()
-    """Positional arguments; "[X]" may be left out, "X..." takes all that follow."""
+    """Positional arguments; "[X]" is optional, "X..." takes all that follow."""
     own: tuple[Own, ...] = ()
     groups: tuple[str, ...] = ()
     """Groups of settings."""
     without: tuple[str, ...] = ()
-    """Settings of these groups that have no effect here: they are not offered."""
+    """Settings of these groups without effect here, which are not options."""
     aliases: dict[str, str] = field(default_factory=dict[str, str])
     """Short flag -> setting."""
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -51,11 +51,11 @@ class Command:
     chosen: dict[str, str] = field(default_factory=dict[str, str])
     """Settings whose default is chosen when the command runs -> by what: "plan", see help.chosen_plan."""
     root: type[Groups] = RunSettings
-    """Where the groups stand."""
+    """The class that holds the groups."""
     method: str = "pretrain"
-    """The method whose presets it takes."""
+    """The method whose presets it accepts."""
     goes_on: bool = False
-    """Whether the same command goes on where it was interrupted."""
+    """Whether the same command resumes where it was interrupted."""
 
     @property
     def usage(self) -> str:
@@ -84,10 +84,10 @@ def seed(*settings: str, chosen: str = "") -> Own:
 
 
 def out(said: str) -> Own:
-    """--out; `said`: what lies there, and where it is by default, as in Own."""
+    """--out; `said`: see Own."""
     return Own("out", metavar="DIR", said=said)
 
 
 SAMPLING = {f"--{name.replace('_', '-')}": f"sampling.{name}" for name in ("tokens", "temperature", "top_k", "top_p")}
 OPEN = {"sampling.temperature": 1.0, "sampling.top_p": 1.0, "sampling.tokens": 96}
-"""Sampling as the model believes, nothing cut off."""
+"""Sampling from the model's own distribution, without truncation."""

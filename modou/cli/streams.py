@@ -1,4 +1,4 @@
-"""Standard input, output and error: everything printed passes here, made harmless, whatever streams there are."""
+"""Standard input, output and error. Everything printed passes through `put`, which removes control characters."""
 
 import contextlib
 import logging
@@ -11,13 +11,13 @@ from modou.cli.plain import harmless, one_line
 from modou.messages import UserError
 
 PROMPT_LIMIT = 1 << 24
-"""Bytes of standard input that are read as a prompt, at most: what stands there may never end."""
+"""Maximum size of a prompt from standard input, in bytes: the input may be endless."""
 
 
 def prepare() -> None:
-    """Puts the null device where a stream was closed, and lets characters that an encoding lacks be replaced.
+    """Opens the null device for closed streams, and replaces characters that an encoding lacks.
 
-    A descriptor that is left closed would be given to the next file that is opened, which then receives messages.
+    A closed descriptor would be reused by the next opened file, which would then receive the messages.
     """
     for descriptor in range(3):
         try:
@@ -34,12 +34,12 @@ def prepare() -> None:
 
 
 def put(text: str, end: str = "\n", stream: TextIO | None = None) -> None:
-    """Prints `text`, on standard output unless another stream is named, without what a terminal would obey."""
+    """Prints `text` without control characters, on standard output unless another stream is given."""
     print(harmless(text), end=end, file=stream, flush=True)
 
 
 def remark(line: str) -> None:
-    """One line on standard error that is no error."""
+    """Prints one line on standard error."""
     put(one_line(line), stream=sys.stderr)
 
 
@@ -60,18 +60,18 @@ def read_prompt() -> str:
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks: under torchrun only the first does."""
+    """Whether this process prints: under torchrun only the first does."""
     return os.environ.get("RANK", "0") == "0"
 
 
 class Notices(logging.Handler):
-    """What the layers below tell the user (`modou.messages.tell`): shown at once, each once, and kept for --json."""
+    """Notices of `modou.messages.tell`: each is shown once, immediately, and kept for --json."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
         self.show: Callable[[str], None] = remark
-        """Where to; while a run is shown, that is its display."""
+        """How to show one; while a run is displayed, that is the display's `tell`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows the notice, unless it was shown before."""

@@ -1,4 +1,4 @@
-"""What the commands that make or continue a run share; the command of every method that begins from a run."""
+"""Shared code of the commands that train; the command of every method that starts from a run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,8 @@ TEMPERATURE = {"--temperature": "sampling.temperature"}
 
 
 def overwritten(method: MethodInfo) -> tuple[str, ...]:
-    """Settings of sampling that an evaluation during training sets itself: it writes one text to a prompt, a base
-    model's of one length for all runs."""
+    """Settings of sampling that an evaluation during training sets itself: one sample per prompt; for base models also
+    its length."""
     return ("sampling.samples",) if method.answers else ("sampling.samples", "sampling.tokens")
 
 
@@ -32,12 +32,12 @@ def planned(method: MethodInfo) -> dict[str, str]:
 
 
 def pretraining() -> dict[str, str]:
-    """The same for the commands that pretrain, which take MINUTES where nobody says how long."""
+    """The same for the commands that pretrain, which train for MINUTES by default."""
     return planned(PRETRAIN) | {"train.minutes": "minutes"}
 
 
 def method_command(method: MethodInfo) -> Command:
-    """The command of a method that begins from a run and a file of examples."""
+    """The command of a method that starts from a run and a file of examples."""
     writes = "sampling" in method.groups
     aliases = {f"--{method.duration.rpartition('.')[2]}": method.duration, **MINUTES}
     if writes:
@@ -59,19 +59,19 @@ def method_command(method: MethodInfo) -> Command:
     )
 
 
-def train(asked: "Asked", until: "StageName" = "report", folder: Path | None = None) -> int:
-    """One run, to its end or to a stage before; `folder`: where it lies, else --out says it."""
+def train(asked: "Asked", until: "StageName" = "report") -> int:
+    """Runs the stages up to `until`."""
     method = METHODS[asked.spec.method]
     settings: Any = asked.settings_of(method.settings)
-    from modou.pipeline.runner import Request, run
+    from modou.pipeline.runner import RunRequest, run
 
-    where = folder or console.path(asked["out"])
-    request = Request(method.name, sources(asked, method), settings, where, asked.switched("extend"), until)
+    where = run_folder(asked) if asked.spec.words == ("[RUN]",) else console.path(asked["out"])
+    request = RunRequest(method.name, sources(asked, method), settings, where, asked.switched("extend"), until)
     return console.trained(asked, lambda stop: run(request, stop))
 
 
 def sources(asked: "Asked", method: MethodInfo) -> "dict[str, Source]":
-    """The inputs that a command line names. UserError: one of them is not there."""
+    """The inputs named on a command line. UserError: one does not exist."""
     from modou.pipeline.inputs import book_source, examples_source, judge_source, run_source
 
     found: dict[str, Source] = {}

@@ -1,13 +1,14 @@
-"""What a run tells, as sentences: each event becomes the lines a reader sees, in a live display or a log alike."""
+"""The events of a run as lines of text, for a live display or a log."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from modou.cli.plain import clip, first_sentence, harmless, one_line
-from modou.messages import language, named, text
+from modou.messages import language, text
 from modou.report import values as v
+from modou.report.parts import Form, against_ngram
 from modou.report.words import Words
 from modou.settings.methods import METHODS, MethodInfo
 from modou.train import events as training
@@ -18,14 +19,14 @@ _RULES = 5
 
 
 class Narrator:
-    """Turns events into lines. It remembers which stage is on, and the evaluation whose sample is still to come."""
+    """Turns events into lines. Keeps the current stage, and the evaluation whose samples have not arrived yet."""
 
     def __init__(self) -> None:
         self.words = Words(language())
         self.joint = "；" if self.words.language == "zh" else "; "
         self.place = ""
         self.title = ""
-        self._looked: str | None = None
+        self._evaluated: str | None = None
 
     def lines(self, event: Event) -> Iterator[str]:
         """The lines for one event; none for most steps of training."""
@@ -52,10 +53,10 @@ class Narrator:
                 key = "console.resumes" if event.step else "console.begins"
                 yield self._headed("train", text(key, step=event.step, steps=event.steps))
             case training.Evaluated():
-                self._looked = self._evaluation(event)
+                self._evaluated = self._evaluation(event)
             case training.Sampled():
-                looked, self._looked = self._looked, None
-                yield f"  {looked or text('console.sample_title', step=event.step)}{self._first(event)}"
+                evaluated, self._evaluated = self._evaluated, None
+                yield f"  {evaluated or text('console.sample_title', step=event.step)}{self._first(event)}"
             case training.Rescheduled():
                 yield f"! {text('console.rescheduled', before=event.before, after=event.after)}"
             case training.Ended():
@@ -67,7 +68,7 @@ class Narrator:
         return f"{self.place}{text(f'console.stage_{stage}')}: {said}"
 
     def _stage(self, event: StageEnded) -> Iterator[str]:
-        if event.stage == "train":  # training's own last event has told it
+        if event.stage == "train":  # see `Ended`
             return
         found = self.joint.join(findings(event.stage, event.numbers, self.words))
         if event.skipped:
@@ -83,7 +84,7 @@ class Narrator:
         bits = event.expected_bits_per_char
         key = "console.found_no_expectation" if bits is None else "console.found_plan"
         if self.title == text("console.stage_plan"):  # the vocabulary is chosen before, within another stage
-            yield self._headed("plan", text(key, bits=self.words.bits(bits)))
+            yield self._headed("plan", text(key, bits=self.words.decimal(bits)))
         yield from plan_lines(event.choices)
 
     def _evaluation(self, event: training.Evaluated) -> str:
@@ -91,43 +92,35 @@ class Narrator:
         average = v.number(event.numbers, "average.validation.bits_per_char")
         loss = v.number(event.numbers, "validation.loss")
         reward = v.number(event.numbers, "validation.reward")
+        accuracy = v.number(event.numbers, "validation.accuracy")
         if reward is not None:
             kl = v.number(event.numbers, "validation.kl") or 0.0
             said = text("console.evaluated_reward", step=event.step, reward=f"{reward:.2f}", kl=f"{kl:.2f}")
-            return said + (text("console.best") if event.is_best else "")
-        if bits is None and loss is not None:
+        elif bits is None and loss is not None:
             said = text("console.evaluated_loss", step=event.step, loss=f"{loss:.3f}")
-            accuracy = v.number(event.numbers, "validation.accuracy")
             said += text("console.evaluated_accuracy", share=self.words.share(accuracy)) if accuracy is not None else ""
-            return said + (text("console.best") if event.is_best else "")
-        line = text("console.evaluated", step=event.step, bits=self.words.bits(bits))
-        if average is not None:
-            line += text("console.evaluated_average", bits=self.words.bits(average))
-        return line + (text("console.best") if event.is_best else "")
+        else:
+            said = text("console.evaluated", step=event.step, bits=self.words.decimal(bits))
+            said += text("console.evaluated_average", bits=self.words.decimal(average)) if average is not None else ""
+        return said + (text("console.best") if event.is_best else "")
 
     def _first(self, event: training.Sampled) -> str:
-        shown = next((sample for sample in event.samples if v.words_at(sample, "text")), None)
-        if shown is None:
-            return ""
-        written = f"{shown.get('prompt', '')}{shown['text']}"
-        return f" · {clip(first_sentence(written), _SAMPLE)}"
+        shown = next((sample for sample in event.samples if sample.text.strip()), None)
+        return f" · {clip(first_sentence(shown.prompt + shown.text), _SAMPLE)}" if shown else ""
 
     def _ended(self, event: training.Ended) -> str:
-        parts = [
-            text("console.found_training", steps=event.step, time=self.words.duration(event.seconds)),
-            *([text("console.found_interrupted")] if event.reason == "interrupted" else []),
-        ]
-        return self.joint.join(parts)
+        said = text("console.found_training", steps=event.step, time=self.words.duration(event.seconds))
+        return said + (self.joint + text("console.found_interrupted") if event.reason == "interrupted" else "")
 
 
 def plan_lines(choices: tuple[tuple[str, Any, str], ...]) -> list[str]:
-    """One line a choice: option, value, reason."""
+    """One line per choice: option, value, reason."""
     wide = max((len(f"{name} = {value}") for name, value, _ in choices), default=0)
     return [f"    {f'{name} = {value}':<{wide}}  {one_line(reason)}" for name, value, reason in choices]
 
 
 def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
-    """What a stage found, in phrases; what is not known is left out."""
+    """The results of a stage in phrases; unknown ones are left out."""
     match stage:
         case "corpus" if "path" in numbers:
             yield text("console.found_corpus", characters=_count(numbers, words, "characters"), path=numbers["path"])
@@ -142,7 +135,7 @@ def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[s
         case "evaluate" if v.number(numbers, "validation.loss") is not None:
             yield from _aligned(numbers, words)
         case "evaluate" if v.number(numbers, "test.bits_per_char") is not None:
-            yield text("console.found_bits", bits=words.bits(v.number(numbers, "test.bits_per_char")))
+            yield text("console.found_bits", bits=words.decimal(v.number(numbers, "test.bits_per_char")))
         case "report" if "path" in numbers:
             yield text("console.found_report", path=numbers["path"])
         case _:
@@ -184,10 +177,10 @@ def _aligned(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     elif accuracy is not None:
         yield text("console.found_accuracy", accuracy=words.share(accuracy))
     elif before is not None:
-        yield text("console.found_loss", loss=words.bits(loss), before=words.bits(before))
+        yield text("console.found_loss", loss=words.decimal(loss), before=words.decimal(before))
     drift = v.number(numbers, "drift.bits_per_char")
     if drift is not None:
-        yield text("console.found_drift", change=f"{drift:+.2f}", now=words.bits(v.number(numbers, "drift.now")))
+        yield text("console.found_drift", change=f"{drift:+.2f}", now=words.decimal(v.number(numbers, "drift.now")))
 
 
 def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
@@ -214,7 +207,7 @@ def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
 
 def _tokenizer(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     ratio = v.number(numbers, "characters_per_token.train", "train.characters_per_token")
-    yield text("console.found_tokenizer", vocabulary=_count(numbers, words, "vocabulary"), ratio=words.bits(ratio))
+    yield text("console.found_tokenizer", vocabulary=_count(numbers, words, "vocabulary"), ratio=words.decimal(ratio))
     exact = [
         v.at(numbers, path) for path in ("round_trip.exact", "train.round_trip.exact", "held_out.round_trip.exact")
     ]
@@ -228,7 +221,7 @@ def _count(numbers: Mapping[str, Any], words: Words, *paths: str) -> str:
 
 
 def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
-    """The five lines at the end of a run: the figure, a sample, the report, the next command, what would help."""
+    """The last lines of a run: bits per character, a sample, the report, the next command, advice."""
     method = METHODS.get(v.words_at(report, "run.method") or "")
     if method is not None and (method.answers or method.scores):
         yield from _answering(folder, report, method)
@@ -236,7 +229,7 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
     words = Words(language())
     bits = v.number(report, "test.bits_per_char")
     if bits is not None:
-        yield text("console.end_bits", bits=words.bits(bits), against=against_ngram(report, bits, words))
+        yield text("console.end_bits", bits=words.decimal(bits), against=_against_ngram(report, bits, words))
     samples = [s for s in v.groups(report, "final_samples") if v.words_at(s, "text")]
     prompt = ""
     if samples:
@@ -251,7 +244,7 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _answering(folder: Path, report: Mapping[str, Any], method: MethodInfo) -> Iterator[str]:
-    """The end of an aligned run: a question it never saw with its answer, and how to ask."""
+    """The last lines of a fine-tuned run: a held-out question with its answer, and how to ask one."""
     if method.scores:
         yield text("console.end_judge", folder=quoted(str(folder), plain=True))
         return
@@ -266,62 +259,50 @@ def _answering(folder: Path, report: Mapping[str, Any], method: MethodInfo) -> I
 
 
 def quoted(word: str, plain: bool = False) -> str:
-    """A word as it can be typed into a shell: in double quotes, which every system knows, where that is enough."""
+    """A word quoted for a shell, in double quotes where possible; `plain`: unquoted where possible."""
     if plain and word and not any(character.isspace() or character in "\"'$`\\!&|;<>()*?[]#~%" for character in word):
         return word
     return shlex.quote(word) if any(character in '"$`\\!%' for character in word) else f'"{word}"'
 
 
-def against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:
-    """How the figure stands to the n-gram's, in words."""
-    rival = v.number(report, "baselines.kn5.bits_per_char")
-    if rival is None:
+def _against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:
+    """The comparison with KN-5 as a sentence."""
+    found = against_ngram(report, bits)
+    if found is None:
         return ""
-    gain = v.number(report, "advantage.kn5.bits_per_char")
-    gain = rival - bits if gain is None else gain
-    ends = v.interval(report, "advantage.kn5.interval")
-    undecided = ends is not None and ends[0] <= 0 <= ends[1]
-    key = "against_undecided" if undecided else "against_better" if gain > 0 else "against_worse"
-    return words(key, name=words.named("baseline", "kn5"), bits=words.bits(rival), difference=words.bits(abs(gain)))
+    rival, gain = map(words.decimal, found[1:])
+    return words(found[0], name=words.named("baseline", "kn5"), bits=rival, difference=gain)
 
 
-def measures(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+def measures(runs: Mapping[str, Mapping[str, Any]], words: Words) -> Iterator[tuple[str, list[str]]]:
     """The rows of a comparison: a measure's name, and its value for each run."""
     every = list(runs.values())
 
-    def row(name: str, path: str, form: Callable[[float], str]) -> tuple[str, list[str]]:
-        return name, [_with_interval(v.group(run, path), form) for run in every]
+    def row(name: str, form: Form, group: str, key: str | None = None) -> tuple[str, list[str]]:
+        found = (v.group(run, group) for run in every)  # a judge's name may contain dots
+        return name, [_with_interval(values if key is None else values.get(key, {}), form) for values in found]
 
-    yield row(text("console.measure_ended"), "ended", _percent)
-    for rule in dict.fromkeys(rule for run in every for rule in v.group(run, "rules")):
-        yield row(named("tasks.rule", rule), f"rules.{rule}", _percent)
-    for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "judges")):
-        scores = [_with_interval(v.group(run, "judges").get(judge, {}), _plain) for run in every]
-        yield text("console.measure_judge", judge=Path(judge).name), scores
-    for judge in dict.fromkeys(judge for run in every for judge in v.group(run, "wins")):
-        short = text("console.by_rules") if judge == "rules" else Path(judge).name
-        shares = [_with_interval(v.group(run, "wins").get(judge, {}), _percent) for run in every]
-        yield text("console.measure_wins", judge=short), shares
-    yield row(text("console.measure_length"), "length", _plain)
-    yield row(text("console.measure_kl"), "kl", _plain)
-    shares = [v.number(run, "distinct.2") for run in every]
-    yield text("console.measure_distinct"), ["–" if share is None else f"{share:.3f}" for share in shares]
-    copies = [v.number(run, "copied.longest") for run in every]
-    yield text("console.measure_copied"), ["–" if copy is None else f"{copy:.0f}" for copy in copies]
-    drifts = [v.number(run, "drift.bits_per_char") for run in every]
-    yield text("console.measure_drift"), ["–" if drift is None else f"{drift:+.3f}" for drift in drifts]
+    def names(group: str) -> list[str]:
+        return list(dict.fromkeys(name for run in every for name in v.group(run, group)))
 
-
-def _with_interval(found: Mapping[str, Any], form: Callable[[float], str]) -> str:
-    value, ends = v.number(found, "share", "mean"), v.interval(found, "interval")
-    if value is None:
-        return "–"
-    return form(value) + (f" ±{form((ends[1] - ends[0]) / 2)}" if ends else "")
+    yield row(words("measure_ended"), words.share, "ended")
+    for rule in names("rules"):
+        yield row(words.rule(rule), words.share, "rules", rule)
+    for judge in names("judges"):
+        yield row(words("mean_score", judge=Path(judge).name), words.decimal, "judges", judge)
+    for judge in names("wins"):
+        by = words("judge_rules") if judge == "rules" else Path(judge).name
+        yield row(words("wins_by", judge=by), words.share, "wins", judge)
+    yield row(words("measure_length"), words.decimal, "length")
+    yield row(words("measure_kl"), words.decimal, "kl")
+    for name, form, path in (
+        ("distinct", words.share, "distinct.2"),
+        ("copied", words.count, "copied.longest"),
+        ("drift", words.signed, "drift.bits_per_char"),
+    ):
+        yield words(f"measure_{name}"), [form(v.number(run, path)) for run in every]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def _plain(value: float) -> str:
-    return f"{value:.2f}"
+def _with_interval(found: Mapping[str, Any], form: Form) -> str:
+    ends = v.interval(found, "interval")
+    return form(v.number(found, "share", "mean")) + (f" ±{form((ends[1] - ends[0]) / 2)}" if ends else "")

@@ -1,4 +1,4 @@
-"""Downloads that can be resumed, are verified by sha256, and appear atomically."""
+"""Resumable downloads, verified by SHA-256 and moved into place atomically."""
 
 import http.client
 import urllib.error
@@ -13,9 +13,9 @@ _TIMEOUT = 30.0
 
 
 def fetch(url: str, path: Path, sha256: str | None = None) -> Path:
-    """Downloads `url` to `path`, continuing a partial download in `path`.part.
+    """Download `url` to `path`, resuming a partial download in `path`.part.
 
-    UserError: no network, the server refuses, cannot write, or another sha256.
+    UserError: no network, refused by the server, cannot write, wrong checksum.
     """
     part = path.with_name(f"{path.name}.part")
     try:

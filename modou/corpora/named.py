@@ -1,4 +1,4 @@
-"""Corpora by name: two public ones that are downloaded once, and the generated storyteller books."""
+"""Corpora by name: two public ones, downloaded once, and the generated storyteller books."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ STORYTELLERS: dict[str, LanguageName] = {"storyteller": "zh", "storyteller-en": 
 
 @dataclass(frozen=True)
 class PublicCorpus:
-    """A downloadable corpus. `sha256`: of the uncompressed text."""
+    """A corpus to download. `sha256`: of the uncompressed text."""
 
     name: str
     file: str
@@ -52,7 +52,7 @@ NAMES = (*STORYTELLERS, *PUBLIC)
 
 
 def is_named(source: str) -> bool:
-    """Whether `source` names a corpus, even where a file or folder of that name exists (which is given as ./NAME)."""
+    """Whether `source` is a corpus name, which takes precedence over a file of that name (./NAME is the file)."""
     return source in NAMES
 
 
@@ -63,7 +63,7 @@ def open_corpus(
     size: int = DEFAULT_BYTES,
     seed: int = 1,
 ) -> Book:
-    """The book of a corpus name or a path. `size` (UTF-8 bytes) and `seed` apply to generated books.
+    """Open the book of a corpus name or a path. `size` (UTF-8 bytes) and `seed` apply to generated books.
 
     UserError: no such file, no network for the first download, not a text file.
     """
@@ -100,9 +100,9 @@ def content_sha256(source: str) -> str:
 
 
 def public_file(corpus: PublicCorpus, *, home: str = HOME) -> Path:
-    """The corpus as a local file: in MODOU_DATA, else in the cache folder, where it is downloaded if need be.
+    """The corpus as a local file: in MODOU_DATA, else in the cache folder, where it is downloaded if necessary.
 
-    UserError: offline, or another sha256.
+    UserError: offline, or wrong checksum.
     """
     data = os.environ.get("MODOU_DATA")
     for folder in (*((Path(data),) if data else ()), cache_folder()):
@@ -122,7 +122,7 @@ def cache_folder() -> Path:
 
 
 def _combine(corpus: PublicCorpus, base: str, target: Path) -> Path:
-    """Downloads JSON arrays of poems and writes them as one gzipped JSONL file, which is verified."""
+    """Download JSON arrays of poems, write them as one gzipped JSONL file, and verify it."""
     pieces = target.with_name(f"{corpus.name}.pieces")
     digest = hashlib.sha256()
     part = target.with_name(f"{target.name}.part")

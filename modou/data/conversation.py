@@ -2,8 +2,8 @@
 
     <s> <|system|> ... <|end|> <|user|> question <|end|> <|assistant|> answer <|end|>
 
-The marks are control symbols of the tokenizer; no text is ever encoded as one. The loss mask covers the assistant's
-answers and the <|end|> that closes them, so the model learns to stop and does not learn to write the user's turns.
+<s> and <|...|> are control tokens, which no text is encoded as. The loss mask covers the assistant's answers and the
+<|end|> after each, so the model learns to stop but not to write the user's turns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ class Message:
 
 
 class Segment(NamedTuple):
-    """A role mark (then `text` is empty) or a text (`mark` is None), and whether it is in the loss mask."""
+    """A control token (`text` is empty) or a text (`mark` is None), and whether it is in the loss mask."""
 
     mark: Mark | None
     text: str
@@ -45,7 +45,7 @@ class Encoded:
 
 
 def segments(messages: Sequence[Message]) -> Iterator[Segment]:
-    """Three segments per turn: role mark, content, end mark."""
+    """Yield three segments per turn: role token, content, end token."""
     for message in messages:
         trained = message.role == "assistant" and message.trained
         yield Segment(message.role, "", False)
@@ -71,9 +71,9 @@ class Template:
         return Encoded(tuple(ids), tuple(trained))
 
     def prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Token ids of the conversation so far and the assistant's mark: a prefix of `encode` with any answer added."""
+        """Token ids of the conversation so far and <|assistant|>: a prefix of `encode` whatever the answer."""
         return (*self.encode(messages).ids, self.tokenizer.assistant)
 
     def answer(self, ids: Sequence[int]) -> str:
-        """The text of generated ids without the end mark."""
+        """The text of generated ids without the end token."""
         return self.tokenizer.decode(id for id in ids if id not in self.ends)

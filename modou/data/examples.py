@@ -1,4 +1,4 @@
-"""Reads the examples of a file for one method: what it can be trained on, and the errors of all other rows."""
+"""Read a file of examples for one method: training data, and an error message for every unusable row."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,11 +16,65 @@ from modou.data.pairs import Pair, encode_answer, encode_pair
 from modou.messages import UserError, text
 
 LISTED = 20
-"""Most errors listed in the facts of a file."""
+"""Maximum number of errors listed in the facts of a file."""
 MOST_HELD_OUT = 500
 QUICK = 100
-"""About as many held-out items are evaluated during training."""
+"""Approximate number of held-out items evaluated during training."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Statistics of a file of examples."""
+
+    bad: int
+    """Number of unusable rows."""
+    complaints: list[str]
+    """The first error messages, each "file:line: reason"."""
+
+
+@dataclass(frozen=True)
+class ConversationFacts(Facts):
+    """Statistics of a file of conversations (sft)."""
+
+    conversations: int
+    """Number of conversations that fit the context."""
+    tokens: int
+    """Number of their tokens."""
+    trained_tokens: int
+    """Number of tokens in the loss mask."""
+    marks_added: list[str]
+    """Control tokens added because the base's tokenizer has none of that name."""
+
+
+@dataclass(frozen=True)
+class PreferenceFacts(Facts):
+    """Statistics of a file of preference pairs (reward, dpo)."""
+
+    pairs: int
+    """Number of preference pairs that fit the context."""
+    kinds: dict[str, int]
+    """Number of pairs of each kind."""
+
+
+@dataclass(frozen=True)
+class JudgementFacts(Facts):
+    """Statistics of a file of labelled answers (kto)."""
+
+    answers: int
+    """Number of labelled answers that fit the context."""
+    desirable: int
+    """Number of answers labelled desirable."""
+    undesirable: int
+    """Number of answers labelled undesirable."""
+
+
+@dataclass(frozen=True)
+class QuestionFacts(Facts):
+    """Statistics of a file of questions (ppo, grpo)."""
+
+    questions: int
+    """Number of questions that leave room for an answer."""
 
 
 @dataclass
@@ -29,16 +83,17 @@ class Rows:
 
     complaints: list[str] = field(default_factory=list[str])
 
-    def bad(self) -> dict[str, Any]:
-        """Number of rows that cannot be used, and the first of their errors."""
-        return {"bad": len(self.complaints), "complaints": self.complaints[:LISTED]}
+    @property
+    def unused(self) -> Facts:
+        """Number of unusable rows, and the first error messages."""
+        return Facts(len(self.complaints), self.complaints[:LISTED])
 
     def read(
         self, path: Path, columns: str, add: Callable[[Example], str | None], items: Sequence[object], missing: str
     ) -> None:
-        """Passes every example of a file to `add`, which adds to `items` or returns an error message.
+        """Pass every example of a file to `add`, which appends to `items` or returns an error message.
 
-        UserError `missing`: then there is no item.
+        UserError `missing`: `items` is empty afterwards.
         """
         examples = read_examples(path, Columns(columns))
         self.complaints += examples.complaints
@@ -56,18 +111,22 @@ class Conversations(Rows):
     messages: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     encoded: list[Encoded] = field(default_factory=list[Encoded])
 
-    def facts(self) -> dict[str, Any]:
+    marks_added: list[str] = field(default_factory=list[str])
+    """Control tokens that were added to the template's tokenizer."""
+
+    def facts(self) -> ConversationFacts:
         """Counts, as reported."""
-        return {
-            "conversations": len(self.encoded),
-            **self.bad(),
-            "tokens": sum(len(one) for one in self.encoded),
-            "trained_tokens": sum(sum(one.trained) for one in self.encoded),
-        }
+        return ConversationFacts(
+            **vars(self.unused),
+            conversations=len(self.encoded),
+            tokens=sum(len(one) for one in self.encoded),
+            trained_tokens=sum(sum(one.trained) for one in self.encoded),
+            marks_added=self.marks_added,
+        )
 
 
 def read_conversations(path: Path, columns: str, template: Template, context: int) -> Conversations:
-    """The conversations of a file of at most `context` + 1 tokens. UserError: there is none."""
+    """Read the conversations with at most `context` + 1 tokens from a file. UserError: there are none."""
     found = Conversations()
 
     def add(example: Example) -> str | None:
@@ -91,14 +150,14 @@ class Preferences(Rows):
     questions: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     pairs: list[Pair] = field(default_factory=list[Pair])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> PreferenceFacts:
         """Counts, as reported."""
         kinds = dict(Counter(pair.kind for pair in self.pairs if pair.kind))
-        return {"pairs": len(self.pairs), **self.bad(), "kinds": kinds}
+        return PreferenceFacts(**vars(self.unused), pairs=len(self.pairs), kinds=kinds)
 
 
 def read_preferences(path: Path, columns: str, template: Template, context: int) -> Preferences:
-    """The preference pairs of a file, both answers within `context` tokens. UserError: there is none."""
+    """Read the preference pairs with at most `context` tokens in either conversation. UserError: there are none."""
     found = Preferences()
     known: dict[Encoded, Encoded] = {}  # pairs with the same chosen answer share one object
 
@@ -119,7 +178,7 @@ def read_preferences(path: Path, columns: str, template: Template, context: int)
 
 @dataclass(frozen=True)
 class Judged:
-    """A conversation of which only the last answer is trained on, and whether that answer is desirable."""
+    """A conversation with only the last answer in the loss mask, and whether that answer is desirable."""
 
     encoded: Encoded
     desirable: bool
@@ -132,17 +191,16 @@ class Judgements(Rows):
     questions: list[tuple[Message, ...]] = field(default_factory=list[tuple[Message, ...]])
     answers: list[Judged] = field(default_factory=list[Judged])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JudgementFacts:
         """Counts, as reported."""
-        desirable = sum(one.desirable for one in self.answers)
-        counts = {"desirable": desirable, "undesirable": len(self.answers) - desirable}
-        return {"answers": len(self.answers), **counts, **self.bad()}
+        count, desirable = len(self.answers), sum(one.desirable for one in self.answers)
+        return JudgementFacts(**vars(self.unused), answers=count, desirable=desirable, undesirable=count - desirable)
 
 
 def read_judgements(path: Path, columns: str, template: Template, context: int) -> Judgements:
-    """The labelled answers of a file; a preference pair is one desirable and one undesirable answer.
+    """Read the labelled answers of a file; a preference pair is one desirable and one undesirable answer.
 
-    UserError: there is none within `context` tokens.
+    UserError: there are none with at most `context` tokens.
     """
     found = Judgements()
 
@@ -167,17 +225,17 @@ def read_judgements(path: Path, columns: str, template: Template, context: int) 
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt: token ids, text of the question, and facts by which an answer is scored (such as the true answer)."""
+    """A prompt: token ids, text of the question, and facts for scoring an answer (such as the correct answer)."""
 
     ids: tuple[int, ...]
     text: str
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     messages: tuple[Message, ...] = ()
-    """All turns; () = the question alone."""
+    """All turns; () if there is only the question."""
 
     @property
     def prompt(self) -> Any:
-        """The prompt as a row of data: the text, or all turns where there is more than one."""
+        """The prompt as in a data file: the text, or a list of turns if there are several."""
         turns = [{"role": message.role, "content": message.content} for message in self.messages]
         return turns if len(turns) > 1 else self.text
 
@@ -188,13 +246,13 @@ class Questions(Rows):
 
     items: list[Question] = field(default_factory=list[Question])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> QuestionFacts:
         """Counts, as reported."""
-        return {"questions": len(self.items), **self.bad()}
+        return QuestionFacts(**vars(self.unused), questions=len(self.items))
 
 
 def read_questions(path: Path, columns: str, template: Template, room: int) -> Questions:
-    """The prompts of a file of at most `room` tokens. UserError: there is none.
+    """Read the prompts with at most `room` tokens from a file. UserError: there are none.
 
     Of a conversation, the prompt is everything before the last answer, which becomes facts["answer"].
     """

@@ -7,7 +7,7 @@ import numpy as np
 
 @functools.lru_cache(maxsize=4)
 def epoch_order(count: int, epoch: int, seed: int) -> tuple[int, ...]:
-    """The permutation of `count` examples in an epoch, a pure function of its arguments."""
+    """The permutation of `count` examples in an epoch (from 0), a pure function of its arguments."""
     key = np.array([seed % (1 << 64), epoch], np.uint64)
     return tuple(np.random.Generator(np.random.Philox(key=key)).permutation(count).tolist())
 

@@ -1,4 +1,4 @@
-"""Packs several conversations (or whole documents) into one row of a batch; attention stays within each.
+"""Pack several conversations (or whole documents) into one row of a batch; attention stays within each.
 
 Shapes: R rows, T positions, D documents, P pieces of documents, C conversations.
 """
@@ -16,8 +16,8 @@ Ints = NDArray[np.int64]
 
 
 class Documents:
-    """The documents of token files from bos to eos, all tokens in the loss mask. A document of more than `room` targets
-    is cut into pieces that overlap by one token."""
+    """Documents from bos to eos, all tokens in the loss mask. A document with more than `room` targets is cut into
+    pieces that overlap by one token."""
 
     def __init__(self, shards: Shards, room: int) -> None:
         self._shards, self._room = shards, room
@@ -40,29 +40,27 @@ class Documents:
 class Packing:
     """Batches of conversations as a pure function of (seed, step): every conversation once per epoch.
 
-    Bin packing depends on the lengths alone, so every epoch has the same number of rows. Which conversations of a
-    length go into which bin, and the order of the rows, is drawn anew each epoch.
+    Bin packing depends on the lengths alone, so every epoch has the same number of rows. Each epoch shuffles
+    conversations of equal length among the bins, and the rows.
     """
 
     def __init__(
         self, conversations: Sequence[Encoded] | Documents, room: int, batch: int, packed: bool, seed: int
     ) -> None:
-        """`room`: most targets per row; no conversation may exceed it. `batch`: rows per step over all processes.
+        """`room`: maximum targets per row and per conversation. `batch`: rows per step over all processes.
         `packed` False: one conversation per row."""
         self.conversations, self.room, self.batch_rows, self.seed = conversations, room, batch, seed
         lengths = [len(conversations[number]) - 1 for number in range(len(conversations))]
         assert lengths and all(1 <= length <= room for length in lengths)
         # Slots in order of decreasing length: an epoch fills them with its conversations in that order.
-        self._places = (
-            pack(sorted(lengths, reverse=True), room) if packed else [[index] for index in range(len(lengths))]
-        )
+        self._bins = pack(sorted(lengths, reverse=True), room) if packed else [[index] for index in range(len(lengths))]
         self._lengths_C = np.array(lengths)
         self._epochs: dict[int, tuple[Ints, Ints]] = {}
 
     @property
     def rows_per_epoch(self) -> int:
-        """Number of rows that hold every conversation once."""
-        return len(self._places)
+        """Number of rows per epoch."""
+        return len(self._bins)
 
     def rows(self, step: int, rank: int, world: int) -> list[list[Encoded]]:
         """The conversations of each row of process `rank` of `world` in a step."""
@@ -72,7 +70,7 @@ class Packing:
     def _row(self, number: int) -> list[Encoded]:
         epoch, index = divmod(number, self.rows_per_epoch)
         by_length, order = self._epoch(epoch)
-        return [self.conversations[int(by_length[slot])] for slot in self._places[int(order[index])]]
+        return [self.conversations[int(by_length[slot])] for slot in self._bins[int(order[index])]]
 
     def _epoch(self, number: int) -> tuple[Ints, Ints]:
         if number not in self._epochs:
@@ -86,7 +84,7 @@ class Packing:
 
 
 def make_batches(shards: Shards, context: int, rows: int, seed: int, document_mask: bool) -> Batches | Packing:
-    """Batches of text: consecutive pieces of one long sequence, or (`document_mask`) packed documents."""
+    """Batches of pretraining text: chunks of the concatenated documents, or (`document_mask`) packed documents."""
     if document_mask:
         return Packing(Documents(shards, context), context, rows, packed=True, seed=seed)
     return Batches(shards, context, rows, seed)
@@ -118,7 +116,7 @@ def pack(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 def fill(rows: Sequence[Sequence[Encoded]]) -> tuple[Ints, Ints, Ints]:
     """Inputs, targets (-100 outside the loss mask) and the start of each position's conversation, padded to the longest
-    row. The last token of a conversation is no input and the first no target: none predicts its neighbour."""
+    row. The last token of a conversation is not an input and the first not a target: none predicts the next one."""
     width = max((sum(len(c) - 1 for c in row) for row in rows), default=1)
     shape = (len(rows), width)
     ids_RT, target_RT = np.full(shape, Tokenizer.pad, np.int64), np.full(shape, IGNORE, np.int64)

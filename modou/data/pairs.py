@@ -36,7 +36,7 @@ class PairBatch:
 
     ids_BT: Tensor
     target_BT: Tensor
-    """The next token where it belongs to the answer (including its end mark), else -100."""
+    """The next token if it belongs to the answer (including its end token), else -100."""
     last_B: Tensor
     """Position of each conversation's last token."""
     row_2P: Tensor
@@ -66,7 +66,7 @@ def step_pairs(
     micro_batch: int,
     device: torch.device,
 ) -> list[PairBatch]:
-    """Process `rank`'s pairs of a step as micro-batches sorted by length; the same number of them in every process."""
+    """The pairs of process `rank` in a step, as micro-batches sorted by length; every process has the same number."""
     first, last = (step * batch + batch * part // world for part in (rank, rank + 1))
     sizes = tuple(len(list(alike)) for _, alike in groupby(pairs, lambda pair: pair.chosen))
     mine = [pairs[pair_at(place, sizes, seed)] for place in range(first, last)]
@@ -90,7 +90,7 @@ def _epoch_order(sizes: tuple[int, ...], epoch: int, seed: int) -> tuple[int, ..
 
 
 def pair_batch(pairs: Sequence[Pair], device: torch.device) -> PairBatch:
-    """Pairs as tensors; without pairs, one row without targets."""
+    """Pairs as tensors on `device`; for no pairs, one row of padding."""
     nothing = Encoded((Tokenizer.pad,), (False,))
     every = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs] or [nothing, nothing]
     rows = {conversation: row for row, conversation in enumerate(dict.fromkeys(every))}

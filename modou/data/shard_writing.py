@@ -1,4 +1,4 @@
-"""Writes documents as token files: streaming, in several processes, resumable."""
+"""Write documents as token files (shards): streaming, multi-process, resumable."""
 
 import hashlib
 import os
@@ -22,8 +22,8 @@ from modou.tokenizer.tokenizer import Tokenizer
 
 MANIFEST = "manifest.json"
 SHARD_CHARACTERS = 4_000_000
-"""Least characters per file (but the last): what a process holds in memory."""
-_OURS = re.compile(r"\.?(?P<name>\d{6})\.(tokens|lengths|json)(?P<temporary>\.tmp-\d+)?")
+"""Minimum characters per shard (except the last), which a process holds in memory."""
+_SHARD_FILE = re.compile(r"\.?(?P<name>\d{6})\.(tokens|lengths|json)(?P<temporary>\.tmp-\d+)?")
 
 
 Count = Annotated[int, Strict(), Field(ge=0, lt=2**40)]
@@ -32,7 +32,7 @@ Word = Annotated[str, Strict(), Field(max_length=64)]
 
 @dataclass(frozen=True)
 class Shard:
-    """What is known of one token file. `source`: the hash of the texts it was made from."""
+    """The description of one shard. `source`: SHA-256 of its texts."""
 
     name: Annotated[str, Strict(), Field(pattern="^[0-9]{6}$")]
     tokens: Count
@@ -44,7 +44,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Manifest:
-    """manifest.json: all token files of a folder, in order. `tokenizer`: its hash."""
+    """manifest.json: the shards of a folder, in order. `tokenizer`: SHA-256 of its model."""
 
     vocabulary: Annotated[int, Strict(), Field(ge=1, lt=2**32)]
     tokenizer: Word
@@ -52,7 +52,7 @@ class Manifest:
 
 
 def token_type(vocabulary: int) -> np.dtype[Any]:
-    """Little-endian uint16 where the ids fit, else uint32."""
+    """Little-endian uint16 if all ids fit, else uint32."""
     return np.dtype("<u2" if vocabulary <= 1 << 16 else "<u4")
 
 
@@ -81,7 +81,7 @@ def _write_in_worker(job: _Job) -> Shard:
 
 
 def _write_shard(job: _Job, tokenizer: Tokenizer) -> Shard:
-    """Write one shard unless it is there, of the same text and tokenizer. Returns its description."""
+    """Write one shard, unless an intact one of the same text and tokenizer exists; return its description."""
     source = hashlib.sha256()
     for document in job.documents:
         source.update(hashlib.sha256(document.encode(errors="surrogatepass")).digest())
@@ -117,7 +117,7 @@ def _write_shard(job: _Job, tokenizer: Tokenizer) -> Shard:
 
 
 def _finished(job: _Job) -> Shard | None:
-    """The description of a shard whose files are all there and intact."""
+    """The description of the shard if its files exist with the right checksums."""
     try:
         shard = parse_form(Shard, read_json(job.file("json")))
         if all(sha256_file(job.file(kind)) == shard.sha256[kind] for kind in ("tokens", "lengths")):
@@ -141,7 +141,7 @@ def _jobs(documents: Iterable[str], folder: Path, characters: int) -> Iterator[_
 
 
 def _run(jobs: Iterator[_Job], tokenizer: Tokenizer, workers: int) -> Iterator[Shard]:
-    """Write the shards, in order. One alone needs no second process; without a process that dies we go on."""
+    """Write the shards, yielding them in order. A single one needs no worker process; if a worker dies, write here."""
     first = list(islice(jobs, 2))
     if workers <= 1 or len(first) < 2:
         for job in _chained(first, jobs):
@@ -177,9 +177,9 @@ def _chained(first: list[_Job], rest: Iterator[_Job]) -> Iterator[_Job]:
 
 
 def _remove_leftovers(folder: Path, names: set[str]) -> None:
-    """Deletes temporary files, and shards of an earlier, longer corpus; no other files."""
+    """Delete temporary files, and shards of an earlier, longer corpus; no other files."""
     for path in folder.iterdir():
-        match = _OURS.fullmatch(path.name)
+        match = _SHARD_FILE.fullmatch(path.name)
         if match and (match["temporary"] or match["name"] not in names):
             with user_errors(path):
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Token files on disk, read through memory maps, and the batches that training draws from them.
+"""Token files (shards), memory-mapped, and the training batches made from them.
 
 Axes: B rows of a batch, T positions of a row (the context), D documents, N all tokens.
 """
@@ -19,9 +19,9 @@ from modou.tokenizer.tokenizer import Tokenizer
 Ints = NDArray[np.int64]
 
 IGNORE = -100
-"""A target that the loss does not count."""
+"""A target that the loss ignores."""
 BLOCK = 1 << 24
-"""Tokens looked at at once."""
+"""Tokens per step of `unseen`, to bound memory."""
 
 
 def write_shards(
@@ -33,9 +33,9 @@ def write_shards(
 ) -> "Shards":
     """Write each non-empty document as [bos] text [eos] to token files in `folder`, and open them.
 
-    Large corpora are encoded by `workers` processes (default: one a core, at most 8). Memory is bounded by
-    the longest document and a few shards. Started again after an interruption, finished shards of the same
-    text and tokenizer are kept; the manifest, written last, says that all is there.
+    Large corpora are encoded by `workers` processes (default: one per core, at most 8), in memory bounded by the
+    longest document and a few shards. After an interruption, finished shards of the same text and tokenizer are
+    kept. The manifest is written last and marks the folder complete.
     UserError: no text, disk full, no permission.
     """
     write_files(documents, tokenizer, folder, workers, shard_characters)
@@ -43,10 +43,10 @@ def write_shards(
 
 
 class Shards:
-    """The token files of a folder as one long sequence of documents; read through memory maps."""
+    """The memory-mapped shards of a folder as one sequence of documents."""
 
     def __init__(self, folder: Path, tokenizer: Tokenizer | None = None) -> None:
-        """UserError: nothing there, incomplete, damaged, or not written with `tokenizer`."""
+        """UserError: no shards, incomplete, damaged, or written with another tokenizer."""
         self.folder = folder
         if not (folder / MANIFEST).is_file():
             raise UserError("tokens.shards_missing", path=folder)
@@ -72,7 +72,7 @@ class Shards:
         if int(self.lengths_D.min(initial=2)) < 2 or int(self.lengths_D.sum()) != self.tokens:  # bos and eos at least
             raise UserError("tokens.shards_damaged", path=folder, reason="lengths")
         self.starts_D: Ints = np.cumsum(self.lengths_D) - self.lengths_D
-        """Where each document begins in the sequence."""
+        """Position of each document's bos in the sequence."""
         self._maps = [self._open(shard, "tokens", self._token_type, shard.tokens) for shard in self._shards]
 
     def _open(self, shard: Shard, kind: str, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
@@ -86,7 +86,7 @@ class Shards:
             return np.asarray(np.memmap(path, dtype, mode="r", shape=(count,)))
 
     def unseen(self) -> list[int]:
-        """The ids of the vocabulary that stand nowhere in them."""
+        """The ids of the vocabulary that do not occur in the shards."""
         is_seen = np.zeros(self.vocabulary, dtype=bool)
         for tokens in self._maps:
             for start in range(0, len(tokens), BLOCK):
@@ -118,7 +118,7 @@ class Shards:
 
 @dataclass(frozen=True)
 class _Epoch:
-    """One epoch's order: the documents, where each ends in the ring, where cutting begins, the chunks."""
+    """The order of an epoch: documents, their ends in the concatenation, position of the first chunk, chunks."""
 
     order_D: Ints
     ends_D: Ints
@@ -129,15 +129,14 @@ class _Epoch:
 class Batches:
     """Batches as a pure function of (seed, step); the state of the data is the step.
 
-    Every epoch shuffles the documents and joins them to a ring of N tokens (the first one's bos follows the
-    last one's eos, as between any two). From a random place on the ring is cut into chunks of T targets; the
-    one chunk that remains shorter is padded; the chunks are shuffled. So each token is a target exactly once
-    an epoch, behind the token before it; but for bos, which is never a target, since it follows every eos.
-    Where an epoch ends inside a batch the next begins there.
+    Every epoch shuffles the documents and concatenates them into a circular sequence of N tokens. From a random
+    offset it is cut into chunks of T targets, the last one padded; the chunks are shuffled. So every token is a
+    target exactly once per epoch, with the token before it as input, except bos: it always follows eos and is
+    never a target. A batch may span two epochs.
     """
 
     def __init__(self, shards: Shards, context: int, rows: int, seed: int) -> None:
-        """`context` T; `rows` B of the global batch, whatever the world size. UserError: N ≤ T."""
+        """`context`: T. `rows`: B of the global batch, over all processes. UserError: N ≤ T."""
         assert context > 0 and rows > 0
         if shards.tokens <= context:
             raise UserError("tokens.too_short", tokens=shards.tokens, context=context, most=shards.tokens - 1)
@@ -149,8 +148,8 @@ class Batches:
         self._epochs: dict[int, _Epoch] = {}
 
     def rows(self, step: int, rank: int = 0, world: int = 1) -> tuple[Ints, Ints]:
-        """(inputs_BT, targets_BT) of the rows of a step (from 0) that `rank` of `world` takes: joined over ranks they
-        are the batch. Targets are -100 where ignored."""
+        """Return (inputs_BT, targets_BT) of step `step` (from 0): the rows of process `rank` of `world`, which
+        concatenated over ranks are the batch. Ignored targets are -100."""
         assert 0 <= rank < world
         row, last = (step * self.batch_rows + self.batch_rows * part // world for part in (rank, rank + 1))
         parts: list[tuple[Ints, Ints]] = []
@@ -168,10 +167,10 @@ class Batches:
         total = self.shards.tokens
         places = chunks[:, None] * self.context + np.arange(-1, self.context)
         padding_BT = places[:, 1:] >= total
-        ring = (places + epoch.offset) % total
-        number = np.searchsorted(epoch.ends_D, ring, side="right")
+        positions = (places + epoch.offset) % total
+        number = np.searchsorted(epoch.ends_D, positions, side="right")
         document = epoch.order_D[number]
-        back = epoch.ends_D[number] - ring
+        back = epoch.ends_D[number] - positions
         ends = self.shards.starts_D[document] + self.shards.lengths_D[document]
         tokens = self.shards.gather(ends - back)
         inputs_BT, targets_BT = tokens[:, :-1].copy(), tokens[:, 1:].copy()
@@ -187,7 +186,7 @@ class Batches:
             ends_D = np.cumsum(self.shards.lengths_D[order_D])
             offset = int(generator.integers(self.shards.tokens))
             chunks = generator.permutation(self.chunks_per_epoch)
-            # A batch touches two epochs where one ends: keep the newest two.
+            # A batch may span two epochs.
             self._epochs = {key: epoch for key, epoch in self._epochs.items() if abs(key - number) == 1}
             self._epochs[number] = _Epoch(order_D, ends_D, offset, chunks)
         return self._epochs[number]

@@ -6,13 +6,36 @@ Total code length of a text in bits (including newlines and end mark) / number o
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from modou.evaluate.intervals import Blocks, Interval, blocks, difference_interval, ratio_interval
 from modou.messages import UserError
+
+
+@dataclass(frozen=True)
+class CodeLength:
+    """Bits per character of a text."""
+
+    bits_per_char: float
+    """Bits ÷ characters."""
+    interval: Interval | None
+    """95 % interval [low, high]; null for a text of fewer than two blocks."""
+    characters: int
+    """Characters, line ends not counted."""
+    blocks: int
+    """Blocks of about 500 characters that the interval is drawn from."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Difference of two models on the same text."""
+
+    bits_per_char: float
+    """Bits per character of the one less those of the other."""
+    interval: Interval | None
+    """Paired 95 % interval [low, high]; null for a text of fewer than two blocks."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +56,14 @@ class BitsPerCharacter:
         """95 % interval of `value`. None: fewer than two blocks."""
         return ratio_interval(self.blocks, self.seed)
 
-    def gain_over(self, baseline: "BitsPerCharacter") -> dict[str, Any]:
-        """Bits per character saved relative to `baseline` on the same characters, with a paired interval."""
-        interval = difference_interval(baseline.blocks, self.blocks, self.seed)
-        return {"bits_per_char": baseline.value - self.value, "interval": list(interval) if interval else None}
+    @property
+    def figures(self) -> CodeLength:
+        """As reported."""
+        return CodeLength(self.value, self.interval, self.characters, len(self.blocks))
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "bits_per_char": self.value,
-            "interval": list(self.interval) if self.interval else None,
-            "characters": self.characters,
-            "blocks": len(self.blocks),
-        }
+    def gain_over(self, baseline: "BitsPerCharacter") -> Gain:
+        """Relative to `baseline` on the same characters."""
+        return Gain(baseline.value - self.value, difference_interval(baseline.blocks, self.blocks, self.seed))
 
 
 def characters(text: str) -> npt.NDArray[np.int64]:

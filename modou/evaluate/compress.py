@@ -20,25 +20,16 @@ LEAST_DICTIONARY, LARGEST_DICTIONARY = 1 << 16, 1 << 28
 
 @dataclass(frozen=True)
 class Compressed:
-    """Bits that the held-out text adds to the compressed training text, in the best encoding."""
+    """Bits that the held-out text adds to the compressed training text, per character."""
 
-    bits: int
+    bits_per_char: float
+    """In the best encoding; line ends and end marks cost bits, but are not counted as characters."""
     characters: int
+    """Characters, line ends not counted."""
     encoding: str
-    bits_by_encoding: dict[str, int]
-
-    @property
-    def value(self) -> float:
-        """Bits per character; newlines and end marks cost bits, newlines are not counted as characters."""
-        return self.bits / self.characters
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "bits_per_char": self.value,
-            "characters": self.characters,
-            "encoding": self.encoding,
-            "by_encoding": {name: bits / self.characters for name, bits in self.bits_by_encoding.items()},
-        }
+    """The best encoding."""
+    by_encoding: dict[str, float]
+    """Bits per character in each encoding."""
 
 
 def conditional_xz(train: Sequence[str], test: Sequence[str]) -> Compressed:
@@ -51,7 +42,7 @@ def conditional_xz(train: Sequence[str], test: Sequence[str]) -> Compressed:
     with ThreadPoolExecutor(max_workers=2) as pool:
         without = pool.map(xz_bytes, [known] * len(ENCODINGS), ENCODINGS)
         along = pool.map(xz_bytes, [both] * len(ENCODINGS), ENCODINGS)
-        bits = {name: 8 * (b - a) for name, a, b in zip(ENCODINGS, without, along, strict=True)}
+        bits = {name: 8 * (b - a) / characters for name, a, b in zip(ENCODINGS, without, along, strict=True)}
     best = min(bits, key=lambda name: bits[name])
     return Compressed(bits[best], characters, best, bits)
 

@@ -60,9 +60,8 @@ def ratio_interval(of: Blocks, seed: int = 0) -> Interval | None:
 
 
 def difference_interval(first: Blocks, second: Blocks, seed: int = 0) -> Interval | None:
-    """95 % interval of ratio(first) − ratio(second) over the same blocks. ValueError: the characters differ."""
-    if not np.array_equal(first.characters, second.characters):
-        raise ValueError("the two were not measured on the same characters")
+    """95 % interval of ratio(first) − ratio(second) over the same blocks. None: fewer than two."""
+    assert np.array_equal(first.characters, second.characters), "not measured on the same characters"
     if len(first) < 2:
         return None
     draws = _draws(len(first), seed)
@@ -71,8 +70,7 @@ def difference_interval(first: Blocks, second: Blocks, seed: int = 0) -> Interva
 
 def wilson_interval(successes: int, trials: int) -> Interval | None:
     """Wilson's 95 % interval of a rate. None: no trial."""
-    if not 0 <= successes <= trials:
-        raise ValueError(f"{successes} successes of {trials} trials")
+    assert 0 <= successes <= trials
     if trials == 0:
         return None
     rate, z2 = successes / trials, WILSON_Z**2

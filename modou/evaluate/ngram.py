@@ -56,84 +56,63 @@ class KneserNey:
         self._unknown_bits = math.log2(SCALAR_VALUES - len(counts.alphabet))
 
     @classmethod
-    def fit(cls, texts: Sequence[str], order: int = 5) -> "KneserNey":
-        """Models of orders 1 .. `order` of `texts`. ValueError: an order outside 1 .. 6, or no text."""
-        if not 1 <= order <= HIGHEST_ORDER:
-            raise ValueError(f"order {order} is not within 1 .. {HIGHEST_ORDER}")
-        if not texts:
-            raise ValueError("no text to count")
+    def fit(cls, texts: Sequence[str], order: int) -> "KneserNey":
+        """Models of orders 1 .. `order` (at most 6) of `texts`."""
+        assert texts and 1 <= order <= HIGHEST_ORDER
         return cls(count_grams(texts, order), order)
 
-    def bits_of_each(self, text: str, order: int | None = None) -> Floats:
-        """(len(text) + 1,): bits of each character of `text` and of its end mark."""
-        return self._bits_by_order(text, order or self.order)[-1]
-
-    def bits(self, texts: Sequence[str], order: int | None = None, seed: int = 0) -> BitsPerCharacter:
-        """Bits per character of `texts` under one order."""
-        return score([(self.bits_of_each(text, order), characters(text)) for text in texts], seed)
-
     def every_order(self, texts: Sequence[str], seed: int = 0) -> dict[int, BitsPerCharacter]:
-        """`bits` of the orders 1 .. `order` in one pass."""
-        by_order = [(self._bits_by_order(text, self.order), characters(text)) for text in texts]
+        """Bits per character of `texts` under each order 1 .. `order`. UserError: no character."""
+        by_order = [(self.bits_by_order(text), characters(text)) for text in texts]
         return {
             order: score([(bits[order - 1], counts) for bits, counts in by_order], seed)
             for order in range(1, self.order + 1)
         }
 
-    def distribution(self, history: str, order: int | None = None) -> dict[str, float]:
-        """P(· | history) over the alphabet, the end mark ("") and the class of unknown characters ("�")."""
-        order = order or self.order
-        alphabet = self.counts.alphabet
-        symbols = np.array([*range(FIRST_CHARACTER, self.counts.symbols), END, UNKNOWN])
-        context = np.concatenate([np.full(order, PAD), symbols_of(history, alphabet)])[-order:]
-        windows_LN = np.tile(context, (len(symbols), 1))
-        probabilities = self._probabilities(windows_LN, symbols, order)[-1]
-        return dict(zip([*map(chr, alphabet.tolist()), "", "\ufffd"], probabilities.tolist(), strict=True))
-
-    def _bits_by_order(self, text: str, order: int) -> list[Floats]:
-        """Bits of each symbol of `text` under each order 1 .. `order`."""
+    def bits_by_order(self, text: str) -> list[Floats]:
+        """Bits of each character of `text` and of its end mark, (len(text) + 1,), under each order 1 .. `order`."""
         ids = symbols_of(text, self.counts.alphabet)
         predicted = np.append(ids, END)
-        windows_LN = np.lib.stride_tricks.sliding_window_view(np.concatenate([np.full(order, PAD), ids]), order)
+        padded = np.concatenate([np.full(self.order, PAD), ids])
+        windows_LN = np.lib.stride_tricks.sliding_window_view(padded, self.order)
         unknown_bits = np.where(predicted == UNKNOWN, self._unknown_bits, 0.0)
-        return [unknown_bits - np.log2(p) for p in self._probabilities(windows_LN, predicted, order)]
+        return [unknown_bits - np.log2(p) for p in self.probabilities(windows_LN, predicted)]
 
-    def _probabilities(self, windows_LN: Integers, symbols_L: Integers, order: int) -> list[Floats]:
+    def probabilities(self, windows_LN: Integers, symbols_L: Integers) -> list[Floats]:
         """P(symbol | window) under orders 1 .. `order`; a window holds the N symbols before its symbol."""
         context = np.zeros(len(symbols_L), np.int64)
         lower = np.full(len(symbols_L), 1 / (self.counts.symbols - 1))  # all but the start mark
         result: list[Floats] = []
-        for place, level in enumerate(self.counts.levels[:order]):
+        for place, level in enumerate(self.counts.levels):
             if place > 0:
                 shorter = len(self.counts.levels[place - 1].context_keys)
                 longer = find(level.context_keys, windows_LN[:, -place] * shorter + context)
                 context = np.where(context < 0, -1, longer)
             gram = np.where(context < 0, -1, find(level.gram_keys, context * self.counts.symbols + symbols_L))
             result.append(_interpolate(self._seen[place], context, gram, lower))
-            if place + 1 < order:
+            if place + 1 < self.order:
                 lower = _interpolate(self._continuation[place], context, gram, lower)
         return result
 
-    def sample(self, n_characters: int, seed: int, prompt: str = "", order: int | None = None) -> str:
-        """A sample of `n_characters` characters after `prompt`. After an end mark a new text begins; unknown characters
-        are rejected."""
-        order = order or self.order
+    def sample(self, n_characters: int, seed: int) -> str:
+        """A sample of `n_characters` characters. After an end mark a new text begins; unknown characters are
+        rejected."""
         generator = np.random.default_rng(seed)
-        history = [PAD] * order + symbols_of(prompt, self.counts.alphabet).tolist()
+        history = [PAD] * self.order
         written: list[str] = []
         while len(written) < n_characters:
-            symbol = self._draw(history, order, generator)
+            symbol = self._draw(history, generator)
             if symbol == END:
-                history = [PAD] * order
+                history = [PAD] * self.order
             elif symbol != UNKNOWN:
                 history.append(symbol)
                 written.append(chr(self.counts.alphabet[symbol - FIRST_CHARACTER]))
         return "".join(written)
 
-    def _draw(self, history: list[int], order: int, generator: np.random.Generator) -> int:
+    def _draw(self, history: list[int], generator: np.random.Generator) -> int:
         """One symbol: from the longest known context down, draw one of its n-grams; back off with probability gamma."""
         contexts = [0]
-        for place in range(1, order):
+        for place in range(1, self.order):
             keys = self.counts.levels[place].context_keys
             key = history[-place] * len(self.counts.levels[place - 1].context_keys) + contexts[-1]
             found = int(np.searchsorted(keys, key))
@@ -141,7 +120,7 @@ class KneserNey:
                 break
             contexts.append(found)
         for place in reversed(range(len(contexts))):
-            smoothed = self._seen[place] if place == order - 1 else self._continuation[place]
+            smoothed = self._seen[place] if place == self.order - 1 else self._continuation[place]
             context = contexts[place]
             if generator.random() >= smoothed.gamma[context]:
                 first, last = self._first_grams[place][context : context + 2]

@@ -11,12 +11,11 @@ Compare with the same figures for held-out chapters and n-gram samples of equal 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from modou.evaluate.subsample import Subsample, subsample
+from modou.evaluate.subsample import Extent, Subsample, subsample
 from modou.evaluate.suffixes import SuffixArray
 
 Integers = npt.NDArray[np.int64]
@@ -30,50 +29,49 @@ class Copy:
     """The longest passage that also occurs in the training text (first occurrence)."""
 
     length: int
+    """Characters."""
     text: str
+    """The passage."""
     chapter: int
-    """Index of the training text."""
+    """Index of the training text, from 0."""
     offset: int
-    """Index of the first character within that text."""
+    """Index of its first character within that text."""
     sample: int
-    """Index of the examined text."""
+    """Index of the examined text, from 0."""
 
-    def to_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+
+@dataclass(frozen=True)
+class Copied:
+    """Copied coverage."""
+
+    share: float
+    """Share of characters inside a passage of `at_least` characters that occurs in the training text."""
+    at_least: int
+    """Characters; by this measure less than 1 % of the held-out text is copied."""
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """The measures of some texts together."""
+    """How much of some texts occurs in the training text."""
 
-    curve: tuple[float, ...]
-    """Share of n-grams absent from the training text for n = 1, 2, ..., up to the longest text."""
-    longest: Copy | None
-    """None: no character occurs in the training text."""
-    coverage: float
-    """Share of characters inside a match of at least `coverage_length` characters."""
-    coverage_length: int
+    novel_share_by_n: tuple[float, ...]
+    """Share of n-grams absent from the training text for n = 1, 2, …, up to the longest text or 50."""
+    longest_copy: Copy | None
+    """Null: no character occurs in the training text."""
+    copied: Copied
+    """Copied coverage."""
     characters: int
+    """Characters of the texts."""
     texts: int
-    train: Subsample
-    """The training text that was searched."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "novel_share_by_n": list(self.curve),
-            "longest_copy": self.longest.to_json() if self.longest else None,
-            "copied": {"share": self.coverage, "at_least": self.coverage_length},
-            "characters": self.characters,
-            "texts": self.texts,
-            "train": self.train.to_json(),
-        }
+    """Number of texts."""
+    train: Extent
+    """Training text that was searched."""
 
 
 class TrainText:
     """A suffix array of the training text, or of 20 MB of it (`used`)."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        """ValueError: no text."""
         self.used: Subsample = subsample(texts)
         self._suffixes = SuffixArray(self.used.texts)
 
@@ -97,13 +95,12 @@ class TrainText:
         characters = sum(len(text) for text in texts)
         covered = sum(int((each >= coverage_length).sum()) for each in inside)
         return Novelty(
-            curve=novelty_curve(lengths),
-            longest=self._longest(texts, lengths),
-            coverage=covered / max(1, characters),
-            coverage_length=coverage_length,
+            novel_share_by_n=novelty_curve(lengths),
+            longest_copy=self._longest(texts, lengths),
+            copied=Copied(covered / max(1, characters), coverage_length),
             characters=characters,
             texts=len(texts),
-            train=self.used,
+            train=self.used.extent,
         )
 
     def longest(self, texts: Sequence[str]) -> Copy | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -10,21 +9,25 @@ LIMIT_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much of a text was used."""
+
+    used_bytes: int
+    """Bytes of UTF-8."""
+    total_bytes: int
+    """Bytes of the whole text."""
+    whole: bool
+    """Whether all of it was used."""
+
+
+@dataclass(frozen=True)
 class Subsample:
-    """The texts used, in their original order, and their size (UTF-8 bytes)."""
+    """The texts used, in their original order."""
 
     texts: tuple[str, ...] = field(repr=False)
     places: tuple[int, ...] = field(repr=False)
     """Index of each text among those given."""
-    used_bytes: int
-    total_bytes: int
-
-    @property
-    def whole(self) -> bool:
-        return self.used_bytes == self.total_bytes
-
-    def to_json(self) -> dict[str, Any]:
-        return {"used_bytes": self.used_bytes, "total_bytes": self.total_bytes, "whole": self.whole}
+    extent: Extent
 
 
 def subsample(texts: Sequence[str], limit_bytes: int = LIMIT_BYTES) -> Subsample:
@@ -32,7 +35,7 @@ def subsample(texts: Sequence[str], limit_bytes: int = LIMIT_BYTES) -> Subsample
     sizes = [size_in_bytes(text) for text in texts]
     total = sum(sizes)
     if total <= limit_bytes:
-        return Subsample(tuple(texts), tuple(range(len(texts))), total, total)
+        return Subsample(tuple(texts), tuple(range(len(texts))), Extent(total, total, True))
     chosen: dict[int, str] = {}
     left = limit_bytes
     order: list[int] = np.random.default_rng(0).permutation(len(texts)).tolist()
@@ -44,7 +47,7 @@ def subsample(texts: Sequence[str], limit_bytes: int = LIMIT_BYTES) -> Subsample
         left -= len(start)
     places = tuple(sorted(chosen))
     used = tuple(chosen[place] for place in places)
-    return Subsample(used, places, sum(size_in_bytes(text) for text in used), total)
+    return Subsample(used, places, Extent(sum(size_in_bytes(text) for text in used), total, False))
 
 
 def size_in_bytes(text: str) -> int:

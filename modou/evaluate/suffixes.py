@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from modou.evaluate.counts import code_points
+from modou.evaluate.counts import code_points, find
 
 Integers = npt.NDArray[np.int64]
 
@@ -23,9 +23,7 @@ class SuffixArray:
     """All suffixes of some texts, sorted. Matches do not span two texts."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        """ValueError: no text."""
-        if not texts:
-            raise ValueError("no text to index")
+        assert texts
         points = [code_points(text) for text in texts]
         self._alphabet = np.unique(np.concatenate(points))
         parts = [np.append(self._symbols_of(text), np.int32(BOUNDARY)) for text in points]
@@ -42,10 +40,8 @@ class SuffixArray:
         return np.concatenate([np.zeros(0, np.int64), *parts])
 
     def _symbols_of(self, points: Integers) -> npt.NDArray[np.int32]:
-        if len(self._alphabet) == 0:
-            return np.full(len(points), ABSENT, np.int32)
-        found = np.minimum(np.searchsorted(self._alphabet, points), len(self._alphabet) - 1)
-        return np.where(self._alphabet[found] == points, found + FIRST_CHARACTER, ABSENT).astype(np.int32)
+        place = find(self._alphabet, points)
+        return np.where(place < 0, ABSENT, place + FIRST_CHARACTER).astype(np.int32)
 
     def _search(self, symbols: npt.NDArray[np.int32], query_Q: Integers) -> Integers:
         """Binary search of all positions at once; the longest match is with a neighbour of the insertion point.

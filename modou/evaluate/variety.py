@@ -8,7 +8,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,28 +19,31 @@ PAIRS = {"“": "”", "‘": "’", "「": "」", "『": "』", "《": "》"}
 
 
 @dataclass(frozen=True)
+class Rate:
+    """A share of pieces."""
+
+    share: float
+    """Between 0 and 1."""
+    interval: Interval
+    """Wilson's 95 % interval [low, high]."""
+
+
+@dataclass(frozen=True)
 class Variety:
-    """The measures of `pieces` pieces of `length` characters each."""
+    """Diversity and repetition of pieces of equal length."""
 
     pieces: int
+    """Number of pieces."""
     length: int
-    distinct: tuple[float, float, float]
-    """distinct-1, -2, -3."""
+    """Characters of each piece."""
+    distinct: dict[str, float]
+    """Different n-grams ÷ all, for n = "1", "2", "3"."""
     seq_rep_4: float
-    loop_rate: float
-    loop_interval: Interval
+    """Share of the 4-grams of a piece that it repeats, mean over pieces."""
+    loop_rate: Rate
+    """Pieces that end in a cycle."""
     quote_balance: float | None
-    """None: no quotation mark or bracket."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "pieces": self.pieces,
-            "length": self.length,
-            "distinct": {str(n): share for n, share in enumerate(self.distinct, 1)},
-            "seq_rep_4": self.seq_rep_4,
-            "loop_rate": {"share": self.loop_rate, "interval": list(self.loop_interval)},
-            "quote_balance": self.quote_balance,
-        }
+    """Share of quotation marks and brackets that are matched; null: there is none."""
 
 
 def variety(samples: Sequence[str], length: int | None = None) -> Variety | None:
@@ -59,10 +61,9 @@ def variety(samples: Sequence[str], length: int | None = None) -> Variety | None
     return Variety(
         pieces=len(pieces),
         length=length,
-        distinct=(distinct(pieces, 1), distinct(pieces, 2), distinct(pieces, 3)),
+        distinct={str(n): distinct(pieces, n) for n in (1, 2, 3)},
         seq_rep_4=sum(1 - distinct([piece], 4) for piece in pieces) / len(pieces),
-        loop_rate=loops / len(pieces),
-        loop_interval=interval,
+        loop_rate=Rate(loops / len(pieces), interval),
         quote_balance=quote_balance(pieces),
     )
 
@@ -75,7 +76,7 @@ def human_slices(texts: Sequence[str], length: int, count: int, seed: int = 0) -
 
 
 def distinct(pieces: Sequence[str], n: int) -> float:
-    """Distinct-n over all `pieces`; n-grams do not span two pieces."""
+    """Distinct-n over all `pieces`, one of which has n characters; n-grams do not span two pieces."""
     grams = [piece[start : start + n] for piece in pieces for start in range(len(piece) - n + 1)]
     return len(set(grams)) / len(grams)
 

@@ -43,7 +43,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class GenerationNotice:
     """A message for the user about a prompt; str() gives it in the current language."""
 
     prompt: int
@@ -64,7 +64,6 @@ class Generation:
     ids: list[int] = field(default_factory=list[int])
     log_probabilities: list[float] = field(default_factory=list[float])
     finish: Finish = "length"
-    notices: list[Notice] = field(default_factory=list[Notice])
 
 
 def generate(
@@ -75,7 +74,7 @@ def generate(
     *,
     ends: Collection[int] | None = None,
     keys: Sequence[tuple[int, ...]] | None = None,
-) -> Iterator[Piece | Notice]:
+) -> Iterator[Piece | GenerationNotice]:
     """Continues every prompt `settings.samples` times; yields notices first.
 
     ends: ids that end a text; default: the tokenizer's eos. keys: for each prompt, one or two numbers which, with the
@@ -90,7 +89,7 @@ def generate(
         start, context = window_start(len(ids), model.settings.context), model.settings.context
         if start:
             values = {"length": len(ids), "context": context, "kept": len(ids) - start}
-            yield Notice(index, "generate.prompt_too_long", values)
+            yield GenerationNotice(index, "generate.prompt_too_long", values)
     ends = frozenset([tokenizer.eos]) if ends is None else frozenset(ends)
     texts = [
         _Text(prompt, sample, tokenizer, settings, ends)
@@ -118,15 +117,12 @@ def complete(
     """The whole texts of `generate`: prompt by prompt, the samples of each in order."""
     results = [[Generation(prompt, sample) for sample in range(settings.samples)] for prompt in range(len(prompts))]
     for event in generate(model, tokenizer, prompts, settings, ends=ends, keys=keys):
-        if isinstance(event, Notice):
-            for result in results[event.prompt]:
-                result.notices.append(event)
-            continue
-        result = results[event.prompt][event.sample]
-        result.text += event.text
-        result.ids.append(event.id)
-        result.log_probabilities.append(event.log_probability)
-        result.finish = event.finish or result.finish
+        if isinstance(event, Piece):
+            result = results[event.prompt][event.sample]
+            result.text += event.text
+            result.ids.append(event.id)
+            result.log_probabilities.append(event.log_probability)
+            result.finish = event.finish or result.finish
     return [result for samples in results for result in samples]
 
 

@@ -15,7 +15,7 @@ from modou.data.conversation import Message, Template
 from modou.data.formats.example import BadExample
 from modou.data.formats.turns import check, messages_of
 from modou.generate import engine
-from modou.generate.engine import Notice, Piece, Prompt
+from modou.generate.engine import GenerationNotice, Piece, Prompt
 from modou.messages import UserError
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
@@ -82,7 +82,7 @@ class Session:
         """The model's device."""
         return self.model.embedding.weight.device
 
-    def write(self, prompt: Prompt, sampling: SamplingSettings) -> Iterator[Piece | Notice]:
+    def write(self, prompt: Prompt, sampling: SamplingSettings) -> Iterator[Piece | GenerationNotice]:
         """Streams `sampling.samples` texts token by token, see `engine.generate`. UserError: an id outside the
         vocabulary."""
         if isinstance(prompt, str) and self.template is not None:
@@ -90,7 +90,7 @@ class Session:
         ends = None if self.template is None else self.template.ends
         return engine.generate(self.model, self.tokenizer, [prompt], sampling, ends=ends)
 
-    def answer(self, messages: Sequence[Message], sampling: SamplingSettings) -> Iterator[Piece | Notice]:
+    def answer(self, messages: Sequence[Message], sampling: SamplingSettings) -> Iterator[Piece | GenerationNotice]:
         """Streams an answer to a conversation that ends with the user's turn, token by token; notices come first.
 
         If a conversation leaves no room for the answer, its oldest pairs of turns are left out, but not the system
@@ -166,16 +166,18 @@ class Session:
             end += 2
         return [*messages[:first], *messages[end:]]
 
-    def _after_notice(self, left_out: int, events: Iterable[Piece | Notice]) -> Iterator[Piece | Notice]:
+    def _after_notice(
+        self, left_out: int, events: Iterable[Piece | GenerationNotice]
+    ) -> Iterator[Piece | GenerationNotice]:
         values = {"turns": left_out, "context": self.model.settings.context}
-        yield Notice(0, "generate.turns_left_out", values)
+        yield GenerationNotice(0, "generate.turns_left_out", values)
         yield from events
 
 
-def _shown(events: Iterable[Piece | Notice]) -> Iterator[str]:
+def _shown(events: Iterable[Piece | GenerationNotice]) -> Iterator[str]:
     """The texts of the pieces; notices are issued as warnings."""
     for event in events:
-        if isinstance(event, Notice):
+        if isinstance(event, GenerationNotice):
             warnings.warn(str(event), stacklevel=2)
         elif event.text:
             yield event.text

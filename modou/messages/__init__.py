@@ -27,25 +27,22 @@ def language() -> Language:
 
 
 @cache
-def catalogue() -> dict[str, dict[str, str]]:
-    """All entries as {"area.key": {"zh": ..., "en": ...}}."""
-    entries: dict[str, dict[str, str]] = {}
-    for file in sorted(files(__name__).iterdir(), key=lambda item: item.name):
-        if file.name.endswith(".toml"):
-            for key, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
-                entries[f"{file.name.removesuffix('.toml')}.{key}"] = entry
-    return entries
+def catalogue(area: str) -> dict[str, dict[str, str]]:
+    """The entries of one file: {"key": {"zh": ..., "en": ...}}."""
+    return tomllib.loads(files(__name__).joinpath(f"{area}.toml").read_text(encoding="utf-8"))
 
 
 def named(prefix: str, name: str, reader: Language | None = None) -> str:
     """The message "prefix_name" in the reader's language, or the name itself where the catalogue has none."""
-    entry = catalogue().get(f"{prefix}_{name}")
+    area, _, key = prefix.partition(".")
+    entry = catalogue(area).get(f"{key}_{name}")
     return name if entry is None else entry[reader or language()]
 
 
 def text(key: str, **values: object) -> str:
-    """The message `key` in the reader's language with `values` filled in. KeyError: no such message."""
-    return catalogue()[key][language()].format(**values)
+    """The message "area.key" in the reader's language with `values` filled in. KeyError: no such message."""
+    area, _, name = key.partition(".")
+    return catalogue(area)[name][language()].format(**values)
 
 
 class UserError(ValueError):

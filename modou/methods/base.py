@@ -11,15 +11,18 @@ import torch
 
 from modou import storage
 from modou.data.conversation import Message, Template
+from modou.data.examples import Facts
 from modou.data.packing import make_batches
 from modou.data.shards import Shards
 from modou.generate.engine import complete
 from modou.messages import UserError, text
+from modou.methods.figures import AlignedEvaluation, AlignedReport, AlignedTraining, Drift, Report
 from modou.methods.likelihood import bits_per_character, excerpts
+from modou.methods.planning import Plan
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, ancestors
-from modou.runs.stages import StageRecord, require_stage, require_tokenizer
+from modou.runs.stages import StageRecord, figures, require_stage, require_tokenizer
 from modou.runs.weights import load_model, load_tokenizer, load_weights
 from modou.settings.methods import METHODS, Writing
 from modou.settings.model import ModelSettings
@@ -27,7 +30,7 @@ from modou.settings.sampling import SamplingSettings
 from modou.settings.train import Trained
 from modou.text.corpus import Corpus
 from modou.tokenizer.tokenizer import Tokenizer
-from modou.train.events import Event, Notice, StageEnded, StageName
+from modou.train.events import Event, Notice, Sample, StageEnded, StageName
 from modou.train.objective import Objective
 from modou.train.parallel import World
 from modou.train.replay import BaseKLRegularizer
@@ -38,7 +41,7 @@ G = TypeVar("G", bound=Trained)
 class Data(Protocol):
     """Examples read from a file."""
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """Counts for the report and the terminal."""
         ...
 
@@ -73,8 +76,9 @@ class Method(ABC, Generic[G]):
         """
 
     @abstractmethod
-    def plan(self, settings: G) -> Generator[Event, None, tuple[G, dict[str, Any]]]:
-        """Returns the settings with every open option chosen, and the plan's numbers for its stage record."""
+    def plan(self, settings: G) -> Generator[Event, None, tuple[G, Plan | None]]:
+        """Returns the settings with every open option chosen, and the plan for its stage record (None: no more than
+        the settings)."""
 
     @abstractmethod
     def build(self, settings: G, world: World) -> tuple[GPT, Objective]:
@@ -86,12 +90,12 @@ class Method(ABC, Generic[G]):
 
     @abstractmethod
     def evaluate(self, settings: G, which: str | int = "best") -> Iterator[Event]:
-        """Evaluates a checkpoint ("best", "latest" or a step); the last event is StageEnded("evaluate", metrics)."""
+        """Evaluates a checkpoint ("best", "latest" or a step); the last event is StageEnded("evaluate", figures)."""
 
     @abstractmethod
-    def report(self, common: dict[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The contents of report.json. common: what every report has (names, settings, environment, evaluation);
-        history: the lines of metrics.jsonl."""
+    def report(self, common: Report, history: Sequence[dict[str, Any]]) -> Report:
+        """The contents of report.json, the figures of the evaluation among them. common: what every report has;
+        history: the lines of metrics.jsonl. UserError: not evaluated."""
 
     @classmethod
     def default_budget(cls, settings: G) -> G | None:
@@ -143,10 +147,6 @@ class Alignment(Method[G], Generic[G, D]):
         """Evaluations are placed at multiples of this many steps."""
         return 1
 
-    def facts(self) -> dict[str, Any]:
-        """Counts of the examples."""
-        return self.data.facts()
-
     def prepare(self, stage: StageName, done: StageRecord | None) -> Iterator[Event]:
         """Copies the tokenizer into the run folder, which then depends on no other."""
         files: tuple[Path, ...] = ()
@@ -161,9 +161,9 @@ class Alignment(Method[G], Generic[G, D]):
         settings: Any = self.record.settings
         if isinstance(settings, Writing) and settings.replay.rows and pretraining_text(self.base) is None:
             yield Notice(text("align.nothing_to_replay", path=self.base.path))
-        yield StageEnded("data", self.facts(), skipped=done is not None, files=files)
+        yield StageEnded("data", self.data.facts(), skipped=done is not None, files=files)
 
-    def plan(self, settings: G) -> Generator[Event, None, tuple[G, dict[str, Any]]]:
+    def plan(self, settings: G) -> Generator[Event, None, tuple[G, Plan | None]]:
         """Chooses train.steps and train.evaluate_every where they are not set."""
         chosen: dict[str, Any] = {}
         if not settings.is_set("train", "steps"):
@@ -174,7 +174,7 @@ class Alignment(Method[G], Generic[G, D]):
             round = self.steps_per_round(settings)
             chosen["evaluate_every"] = -(-steps // evaluations // round) * round
         yield from ()
-        return settings.with_values({"train": chosen}), {}
+        return settings.with_values({"train": chosen}), None
 
     def build(self, settings: G, world: World) -> tuple[GPT, Objective]:
         """See Method. With settings.replay, the objective gets a KL regularizer on the pretraining text, if that text
@@ -203,32 +203,30 @@ class Alignment(Method[G], Generic[G, D]):
         """See Method."""
         yield StageEnded("evaluate", self.metrics(settings, which))
 
-    def metrics(self, settings: G, which: str | int) -> dict[str, Any]:
+    def metrics(self, settings: G, which: str | int) -> AlignedEvaluation:
         """The objective's evaluation on all held-out examples, samples, and forgetting of the pretraining text."""
         objective = self.objective(settings, CPU, in_training=False)
-        before, after = load_model(self.base, extend=True)[0], load_model(self.run, which)[0]
-        found = objective.evaluate(after)
-        if self.evaluates_base:
-            found["base"] = objective.evaluate(before)
-        found["samples"] = objective.sample(after)
-        return found | drift(self.base, before, after, self.template.tokenizer)
+        before, (after, _, step) = load_model(self.base, extend=True)[0], load_model(self.run, which)
+        return AlignedEvaluation(
+            checkpoint={"step": step},
+            validation=objective.evaluate(after),
+            base={"validation": objective.evaluate(before)} if self.evaluates_base else None,
+            samples=objective.sample(after),
+            drift=drift(self.base, before, after, self.template.tokenizer),
+        )
 
-    def report(self, common: dict[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def report(self, common: Report, history: Sequence[dict[str, Any]]) -> AlignedReport:
         """See Method: the counts of the data, and the training curve."""
         steps = [line for line in history if line["kind"] == "step"]
-        return {
-            **common,
-            "data": self.facts(),
-            "training": {
-                "steps": steps[-1]["step"] if steps else 0,
-                "seconds": steps[-1]["seconds"] if steps else 0.0,
-                "history": [
-                    {"step": line["step"], "seconds": line["seconds"], **_figures(line["numbers"]["validation"])}
-                    for line in history
-                    if line["kind"] == "evaluation"
-                ],
-            },
-        }
+        curve = [
+            {"step": line["step"], "seconds": line["seconds"], **_single(line["numbers"]["validation"])}
+            for line in history
+            if line["kind"] == "evaluation"
+        ]
+        last: dict[str, Any] = steps[-1] if steps else {"step": 0, "seconds": 0.0}
+        training = AlignedTraining(last["step"], last["seconds"], curve)
+        evaluation = figures(self.run, "evaluate", AlignedEvaluation)
+        return AlignedReport(**vars(common), **vars(evaluation), data=self.data.facts(), training=training)
 
     def load_base(self) -> GPT:
         """The base's weights in a model without dropout, so that log-probabilities are deterministic."""
@@ -240,12 +238,12 @@ class Alignment(Method[G], Generic[G, D]):
 
 def answers(
     model: GPT, template: Template, questions: Sequence[Sequence[Message]], sampling: SamplingSettings
-) -> list[dict[str, Any]]:
-    """The model's answer to each question, as {"prompt", "seed", "text"}."""
+) -> list[Sample]:
+    """The model's answer to each question."""
     ids = [template.prompt(messages) for messages in questions]
     made = complete(model, template.tokenizer, ids, sampling.changed(samples=1), ends=template.ends)
     return [
-        {"prompt": messages[-1].content, "seed": sampling.seed, "text": template.answer(answer.ids)}
+        Sample(messages[-1].content, sampling.seed, template.answer(answer.ids))
         for messages, answer in zip(questions, made, strict=True)
     ]
 
@@ -259,17 +257,16 @@ def pretraining_text(base: RunFolder) -> Shards | None:
     return Shards(first.tokens, load_tokenizer(first))
 
 
-def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Forgetting: bits per character of the pretraining run's validation text before and after; {} if that text no
-    longer exists."""
+def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> Drift | None:
+    """Forgetting of the pretraining run's validation text; None if that text no longer exists."""
     *_, first = ancestors(base)
     if not first.corpus.exists():
-        return {}
+        return None
     require_stage(first, "clean")
     texts = excerpts(list(Corpus(first.corpus).texts("validation")), DRIFT_CHARACTERS)
     was, now = (bits_per_character(model, tokenizer, texts) for model in (before, after))
-    return {"drift": {**was.gain_over(now), "before": was.value, "now": now.value}}
+    return Drift(**vars(was.gain_over(now)), before=was.value, now=now.value)
 
 
-def _figures(numbers: dict[str, Any]) -> dict[str, float]:
+def _single(numbers: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if not isinstance(value, dict)}

@@ -7,7 +7,6 @@ p: the policy's probability of a whole answer; q: that of the frozen reference m
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,8 +22,21 @@ from modou.model.scoring import score_hidden
 from modou.settings.methods import DpoRun, DpoSettings
 from modou.settings.sampling import SamplingSettings
 from modou.train import policy
+from modou.train.events import Sample
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
+
+
+@dataclass(frozen=True)
+class DpoFigures:
+    """Figures on held-out pairs (dpo)."""
+
+    loss: float
+    """Mean loss in nats per pair."""
+    accuracy: float
+    """Share of pairs ranked right."""
+    margin: float
+    """Mean difference of the implied rewards β log p/q of the chosen and the rejected answer."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class Dpo(StatelessObjective):
     seed: int
     device: torch.device
     micro_batch: int = 0
-    measure: str = "validation.loss"
+    measure: str = "loss"
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PairBatch]:
         """This process's pairs of the step's batch."""
@@ -68,7 +80,7 @@ class Dpo(StatelessObjective):
         return loss * weight, found
 
     @torch.inference_mode()
-    def evaluate(self, model: GPT) -> dict[str, Any]:
+    def evaluate(self, model: GPT) -> DpoFigures:
         """Mean loss, accuracy and margin on the held-out pairs."""
         sums = {"loss": 0.0, "accuracy": 0.0, "margin": 0.0}
         with evaluation_mode(model):
@@ -77,9 +89,9 @@ class Dpo(StatelessObjective):
                 found["loss"] = loss
                 for name in sums:
                     sums[name] += found[name].item()
-        return {"validation": {name: value / max(1, len(self.held_out)) for name, value in sums.items()}}
+        return DpoFigures(**{name: value / max(1, len(self.held_out)) for name, value in sums.items()})
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """An answer to each of `prompts`."""
         return answers(model, self.template, self.prompts, self.sampling)
 

@@ -1,13 +1,15 @@
 """The evaluation of a pretrained run: bits per character, baselines, novelty and variety of its samples."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from modou.evaluate.baselines import baselines
+from modou.evaluate.baselines import Baseline, baselines
+from modou.evaluate.bits import CodeLength, Gain
 from modou.evaluate.ngram import KneserNey
-from modou.evaluate.novelty import TrainText
+from modou.evaluate.novelty import Novelty, TrainText
 from modou.evaluate.subsample import subsample
-from modou.evaluate.variety import human_slices, variety
+from modou.evaluate.variety import Variety, human_slices, variety
 from modou.generate.engine import complete
 from modou.methods.likelihood import bits_per_character, excerpts
 from modou.methods.preparation import open_corpus, prompts
@@ -17,11 +19,51 @@ from modou.runs.weights import load_model
 from modou.settings.run import RunSettings
 from modou.text.corpus import Corpus
 from modou.tokenizer.tokenizer import Tokenizer
-from modou.train.events import Event, StageEnded, StageProgress
+from modou.train.events import Event, Sample, StageEnded, StageProgress
 
 WRITTEN = 300
 """Characters of each sample."""
 PARTS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalSample(Sample):
+    """A text of the finished model."""
+
+    sample: int
+    """Number of the text among those with this prompt, from 0."""
+    sampler: dict[str, Any]
+    """Options of sampling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEvaluation:
+    """The evaluation of a pretrained run."""
+
+    checkpoint: dict[str, int]
+    """The checkpoint that was evaluated: "step", the optimizer steps before it."""
+    test: CodeLength
+    """The test text: the main figure."""
+    validation: CodeLength
+    """The validation text."""
+    train: CodeLength
+    """An equal amount of training text."""
+    gap: dict[str, float]
+    """Overfitting: "bits_per_char", validation less training."""
+    baselines: dict[str, Baseline]
+    """Simple models on the test text: Kneser-Ney of order 1 to 6, "kn1" … "kn6", and "xz"; "train": the text they were
+    fitted to."""
+    advantage: dict[str, Gain]
+    """Bits per character saved against a baseline, by its name: those of the baseline less those of the run."""
+    lengths: dict[str, CodeLength | None] | None = None
+    """The test text with windows of a multiple of the training context, by the multiple (where requested); null:
+    beyond the end of learned position embeddings."""
+    final_samples: list[FinalSample]
+    """Texts of the finished model."""
+    novelty: dict[str, Novelty]
+    """How much of "generated", "held_out" and "kn5" texts occurs in the training text."""
+    variety: dict[str, Variety]
+    """Diversity and repetition of the same; a text that is too short is left out."""
 
 
 def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) -> Iterator[Event]:
@@ -29,43 +71,51 @@ def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) ->
     model, tokenizer, step = load_model(folder, which)
     corpus = open_corpus(folder)
     train, test = list(corpus.texts("train")), list(corpus.texts("test"))
-    numbers: dict[str, Any] = {"checkpoint": {"step": step}}
     tests = bits_per_character(model, tokenizer, test)
-    numbers["test"] = tests.to_json()
     yield StageProgress("evaluate", 1, PARTS)
-    numbers["validation"] = bits_per_character(model, tokenizer, list(corpus.texts("validation"))).to_json()
+    validation = bits_per_character(model, tokenizer, list(corpus.texts("validation")))
     yield StageProgress("evaluate", 2, PARTS)
     seen = bits_per_character(model, tokenizer, excerpts(train, tests.characters))
-    numbers["train"] = seen.to_json()
-    numbers["gap"] = {"bits_per_char": numbers["validation"]["bits_per_char"] - seen.value}
     yield StageProgress("evaluate", 3, PARTS)
-    compared = baselines(train, test)
-    numbers["baselines"] = compared.to_json()
-    numbers["advantage"] = {"kn5": tests.gain_over(compared.kneser_ney[5])}
+    compared, kneser_ney = baselines(train, test)
     yield StageProgress("evaluate", 4, PARTS)
-    if settings.evaluate.lengths:
-        numbers["lengths"] = context_lengths(model, tokenizer, test, settings.evaluate.lengths)
+    multiples = settings.evaluate.lengths
+    lengths = context_lengths(model, tokenizer, test, multiples) if multiples else None
     yield StageProgress("evaluate", 5, PARTS)
     written = write_samples(model, tokenizer, corpus, settings)
-    numbers["final_samples"] = written[: len(prompts(corpus, settings))]
     yield StageProgress("evaluate", 6, PARTS)
-    numbers |= novelty_and_variety(train, test, [sample["text"] for sample in written])
-    yield StageEnded("evaluate", numbers)
+    novel, varied = novelty_and_variety(train, test, [sample.text for sample in written])
+    found = TextEvaluation(
+        checkpoint={"step": step},
+        test=tests.figures,
+        validation=validation.figures,
+        train=seen.figures,
+        gap={"bits_per_char": validation.value - seen.value},
+        baselines=compared,
+        advantage={"kn5": tests.gain_over(kneser_ney)},
+        lengths=lengths,
+        final_samples=written[: len(prompts(corpus, settings))],
+        novelty=novel,
+        variety=varied,
+    )
+    yield StageEnded("evaluate", found)
 
 
-def context_lengths(model: GPT, tokenizer: Tokenizer, test: Sequence[str], multiples: Sequence[int]) -> dict[str, Any]:
+def context_lengths(
+    model: GPT, tokenizer: Tokenizer, test: Sequence[str], multiples: Sequence[int]
+) -> dict[str, CodeLength | None]:
     """Bits per character with windows of 1 and of each of `multiples` times the training context; None beyond the
     end of learned position embeddings."""
-    found: dict[str, Any] = {}
+    found: dict[str, CodeLength | None] = {}
     for multiple in (1, *multiples):
         context = multiple * model.settings.context
         possible = model.settings.position == "rope" or multiple == 1
-        found[str(multiple)] = bits_per_character(model, tokenizer, test, context).to_json() if possible else None
+        found[str(multiple)] = bits_per_character(model, tokenizer, test, context).figures if possible else None
     return found
 
 
-def write_samples(model: GPT, tokenizer: Tokenizer, corpus: Corpus, settings: RunSettings) -> list[dict[str, Any]]:
-    """Samples for every prompt, about `evaluate.written_characters` in all, each with prompt, seed and sampler."""
+def write_samples(model: GPT, tokenizer: Tokenizer, corpus: Corpus, settings: RunSettings) -> list[FinalSample]:
+    """Samples for every prompt, about `evaluate.written_characters` in all."""
     beginnings = prompts(corpus, settings)
     samples = max(1, round(settings.evaluate.written_characters / WRITTEN / len(beginnings)))
     sampling = settings.sampling.changed(tokens=WRITTEN, samples=samples)
@@ -73,13 +123,14 @@ def write_samples(model: GPT, tokenizer: Tokenizer, corpus: Corpus, settings: Ru
     ordered = sorted(made, key=lambda text: (text.sample, text.prompt))
     sampler = sampling.model_dump(include={"temperature", "top_k", "top_p", "min_p", "repetition_penalty"})
     return [
-        {"prompt": beginnings[text.prompt], "sample": text.sample, "seed": sampling.seed, "text": text.text}
-        | {"sampler": sampler}
+        FinalSample(beginnings[text.prompt], sampling.seed, text.text, sample=text.sample, sampler=sampler)
         for text in ordered
     ]
 
 
-def novelty_and_variety(train: Sequence[str], test: Sequence[str], written: Sequence[str]) -> dict[str, Any]:
+def novelty_and_variety(
+    train: Sequence[str], test: Sequence[str], written: Sequence[str]
+) -> tuple[dict[str, Novelty], dict[str, Variety]]:
     """Novelty and variety of the samples, of held-out text, and of samples from a 5-gram Kneser-Ney model."""
     memory = TrainText(train)
     length = min(WRITTEN, *(len(text) for text in written), *(len(text) for text in test)) if written else 0
@@ -87,14 +138,9 @@ def novelty_and_variety(train: Sequence[str], test: Sequence[str], written: Sequ
     kneser_ney = KneserNey.fit(subsample(train).texts, 5)
     baseline = [kneser_ney.sample(WRITTEN, seed) for seed in range(min(10, len(written)))]
     reach = memory.coverage_length(test)
-    return {
-        "novelty": {
-            name: memory.novelty(texts, reach).to_json()
-            for name, texts in (("generated", written), ("held_out", test), ("kn5", baseline))
-        },
-        "variety": {
-            name: found.to_json()
-            for name, texts in (("generated", written), ("held_out", human), ("kn5", baseline))
-            if (found := variety(texts, length)) is not None
-        },
-    }
+    searched = {"generated": written, "held_out": test, "kn5": baseline}
+    measured = {name: variety(texts, length) for name, texts in (searched | {"held_out": human}).items()}
+    return (
+        {name: memory.novelty(texts, reach) for name, texts in searched.items()},
+        {name: found for name, found in measured.items() if found is not None},
+    )

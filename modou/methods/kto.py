@@ -10,7 +10,6 @@ to another, and at least 0. No gradient flows through it.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +27,7 @@ from modou.settings.methods import KtoRun, KtoSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import policy
+from modou.train.events import Sample
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize, replica
 
@@ -46,6 +46,22 @@ class JudgedBatch:
     count: int
 
 
+@dataclass(frozen=True)
+class KtoFigures:
+    """Figures on held-out labelled answers (kto)."""
+
+    loss: float
+    """Mean loss of an answer."""
+    accuracy: float
+    """Share of answers whose reward is on their side of β z0."""
+    z0: float
+    """Reference point, in nats."""
+    reward_desirable: float | None = None
+    """Mean implied reward β log p/q of the desirable answers; absent without any."""
+    reward_undesirable: float | None = None
+    """The same of the undesirable answers."""
+
+
 @dataclass
 class Kto(StatelessObjective):
     """The objective of `modou kto`. See train.objective for the contract."""
@@ -61,7 +77,7 @@ class Kto(StatelessObjective):
     seed: int
     world: World
     micro_batch: int = 0
-    measure: str = "validation.loss"
+    measure: str = "loss"
     z0: float = field(init=False, default=0.0)
     """The reference point of the current step, in nats. Computed anew at each step: checkpoints do not need it."""
 
@@ -114,7 +130,7 @@ class Kto(StatelessObjective):
         return torch.where(desirable_B, reward_B > point, reward_B < point)
 
     @torch.inference_mode()
-    def evaluate(self, model: GPT) -> dict[str, Any]:
+    def evaluate(self, model: GPT) -> KtoFigures:
         """Mean loss and accuracy on the held-out answers, their z0, and the mean reward of each label among them."""
         encoded = [one.encoded for one in self.held_out]
         desirable_N = torch.tensor([one.desirable for one in self.held_out])
@@ -123,11 +139,13 @@ class Kto(StatelessObjective):
             z0 = self.reference_point(model, self.held_out, World(self.world.device))
         loss_N, reward_N = self.losses(log_N, reference_N, desirable_N, z0)
         accuracy = self.correct(reward_N, desirable_N, z0).float().mean().item()
-        kinds = {"reward_desirable": reward_N[desirable_N], "reward_undesirable": reward_N[~desirable_N]}
-        means = {name: reward_K.mean().item() for name, reward_K in kinds.items() if len(reward_K)}
-        return {"validation": {"loss": loss_N.mean().item(), "accuracy": accuracy, "z0": z0, **means}}
+        means = (
+            reward_K.mean().item() if len(reward_K) else None
+            for reward_K in (reward_N[desirable_N], reward_N[~desirable_N])
+        )
+        return KtoFigures(loss_N.mean().item(), accuracy, z0, *means)
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """An answer to each of `prompts`."""
         return answers(model, self.template, self.prompts, self.sampling)
 

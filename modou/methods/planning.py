@@ -6,7 +6,7 @@ characters with 5 to 45 minutes on two cores; elsewhere they extrapolate.
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from modou.messages import text
@@ -47,33 +47,29 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One option the plan chose, with the reason in the current language."""
+class PlanChoice:
+    """An option that the plan chose."""
 
     name: str
+    """Its group and name, such as model.layers."""
     value: Any
+    """The value chosen."""
     reason: str
+    """Why, in the language of the run."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The complete settings, and the choices made."""
+    """The plan of a pretraining run."""
 
-    settings: RunSettings
-    choices: tuple[Choice, ...]
+    minutes: float
+    """Time budget of training in minutes; 0: none."""
+    choices: list[PlanChoice]
+    """Options that nobody had set."""
     epochs: float
     """Passes over the training text."""
-    expected: float | None = None
-    """Expected bits per character on held-out text; None outside the range of our runs."""
-
-    def to_json(self) -> dict[str, Any]:
-        """For the stage record and the report."""
-        return {
-            "minutes": self.settings.train.minutes,
-            "choices": [asdict(choice) for choice in self.choices],
-            "epochs": self.epochs,
-            "expected": {"bits_per_char": self.expected},
-        }
+    expected: dict[str, float | None]
+    """Expected on held-out text: "bits_per_char"; null outside the range of our runs."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,7 @@ def choose_evaluations(minutes: float) -> int:
     return int(min(20, max(4, minutes * 2))) if minutes else 20
 
 
-def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, list[Choice]]:
+def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, list[PlanChoice]]:
     """The choices that depend on the text alone."""
     chooser = _Chooser(asked)
     if asked.tokenizer.kind != "char":
@@ -133,8 +129,11 @@ def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, l
     return chooser.settings, chooser.choices
 
 
-def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget, asked: RunSettings) -> Plan:
-    """The remaining choices, for `tokens` training tokens per epoch: shape, steps, regularisation."""
+def plan_training(
+    facts: TextFacts, tokens: int, vocabulary: int, budget: Budget, asked: RunSettings
+) -> tuple[RunSettings, Plan]:
+    """The complete settings, with the remaining choices for `tokens` training tokens per epoch: shape, steps,
+    regularisation."""
     chooser = _Chooser(asked.with_values({"model": {"vocabulary": vocabulary}}))
     if budget.minutes:
         size = choose_size(budget.flops)
@@ -157,8 +156,8 @@ def plan_training(facts: TextFacts, tokens: int, vocabulary: int, budget: Budget
     steps = chooser.settings.train.steps
     every = math.ceil(steps / choose_evaluations(budget.minutes))
     chooser.choose("train.evaluate_every", every, count=math.ceil(steps / every))
-    expected = expected_bits(describe(settings.model)["flops_per_token"] * epochs * tokens, facts)
-    return Plan(chooser.settings, tuple(chooser.choices), epochs, expected)
+    expected = expected_bits(describe(settings.model).flops_per_token * epochs * tokens, facts)
+    return chooser.settings, Plan(chooser.settings.train.minutes, chooser.choices, epochs, {"bits_per_char": expected})
 
 
 def expected_bits(flops: float, facts: TextFacts) -> float | None:
@@ -175,11 +174,11 @@ class _Chooser:
 
     def __init__(self, asked: RunSettings) -> None:
         self.settings = asked
-        self.choices: list[Choice] = []
+        self.choices: list[PlanChoice] = []
 
     def choose(self, option: str, value: Any, **why: object) -> None:
         group, name = option.split(".")
         if self.settings.is_set(group, name):
             return
         self.settings = self.settings.with_values({group: {name: value}})
-        self.choices.append(Choice(option, value, text(f"plan.{group}_{name}", **why)))
+        self.choices.append(PlanChoice(option, value, text(f"plan.{group}_{name}", **why)))

@@ -29,6 +29,7 @@ from modou.settings.methods import GrpoRun, PpoRun, RolloutSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tasks.judges import make_judge, room_for_questions
 from modou.train import policy
+from modou.train.events import Sample
 from modou.train.parallel import World, replica
 from modou.train.rollouts import Answer, Judge, Rollout, first_equal, pad_answers, sample_answers
 
@@ -48,6 +49,20 @@ class RolloutBatch:
         return self.tensors[name]
 
 
+@dataclass(frozen=True)
+class PolicyFigures:
+    """Figures on answers to held-out questions (ppo, grpo)."""
+
+    reward: float
+    """Mean score of an answer."""
+    kl: float
+    """Mean KL of an answer from the start of the training, in nats."""
+    loss: float
+    """KL weighted as at the start of the training, less the reward."""
+    length: float
+    """Mean length of an answer, in tokens."""
+
+
 @dataclass
 class PolicyObjective(ABC):
     """The objective of PPO and GRPO but for the advantages and the loss."""
@@ -62,7 +77,7 @@ class PolicyObjective(ABC):
     world: World
     micro_batch: int = 0
     shown: int = 3
-    measure: str = "validation.loss"
+    measure: str = "loss"
     kl_weight: float = 0.0
     """Weight of the KL penalty in the reward, per nat; PPO may adapt it."""
     initial_kl_weight: float = field(init=False, default=0.0)
@@ -198,22 +213,20 @@ class PolicyObjective(ABC):
 
     # -- evaluations --
 
-    def evaluate(self, model: GPT) -> dict[str, Any]:
-        """Mean reward, KL per answer and length of an answer to each held-out question, with the same random numbers
-        each time. The loss is initial_kl_weight x KL - reward."""
+    def evaluate(self, model: GPT) -> PolicyFigures:
+        """Figures of an answer to each held-out question, with the same random numbers each time."""
         with evaluation_mode(model):
             found = self.generate_rollout(model, self.held_out, 1, EVALUATION_KEY)
         kl = policy.kl_k1(found.old_NT, found.reference_NT).sum(1).mean().item()
         reward = found.scores_N.mean().item()
-        numbers = {"reward": reward, "kl": kl, "loss": self.initial_kl_weight * kl - reward}
-        return {"validation": numbers | {"length": found.mask_NT.sum(1).mean().item()}}
+        return PolicyFigures(reward, kl, self.initial_kl_weight * kl - reward, found.mask_NT.sum(1).mean().item())
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """Answers to the first held-out questions."""
         alone = World(self.world.device)
         questions = self.held_out[: self.shown]
         answers = sample_answers(model, self.template, questions, 1, self.sampling, EVALUATION_KEY, alone)
-        return [{"prompt": one.question.text, "seed": self.seed, "text": one.text} for one in answers]
+        return [Sample(one.question.text, self.seed, one.text) for one in answers]
 
     def state(self) -> dict[str, Any]:
         """See Objective: the round's number and metrics, and the KL weight."""

@@ -1,7 +1,8 @@
 """The stages before pretraining: cleaning and splitting the text, training a tokenizer, writing token files."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 from modou import storage
 from modou.corpora import named
@@ -10,16 +11,61 @@ from modou.messages import UserError
 from modou.methods.planning import TextFacts
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
-from modou.runs.stages import require_stage
+from modou.runs.stages import figures, require_stage
 from modou.settings.run import RunSettings
-from modou.text.corpus import REPORT, SPLIT, TEXT, Corpus, prepare
+from modou.text.corpus import REPORT, SPLIT, TEXT, Corpus, Summary, prepare
 from modou.text.overlap import find_overlap
+from modou.text.report import Cleaning
 from modou.tokenizer.card import make_card
 from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
 from modou.train.events import Event, StageEnded
 
 LISTED = 20
 """Passages shared by the splits that the report lists, at most."""
+
+
+@dataclass(frozen=True)
+class SharedPassages:
+    """Passages of 30 characters or more that training and held-out text share."""
+
+    count: int
+    """Number of passages."""
+    characters: int
+    """Their characters in the held-out text."""
+    longest: list[str]
+    """The longest passages."""
+
+
+@dataclass(frozen=True)
+class Split(Summary):
+    """How a text was divided into training, validation and test."""
+
+    shared_passages: SharedPassages
+    """What training and held-out text share."""
+
+
+@dataclass(frozen=True)
+class CleanFigures:
+    """What the stage clean found."""
+
+    cleaning: Cleaning
+    """What cleaning changed."""
+    split: Split
+    """How the text was divided."""
+    language: Literal["zh", "en"]
+    """Chinese or English, by the text's characters."""
+    distinct_characters: int
+    """Different characters of the training text, or of its first two million."""
+
+
+@dataclass(frozen=True)
+class ShardFigures:
+    """What the stage shards wrote."""
+
+    tokens: int
+    """Tokens of the training text."""
+    documents: int
+    """Its chapters, or pieces of them."""
 
 
 def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
@@ -32,30 +78,20 @@ def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
     yield StageEnded("clean", corpus_facts(corpus), files=tuple(run.corpus / name for name in (TEXT, SPLIT, REPORT)))
 
 
-def corpus_facts(corpus: Corpus) -> dict[str, Any]:
+def corpus_facts(corpus: Corpus) -> CleanFigures:
     """Statistics of the cleaning and the split, the language, and the passages that splits share."""
     train = "".join(corpus.texts("train"))[:2_000_000]
     chinese = sum("\u3400" <= character <= "\u9fff" for character in train) > len(train) / 4
     overlap = find_overlap(corpus.lines("train"), (*corpus.lines("validation"), *corpus.lines("test")))
-    return {
-        "cleaning": corpus.report,
-        "split": {
-            **corpus.summary,
-            "shared_passages": {
-                "count": len(overlap.passages),
-                "characters": overlap.characters,
-                "longest": overlap.passages[:LISTED],
-            },
-        },
-        "language": "zh" if chinese else "en",
-        "distinct_characters": len(set(train)),
-    }
+    shared = SharedPassages(len(overlap.passages), overlap.characters, list(overlap.passages[:LISTED]))
+    split = Split(**vars(corpus.summary), shared_passages=shared)
+    return CleanFigures(corpus.report, split, "zh" if chinese else "en", len(set(train)))
 
 
 def text_facts(run: RunFolder) -> TextFacts:
     """The input of the plan, from the record of the cleaning stage."""
-    facts = require_stage(run, "clean").numbers
-    return TextFacts(facts["split"]["characters"]["train"], facts["distinct_characters"], facts["language"] == "zh")
+    facts = figures(run, "clean", CleanFigures)
+    return TextFacts(facts.split.characters["train"], facts.distinct_characters, facts.language == "zh")
 
 
 def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:
@@ -64,7 +100,7 @@ def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:
     tokenizer = Tokenizer.train(corpus.texts("train"), settings.tokenizer)
     tokenizer.save(run.tokenizer)
     card = make_card(tokenizer, corpus.texts("train"), corpus.texts("test"))
-    storage.write_json_atomically(run.card, card)
+    storage.write_json_atomically(run.card, storage.to_json(card))
     yield StageEnded("tokenizer", card, files=(run.tokenizer / FILE_NAME, run.card))
 
 
@@ -77,7 +113,7 @@ def write_tokens(run: RunFolder) -> Iterator[Event]:
     Tokenizer(tokenizer.model, unseen=shards.unseen()).save(run.tokenizer)
     files = [run.tokenizer / UNSEEN_NAME, *sorted(path for path in run.tokens.iterdir() if path.is_file())]
     kept = tuple(path for path in files if path.exists())
-    yield StageEnded("shards", {"tokens": shards.tokens, "documents": shards.documents}, files=kept)
+    yield StageEnded("shards", ShardFigures(shards.tokens, shards.documents), files=kept)
 
 
 def open_corpus(run: RunFolder) -> Corpus:

@@ -8,7 +8,7 @@ to each other.
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,20 +23,21 @@ from modou.methods import preparation
 from modou.methods.advice import advice
 from modou.methods.base import Method
 from modou.methods.evaluation import evaluate_text
+from modou.methods.figures import Report
 from modou.methods.likelihood import bits_per_character, excerpts
-from modou.methods.planning import Budget, plan_tokenizer, plan_training
+from modou.methods.planning import Budget, Plan, plan_tokenizer, plan_training
+from modou.methods.text_report import TextReport, text_report
 from modou.model.census import describe
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
-from modou.runs.logs import SAMPLES, lines_of
-from modou.runs.stages import StageRecord, known, require_stage
+from modou.runs.stages import StageRecord
 from modou.runs.weights import load_tokenizer
 from modou.settings.run import MINUTES, RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.train import with_minutes
 from modou.text.corpus import Corpus
 from modou.tokenizer.tokenizer import Tokenizer
-from modou.train.events import Event, Planned, StageEnded, StageName
+from modou.train.events import Event, Planned, Sample, StageEnded, StageName
 from modou.train.measure import matrix_rate, measure_pace
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
@@ -54,6 +55,14 @@ class TokenBatch:
 
 
 @dataclass(frozen=True)
+class PretrainFigures:
+    """Figures on held-out text, during training."""
+
+    bits_per_char: float
+    """Bits per character of the validation text, or of the beginnings of its chapters."""
+
+
+@dataclass(frozen=True)
 class Pretrain(StatelessObjective):
     """The objective of `modou pretrain`. See train.objective for the contract."""
 
@@ -65,7 +74,7 @@ class Pretrain(StatelessObjective):
     characters_per_token: float
     device: torch.device
     micro_batch: int = 0
-    measure: str = "validation.bits_per_char"
+    measure: str = "bits_per_char"
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[TokenBatch]:
         """This process's rows of the step's batch, in micro-batches."""
@@ -90,16 +99,15 @@ class Pretrain(StatelessObjective):
         nats = model.loss(batch.ids_BT, batch.target_BT, batch.start_BT)
         return nats, {"bits_per_char": nats.detach() / (math.log(2) * self.characters_per_token)}
 
-    def evaluate(self, model: GPT) -> dict[str, Any]:
+    def evaluate(self, model: GPT) -> PretrainFigures:
         """Bits per character on the validation excerpts."""
-        return {"validation": {"bits_per_char": bits_per_character(model, self.tokenizer, self.validation).value}}
+        return PretrainFigures(bits_per_character(model, self.tokenizer, self.validation).value)
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """A continuation of each prompt."""
         written = complete(model, self.tokenizer, self.prompts, self.sampling)
         return [
-            {"prompt": prompt, "seed": self.sampling.seed, "text": text.text}
-            for prompt, text in zip(self.prompts, written, strict=True)
+            Sample(prompt, self.sampling.seed, text.text) for prompt, text in zip(self.prompts, written, strict=True)
         ]
 
 
@@ -126,15 +134,15 @@ class PretrainMethod(Method[RunSettings]):
             case _:
                 yield from preparation.write_tokens(self.run)
 
-    def plan(self, settings: RunSettings) -> Generator[Event, None, tuple[RunSettings, dict[str, Any]]]:
+    def plan(self, settings: RunSettings) -> Generator[Event, None, tuple[RunSettings, Plan]]:
         """See Method and modou.methods.planning: model shape, steps and regularisation."""
         tokenizer = load_tokenizer(self.run)
         tokens = preparation.open_tokens(self.run, tokenizer).tokens
         rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
         budget = Budget(settings.train.minutes, rate, measure_pace)
-        plan = plan_training(preparation.text_facts(self.run), tokens, tokenizer.vocabulary, budget, settings)
-        yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected)
-        return plan.settings, plan.to_json()
+        planned, plan = plan_training(preparation.text_facts(self.run), tokens, tokenizer.vocabulary, budget, settings)
+        yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected["bits_per_char"])
+        return planned, plan
 
     def build(self, settings: RunSettings, world: World) -> tuple[GPT, Pretrain]:
         """See Method. UserError: the text, tokenizer or token files were changed since they were written."""
@@ -164,37 +172,20 @@ class PretrainMethod(Method[RunSettings]):
     def identity(self) -> dict[str, str]:
         """See Method."""
         tokenizer = load_tokenizer(self.run)
-        return {"corpus_sha256": Corpus(self.run.corpus).summary["sha256"], "tokenizer_sha256": tokenizer.sha256}
+        return {"corpus_sha256": Corpus(self.run.corpus).summary.sha256, "tokenizer_sha256": tokenizer.sha256}
 
     def flops_per_token(self, settings: RunSettings) -> float:
         """See Method."""
-        return describe(settings.model)["flops_per_token"]
+        return describe(settings.model).flops_per_token
 
     def evaluate(self, settings: RunSettings, which: str | int = "best") -> Iterator[Event]:
         """See modou.methods.evaluation."""
         yield from evaluate_text(self.run, settings, which)
 
-    def report(self, common: dict[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def report(self, common: Report, history: Sequence[dict[str, Any]]) -> TextReport:
         """See Method: the text, tokenizer, model, plan, training curve and advice."""
-        facts = require_stage(self.run, "clean").numbers
-        settings, machine = self.record.settings, common["environment"]
-        report: dict[str, Any] = {
-            **common,
-            "run": {**common["run"], "language": facts["language"]},
-            "cleaning": facts["cleaning"],
-            "split": facts["split"],
-            "tokenizer": require_stage(self.run, "tokenizer").numbers,
-            "model": describe(settings.model),
-            "plan": known(self.run, "plan"),
-            "training": summary(settings, history),
-            "samples": lines_of(self.run, SAMPLES),
-        }
-        report["training"] |= {
-            "share_of_peak": share_of_peak(report),
-            "best_step": common.get("checkpoint", {}).get("step"),
-            "peak_memory_mb": machine.get("peak_memory_mb"),
-        }
-        return {**report, "advice": advice(report)}
+        found = text_report(self.run, self.record.settings, common, history)
+        return replace(found, advice=advice(found))
 
     @classmethod
     def default_budget(cls, settings: RunSettings) -> RunSettings | None:
@@ -202,46 +193,6 @@ class PretrainMethod(Method[RunSettings]):
         if settings.is_set("train", "minutes") or settings.is_set("train", "steps"):
             return None
         return with_minutes(settings, MINUTES)
-
-
-def share_of_peak(report: dict[str, Any]) -> float | None:
-    """Training FLOPs a second ÷ this machine's matrix rate, at most 1; None without both.
-
-    The rate is the best of several measurements during the run; a share above 1 says that another program ran then.
-    """
-    rate = report["environment"].get("matrix_gflops", {}).get("best")
-    speed = report["training"].get("tokens_per_second")
-    if not rate or not speed:
-        return None
-    return min(1.0, speed * report["model"]["flops_per_token"] / (1e9 * rate))
-
-
-def summary(settings: RunSettings, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What training did, from metrics.jsonl."""
-    steps = [line for line in history if line["kind"] == "step"]
-    evaluations = [line for line in history if line["kind"] == "evaluation"]
-    last = steps[-1] if steps else {"step": 0, "seconds": 0.0}
-    tokens = last["step"] * settings.train.batch * settings.model.context
-    return {
-        "steps": last["step"],
-        "tokens": tokens,
-        "seconds": last["seconds"],
-        "tokens_per_second": tokens / last["seconds"] if last["seconds"] else None,
-        "history": [_evaluation(line, steps) for line in evaluations],
-    }
-
-
-def _evaluation(line: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """One evaluation, with the training figure of the steps just before it."""
-    near = [s["metrics"]["bits_per_char"] for s in steps if s["step"] <= line["step"]][-20:]
-    numbers = line["numbers"]
-    return {
-        "step": line["step"],
-        "seconds": line["seconds"],
-        "train_bits_per_char": sum(near) / len(near) if near else None,
-        "validation_bits_per_char": numbers["validation"]["bits_per_char"],
-        "averaged_bits_per_char": numbers.get("average", numbers)["validation"]["bits_per_char"],
-    }
 
 
 METHOD = PretrainMethod

@@ -20,6 +20,8 @@ from modou.data.pairs import Pair, PairBatch, pair_batch, step_pairs
 from modou.data.shards import IGNORE
 from modou.messages import UserError
 from modou.methods.base import CPU
+from modou.methods.figures import AlignedEvaluation
+from modou.methods.planning import Plan
 from modou.methods.preferences import PAIRS_AT_ONCE, PairMethod
 from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scored import ImplicitGPT, ScoredGPT
@@ -29,9 +31,33 @@ from modou.runs.weights import load_model, load_tokenizer, load_weights
 from modou.settings.base import merge
 from modou.settings.methods import PreferenceOptimizer, RewardRun, RewardSettings
 from modou.train import policy
-from modou.train.events import Event
+from modou.train.events import Event, Sample
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
+
+
+@dataclass(frozen=True)
+class KindFigures:
+    """Held-out pairs of one kind."""
+
+    pairs: int
+    """Number of pairs."""
+    accuracy: float
+    """Share of pairs ranked right."""
+    longer: dict[str, float]
+    """The baseline of always preferring the longer answer: its "accuracy"."""
+
+
+@dataclass(frozen=True)
+class RewardFigures:
+    """Figures on held-out pairs (reward)."""
+
+    loss: float
+    """Mean loss in nats per pair."""
+    accuracy: float
+    """Share of pairs ranked right."""
+    kinds: dict[str, KindFigures]
+    """By kind of pair; "all": pairs of no kind."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +71,7 @@ class RewardObjective(StatelessObjective):
     seed: int
     device: torch.device
     micro_batch: int = 0
-    measure: str = "validation.loss"
+    measure: str = "loss"
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PairBatch]:
         """This process's pairs of the step's batch."""
@@ -78,9 +104,8 @@ class RewardObjective(StatelessObjective):
         )
 
     @torch.inference_mode()
-    def evaluate(self, model: GPT) -> dict[str, Any]:
-        """Mean loss and accuracy on the held-out pairs; accuracy by kind too, and as a baseline that of always
-        preferring the longer answer."""
+    def evaluate(self, model: GPT) -> RewardFigures:
+        """Mean loss and accuracy on the held-out pairs, accuracy by kind too."""
         loss, correct, longer = 0.0, defaultdict[str, list[bool]](list), defaultdict[str, list[bool]](list)
         margins: list[float] = []
         with evaluation_mode(model):
@@ -94,18 +119,16 @@ class RewardObjective(StatelessObjective):
                 correct[kind].append(margin > 0)
                 longer[kind].append(len(pair.chosen) > len(pair.rejected))
         kinds = {
-            kind or "all": {
-                "pairs": len(marks),
-                "accuracy": sum(marks) / len(marks),
-                "longer": {"accuracy": sum(longer[kind]) / len(marks)},
-            }
+            kind or "all": KindFigures(
+                len(marks), sum(marks) / len(marks), {"accuracy": sum(longer[kind]) / len(marks)}
+            )
             for kind, marks in correct.items()
         }
         count = max(1, len(self.held_out))
         accuracy = sum(margin > 0 for margin in margins) / count
-        return {"validation": {"loss": loss / count, "accuracy": accuracy, "kinds": kinds}}
+        return RewardFigures(loss / count, accuracy, kinds)
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """None: a reward model does not generate."""
         return []
 
@@ -141,7 +164,7 @@ class RewardMethod(PairMethod[RewardRun]):
         if shape != self.shape or load_tokenizer(self.reference).sha256 != self.template.tokenizer.sha256:
             raise UserError("align.other_reference", reference=self.reference.path, base=self.base.path)
 
-    def plan(self, settings: RewardRun) -> Generator[Event, None, tuple[RewardRun, dict[str, Any]]]:
+    def plan(self, settings: RewardRun) -> Generator[Event, None, tuple[RewardRun, Plan | None]]:
         """See Method. Defaults of an implicit reward model: DPO's learning rates, no centring."""
         if settings.reward.kind == "implicit":
             rates = PreferenceOptimizer().model_dump(include={"matrix_lr", "embedding_lr", "norm_lr"})
@@ -172,9 +195,11 @@ class RewardMethod(PairMethod[RewardRun]):
             micro_batch=settings.train.micro_batch,
         )
 
-    def metrics(self, settings: RewardRun, which: str | int) -> dict[str, Any]:
+    def metrics(self, settings: RewardRun, which: str | int) -> AlignedEvaluation:
         """See Alignment; without samples and forgetting, since the model does not generate."""
-        return self.objective(settings, CPU, in_training=False).evaluate(load_model(self.run, which)[0])
+        objective = self.objective(settings, CPU, in_training=False)
+        model, _, step = load_model(self.run, which)
+        return AlignedEvaluation(checkpoint={"step": step}, validation=objective.evaluate(model))
 
 
 METHOD = RewardMethod

@@ -19,6 +19,7 @@ from modou.data.packing import Packing, fill
 from modou.data.shards import IGNORE
 from modou.messages import UserError
 from modou.methods.base import SHOWN, Alignment, answers
+from modou.methods.planning import Plan
 from modou.model.gpt import GPT, evaluation_mode
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
@@ -29,7 +30,7 @@ from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import CONTROLS
 from modou.train import policy
-from modou.train.events import Event
+from modou.train.events import Event, Sample
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
 
@@ -48,6 +49,14 @@ class PackedBatch:
 
 
 @dataclass(frozen=True)
+class SftFigures:
+    """Figures on held-out conversations (sft)."""
+
+    loss: float
+    """Cross-entropy of the answers, in nats per token."""
+
+
+@dataclass(frozen=True)
 class Sft(StatelessObjective):
     """The objective of `modou sft`. See train.objective for the contract."""
 
@@ -58,7 +67,7 @@ class Sft(StatelessObjective):
     sampling: SamplingSettings
     device: torch.device
     micro_batch: int = 0
-    measure: str = "validation.loss"
+    measure: str = "loss"
     unlikelihood: float = 0.0
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[PackedBatch]:
@@ -82,7 +91,7 @@ class Sft(StatelessObjective):
         return loss + self.unlikelihood * repetition, {"repetition": repetition.detach()}
 
     @torch.inference_mode()
-    def evaluate(self, model: GPT) -> dict[str, Any]:
+    def evaluate(self, model: GPT) -> SftFigures:
         """Cross-entropy of the held-out answers, in nats per token."""
         nats, tokens = 0.0, 0
         with evaluation_mode(model):
@@ -90,9 +99,9 @@ class Sft(StatelessObjective):
                 batch = packed_batch([[c] for c in self.held_out[first : first + ROWS_AT_ONCE]], self.device)
                 nats += model.loss(batch.ids_BT, batch.target_BT, batch.start_BT).item()
                 tokens += batch.count
-        return {"validation": {"loss": nats / max(1, tokens)}}
+        return SftFigures(nats / max(1, tokens))
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """An answer to each of `prompts`."""
         return answers(model, self.template, self.prompts, self.sampling)
 
@@ -108,16 +117,13 @@ class SftMethod(Alignment[SftRun, Conversations]):
 
     def read(self, data: Path, columns: str) -> None:
         """See Alignment."""
-        tokenizer, self.shape, self.added = with_control_tokens(self.base)
+        tokenizer, self.shape, added = with_control_tokens(self.base)
         self.data = read_conversations(data, columns, Template(tokenizer), self.shape.context)
+        self.data.marks_added += added
         trained = {id for one in self.data.encoded for id, is_it in zip(one.ids, one.trained, strict=True) if is_it}
-        self.template = Template(tokenizer.knowing(trained))
+        self.template = Template(tokenizer.with_seen(trained))
 
-    def facts(self) -> dict[str, Any]:
-        """Counts of the examples, and the control tokens added to the base's tokenizer."""
-        return {**self.data.facts(), "marks_added": self.added}
-
-    def plan(self, settings: SftRun) -> Generator[Event, None, tuple[SftRun, dict[str, Any]]]:
+    def plan(self, settings: SftRun) -> Generator[Event, None, tuple[SftRun, Plan | None]]:
         """See Method. Low-rank adapters are trained with AdamW: Muon orthogonalises whole matrices."""
         if settings.sft.lora_rank:
             if settings.is_set("optimizer", "name") and settings.optimizer.name == "muon":

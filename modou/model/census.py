@@ -4,7 +4,7 @@ The tests compare them with real models: parameters exactly, FLOPs with torch's 
 saves.
 """
 
-from typing import TypedDict
+from dataclasses import dataclass
 
 from modou.model.loss import CHUNK
 from modou.settings.model import ModelSettings
@@ -13,11 +13,14 @@ FLOAT32 = 4
 """Bytes."""
 
 
-class Memory(TypedDict):
-    """Bytes in float32."""
+@dataclass(frozen=True)
+class Memory:
+    """Memory of training, in bytes of float32."""
 
     weights: int
+    """Weights."""
     gradients: int
+    """Gradients."""
     adamw: int
     """State of AdamW on all parameters: mean and mean square of each gradient."""
     muon: int
@@ -28,8 +31,9 @@ class Memory(TypedDict):
     """Activations that autograd saves for the backward pass, for each token of a batch."""
 
 
-class Description(TypedDict):
-    """Sizes of one model."""
+@dataclass(frozen=True)
+class Description:
+    """The sizes of a model."""
 
     parameters: dict[str, int]
     """By group: embedding, positions, attention, feed_forward, norms, head (0 where tied)."""
@@ -43,6 +47,7 @@ class Description(TypedDict):
     cache_bytes_per_token: int
     """Bytes of the key-value cache for each token of a row (float32)."""
     memory: Memory
+    """Memory of training."""
 
 
 def describe(settings: ModelSettings) -> Description:
@@ -52,21 +57,21 @@ def describe(settings: ModelSettings) -> Description:
     multiplied = matrices + settings.vocabulary * settings.width
     attention_flops = 12 * settings.layers * settings.width * settings.context
     keys_and_values = 2 * settings.layers * settings.key_value_heads * settings.head_size
-    return {
-        "parameters": parameters,
-        "total": total,
-        "multiplied": multiplied,
-        "flops_per_token": 6 * multiplied + attention_flops,
-        "cache_bytes_per_token": FLOAT32 * keys_and_values,
-        "memory": {
-            "weights": FLOAT32 * total,
-            "gradients": FLOAT32 * total,
-            "adamw": FLOAT32 * 2 * total,
-            "muon": FLOAT32 * (2 * total - matrices),
-            "loss": FLOAT32 * settings.vocabulary * (2 * CHUNK + settings.width),
-            "activations_per_token": FLOAT32 * kept_activations(settings),
-        },
-    }
+    return Description(
+        parameters=parameters,
+        total=total,
+        multiplied=multiplied,
+        flops_per_token=6 * multiplied + attention_flops,
+        cache_bytes_per_token=FLOAT32 * keys_and_values,
+        memory=Memory(
+            weights=FLOAT32 * total,
+            gradients=FLOAT32 * total,
+            adamw=FLOAT32 * 2 * total,
+            muon=FLOAT32 * (2 * total - matrices),
+            loss=FLOAT32 * settings.vocabulary * (2 * CHUNK + settings.width),
+            activations_per_token=FLOAT32 * kept_activations(settings),
+        ),
+    )
 
 
 def qkv_width(settings: ModelSettings) -> int:

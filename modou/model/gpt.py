@@ -10,7 +10,7 @@ RoPE is GPT-NeoX with sequential residuals (Black et al. 2022), modern with RoPE
 Shapes: B batch, T positions, D width, F feed-forward width, V vocabulary.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -226,6 +226,14 @@ def initialise(model: GPT) -> None:
             parameter.normal_(std=std * (depth if leaf in ("out", "down") else 1.0))
 
 
+def plain_gpt(settings: ModelSettings, weights: Mapping[str, Tensor]) -> GPT:
+    """A GPT on the CPU with these weights, which draws no random number."""
+    with torch.random.fork_rng(devices=[]):
+        model = GPT(settings)
+    model.load_state_dict(weights)
+    return model
+
+
 @torch.no_grad()
 def with_added_tokens(model: GPT, spelled: Sequence[Sequence[int]]) -> GPT:
     """A plain GPT on the CPU with one more token for each of `spelled`, the ids of the new token's name; with no token
@@ -242,7 +250,5 @@ def with_added_tokens(model: GPT, spelled: Sequence[Sequence[int]]) -> GPT:
         if name in weights:
             rows_VD = weights[name]
             weights[name] = torch.cat([rows_VD, torch.stack([rows_VD[list(ids)].mean(0) for ids in spelled])])
-    with torch.random.fork_rng(devices=[]):
-        larger = GPT(model.settings.changed(vocabulary=model.settings.vocabulary + len(spelled)))
-    larger.load_state_dict(weights)
-    return larger.train(model.training)
+    settings = model.settings.changed(vocabulary=model.settings.vocabulary + len(spelled))
+    return plain_gpt(settings, weights).train(model.training)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, plain_gpt
 from modou.settings.model import ModelSettings
 
 
@@ -54,7 +54,6 @@ class AdaptedGPT(GPT):
                     setattr(module, name, LoRALinear(child, adapters))
 
     def fresh_copy(self) -> GPT:
-        """See GPT."""
         return AdaptedGPT(self.settings, self.adapters)
 
     @torch.no_grad()
@@ -65,7 +64,4 @@ class AdaptedGPT(GPT):
             if isinstance(module, LoRALinear):
                 added = module.scale * (module.lora_b @ module.lora_a)
                 weights[f"blocks.{name}.weight"] = module.weight + added
-        with torch.random.fork_rng(devices=[]):
-            plain = GPT(self.settings)
-        plain.load_state_dict(weights)
-        return plain.train(self.training)
+        return plain_gpt(self.settings, weights).train(self.training)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, plain_gpt
 from modou.model.scoring import score_hidden
 from modou.settings.model import ModelSettings
 
@@ -22,7 +22,6 @@ class ScoredGPT(GPT):
         nn.init.zeros_(self.score.bias)
 
     def fresh_copy(self) -> GPT:
-        """See GPT."""
         return ScoredGPT(self.settings)
 
     def scores(self, x_BTD: Tensor) -> Tensor:
@@ -37,10 +36,8 @@ class ScoredGPT(GPT):
 
     def unscored(self) -> GPT:
         """The plain GPT, without the score, on the CPU."""
-        with torch.random.fork_rng(devices=[]):
-            plain = GPT(self.settings)
-        plain.load_state_dict({n: t for n, t in self.state_dict().items() if not n.startswith("score.")})
-        return plain.train(self.training)
+        weights = {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("score.")}
+        return plain_gpt(self.settings, weights).train(self.training)
 
 
 class ImplicitGPT(GPT):
@@ -57,7 +54,6 @@ class ImplicitGPT(GPT):
         self.reference = GPT(settings.changed(dropout=0.0)).requires_grad_(False)
 
     def fresh_copy(self) -> GPT:
-        """See GPT."""
         return ImplicitGPT(self.settings, self.beta)
 
     def prefix_rewards(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from modou.messages import UserError, named, text
 from modou.pipeline.compare import compare
 from modou.pipeline.inputs import book_source, examples_source, judge_source, run_source
 from modou.pipeline.pairs import write_pairs
-from modou.pipeline.runner import Request, run
+from modou.pipeline.runner import RunRequest, run
 from modou.pipeline.task import write_task
 from modou.report.compared import COMPARE_JSON
 from modou.settings.base import merge
@@ -93,7 +93,7 @@ class TaskStages:
             "judge": lambda: judge_source(self._judge(stage)),
         }
         inputs = {name: sources[name]() for name in METHODS[stage.kind].inputs}
-        return run(Request(stage.kind, inputs, settings, self.folder / stage.name), self.should_stop)
+        return run(RunRequest(stage.kind, inputs, settings, self.folder / stage.name), self.should_stop)
 
     def _made(self, stage: Stage, methods: tuple[str, ...]) -> Path | None:
         match stage.kind:

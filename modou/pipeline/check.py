@@ -1,9 +1,8 @@
 """`modou data check`: counts and errors of a file of examples, and which of its tokens would be trained on."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from modou.data.conversation import Message, Segment, Template, segments
 from modou.data.formats.columns import Columns
@@ -26,38 +25,44 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """The result. `lengths`: tokens of the shortest, median and longest conversation; `too_long`: how many exceed the
-    model's `context`. All three are known only with a base run."""
+class FileFacts:
+    """A file of examples."""
 
-    path: Path
+    file: str
+    """Its path."""
+    rows: int
+    """Rows."""
+    kinds: dict[str, int]
+    """Examples of each kind."""
+    bad: int
+    """Rows that cannot be used."""
+    complaints: list[str]
+    """Their errors, each as "file:line: reason"."""
+    tokens: dict[str, int] | None = None
+    """Tokens of the "shortest", "median" and "longest" conversation; this and the next two are absent where no run is
+    named."""
+    context: int | None = None
+    """Context of that run's model, in tokens."""
+    too_long: int | None = None
+    """Conversations that exceed it."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The result."""
+
+    facts: FileFacts
     examples: Examples
     shown: tuple[Shown, ...]
-    lengths: tuple[int, int, int] | None = None
-    context: int | None = None
-    too_long: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for --json."""
-        values: dict[str, Any] = {
-            "file": str(self.path),
-            "rows": len(self.examples.placed) + len(self.examples.complaints),
-            "kinds": self.examples.counts,
-            "bad": len(self.examples.complaints),
-            "complaints": self.examples.complaints,
-        }
-        if self.lengths is not None:
-            shortest, middle, longest = self.lengths
-            values["tokens"] = {"shortest": shortest, "median": middle, "longest": longest}
-            values |= {"context": self.context, "too_long": self.too_long}
-        return values
 
 
 def check(path: Path, columns: str = "", base: Path | None = None) -> Checked:
     """Reads the whole file; with the run `base`, also tokenizes it. UserError: no such file or run, no text."""
     examples = read_examples(path, Columns(columns))
+    bad = examples.complaints
+    facts = FileFacts(str(path), len(examples.placed) + len(bad), examples.counts, len(bad), bad)
     if base is None:
-        return Checked(path, examples, tuple(_shown(examples, None)))
+        return Checked(facts, examples, tuple(_shown(examples, None)))
     folder = RunFolder(base)
     folder.require()
     tokenizer, shape, _ = with_control_tokens(folder)
@@ -65,11 +70,13 @@ def check(path: Path, columns: str = "", base: Path | None = None) -> Checked:
     lengths = sorted(
         len(template.encode(messages)) for placed in examples.placed for messages in conversations(placed.example)
     )
-    extremes = (lengths[0], lengths[len(lengths) // 2], lengths[-1]) if lengths else None
     # The last token of a conversation is only a target; that of a preference pair is an input, too.
     longest = context + (1 if set(examples.counts) <= {"conversation"} else 0)
     too_long = sum(length > longest for length in lengths)
-    return Checked(path, examples, tuple(_shown(examples, template)), extremes, context, too_long)
+    if lengths:
+        tokens = {"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]}
+        facts = replace(facts, tokens=tokens, context=context, too_long=too_long)
+    return Checked(facts, examples, tuple(_shown(examples, template)))
 
 
 def conversations(example: Example) -> Iterator[tuple[Message, ...]]:

@@ -1,6 +1,7 @@
 """Verbatim copying: the longest passage of a run's answers that occurs in its training data."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,31 @@ Source = tuple[Path, str]
 """A file of examples and its column mapping; or the folder of a prepared text and ""."""
 
 
+@dataclass(frozen=True)
+class LongestCopy:
+    """The longest passage of a run's answers that occurs in its training data."""
+
+    longest: int
+    """Characters."""
+    text: str
+    """The passage."""
+
+
 class Library:
     """Suffix-array indices of training data, one per set of sources, shared by runs trained on the same data."""
 
     def __init__(self) -> None:
         self._indexed: dict[tuple[Source, ...], TrainText] = {}
 
-    def copied(self, run: RunFolder, texts: Sequence[str]) -> dict[str, Any]:
-        """{"copied": longest passage of `texts` in the run's training data}; {} where none of the data is left."""
+    def copied(self, run: RunFolder, texts: Sequence[str]) -> LongestCopy | None:
+        """The longest passage of `texts` in the run's training data; None where none of the data is left."""
         sources = sources_of(run)
         if not sources:
-            return {}
+            return None
         if sources not in self._indexed:
             self._indexed[sources] = TrainText([text for source in sources for text in _texts(*source)])
         longest = self._indexed[sources].longest(texts)
-        found = {"longest": 0, "text": ""} if longest is None else {"longest": longest.length, "text": longest.text}
-        return {"copied": found}
+        return LongestCopy(longest.length, longest.text) if longest else LongestCopy(0, "")
 
 
 def sources_of(run: RunFolder) -> tuple[Source, ...]:

@@ -1,6 +1,7 @@
 """`modou corpus NAME`: writes a named corpus to disk as raw text."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from modou import storage
@@ -8,6 +9,18 @@ from modou.corpora import named as corpora
 from modou.corpora.storyteller.book import DEFAULT_BYTES
 from modou.messages import UserError
 from modou.train.events import StageBegan, StageEnded, StageEvent
+
+
+@dataclass(frozen=True)
+class CorpusFigures:
+    """A corpus that was written."""
+
+    path: str
+    """The file."""
+    characters: int
+    """Characters, line ends not counted."""
+    documents: int
+    """Chapters, or other documents."""
 
 
 def write_corpus(name: str, path: Path, size: int | None = None, seed: int | None = None) -> Iterator[StageEvent]:
@@ -39,4 +52,4 @@ def write_corpus(name: str, path: Path, size: int | None = None, seed: int | Non
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    yield StageEnded("corpus", {"path": str(path), "characters": characters, "documents": chapters})
+    yield StageEnded("corpus", CorpusFigures(str(path), characters, chapters))

@@ -2,10 +2,11 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modou.corpora.named import is_named
 from modou.messages import UserError, text
 from modou.methods import method_class
 from modou.model.device import choose_device
@@ -13,9 +14,9 @@ from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
 from modou.runs.logs import METRICS, SAMPLES, read_log
 from modou.runs.record import Record
-from modou.runs.stages import damage, read_stage
+from modou.runs.stages import damage, read_stage, stage_file
 from modou.runs.weights import load_model
-from modou.train.environment import environment, memory_gb
+from modou.train.environment import Environment, environment, memory_gb
 from modou.train.measure import matrix_rate
 
 SLOW_GFLOPS = 20
@@ -25,19 +26,48 @@ SMALL_MEMORY_GB = 3
 
 @dataclass(frozen=True)
 class Examination:
-    """Integrity of a run: each stage and checkpoint is "whole", "not done" or an error message; `works`: which of
-    generate, evaluate and resume are still possible."""
+    """Integrity of a run."""
 
     stages: dict[str, str] = field(default_factory=dict[str, str])
+    """Of each stage: "whole", "not done", or the sentence that says what is wrong."""
     checkpoints: dict[str, str] = field(default_factory=dict[str, str])
+    """The same of each checkpoint, by the name of its folder."""
     works: dict[str, bool] = field(default_factory=dict[str, bool])
+    """Whether "generate", "evaluate" and "resume" still work."""
     problems: tuple[str, ...] = ()
+    """What is not as it was written, a sentence each."""
+    whole: bool = field(init=False)
+    """Whether every file is as it was written."""
 
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "whole": not self.problems}
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "whole", not self.problems)
 
 
-def diagnose(run: Path | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Machine(Environment):
+    """Versions and machine, as measured now."""
+
+    matrix_gflops: float
+    """Rate of matrix multiplication in 10⁹ FLOP/s."""
+    disk_free_gb: float
+    """Free disk space in GiB, where the run lies or would lie."""
+    compiler: bool
+    """Whether there is a compiler for C++, which train.compile needs."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """This machine, and a run."""
+
+    run: Examination | None = field(default=None, kw_only=True)
+    """Integrity of the run; absent where none is named."""
+    environment: Machine
+    """Versions and machine."""
+    remarks: list[str]
+    """What stands in the way of training here, a sentence each."""
+
+
+def diagnose(run: Path | None = None) -> Diagnosis:
     """Facts and remarks about this machine and a run. Takes about a second, plus reading the run's files once.
 
     UserError: no such run.
@@ -54,9 +84,8 @@ def diagnose(run: Path | None = None) -> dict[str, Any]:
         *([text("pipeline.doctor_memory", memory=memory_gb())] if 0 < memory_gb() < SMALL_MEMORY_GB else []),
         *([] if compiler else [text("pipeline.doctor_no_compiler")]),
     ]
-    facts = environment(device) | {"matrix_gflops": gflops, "disk_free_gb": free, "compiler": compiler}
-    found: dict[str, Any] = {"environment": facts, "remarks": remarks or [text("pipeline.doctor_fine")]}
-    return found if examined is None else {"run": examined.to_json(), **found}
+    machine = Machine(**vars(environment(device)), matrix_gflops=gflops, disk_free_gb=free, compiler=compiler)
+    return Diagnosis(machine, remarks or [text("pipeline.doctor_fine")], run=examined)
 
 
 def examine(run: RunFolder) -> Examination:
@@ -76,7 +105,8 @@ def examine(run: RunFolder) -> Examination:
         for step in checkpoints.steps(run.checkpoints)
     }
     problems = [said for said in (*stages.values(), *saved.values()) if said not in (WHOLE, NOT_DONE)]
-    for find in (_of_logs, _of_best):
+    problems += _lost(run, record, stages)
+    for find in (_of_logs, _of_pointers):
         problems += _problems(find, run)
     unloadable = _problems(_of_weights, run) if saved else []
     problems += unloadable
@@ -101,9 +131,25 @@ def _of_logs(run: RunFolder) -> list[str]:
     return [str(problem) for name in (METRICS, SAMPLES) if (problem := read_log(run, name)[1])]
 
 
-def _of_best(run: RunFolder) -> list[str]:
+def _lost(run: RunFolder, record: Record[Any], stages: dict[str, str]) -> list[str]:
+    """Records of stages that must have been done: something that comes after them is there."""
+    order = list(stages)
+    done = [place for place, stage in enumerate(order) if stages[stage] != NOT_DONE]
+    signs = {"plan": record.planned, "train": run.environment.exists(), "report": run.report_json.exists()}
+    last = max([-1, *done, *(order.index(stage) for stage, is_there in signs.items() if is_there)])
+    lost = [stage for stage in order[: last + 1] if stages[stage] == NOT_DONE]
+    if not signs["train"]:  # a training that was killed: its checkpoint may be evaluated all the same
+        lost = [stage for stage in lost if stage != "train"]
+    return [text("storage.not_as_written", path=stage_file(run, stage)) for stage in lost]
+
+
+def _of_pointers(run: RunFolder) -> list[str]:
     found = checkpoints.best(run.checkpoints)
-    return [str(problem) for problem in found.problems] if found else []
+    if found is None:
+        done = run.environment.exists()
+        return [text("storage.no_checkpoint", folder=run.checkpoints)] if done else []
+    latest = checkpoints.problem_of_latest(run.checkpoints)
+    return [str(problem) for problem in (*found.problems, latest) if problem]
 
 
 def _of_weights(run: RunFolder) -> list[str]:
@@ -120,7 +166,10 @@ def _problems(find: Callable[[RunFolder], list[str]], run: RunFolder) -> list[st
 
 
 def _inputs_are_there(record: Record[Any]) -> bool:
-    return all(source.kind in ("book", "rule") or Path(source.path).exists() for source in record.inputs.values())
+    return all(
+        source.kind == "rule" or is_named(source.path) or Path(source.path).exists()
+        for source in record.inputs.values()
+    )
 
 
 def _existing(path: Path) -> Path:

@@ -1,12 +1,13 @@
 """The inputs of a run, by what the user names: a book, a run, a file of examples, a judge."""
 
 from pathlib import Path
+from typing import Any
 
 from modou import storage
 from modou.corpora.named import content_sha256, is_named
-from modou.messages import UserError
+from modou.messages import UserError, tell, text
 from modou.runs.folder import RunFolder
-from modou.runs.record import Source, weights_sha256
+from modou.runs.record import Record, Source, weights_sha256
 from modou.tasks.registry import TASKS
 
 
@@ -37,3 +38,17 @@ def judge_source(name: str) -> Source:
     if not RunFolder(Path(name)).exists():
         raise UserError("align.not_a_judge", path=name, rules=", ".join(TASKS))
     return run_source(Path(name))
+
+
+def tell_changed(record: Record[Any]) -> None:
+    """Tells which runs and files are no longer what a run was begun with. UserError: one of them is gone."""
+    for source in record.inputs.values():
+        match source.kind:
+            case "run":
+                now = run_source(Path(source.path))
+            case "examples":
+                now = examples_source(Path(source.path), source.columns)
+            case _:  # the text was cleaned, rules stand in the program
+                continue
+        if not now.holds_the_same(source):
+            tell(text("run.input_changed", path=source.path))

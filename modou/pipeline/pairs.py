@@ -15,6 +15,7 @@ from modou.data.examples import Question, read_questions
 from modou.messages import UserError
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
+from modou.pipeline.task import WrittenRows
 from modou.runs.folder import RunFolder
 from modou.runs.weights import answers, load_model
 from modou.settings.sampling import SamplingSettings
@@ -59,7 +60,7 @@ def write_pairs(run: Path, data: Path, out: Path, columns: str, sampling: Sampli
     rows = [row for some in made for row in some]
     storage.write_text_atomically(out, "".join(storage.json_line(row) + "\n" for row in rows))
     part.unlink(missing_ok=True)
-    yield StageEnded("data", {"folder": str(out.parent), "rows": {out.name: len(rows)}})
+    yield StageEnded("data", WrittenRows(str(out.parent), {out.name: len(rows)}))
 
 
 def _only_task(questions: Sequence[Question], data: Path) -> Task:

@@ -20,7 +20,8 @@ from modou.messages import UserError, text
 from modou.methods import method_class
 from modou.methods.base import Method
 from modou.model.device import choose_device
-from modou.pipeline.report import collect, write
+from modou.pipeline.inputs import tell_changed
+from modou.pipeline.report import ReportFigures, collect, write
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.record import Record, Source
@@ -29,19 +30,21 @@ from modou.runs.stages import (
     done,
     forget_stages,
     read_stage,
-    require_stage,
+    remove_damaged,
     stage_file,
     write_stage,
 )
+from modou.runs.stages import remedy as remedy_of
 from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.train import Trained, with_minutes
-from modou.train.environment import environment
+from modou.train import events
+from modou.train.environment import TrainingEnvironment, environment
 from modou.train.events import Ended, Evaluated, Event, Measured, Notice, RunEnded, StageBegan, StageEnded, StageName
-from modou.train.loop import LoopSettings, Trainer
+from modou.train.loop import Trainer
 from modou.train.malloc import keep_freed_memory
 from modou.train.measure import matrix_rate, peak_memory_mb
-from modou.train.parallel import join_world, leave_world, resolve_machine
+from modou.train.parallel import join_world, leave_world, processes, resolve_machine
 from modou.train.saving import CheckpointWriter
 from modou.train.tracking import require, tracked
 
@@ -50,13 +53,21 @@ LINES = 1000
 """Lines of metrics.jsonl that a run writes, about."""
 
 
+@dataclass(frozen=True)
+class TrainFigures:
+    """How the training ended."""
+
+    stopped: events.Reason
+    """finished or interrupted."""
+
+
 def never() -> bool:
     """Nobody asks to stop."""
     return False
 
 
 @dataclass(frozen=True)
-class Request(Generic[G]):
+class RunRequest(Generic[G]):
     """What a command asks of a run. Inputs that are left out are taken as the run has them."""
 
     method: str
@@ -87,7 +98,7 @@ def default_folder(method: str, inputs: Mapping[str, Source]) -> Path:
     return Path("runs") / (name or "book")
 
 
-def run(request: Request[Any], should_stop: Callable[[], bool] = never) -> Iterator[Event]:
+def run(request: RunRequest[Any], should_stop: Callable[[], bool] = never) -> Iterator[Event]:
     """All stages up to the one that is asked for, in one process or under torchrun.
 
     UserError: the folder was begun otherwise, or what a stage says. Everything before training follows from the command
@@ -96,7 +107,7 @@ def run(request: Request[Any], should_stop: Callable[[], bool] = never) -> Itera
     require(request.settings.train.track)  # a missing tracker is said before a folder is made
     folder = request.folder
     request = replace(request, settings=with_minutes(request.settings, None))
-    several, first = int(os.environ.get("WORLD_SIZE", "1")) > 1, os.environ.get("RANK", "0") == "0"
+    several, first = processes() > 1, os.environ.get("RANK", "0") == "0"
     if (
         several
         and METHODS[request.method].inputs == ("book",)
@@ -125,16 +136,15 @@ def again(folder: RunFolder, stage: StageName, asked: Mapping[str, Any], which: 
     """`evaluate` or `report` of a trained run once more; `asked`: groups of settings that evaluation may change."""
     folder.require()
     if not checkpoints.steps(folder.checkpoints):
-        raise UserError("pipeline.not_trained", path=folder.path)
-    if stage == "report" and not stage_file(folder, "evaluate").exists():
-        raise UserError("pipeline.not_evaluated", path=folder.path)
+        raise UserError("pipeline.not_trained", path=folder.checkpoints, remedy=remedy_of(folder, "train"))
     with folder.lock():
         record = Record[Any].read(folder)
+        tell_changed(record)
         stages = Stages(folder, record.with_settings(record.settings.with_values(asked)), never, True)
         yield from stages.again(stage, which)
 
 
-def begin(folder: RunFolder, request: Request[G]) -> Record[G]:
+def begin(folder: RunFolder, request: RunRequest[G]) -> Record[G]:
     """Begins a run, or takes up the one in the folder. UserError names what differs, and what can be done."""
     asked = Record(request.method, request.inputs, request.settings)
     if not is_begun(folder):
@@ -167,7 +177,7 @@ def begin(folder: RunFolder, request: Request[G]) -> Record[G]:
     return record
 
 
-def joined(folder: RunFolder, request: Request[G]) -> Record[G]:
+def joined(folder: RunFolder, request: RunRequest[G]) -> Record[G]:
     """The record for a process that only helps to train: the plan where it is made, else what the command says."""
     if is_begun(folder) and (here := Record[G].read(folder)).planned:
         return here
@@ -175,14 +185,16 @@ def joined(folder: RunFolder, request: Request[G]) -> Record[G]:
 
 
 def is_finished(folder: RunFolder, record: Record[Any]) -> bool:
-    """Whether the report is made and whole, and so is what the run was prepared with."""
+    """Whether the report is made and whole, and so is what the run was prepared with; and the model is there."""
     stages = (*method_class(record.method).preparations, "report")
-    return done(folder, "report") is not None and not any(damage(folder, stage) for stage in stages)
+    whole = done(folder, "report") is not None and not any(damage(folder, stage) for stage in stages)
+    return whole and bool(checkpoints.steps(folder.checkpoints))
 
 
 def is_begun(folder: RunFolder) -> bool:
     """Whether anything was made here that lasts: a text was cleaned, or a model trained. Until then all may change."""
-    return folder.exists() and (stage_file(folder, "clean").exists() or bool(checkpoints.steps(folder.checkpoints)))
+    made = any(stage_file(folder, stage).exists() for stage in ("clean", "train"))
+    return folder.exists() and (made or bool(checkpoints.steps(folder.checkpoints)))
 
 
 def fixed_groups(folder: RunFolder) -> list[str]:
@@ -190,7 +202,7 @@ def fixed_groups(folder: RunFolder) -> list[str]:
     return [stage for stage in ("clean", "tokenizer") if done(folder, stage)]
 
 
-def remedy(folder: RunFolder, request: Request[Any], here: Record[Any]) -> str:
+def remedy(folder: RunFolder, request: RunRequest[Any], here: Record[Any]) -> str:
     """What helps somebody whose command differs from how the run was begun: only commands that work."""
     ways = [text("pipeline.remedy_out")]
     if request.method != here.method:
@@ -233,7 +245,7 @@ def extended(folder: RunFolder, record: Record[G], asked: G) -> Record[G]:
         record = replace(record.with_settings(record.settings.with_values({"train": longer})), extended=True)
         record.write(folder)
     forget_stages(folder, ("train", "evaluate", "report"))
-    for path in (folder.report_html, folder.report_json):
+    for path in (folder.environment, folder.report_html, folder.report_json):
         path.unlink(missing_ok=True)
     return record
 
@@ -274,17 +286,18 @@ class Stages(Generic[G]):
         """`evaluate` or `report`, whether or not it is done."""
         method: Method[G] = method_class(self.record.method)(self.folder, self.record)
         if stage == "evaluate":
-            forget_stages(self.folder, ("evaluate",))
-            yield from self._evaluate(method, which)
+            yield from self._evaluate(method, which, anew=True)
         else:
             yield from self._report(method)
 
     def _prepare(self, method: Method[G], stage: StageName) -> Iterator[Event]:
         if problem := damage(self.folder, stage):
             yield Notice(text("pipeline.made_again", reason=problem), "warning")
+            if self.first:
+                remove_damaged(self.folder, stage)
         for event in method.prepare(stage, None if problem else read_stage(self.folder, stage)):
             if isinstance(event, StageEnded) and self.first and not event.skipped:
-                write_stage(self.folder, stage, event.numbers, event.files)
+                write_stage(self.folder, stage, event.figures, event.files)
             yield event
         self.record = method.record
 
@@ -299,17 +312,21 @@ class Stages(Generic[G]):
         if budget := method.default_budget(settings):
             yield default_minutes(budget)
             settings = budget
-        settings, numbers = yield from method.plan(resolve_machine(settings))
+        settings, plan = yield from method.plan(resolve_machine(settings))
         self.record = method.record = self.record.with_settings(settings, planned=True)
         if self.first:
             self.record.write(self.folder)
-            write_stage(self.folder, "plan", numbers)
-        yield StageEnded("plan", numbers)
+            write_stage(self.folder, "plan", plan or {})
+        yield StageEnded("plan", plan or {})
 
     def _train(self, method: Method[G]) -> Generator[Event, None, bool]:
         """The training stage; True where it came to its end."""
         yield self._began("train")
-        settings, reason = self.record.settings, "interrupted"
+        if stage_file(self.folder, "train").exists() and not checkpoints.steps(self.folder.checkpoints):
+            lost = text("storage.not_as_written", path=self.folder.checkpoints)
+            yield Notice(text("pipeline.made_again", reason=lost), "warning")
+        settings = self.record.settings
+        reason: events.Reason = "interrupted"
         keep_freed_memory()
         device = choose_device(settings.train.device)
         flops, rates = method.flops_per_token(settings), list[float]()
@@ -321,11 +338,10 @@ class Stages(Generic[G]):
             model, objective = method.build(settings, world)
             log_every = max(1, settings.train.steps // LINES)
             writer = CheckpointWriter(self.folder, method.identity(), settings.train.keep, log_every, world)
-            loop = LoopSettings(settings.train, settings.optimizer, settings.schedule)
-            events = Trainer(model, objective, loop, writer, world).run(self.should_stop)
+            told = Trainer(model, objective, settings, writer, world).run(self.should_stop)
             tracker = settings.train.track if world.is_main else "none"
             name, values = self.folder.path.name, settings.model_dump(mode="json")
-            for event in tracked(events, tracker, self.folder.tracking, name, values):
+            for event in tracked(told, tracker, self.folder.tracking, name, values):
                 if isinstance(event, Evaluated) and rates:
                     # As near as can be to the steps whose speed is told by it: other programs come and go.
                     rates.append(matrix_rate(device, seconds=0.2))
@@ -334,40 +350,42 @@ class Stages(Generic[G]):
                 yield event
         finally:
             leave_world(world)
-        facts = environment(device) | {"peak_memory_mb": peak_memory_mb(device)}
-        if rates:
-            facts["matrix_gflops"] = {
-                name: rate / 1e9 for name, rate in (("before", rates[0]), ("after", rates[-1]), ("best", max(rates)))
-            }
+        facts = TrainingEnvironment(
+            **vars(environment(device)),
+            peak_memory_mb=peak_memory_mb(device),
+            matrix_gflops={"before": rates[0] / 1e9, "after": rates[-1] / 1e9, "best": max(rates) / 1e9}
+            if rates
+            else None,
+        )
+        found = TrainFigures(reason)
         if self.first:
-            storage.write_json_atomically(self.folder.environment, facts)
-            write_stage(self.folder, "train", {"stopped": reason}, (self.folder.environment,))
-        yield StageEnded("train", {"stopped": reason})
+            storage.write_json_atomically(self.folder.environment, storage.to_json(facts))
+            write_stage(self.folder, "train", found, (self.folder.environment,))
+        yield StageEnded("train", found)
         return reason != "interrupted"
 
-    def _evaluate(self, method: Method[G], which: str | int) -> Iterator[Event]:
+    def _evaluate(self, method: Method[G], which: str | int, anew: bool = False) -> Iterator[Event]:
         """The figures of a checkpoint. They stand for that one alone: where it is damaged, they are taken again."""
         yield self._began("evaluate")
         if problem := damage(self.folder, "evaluate"):
             yield Notice(text("pipeline.made_again", reason=problem), "warning")
-        elif found := read_stage(self.folder, "evaluate"):
+        elif not anew and (found := read_stage(self.folder, "evaluate")):
             yield StageEnded("evaluate", found.numbers, skipped=True)
             return
         manifest = checkpoints.manifest_file(find_checkpoint(self.folder, which).path)
         for event in method.evaluate(self.record.settings, which):
             if isinstance(event, StageEnded):
-                write_stage(self.folder, "evaluate", event.numbers, (manifest,))
+                write_stage(self.folder, "evaluate", event.figures, (manifest,))
             yield event
 
     def _report(self, method: Method[G]) -> Iterator[Event]:
         """report.json and report.html from what the stages left in the folder."""
         yield self._began("report")
-        figures = require_stage(self.folder, "evaluate").numbers
-        report = collect(self.folder, self.record, method, figures)
+        report = storage.to_json(collect(self.folder, self.record, method))
         page = write(report, self.folder, method)
         files = tuple(path for path in (self.folder.report_json, self.folder.report_html) if path.exists())
-        write_stage(self.folder, "report", {"path": page.name}, files)
-        yield StageEnded("report", {"path": str(page)})
+        write_stage(self.folder, "report", ReportFigures(page.name), files)
+        yield StageEnded("report", ReportFigures(str(page)))
         yield RunEnded(self.folder.path, True, report)
 
     def _began(self, stage: StageName) -> StageBegan:

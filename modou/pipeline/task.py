@@ -1,12 +1,23 @@
 """`modou task`: writes the training and test files of a task."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from modou import storage
 from modou.messages import UserError
 from modou.tasks.registry import named_task
 from modou.train.events import StageBegan, StageEnded, StageEvent
+
+
+@dataclass(frozen=True)
+class WrittenRows:
+    """Files of examples that were written."""
+
+    folder: str
+    """Their folder."""
+    rows: dict[str, int]
+    """Rows of each file."""
 
 
 def write_task(name: str, folder: Path, seed: int = 1) -> Iterator[StageEvent]:
@@ -26,4 +37,4 @@ def write_task(name: str, folder: Path, seed: int = 1) -> Iterator[StageEvent]:
     for path, text in texts.items():
         if not path.exists():
             storage.write_text_atomically(path, text)
-    yield StageEnded("data", {"folder": str(folder), "rows": {file: len(rows) for file, rows in files.items()}})
+    yield StageEnded("data", WrittenRows(str(folder), {file: len(rows) for file, rows in files.items()}))

@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modou.report.markup import Html, element, joined
+from modou.report.markup import Html, element, joined, listed
 
 INK, MUTED, GRID, MODEL, TRAIN, OTHER, ACCENT, PAPER = (f"#{n:02x}{n:02x}{n:02x}" for n in range(1, 9))
 _VARIABLES = {
@@ -96,14 +96,10 @@ def _svg(name: str, title: str, canvas: Canvas, plot: Callable[[Axes, Canvas], N
         mpl.rcdefaults()  # independent of the user's matplotlibrc
         mpl.rcParams.update(_STYLE)
         figure = Figure(figsize=(canvas.width / 72, canvas.height / 72))
-        axes = figure.add_axes(
-            (
-                left / canvas.width,
-                bottom / canvas.height,
-                1 - (left + right) / canvas.width,
-                1 - (top + bottom) / canvas.height,
-            )
+        figure.subplots_adjust(
+            left / canvas.width, bottom / canvas.height, 1 - right / canvas.width, 1 - top / canvas.height
         )
+        axes = figure.add_subplot()
         axes.grid(visible=False, axis="x")
         axes.spines["left"].set_visible(False)
         plot(axes, canvas)
@@ -154,16 +150,13 @@ def label_ends(axes: Axes, canvas: Canvas, ends: list[tuple[float, str, str]]) -
     unit = (high - low) / (canvas.height - canvas.margins[2] - canvas.margins[3])
     ordered = sorted((end for end in ends if low <= end[0] <= high), key=lambda end: end[0])
     for y, (_, text, colour) in zip(spread([e[0] for e in ordered], 17 * unit, high), ordered, strict=True):
-        axes.annotate(
-            text,
-            (1, y),
-            xycoords=("axes fraction", "data"),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            annotation_clip=False,
-        )
+        label_end(axes, y, text, colour)
+
+
+def label_end(axes: Axes, y: float, text: str, colour: str) -> None:
+    """A label beside the right edge."""
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (8, 0), "textcoords": "offset points"}
+    axes.annotate(text, (1, y), **place, va="center", color=colour, annotation_clip=False)
 
 
 def spread(places: list[float], gap: float, top: float) -> list[float]:
@@ -179,11 +172,8 @@ def spread(places: list[float], gap: float, top: float) -> list[float]:
 
 def legend(lines: list[Line], *, kind: str = "") -> Html:
     """The names of the series, each with a stroke of its colour and dashes."""
-    return element(
-        "ul",
-        *(element("li", _stroke(line), element("span", line.name)) for line in lines),
-        class_=f"legend {kind}".strip(),
-    )
+    entries = (joined([_stroke(line), element("span", line.name)]) for line in lines)
+    return listed(entries, f"legend {kind}".strip())
 
 
 def css_colour(colour: str) -> str:

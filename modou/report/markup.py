@@ -85,6 +85,11 @@ def facts(pairs: Iterable[tuple[Child, Child]]) -> Html:
     )
 
 
+def listed(items: Iterable[Child], class_: str = "notes") -> Html:
+    """A bulleted list."""
+    return element("ul", *(element("li", item) for item in items), class_=class_)
+
+
 def fitted(text: str, most: int) -> str:
     """`text`, truncated with an ellipsis to at most `most` characters."""
     return text if len(text) <= most else text[: most - 1] + "…"

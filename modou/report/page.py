@@ -8,7 +8,7 @@ from typing import Any
 
 from modou.messages import Language
 from modou.report import values as v
-from modou.report.markup import Html, element, joined
+from modou.report.markup import Html, element
 from modou.report.parts import Page, Section
 from modou.report.sections import corpus, machine, memory, quality, samples, training
 from modou.report.sections.headline import headline
@@ -57,14 +57,9 @@ def report_page(report: Mapping[str, Any], language: Language) -> str:
 
 
 def numbered(words: Words, title: str, head: Html, sections: Sequence[Section]) -> str:
-    """A whole HTML document: the header `head`, the table of contents, the numbered sections."""
+    """A whole HTML document with its style sheet inline: the header `head`, the contents, the numbered sections."""
     content = element("main", *(_numbered(n, s) for n, s in enumerate(sections, start=1)))
-    return document(words, title, joined([head, _contents(words, sections), content]))
-
-
-def document(words: Words, title: str, body: Html, *, kind: str = "page") -> str:
-    """A whole HTML document with its style sheet inline; `kind` is the CSS class of its body."""
-    head = element(
+    about = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
@@ -74,8 +69,8 @@ def document(words: Words, title: str, body: Html, *, kind: str = "page") -> str
         element("style", Html(style_sheet())),
     )
     language = "zh-Hans" if words.language == "zh" else "en"
-    page = element("body", element("div", body, class_=kind))
-    return f"<!DOCTYPE html>\n{element('html', head, page, lang=language)}\n"
+    body = element("body", element("div", head, _contents(words, sections), content, class_="page"))
+    return f"<!DOCTYPE html>\n{element('html', about, body, lang=language)}\n"
 
 
 @cache

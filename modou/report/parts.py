@@ -37,14 +37,14 @@ class Page:
         lead = element("p", self.words(f"{name}_question"), class_="question") if question else None
         return Section(name, self.words(f"{name}_title"), joined([lead, *body]))
 
-    def figure(self, question: str, picture: Child, data_table: Child) -> Html:
+    def figure(self, question: str, data_table: Child, *picture: Child) -> Html:
         """A figure: the question it answers, the picture, and the same numbers as a table."""
-        return element(
-            "figure",
-            element("figcaption", question),
-            picture,
-            folded(self.words("as_table"), data_table, class_="data"),
-        )
+        data = folded(self.words("as_table"), data_table, class_="data")
+        return element("figure", element("figcaption", question), *picture, data)
+
+    def prose(self, text: Child) -> Html:
+        """A paragraph in the language of the corpus."""
+        return element("p", text, lang=v.words_at(self.values, "run.language"), class_="prose")
 
 
 def datum(value: float | None, form: Form, path: str | None = None) -> Html | None:
@@ -52,33 +52,39 @@ def datum(value: float | None, form: Form, path: str | None = None) -> Html | No
     return None if value is None else element("data", form(value), value=repr(value), data_from=path)
 
 
+def within(ends: tuple[float, float] | None, form: Form) -> Html | None:
+    """An interval as [low, high]."""
+    return None if ends is None else element("span", f" [{form(ends[0])}, {form(ends[1])}]", class_="ends")
+
+
+def against_ngram(values: Values, bits: float) -> tuple[str, float, float] | None:
+    """`bits` per character beside KN-5: the key of the sentence, KN-5's bits per character, the absolute difference."""
+    rival = v.number(values, "baselines.kn5.bits_per_char")
+    if rival is None:
+        return None
+    gain, ends = v.number(values, "advantage.kn5.bits_per_char"), v.interval(values, "advantage.kn5.interval")
+    gain = rival - bits if gain is None else gain
+    undecided = ends is not None and ends[0] <= 0 <= ends[1]
+    return "against_undecided" if undecided else "against_better" if gain > 0 else "against_worse", rival, abs(gain)
+
+
 def perplexity(bits: float, words: Words) -> Html | None:
     """Perplexity per character, 2^bits. None outside 0 .. 40 bits."""
     return datum(2**bits, words.count if bits > 4 else words.plain) if 0 <= bits < 40 else None
 
 
-def bars(rows: Sequence[tuple[Child, float, Child, str | None]], largest: float | None = None) -> Html:
+def bars(rows: Sequence[tuple[Child, float, Child, str | None]]) -> Html:
     """Horizontal bars, rows of (name, length, formatted value, CSS class); negative lengths are drawn as 0."""
-    top = largest or max((row[1] for row in rows), default=0) or 1
-    return element(
-        "ul",
-        *(
-            element(
-                "li",
-                element("span", name, class_="name"),
-                element(
-                    "span",
-                    element("i", style=f"width:{100 * min(max(length, 0) / top, 1):.1f}%"),
-                    class_="track",
-                    aria_hidden="true",
-                ),
-                element("span", value, class_="value"),
-                class_=kind,
-            )
-            for name, length, value, kind in rows
-        ),
-        class_="bars",
-    )
+    top = max((row[1] for row in rows), default=0) or 1
+
+    def bar(name: Child, length: float, value: Child, kind: str | None) -> Html:
+        filled = element("i", style=f"width:{100 * max(length, 0) / top:.1f}%")
+        track = element("span", filled, class_="track", aria_hidden="true")
+        return element(
+            "li", element("span", name, class_="name"), track, element("span", value, class_="value"), class_=kind
+        )
+
+    return element("ul", *(bar(*row) for row in rows), class_="bars")
 
 
 def thinned(items: list[T], most: int, keep: int | None = None) -> list[T]:

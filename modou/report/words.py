@@ -14,11 +14,11 @@ class Words:
 
     def __call__(self, key: str, **values: str) -> str:
         """The message `key` as text, filled in."""
-        return catalogue()[f"report.{key}"][self.language].format(**values)
+        return catalogue("report")[key][self.language].format(**values)
 
     def rich(self, key: str, **values: str) -> Html:
         """The message `key` as markup; values that are Html stay markup."""
-        return filled(catalogue()[f"report.{key}"][self.language], **values)
+        return filled(catalogue("report")[key][self.language], **values)
 
     def named(self, prefix: str, name: str) -> str:
         """The message "prefix_name", or the name itself where the catalogue has none."""
@@ -32,10 +32,6 @@ class Words:
     def gap(self) -> str:
         """The separator of two sentences."""
         return "" if self.language == "zh" else " "
-
-    def bits(self, value: float | None) -> str:
-        """Two decimals."""
-        return DASH if value is None else f"{value:.2f}"
 
     def decimal(self, value: float | None) -> str:
         """Two decimals, with a typographic minus."""

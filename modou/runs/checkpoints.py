@@ -325,6 +325,14 @@ def _first_whole(folder: Path, prefer_best: bool) -> Found | None:
             raise UserError("storage.all_damaged", folder=folder, reasons=reasons)
 
 
+def problem_of_latest(folder: Path) -> Problem | None:
+    """What is wrong with the file `latest`: nobody needs it but to see that the newest checkpoint is gone."""
+    with contextlib.suppress(UserError):
+        if _pointer(folder, "latest") in steps(folder):
+            return None
+    return Problem(folder, "storage.latest_wrong", "latest")
+
+
 def _pointer(folder: Path, name: str) -> int | None:
     """The step that the file `best` or `latest` names; None: it is missing or names none. UserError: unreadable."""
     try:

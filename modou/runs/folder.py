@@ -81,7 +81,7 @@ class RunFolder:
         """
         held = filelock.FileLock(self.path / _LOCK)
         owner = self.path / _OWNER
-        with storage.user_errors(self.path):
+        with storage.user_errors(self.path / _LOCK):
             try:
                 held.acquire(timeout=0)
             except filelock.Timeout:  # an OSError, too

@@ -6,17 +6,51 @@ written before the newest checkpoint is still what it was, and which lines are.
 
 import hashlib
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from modou import storage
 from modou.messages import UserError, tell
 from modou.runs import checkpoints
 from modou.runs.checkpoints import Problem
 from modou.runs.folder import RunFolder
+from modou.runs.progress import Count
 from modou.runs.state import CheckpointState, LogMark
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
+
+
+@dataclass(frozen=True)
+class _Step:
+    kind: Literal["step"]
+    step: Count
+    seconds: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    validation: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    kind: Literal["evaluation"]
+    step: Count
+    seconds: float
+    numbers: _Numbers
+
+
+@dataclass(frozen=True)
+class _Sample:
+    step: Count
+    prompt: str
+    text: str
+
+
+FORMS: dict[str, Any] = {METRICS: _Step | _Evaluation, SAMPLES: _Sample}
+"""What a line holds at least."""
 
 
 class Log:
@@ -53,7 +87,7 @@ class Log:
         can be read stay.
         """
         data = _content(self.path)
-        lines, is_damaged = _whole_lines(data, mark)
+        lines, is_damaged = _whole_lines(data, mark, FORMS[self.path.name])
         kept = b"".join(raw + b"\n" for raw, values in lines if values["step"] <= step)
         if kept != data:
             storage.write_bytes_atomically(self.path, kept)
@@ -71,7 +105,7 @@ def read_log(run: RunFolder, name: str) -> tuple[list[dict[str, Any]], Problem |
     UserError: it cannot be read at all.
     """
     path = run.path / name
-    lines, is_damaged = _whole_lines(_content(path), _mark(run, name))
+    lines, is_damaged = _whole_lines(_content(path), _mark(run, name), FORMS[name])
     return [values for _, values in lines], _problem(path, is_damaged)
 
 
@@ -101,35 +135,32 @@ def _content(path: Path) -> bytes:
         raise
 
 
-def _whole_lines(data: bytes, mark: LogMark | None) -> tuple[list[tuple[bytes, dict[str, Any]]], bool]:
+def _whole_lines(data: bytes, mark: LogMark | None, form: Any) -> tuple[list[tuple[bytes, dict[str, Any]]], bool]:
     """Each line with its values, and whether the log is damaged. Then the lines are those that `mark` knows."""
-    lines, unread = _lines(data)
+    lines, unread = _lines(data, form)
     if mark is None or (len(data) >= mark.size and hashlib.sha256(data[: mark.size]).hexdigest() == mark.sha256):
         return lines, unread
     known = set(mark.lines)
     return [(raw, values) for raw, values in lines if zlib.crc32(raw) in known], True
 
 
-def _lines(data: bytes) -> tuple[list[tuple[bytes, dict[str, Any]]], bool]:
+def _lines(data: bytes, form: Any) -> tuple[list[tuple[bytes, dict[str, Any]]], bool]:
     """Each line with its values, and whether there are others, which are no lines of a log. A torn last line is what a
     kill leaves, no damage."""
     *whole, torn = data.split(b"\n")
-    read = [(raw, _values(raw)) for raw in whole if raw.strip()]
-    lines = [(raw, values) for raw, values in [*read, (torn, _values(torn))] if values is not None]
+    read = [(raw, _values(raw, form)) for raw in whole if raw.strip()]
+    lines = [(raw, values) for raw, values in [*read, (torn, _values(torn, form))] if values is not None]
     return lines, any(values is None for _, values in read)
 
 
-def _values(raw: bytes) -> dict[str, Any] | None:
-    """A line of a log tells its step; None: this one does not."""
+def _values(raw: bytes, form: Any) -> dict[str, Any] | None:
+    """The values of a line; None: it is not of this form."""
     try:
         values = storage.parse_json(raw) if len(raw) <= storage.ROW else None
+        storage.parse_form(form, values)
     except ValueError:
         return None
-    if not isinstance(values, dict):
-        return None
-    line = cast(dict[str, Any], values)
-    step = line.get("step")
-    return line if isinstance(step, int) and not isinstance(step, bool) else None
+    return cast(dict[str, Any], values)
 
 
 def _problem(path: Path, damaged: bool) -> Problem | None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
 
+from pydantic import field_validator
+
 from modou import storage
 from modou.messages import UserError, text
 from modou.runs.folder import RunFolder, find_checkpoint
@@ -26,6 +28,8 @@ WORDS = {"book": "BOOK", "base": "RUN", "data": "DATA", "judge": "--judge"}
 """The inputs' names on the command line."""
 FORMAT = 2
 """Format of settings.toml; versions before 0.1 had 1."""
+_BYTES = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
+"""Bytes of a file's name that are not UTF-8: the half characters that Python reads them as, and how TOML keeps them."""
 
 
 class Source(Settings):
@@ -38,6 +42,15 @@ class Source(Settings):
     """Of a file's bytes, of a folder's files, or of a run's weights; for a name, the name."""
     columns: str = ""
     """The option --columns, for a file of examples."""
+
+    @field_validator("path")
+    @classmethod
+    def _read(cls, path: str) -> str:
+        return path.translate({kept: half for half, kept in _BYTES.items()})
+
+    def kept(self) -> dict[str, str]:
+        """Values for settings.toml."""
+        return self.model_dump() | {"path": self.path.translate(_BYTES)}
 
     def holds_the_same(self, other: "Source") -> bool:
         """Whether both have the same content, at whatever path."""
@@ -92,7 +105,7 @@ class Record(Generic[G]):
         run.write_settings(
             {
                 "run": begun.model_dump(),
-                "inputs": {name: source.model_dump() for name, source in self.inputs.items()},
+                "inputs": {name: source.kept() for name, source in self.inputs.items()},
                 **({"model": self.shape.model_dump()} if self.shape else {}),
                 **self.settings.model_dump(exclude_unset=not self.planned),
             }

@@ -13,7 +13,9 @@ from modou.storage import SMALL, is_missing, read_bytes, without_surrogates
 class Settings(BaseModel):
     """A frozen group of options. `model_fields_set`: the fields that were set rather than left at their default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
@@ -41,7 +43,7 @@ class Groups(Settings):
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Nested tables of `below`, overridden by those of `above`."""
+    """Merge nested tables; values of `above` override those of `below`."""
     merged = dict(below)
     for key, value in above.items():
         inner = merged.get(key)
@@ -77,7 +79,7 @@ def _user_error(error: ValidationError) -> UserError:
 
 
 def _shown(value: Any) -> Any:
-    """The value itself where it is short."""
+    """The value for a message, truncated if it is long."""
     try:
         whole = value if isinstance(value, str) else repr(value)
     except (RecursionError, ValueError):  # nested thousands deep, or a number of thousands of digits
@@ -95,7 +97,7 @@ _WRONG_TYPES = {
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. UserError where it is missing, too large, or does not parse."""
+    """Read the tables of a TOML file. UserError: missing, too large, not valid TOML."""
     try:
         data = read_bytes(path, SMALL)
     except UserError as error:
@@ -113,7 +115,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def write_toml(values: dict[str, Any]) -> str:
     """Nested tables of plain values as TOML text (strings, numbers, booleans, lists of them; None is left out).
 
-    Half a character, as names of files may hold it and TOML may not, becomes U+FFFD.
+    Lone surrogates, which file names may contain and TOML may not, become U+FFFD.
     """
 
     def literal(value: Any) -> str:

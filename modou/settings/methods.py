@@ -1,4 +1,4 @@
-"""Every method of training: its options, and what the rest of the project must know of it."""
+"""The training methods: their options, and the registry of their properties."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share
 
 
 class ReplaySettings(Settings):
-    """Rows of the pretraining text read beside each update, so that it is not forgotten."""
+    """Replay of the pretraining text, against forgetting."""
 
     rows: Annotated[int, Field(ge=0)] = 4
-    """Rows of pretraining text, one context long, beside each update; 0 = none."""
+    """Rows of pretraining text, each one context long, per update; 0 = none."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of KL(base ‖ model) per token of that text; base = the model as it was at the start."""
 
 
 class Writing(Trained):
-    """The groups of every method that changes what a model writes."""
+    """The groups common to all methods that fine-tune a generating model."""
 
-    replay: ReplaySettings = ReplaySettings()
+    replay: ReplaySettings = Field(default_factory=ReplaySettings)
     """Replay."""
 
 
@@ -61,11 +61,11 @@ class RewardSettings(Settings):
     centre: Annotated[float, Field(ge=0)] = 0.05
     """Weight of (r_chosen + r_rejected)^2, which keeps rewards near 0; 0 where kind is implicit, unless given."""
     beta: Annotated[float, Field(gt=0)] = 0.3
-    """Implicit: reward per nat of log(p / p_reference). A larger one lets the model stay nearer to the reference."""
+    """Implicit: reward per nat of log(p / p_reference). The larger, the nearer the model stays to the reference."""
     reference: str = ""
     """Implicit: the run of p_reference, the one that wrote the answers; empty = the run that training starts from."""
     sft_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Implicit: weight of the SFT loss on the chosen answer, which fixes what the pair loss leaves open."""
+    """Implicit: weight of the SFT loss on the chosen answer (the pair loss determines reward differences only)."""
 
     @model_validator(mode="after")
     def _belongs_to_its_kind(self) -> Self:
@@ -77,7 +77,7 @@ class RewardSettings(Settings):
 
 
 _IMPLICIT = ("beta", "reference", "sft_weight")
-"""Options of an implicit reward alone."""
+"""Options of the implicit reward only."""
 
 
 class DpoSettings(Settings):
@@ -95,19 +95,19 @@ class KtoSettings(Settings):
     """Kahneman-Tversky optimisation."""
 
     epochs: Annotated[float, Field(gt=0)] = 1.0
-    """Times every answer is learned from (where --train.steps does not say how long)."""
+    """Passes over the answers (unless --train.steps is given)."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of the questions whose answers are not trained on but measured, at most 500 of them."""
+    """Share of the questions held out for evaluation, with all their answers, at most 500."""
     beta: Annotated[float, Field(gt=0)] = 0.1
-    """How firmly the model is held to the one it began as."""
+    """Factor of log(p / p_reference) in the loss: the larger, the nearer the model stays to the reference."""
     desirable_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of a desirable answer. Where there are fewer of them, weights x counts should be about equal."""
+    """Weight of a desirable answer. With unequal counts, weights x counts should be about equal."""
     undesirable_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of an undesirable answer."""
 
 
 class RolloutSettings(Settings):
-    """Rounds of answers that reinforcement learning learns from."""
+    """Rollouts: rounds of sampled answers for reinforcement learning."""
 
     rounds: Annotated[int, Field(ge=1)] = 50
     """Rounds of answers in all (unless --train.steps is given)."""
@@ -160,7 +160,7 @@ class GrpoSettings(Settings):
     scale: bool = True
     """Divide advantages by the group's standard deviation; off = Dr. GRPO."""
     token_credit: bool = True
-    """Where the judge's rules name the characters that keep or break them, a rule's advantage goes to those tokens;
+    """If a rule of the judge marks the characters that satisfy or violate it, its advantage goes to their tokens only;
     off = to the whole answer."""
     clip_low: Annotated[float, Field(gt=0)] = 0.2
     """The probability ratio is clipped below 1 - this."""
@@ -191,12 +191,12 @@ class PairTraining(BatchedSettings):
 
 
 class JudgedTraining(BatchedSettings):
-    """The loop over judged answers."""
+    """The loop over labelled answers."""
 
     batch: Annotated[int, Field(ge=1)] = 32
-    """Answers an update, over all processes; the reference point z0 is a mean over them."""
+    """Answers per update, over all processes; the reference point z0 is a mean over them."""
     micro_batch: Annotated[int, Field(ge=0)] = 16
-    """Answers a forward pass, of like length; 0 = the whole share of a process. The result stays the same."""
+    """Answers per forward pass; 0 = a process's whole share. The result does not depend on it."""
 
 
 class AnswerTraining(TrainSettings):
@@ -209,22 +209,22 @@ class AnswerTraining(TrainSettings):
 class SftRun(Writing):
     """All settings of `modou sft`."""
 
-    train: BatchedSettings = BatchedSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    train: BatchedSettings = Field(default_factory=BatchedSettings)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Training loop."""
-    sft: SftSettings = SftSettings()
+    sft: SftSettings = Field(default_factory=SftSettings)
     """Supervised fine-tuning."""
-    optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    optimizer: FineOptimizer = Field(default_factory=FineOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Optimizer."""
 
 
 class RewardRun(Trained):
     """All settings of `modou reward`."""
 
-    train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: PairTraining = Field(default_factory=PairTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    reward: RewardSettings = RewardSettings()
+    reward: RewardSettings = Field(default_factory=RewardSettings)
     """Reward model."""
-    optimizer: FineOptimizer = FineOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    optimizer: FineOptimizer = Field(default_factory=FineOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Optimizer."""
 
 
@@ -242,28 +242,28 @@ class PreferenceOptimizer(FineOptimizer):
 class DpoRun(Writing):
     """All settings of `modou dpo`."""
 
-    train: PairTraining = PairTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: PairTraining = Field(default_factory=PairTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    dpo: DpoSettings = DpoSettings()
+    dpo: DpoSettings = Field(default_factory=DpoSettings)
     """Direct preference optimisation."""
-    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: PreferenceOptimizer = Field(default_factory=PreferenceOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
 class KtoRun(Writing):
     """All settings of `modou kto`."""
 
-    train: JudgedTraining = JudgedTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: JudgedTraining = Field(default_factory=JudgedTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    kto: KtoSettings = KtoSettings()
+    kto: KtoSettings = Field(default_factory=KtoSettings)
     """Kahneman-Tversky optimisation."""
-    optimizer: PreferenceOptimizer = PreferenceOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: PreferenceOptimizer = Field(default_factory=PreferenceOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
 class AnswerOptimizer(PreferenceOptimizer):
-    """The optimizer of reinforcement learning. Its gradients are noisy: norms, few numbers, average the noise out and
-    take a larger rate; embeddings, whose rows few tokens move, take a smaller one."""
+    """The optimizer of reinforcement learning. Its gradients are noisy: over the few parameters of the norms the noise
+    averages out, so their rate is larger; an embedding row gets gradient from few tokens, so its rate is smaller."""
 
     embedding_lr: Rate = 0.00001
     """Peak learning rate of embeddings and output head (always AdamW)."""
@@ -274,18 +274,18 @@ class AnswerOptimizer(PreferenceOptimizer):
 class PpoRun(Writing):
     """All settings of `modou ppo`."""
 
-    train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: AnswerTraining = Field(default_factory=AnswerTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    ppo: PpoSettings = PpoSettings()
+    ppo: PpoSettings = Field(default_factory=PpoSettings)
     """Proximal policy optimisation."""
-    rollout: RolloutSettings = RolloutSettings()
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings)
     """Rounds of answers."""
-    optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: AnswerOptimizer = Field(default_factory=AnswerOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
 class GroupRollouts(RolloutSettings):
-    """Rounds of answers of GRPO: few questions with many answers each."""
+    """Rollouts of GRPO: few questions with many answers each."""
 
     prompts: Annotated[int, Field(ge=1)] = 16
     """Questions per round."""
@@ -296,52 +296,52 @@ class GroupRollouts(RolloutSettings):
 class GrpoRun(Writing):
     """All settings of `modou grpo`."""
 
-    train: AnswerTraining = AnswerTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    train: AnswerTraining = Field(default_factory=AnswerTraining)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Training loop."""
-    grpo: GrpoSettings = GrpoSettings()
+    grpo: GrpoSettings = Field(default_factory=GrpoSettings)
     """Group-relative policy optimisation."""
-    rollout: GroupRollouts = GroupRollouts()
+    rollout: GroupRollouts = Field(default_factory=GroupRollouts)
     """Rounds of answers."""
-    optimizer: AnswerOptimizer = AnswerOptimizer()  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: AnswerOptimizer = Field(default_factory=AnswerOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride]
     """Optimizer."""
 
 
-# -- the registry: what the rest of the project asks of a method, without importing torch --
+# -- the registry, which other packages read without importing torch --
 
 Network = Literal["plain", "adapted", "scored", "implicit"]
-"""What a run's checkpoints hold: a GPT; one with adapters (LoRA); one with a score at every position; one whose score
-lies in its predictions (see modou.model.scored)."""
+"""The network in a run's checkpoints: plain = a GPT; adapted = with LoRA adapters; scored = with a scalar head at every
+position; implicit = a GPT whose reward is beta log(p / p_reference) (see modou.model.scored)."""
 
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """A method of training. Its code is modou.methods.NAME; everything else that must be known of it stands here."""
+    """A training method, whose code is modou.methods.NAME; other packages depend on these properties only."""
 
     name: str
     settings: type[Trained]
     """All its options."""
     inputs: tuple[str, ...] = ("base", "data")
-    """What it is given, in the order of the command's words; a judge is given with --judge."""
+    """Its inputs, in the order of the command's arguments; a judge is given with --judge."""
     answers: bool = True
-    """Whether its model answers a question; else it continues a text, or only scores."""
+    """Whether its model answers questions; else it continues a text, or only scores."""
     scores: bool = False
-    """Whether its model only scores what others write."""
+    """Whether its model is a reward model."""
     copies: Literal["", "book", "answers", "chosen"] = ""
-    """What of its data is learned word by word, so that a copy of it in an answer is no invention."""
+    """The part of its data that the model is trained to reproduce; answers are checked for copies of it."""
     duration: str = ""
-    """The option of its own that says how long, beside --minutes: "sft.epochs"."""
+    """Its own option for the length of training, besides --minutes: "sft.epochs"."""
     network: Callable[[Any], Network] = lambda settings: "plain"
     """The kind of network, by its settings."""
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Its groups of options, its own first."""
+        """Its option groups, those of the method itself first."""
         order = ("clean", "tokenizer", "model", "train", "optimizer", "schedule", "sampling", "evaluate")
         own = [name for name in self.settings.model_fields if name not in order]
         return (*own, *(name for name in order if name in self.settings.model_fields and name not in self.unused))
 
     unused: tuple[str, ...] = ()
-    """Groups without effect on it."""
+    """Option groups that have no effect."""
 
 
 METHODS = {

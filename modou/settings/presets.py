@@ -1,4 +1,4 @@
-"""Presets: sets of options in TOML files, those in modou/presets and a user's own.
+"""Presets: sets of options in TOML files, shipped ones (in modou/presets) or the user's own.
 
 A file with a `method` is one preset (article-rope). In any other file of modou/presets each table is one (poems.sft):
 the stages of a task, which `modou align` runs.
@@ -27,7 +27,7 @@ class Preset:
 
 @cache
 def presets() -> dict[str, Preset]:
-    """The presets of modou/presets by name."""
+    """The shipped presets by name."""
     found: list[Preset] = []
     for item in files("modou.presets").iterdir():
         if item.name.endswith(".toml"):

@@ -2,13 +2,15 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.model import ModelSettings
 from modou.settings.text import CleanSettings, TokenizerSettings
 from modou.settings.train import PretrainSettings, Trained
 
 MINUTES = 30.0
-"""How long a run trains where nobody says it, neither in minutes nor in steps."""
+"""Default time limit of training, unless minutes or steps are set."""
 
 
 class RunSettings(Trained):
@@ -21,13 +23,13 @@ class RunSettings(Trained):
         *("model.layers", "model.width", "model.heads", "model.context", "train.batch", "train.steps"),
     )
 
-    train: PretrainSettings = PretrainSettings()  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
+    train: PretrainSettings = Field(default_factory=PretrainSettings)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Training loop."""
-    clean: CleanSettings = CleanSettings()
+    clean: CleanSettings = Field(default_factory=CleanSettings)
     """Cleaning."""
-    tokenizer: TokenizerSettings = TokenizerSettings()
+    tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings)
     """Tokenizer."""
-    model: ModelSettings = ModelSettings()
+    model: ModelSettings = Field(default_factory=ModelSettings)
     """Model."""
-    evaluate: EvaluateSettings = EvaluateSettings()
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     """Evaluation."""

@@ -10,7 +10,7 @@ from modou.settings.base import Settings
 TokenizerKind = Literal["bpe", "unigram", "char"]
 Place = Literal["lines", "document", "sentence", "chapters", "training"]
 
-# -- the registry: what the rest of the project asks of a cleaning rule; its code is modou.text.rules.NAME --
+# -- the registry of cleaning rules; the code of a rule is modou.text.rules.NAME --
 
 RULES: dict[str, Place] = {
     "control": "lines",
@@ -34,7 +34,7 @@ def _known(name: str) -> str:
 
 
 class CleanSettings(Settings):
-    """Cleaning: every rule applies, except those that are named here."""
+    """Cleaning: every rule applies, except those in `skip`."""
 
     encoding: str = "auto"
     """Encoding of the input; auto = detected and reported."""
@@ -44,7 +44,7 @@ class CleanSettings(Settings):
     """Convert traditional to simplified characters (pip install 'modou[chinese]')."""
 
     def rules(self, place: Place) -> list[str]:
-        """The rules that apply at a place, in order."""
+        """The enabled rules of a place, in order."""
         off = self.skip if self.simplify else (*self.skip, "simplify")
         return [name for name, its_place in RULES.items() if its_place == place and name not in off]
 

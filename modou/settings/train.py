@@ -48,13 +48,13 @@ class ScheduleSettings(Settings):
 
 
 MOST = 1 << 30
-"""Rows or checkpoints, at most: what is larger is a slip of the pen, and no machine's."""
+"""Maximum number of updates, rows or checkpoints: a larger one is a typing error."""
 
 
 class TrainSettings(Settings):
     """The training loop: length, batches, evaluations, machine."""
 
-    steps: Annotated[int, Field(ge=1)] = 1000
+    steps: Annotated[int, Field(ge=1, le=MOST)] = 1000
     """Number of updates."""
     minutes: Annotated[float, Field(ge=0)] = 0.0
     """Time limit of training in minutes: the number of steps and the schedule are fitted to it; 0 = none."""
@@ -91,7 +91,7 @@ class PretrainSettings(BatchedSettings):
     """The loop of pretraining."""
 
     document_mask: bool = False
-    """Rows of whole documents, each of which attends to itself only: for many short texts, such as poems."""
+    """Pack whole documents into rows; each attends to itself only. For many short documents, such as poems."""
     compile: bool = False
     """Compile the model with torch.compile (about a minute at the start)."""
 
@@ -100,17 +100,17 @@ class Trained(Groups):
     """The groups common to all methods."""
 
     planned: ClassVar[tuple[str, ...]] = ("train.steps", "train.evaluate_every")
-    """Options that the plan of a run chooses where nobody does."""
+    """Options that the plan chooses unless they are set."""
     planned_in_time: ClassVar[tuple[str, ...]] = ()
-    """Those that it chooses where a run is given minutes; without them their defaults are used."""
+    """Options that the plan chooses to fit a time limit; without one their defaults apply."""
 
-    train: TrainSettings = TrainSettings()
+    train: TrainSettings = Field(default_factory=TrainSettings)
     """Training loop."""
-    optimizer: OptimizerSettings = OptimizerSettings()
+    optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
     """Optimizer."""
-    schedule: ScheduleSettings = ScheduleSettings()
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """Learning-rate schedule."""
-    sampling: SamplingSettings = SamplingSettings()
+    sampling: SamplingSettings = Field(default_factory=SamplingSettings)
     """Generation."""
 
 
@@ -119,13 +119,13 @@ T = TypeVar("T", bound=Trained)
 
 def with_minutes(asked: T, minutes: float | None) -> T:
     """Settings with the time limit `minutes` (None: as set). The environment variable MODOU_MAX_MINUTES caps it."""
-    word = os.environ.get("MODOU_MAX_MINUTES") or "inf"
+    value = os.environ.get("MODOU_MAX_MINUTES") or "inf"
     try:
-        cap = float(word)
+        cap = float(value)
     except ValueError:
         cap = math.nan
     if not cap > 0:
-        raise UserError("settings.no_number", option="MODOU_MAX_MINUTES", value=word[:60])
+        raise UserError("settings.no_number", option="MODOU_MAX_MINUTES", value=value[:60])
     if minutes is None and asked.is_set("train", "minutes"):
         minutes = asked.train.minutes
     return asked if minutes is None else asked.with_values({"train": {"minutes": min(minutes, cap)}})

@@ -1,4 +1,4 @@
-"""Books (file, folder, rows) to cleaned chapters, split into train, validation and test.
+"""In: a book (text file, folder or JSON rows). Out: cleaned chapters, split into train, validation and test.
 
-Everything that cleaning removes is reported; held-out chapters keep every character.
+The report counts every change. Rules at the place `training` change training chapters only.
 """

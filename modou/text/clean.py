@@ -1,4 +1,4 @@
-"""Cleans a book into chapters of sentences by the rules of modou.text.rules.
+"""Clean a book into chapters of sentences with the rules of modou.text.rules.
 
 lines → survey of the document → headings and paragraphs → sentences → chapters → training chapters
 """
@@ -15,26 +15,26 @@ from modou.text.survey import survey
 
 
 class Cleaner:
-    """Applies the cleaning rules, streaming; `report` is filled meanwhile."""
+    """The cleaning rules as a streaming pipeline; `report` is filled as it runs."""
 
     def __init__(self, settings: CleanSettings, report: CleaningReport) -> None:
         self._report = report
-        self._unread = CleaningReport()
-        """A report to discard, for the survey's own pass over the lines."""
-        self._lines = {one: rules(settings, "lines", one.rules) for one in (report, self._unread)}
+        self._survey_report = CleaningReport()
+        """Discarded: the survey's pass over the lines would count every change twice."""
+        self._lines = {one: rules(settings, "lines", one.rules) for one in (report, self._survey_report)}
         self._document, self._sentence, self._chapters = (
             rules(settings, place, report.rules) for place in ("document", "sentence", "chapters")
         )
         self._training = [rules(settings, "training", tallies) for tallies in (report.rules, report.held_out)]
 
     def events(self, book: Book) -> Iterator[str | Heading]:
-        """Headings and sentences in order; each chapter starts with a Heading.
+        """Yield headings and sentences in order; each chapter starts with a Heading.
 
-        UserError: the book cannot be read; OpenCC is missing where `simplify` is set.
+        UserError: the book cannot be read; `simplify` is set but OpenCC is not installed.
         """
         for document in book.documents():
             yield Heading(document.title)
-            found = survey(self._lines_of(document, self._unread))
+            found = survey(self._lines_of(document, self._survey_report))
             events = self._lines_of(document, self._report)
             for rule in self._document:
                 events = rule(events, found)
@@ -50,13 +50,13 @@ class Cleaner:
                     yield sentence
 
     def chapters(self, chapters: list[Chapter]) -> list[Chapter]:
-        """The chapters to keep."""
+        """Return the chapters that the chapter rules keep."""
         for rule in self._chapters:
             chapters = list(rule(chapters))
         return chapters
 
     def finish(self, sentence: str, *, held_out: bool) -> list[str]:
-        """What a sentence becomes in its part of the split; a held-out one keeps its characters."""
+        """Apply the training rules to a sentence; if it is held out, count their changes but return it as it is."""
         repaired = sentence
         for rule in self._training[held_out]:
             repaired = rule(repaired)
@@ -76,7 +76,7 @@ class Cleaner:
             yield line
 
     def _sentences(self, paragraph: str) -> Iterator[str]:
-        """Its sentences without those that are blank."""
+        """The non-blank sentences of a paragraph after the sentence rules."""
         for sentence in split_sentences(paragraph):
             for rule in self._sentence:
                 sentence = rule(sentence)

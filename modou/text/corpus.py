@@ -1,27 +1,27 @@
-"""The prepared text of a run: cleaned.txt (one sentence per line, a blank line between chapters) and its split.
+"""The corpus of a run: cleaned.txt (one sentence per line, a blank line between chapters) and its split.
 
 Two streaming passes: the first cleans into a working file and measures chapters; the second drops duplicate chapters,
-repairs the training part, and writes cleaned.txt and the index of its units.
+applies the training rules, and writes cleaned.txt and the index of its units.
 """
 
 import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 from pydantic import Field, Strict
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings
-from modou.storage import json_line, parse_form, read_json, write_text_atomically
+from modou.storage import json_line, parse_form, read_json, to_json, write_text_atomically
 from modou.text.clean import Cleaner
 from modou.text.headings import Heading
 from modou.text.readers.book import Book
-from modou.text.report import CleaningReport, visible
+from modou.text.report import Cleaning, CleaningReport, visible
 from modou.text.rules import Chapter
 from modou.text.sentences import join_sentences
 from modou.text.split import PARTS, Part, Splitter
@@ -41,6 +41,24 @@ class Unit:
     characters: int
 
 
+@dataclass(frozen=True)
+class Summary:
+    """The split of a book into training, validation and test."""
+
+    name: str
+    """The book's name."""
+    way: Literal["chapters", "blocks", "tail"]
+    """By chapters, by blocks of about 2,000 characters, or with the last fifth held out."""
+    chapters: int
+    """Number of chapters."""
+    characters: dict[Part, int]
+    """Characters of each part, without line ends."""
+    sha256: str
+    """SHA-256 of the cleaned text and its split: equal for runs on the same corpus."""
+    test_sha256: str
+    """SHA-256 of the test text."""
+
+
 _Count = Annotated[int, Strict(), Field(ge=0)]
 
 
@@ -48,32 +66,31 @@ _Count = Annotated[int, Strict(), Field(ge=0)]
 class _Index:
     """split.json. A unit: part, chapter, offset, size, characters."""
 
-    summary: dict[str, Any]
+    summary: Summary
     headings: list[str | None]
     units: list[tuple[Annotated[int, Strict(), Field(ge=0, lt=len(PARTS))], _Count, _Count, _Count, _Count]]
 
 
 class Corpus:
-    """A prepared text, read from its folder on demand."""
+    """A cleaned and split book, read from its folder on demand."""
 
     def __init__(self, folder: Path) -> None:
-        """UserError: the folder holds no prepared text."""
+        """UserError: the folder holds no corpus, or a damaged one."""
         self.folder = folder
         try:
             stored = parse_form(_Index, read_json(folder / SPLIT))
-            self.report = parse_form(dict[str, Any], read_json(folder / REPORT))
+            self.report = parse_form(Cleaning, read_json(folder / REPORT))
             size = (folder / TEXT).stat().st_size
         except (OSError, ValueError) as error:
             raise UserError("text.no_corpus", path=folder, reason=type(error).__name__) from None
         self.summary = stored.summary
-        """Way of the split, characters of each part, sha256 of text and split (and of the test text alone)."""
         self.headings = stored.headings
         self.units = [Unit(PARTS[part], chapter, *place) for part, chapter, *place in stored.units]
         if self.units and self.units[-1].offset + self.units[-1].size > size:
             raise UserError("text.no_corpus", path=folder, reason=TEXT)
 
     def texts(self, part: Part) -> Iterator[str]:
-        """The texts of a part, one sentence per line: what a model is trained or evaluated on."""
+        """Yield the documents of a part, one sentence per line, as a model is trained and evaluated on them."""
         with (self.folder / TEXT).open("rb") as stream:
             for unit in self.units:
                 if unit.part == part:
@@ -81,18 +98,18 @@ class Corpus:
                     yield stream.read(unit.size).decode("utf-8").removesuffix("\n")
 
     def lines(self, part: Part) -> Iterator[str]:
-        """The same texts, each on one line: in validation and test all characters of the book but headings, furniture
-        and white space. Bits per character refer to these characters."""
+        """Yield the same documents, each on one line. Bits per character count these characters: in validation and
+        test all of the book's except headings, page furniture and white space."""
         for text in self.texts(part):
             yield join_sentences(text.split("\n"))
 
     def characters(self, part: Part) -> int:
-        """Characters of a part, line ends not counted."""
+        """Number of characters of a part, without line ends."""
         return sum(unit.characters for unit in self.units if unit.part == part)
 
 
 def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
-    """Cleans and splits a book into `folder`, in memory independent of its size.
+    """Clean and split a book into `folder`, in memory independent of its size.
 
     UserError: the book cannot be read or is too short; the folder cannot be written.
     """
@@ -126,7 +143,7 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:
-    """Writes one sentence per line and a blank line after each chapter; yields what is known of each chapter."""
+    """Write one sentence per line and a blank line after each chapter; yield the statistics of each chapter."""
     chapter, digest = Chapter(0, None), hashlib.blake2b(digest_size=16)
     for event in chain(events, [Heading(None)]):
         if isinstance(event, str):
@@ -147,7 +164,7 @@ def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object])
 
 
 def _kept_sentences(working: Path, kept: set[int]) -> Iterator[tuple[int, str, int]]:
-    """(chapter number from 1, sentence, characters of all earlier sentences) of the chapters in the places `kept`."""
+    """Yield (chapter number from 1, sentence, characters before it) of the chapters with an index in `kept`."""
     place, chapter, start = 0, 1, 0
     with working.open(encoding="utf-8", newline="\n") as stream:
         for line in stream:
@@ -193,7 +210,7 @@ class _Writer:
         return len(data)
 
     def sha256(self) -> str:
-        """Of the text and the units."""
+        """SHA-256 of the text and the units."""
         whole = self._digest.copy()
         for row in self.rows:
             whole.update(repr(row.tolist()).encode())
@@ -209,13 +226,15 @@ def _check_parts(writer: _Writer) -> None:
 def _write_index(
     folder: Path, splitter: Splitter, writer: _Writer, headings: list[str | None], report: CleaningReport, book: Book
 ) -> None:
-    characters = {part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)}
+    characters: dict[Part, int] = {
+        part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)
+    }
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
-    summary: dict[str, Any] = {"name": book.name, "way": splitter.way, "chapters": splitter.chapters}
-    summary |= {"characters": characters, "sha256": writer.sha256()}
-    index = {"summary": summary, "headings": headings, "units": [row.tolist() for row in writer.rows]}
-    write_text_atomically(folder / REPORT, json_line(report.to_json()) + "\n")
-    write_text_atomically(folder / SPLIT, json_line(index) + "\n")
-    summary["test_sha256"] = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
-    write_text_atomically(folder / SPLIT, json_line(index) + "\n")
+    summary = Summary(book.name, splitter.way, splitter.chapters, characters, writer.sha256(), "")
+    index = _Index(summary, headings, [(p, c, o, s, n) for p, c, o, s, n in writer.rows])
+    write_text_atomically(folder / REPORT, json_line(to_json(report.result())) + "\n")
+    write_text_atomically(folder / SPLIT, json_line(to_json(index)) + "\n")
+    test_sha256 = hashlib.sha256("\n".join(Corpus(folder).lines("test")).encode()).hexdigest()
+    index = replace(index, summary=replace(summary, test_sha256=test_sha256))
+    write_text_atomically(folder / SPLIT, json_line(to_json(index)) + "\n")

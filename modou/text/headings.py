@@ -1,4 +1,4 @@
-"""Recognises chapter headings in single lines; `survey` judges them by the whole document."""
+"""Recognise candidates for chapter headings line by line; `survey` decides by the whole document."""
 
 import re
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ _SMALL_WORDS = 3
 
 @dataclass(frozen=True)
 class Heading:
-    """Start of a chapter. `text`: the heading removed from the text; None where there is none."""
+    """Start of a chapter. `text`: the heading that was removed; None if the chapter has none."""
 
     text: str | None
 
@@ -69,7 +69,7 @@ class Candidate:
 
 
 def candidate(line: str) -> Candidate | None:
-    """The line as a heading, or None. Surrounding white space is ignored."""
+    """Parse a line as a heading, ignoring surrounding white space; None if it does not look like one."""
     text = line.strip()
     if len(text) < 1 or text[0] in "“”‘’\"'":
         return None

@@ -1,8 +1,8 @@
-"""Passages that held-out text shares with training text: what a model may know by heart.
+"""Contamination: passages that occur in both training and held-out text.
 
-Every stretch of `least` characters of the held-out texts is hashed. Where one of them is met in a training text for
-the first time, the passage around it is extended as far as both agree. Stretches inside a passage that was found need
-not be met again, so that the work grows with the length of the texts, however often they repeat themselves.
+Every window of `least` characters of the held-out texts is hashed. At its first occurrence in a training text the match
+is extended in both directions. A window inside a match is not extended again, so the cost is linear in the length of
+the texts, however repetitive they are.
 """
 
 from collections.abc import Iterable
@@ -13,29 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST = 30
-"""Characters: shorter passages are chance and idiom."""
+"""Minimum length of a passage in characters: shorter ones are coincidence and idiom."""
 LIMIT = 20_000_000
-"""Characters of training text that are looked through."""
+"""Maximum number of characters of training text searched."""
 _PIECE = 1 << 21
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SIEVE = 24
-"""Bits of a hash that are looked up before the whole: nearly all of a training text is passed over by them."""
+"""Bits of a hash that index a bitmap, which rejects nearly all windows of a training text before the exact lookup."""
 _STEP = 64
-"""Characters compared at once at first; twice as many after each agreement."""
+"""Characters in the first comparison; doubled after each match."""
 
 Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """All shared passages, longest first; `characters` of the held-out text lie in one."""
+    """Shared passages, longest first, and the number of held-out characters they cover."""
 
     passages: tuple[str, ...]
     characters: int
 
 
-class _Stretches:
-    """All stretches of `width` characters of the held-out texts, and the passages found so far."""
+class _Windows:
+    """All windows of `width` characters of the held-out texts, and the passages found so far."""
 
     def __init__(self, texts: list[str], width: int) -> None:
         self.texts, self.width = texts, width
@@ -45,7 +45,7 @@ class _Stretches:
         self._order = np.argsort(whole, kind="stable")
         self._keys, self._begin = np.unique(whole[self._order], return_index=True)
         self._end = np.append(self._begin[1:], len(whole))
-        self._met = np.zeros(len(self._keys), dtype=bool)
+        self._found = np.zeros(len(self._keys), dtype=bool)
         self._covered = np.zeros(len(whole), dtype=bool)
         self._sieve = np.zeros(1 << _SIEVE, dtype=bool)
         self._sieve[_low_bits(self._keys)] = True
@@ -54,50 +54,50 @@ class _Stretches:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def look_through(self, line: str) -> None:
-        """Finds the passages of a training text."""
+    def search(self, line: str) -> None:
+        """Add the passages that occur in a training text."""
         hashes = _hashes(line, self.width)
         places = np.flatnonzero(self._sieve[_low_bits(hashes)])
         keys = np.minimum(np.searchsorted(self._keys, hashes[places]), len(self._keys) - 1)
-        known = (self._keys[keys] == hashes[places]) & ~self._met[keys]
+        known = (self._keys[keys] == hashes[places]) & ~self._found[keys]
         new, first = np.unique(keys[known], return_index=True)
         at = places[known][first]
-        self._met[new] = True
+        self._found[new] = True
         for n in np.argsort(at, kind="stable").tolist():
             key = int(new[n])
-            for stretch in self._order[self._begin[key] : self._end[key]].tolist():
-                if not self._covered[stretch]:
-                    self._extend(stretch, line, int(at[n]))
+            for window in self._order[self._begin[key] : self._end[key]].tolist():
+                if not self._covered[window]:
+                    self._extend(window, line, int(at[n]))
 
-    def _extend(self, stretch: int, line: str, at: int) -> None:
-        """Notes the longest passage around a stretch that stands at `at` of a training text."""
-        number = int(np.searchsorted(self._first, stretch, side="right")) - 1
-        text, start = self.texts[number], stretch - self._first[number]
-        after = _agreeing(text, start, line, at)
-        if after < self.width:  # the hashes agreed by chance
+    def _extend(self, window: int, line: str, at: int) -> None:
+        """Add the maximal match around a window that occurs at `at` in a training text."""
+        number = int(np.searchsorted(self._first, window, side="right")) - 1
+        text, start = self.texts[number], window - self._first[number]
+        after = _match_after(text, start, line, at)
+        if after < self.width:  # hash collision
             return
-        before = _agreeing_before(text, start, line, at)
+        before = _match_before(text, start, line, at)
         low, high = start - before, start + after
         self.spans[number].append((low, high))
         self._covered[self._first[number] + low : self._first[number] + high - self.width + 1] = True
 
 
 def find_overlap(train: Iterable[str], held_out: Iterable[str], least: int = LEAST) -> Overlap:
-    """Maximal passages of at least `least` characters that stand in a held-out text and in a training text."""
-    stretches = _Stretches(list(held_out), least)
-    if not len(stretches):
+    """Find the maximal passages of at least `least` characters that occur in a held-out and in a training text."""
+    windows = _Windows(list(held_out), least)
+    if not len(windows):
         return Overlap((), 0)
     searched = 0
     for line in _pieces(train):
         if searched >= LIMIT:
             break
         searched += len(line)
-        stretches.look_through(line)
-    return _collect(stretches.texts, stretches.spans)
+        windows.search(line)
+    return _collect(windows.texts, windows.spans)
 
 
 def _hashes(line: str, width: int) -> Hashes:
-    """A 64-bit hash of every stretch of `width` characters."""
+    """A 64-bit hash of every window of `width` characters."""
     if len(line) < width:
         return np.empty(0, dtype=np.uint64)
     codes = np.frombuffer(line.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
@@ -113,14 +113,14 @@ def _low_bits(hashes: Hashes) -> NDArray[np.int64]:
 
 
 def _pieces(train: Iterable[str]) -> Iterable[str]:
-    """Training texts; a huge one in pieces that overlap, so that hashes stay small."""
+    """Training texts; a huge one in overlapping pieces, so that the array of hashes stays small."""
     for line in train:
         for start in range(0, max(1, len(line)), _PIECE):
             yield line[start : start + _PIECE + 1000]
 
 
-def _agreeing(one: str, i: int, other: str, j: int) -> int:
-    """How many characters agree from one[i] and other[j] on."""
+def _match_after(one: str, i: int, other: str, j: int) -> int:
+    """Number of equal characters from one[i] and other[j] on."""
     length, step = 0, _STEP
     while step:
         take = min(step, len(one) - i - length, len(other) - j - length)
@@ -131,8 +131,8 @@ def _agreeing(one: str, i: int, other: str, j: int) -> int:
     return length
 
 
-def _agreeing_before(one: str, i: int, other: str, j: int) -> int:
-    """How many characters agree before one[i] and other[j]."""
+def _match_before(one: str, i: int, other: str, j: int) -> int:
+    """Number of equal characters before one[i] and other[j]."""
     length, step = 0, 1
     while step:
         take = min(step, i - length, j - length)

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from modou import messages
 from modou.settings.text import RULES
@@ -23,18 +24,26 @@ def _shown(text: str) -> str:
 
 @dataclass
 class RuleReport:
-    """One rule: number of changes, characters touched, non-space characters removed and added."""
+    """The changes made by one cleaning rule."""
 
     count: int = 0
+    """Number of changes."""
     characters: int = 0
+    """Characters affected."""
     removed: int = 0
+    """Characters removed, without white space."""
     added: int = 0
+    """Characters added, without white space."""
+    left_in_held_out: int = 0
+    """Number of changes not made because the chapter is held out."""
     examples: list[str] = field(default_factory=list[str])
+    """The first few changes."""
     kinds: Counter[str] = field(default_factory=Counter[str])
-    """What was changed how often, where a rule tells kinds apart."""
+    """Number of changes by kind, held-out chapters included, for rules that distinguish kinds: private_use by code
+    point ("U+E229")."""
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
-        """Counts a change of `before` to `after`, with an example."""
+        """Count a change of `before` to `after`, with an example."""
         self.count += times
         self.characters += max(len(before), len(after))
         self.removed += visible(before)
@@ -47,7 +56,7 @@ class RuleReport:
 
 @dataclass(frozen=True)
 class Note:
-    """A message of the catalogue with its values, independent of language."""
+    """A catalogue message and its values, not yet in any language."""
 
     key: str
     values: Mapping[str, object]
@@ -57,8 +66,24 @@ class Note:
 
 
 def note(key: str, **values: object) -> Note:
-    """A Note of the message `key`."""
+    """Make a Note of the message `key`."""
     return Note(key, values)
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """The changes made by cleaning."""
+
+    characters: dict[Literal["input", "output"], int]
+    """Characters before and after, without white space."""
+    chapters: int
+    """Number of chapters."""
+    headings: int
+    """Number of headings removed."""
+    rules: dict[str, RuleReport]
+    """Changes by rule."""
+    notes: list[dict[Literal["key", "text"], str]]
+    """Assumptions and their effects: "text", the message, and "key", its name in either language."""
 
 
 class CleaningReport:
@@ -67,7 +92,7 @@ class CleaningReport:
     def __init__(self) -> None:
         self.rules = {name: RuleReport() for name in (*RULES, "long_lines")}
         self.held_out = {name: RuleReport() for name in self.rules}
-        """What rules of training chapters would have changed in held-out ones."""
+        """What the training rules would have changed in held-out chapters."""
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0
@@ -78,19 +103,19 @@ class CleaningReport:
         return self.rules[name]
 
     def add(self, remark: Note) -> None:
-        """Adds a note unless it is there."""
+        """Add a note unless it is already present."""
         if remark not in self.notes:
             self.notes.append(remark)
 
-    def to_json(self) -> dict[str, object]:
-        """Plain values; white space is not counted in characters."""
-        return {
-            "characters": {"input": self.input_characters, "output": self.output_characters},
-            "chapters": self.chapters,
-            "headings": self.headings,
-            "rules": {
-                name: vars(rule) | {"left_in_held_out": left.count, "kinds": rule.kinds + left.kinds}
+    def result(self) -> Cleaning:
+        """Return the counts so far."""
+        return Cleaning(
+            characters={"input": self.input_characters, "output": self.output_characters},
+            chapters=self.chapters,
+            headings=self.headings,
+            rules={
+                name: replace(rule, left_in_held_out=left.count, kinds=rule.kinds + left.kinds)
                 for (name, rule), left in zip(self.rules.items(), self.held_out.values(), strict=True)
             },
-            "notes": [{"key": item.key, "text": str(item)} for item in self.notes],
-        }
+            notes=[{"key": item.key, "text": str(item)} for item in self.notes],
+        )

@@ -1,10 +1,10 @@
-"""Splits paragraphs into sentences, whose concatenation is the paragraph, and joins sentences to a line."""
+"""Split paragraphs into sentences (whose concatenation is the paragraph) and join sentences into one line."""
 
 import re
 from collections.abc import Iterable
 
 LONGEST = 1000
-"""Most characters of a sentence; longer ones are cut after a comma where there is one."""
+"""Maximum characters of a sentence; a longer one is cut after a comma if possible."""
 
 _CANDIDATE = re.compile(r"(?:[。！？!?]|…+|\.+)[。！？!?…]*")
 _CLOSERS = "”’」』】）》〉〕)]}"
@@ -19,7 +19,7 @@ _COMMA = re.compile(r"[，；、,;：:][”’\"']?|\s")
 
 
 def split_sentences(paragraph: str) -> list[str]:
-    """Sentences, including closing quotes and brackets after the end mark."""
+    """Split after end marks, including the closing quotes and brackets that follow them."""
     pieces: list[str] = []
     start = 0
     quotes = counted = 0
@@ -85,7 +85,7 @@ def joint(left: str, right: str) -> str:
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
-    """Sentences on one line, separated by a space unless they are Chinese."""
+    """Join sentences into one line, with spaces except next to Chinese."""
     pieces: list[str] = []
     for sentence in sentences:
         if pieces:

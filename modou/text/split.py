@@ -1,8 +1,8 @@
 """The split into train, validation and test.
 
-By chapters: chapter i (from 1) is test when i mod 20 = 10, validation when i mod 20 = 0. A text of few chapters is cut
-into blocks of about 2,000 characters under the same rule; of a very short text the last tenth is test, the one before
-it validation.
+By chapters: chapter i (from 1) is test if i mod 20 = 10, validation if i mod 20 = 0. A text of few chapters is cut into
+blocks of about 2,000 characters, to which the same rule applies. Of a very short text the last tenth is test, the tenth
+before it validation.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 CHAPTERS = 40
 """With fewer chapters the text is split by blocks."""
 SHORT = 20_000
-"""Characters; below, the last tenth is test."""
+"""Characters; in a shorter text the last tenth is test."""
 LEAST = 300
 """Characters; a shorter text is rejected."""
 BLOCK = 2_000

@@ -1,4 +1,4 @@
-"""A first pass over a document: kinds of headings, line width, title page."""
+"""First pass over a document: kinds of headings, line width, title page."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ _MARKS = _ENDS + "，、：,;:"
 
 @dataclass(frozen=True)
 class Wrap:
-    """Lines broken at a fixed width, in characters."""
+    """Hard-wrapped lines. `width`: in characters."""
 
     width: int
     chinese: bool
@@ -59,7 +59,7 @@ class Survey:
 
 
 class _Lengths:
-    """Line lengths, to distinguish prose of fixed line width from unwrapped paragraphs and verse."""
+    """Line lengths, to distinguish hard-wrapped prose from unwrapped paragraphs and verse."""
 
     def __init__(self) -> None:
         self.all: Counter[int] = Counter()
@@ -130,7 +130,7 @@ class _Blocks:
 
 
 def survey(lines: Iterable[str]) -> Survey:
-    """Reads all lines once, in constant memory."""
+    """Compute the statistics of a document in one pass and constant memory."""
     result = Survey()
     lengths, blocks = _Lengths(), _Blocks()
     headed = short = page_lines = page_characters = 0

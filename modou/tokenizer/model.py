@@ -1,4 +1,4 @@
-"""The bytes of a SentencePiece model: opened, and given the marks of a conversation where it lacks them."""
+"""Open a serialised SentencePiece model; add missing control tokens to one."""
 
 import struct
 
@@ -8,7 +8,7 @@ from modou.tokenizer.training import CONTROLS
 
 
 def open_model(model: bytes) -> sentencepiece.SentencePieceProcessor | None:
-    """The model, ready for use; None where these bytes are none."""
+    """Open a serialised model; None if the bytes are not one."""
     try:
         # An empty model is accepted by SentencePiece and fails only at the first use.
         return sentencepiece.SentencePieceProcessor(model_proto=model) if model else None
@@ -16,11 +16,10 @@ def open_model(model: bytes) -> sentencepiece.SentencePieceProcessor | None:
         return None
 
 
-def with_marks(model: bytes) -> bytes:
-    """The model with each mark it lacks behind its other pieces, as a control symbol: no text is ever encoded as one.
-    All ids stay what they are, and every text is encoded as before.
+def with_controls(model: bytes) -> bytes:
+    """Append the control tokens of CONTROLS that the model lacks. Existing ids and the encoding of every text stay.
 
-    Same model, same bytes; one that lacks none (or is damaged) comes back as it is.
+    Deterministic. A model that lacks none, or is damaged, is returned unchanged.
     """
     processor = open_model(model)
     if processor is None:
@@ -30,9 +29,11 @@ def with_marks(model: bytes) -> bytes:
 
 
 def _control_piece(name: str) -> bytes:
-    """A piece as sentencepiece_model.proto writes it: field 1 of the model, which may stand anywhere and any number of
-    times. Its own fields: 1 the name, 2 the score (the trainer gives control symbols 0), 3 the type (3 = control)."""
+    """A piece in the wire format of sentencepiece_model.proto: field 1 of the model, repeated, at any place in it.
+
+    Fields of the piece: 1 = name, 2 = score (0 for control symbols), 3 = type (3 = control).
+    """
     word = name.encode()
     piece = b"\x0a" + bytes([len(word)]) + word + b"\x15" + struct.pack("<f", 0.0) + b"\x18\x03"
-    assert len(piece) < 128, "a longer one would need a longer length"
+    assert len(piece) < 128, "its length fits one byte"
     return b"\x0a" + bytes([len(piece)]) + piece

@@ -1,13 +1,13 @@
-"""Token ids to text, one at a time, without ever showing half a character."""
+"""Decode token ids to text one at a time, complete characters only."""
 
 import codecs
 from collections.abc import Sequence
 
 
 class StreamDecoder:
-    """Decodes ids as they come: all that push() and end() return, joined, is what Tokenizer.decode gives.
+    """An incremental decoder: the joined results of push() and end() equal Tokenizer.decode of all ids.
 
-    A character of several byte pieces comes out with its last byte; bytes that are no UTF-8 as U+FFFD.
+    A character of several byte pieces is returned with the last of them; invalid UTF-8 becomes U+FFFD.
     """
 
     def __init__(self, piece_bytes: Sequence[bytes]) -> None:
@@ -15,13 +15,13 @@ class StreamDecoder:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def push(self, token: int) -> str:
-        """The text that is complete now. IndexError: no such id."""
+        """Add an id and return the text that it completes. IndexError: no such id."""
         if token < 0:
             raise IndexError(token)
         return self._decoder.decode(self._piece_bytes[token])
 
     def end(self) -> str:
-        """What was held back (an unfinished character becomes U+FFFD). Afterwards the decoder is fresh."""
+        """Return the rest (U+FFFD for an incomplete character) and reset the decoder."""
         rest = self._decoder.decode(b"", final=True)
         self._decoder.reset()
         return rest

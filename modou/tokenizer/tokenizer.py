@@ -1,4 +1,4 @@
-"""Text to token ids and back, exactly: SentencePiece with byte fallback (Kudo & Richardson 2018)."""
+"""Lossless encoding of text as token ids: SentencePiece with byte fallback (Kudo & Richardson 2018)."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -21,21 +21,21 @@ from modou.storage import (
     write_bytes_atomically,
     write_json_atomically,
 )
-from modou.tokenizer.model import open_model, with_marks
+from modou.tokenizer.model import open_model, with_controls
 from modou.tokenizer.stream import StreamDecoder
 from modou.tokenizer.training import CONTROLS, NEWLINE, SPACE, Training, train_model
 
 FILE_NAME = "tokenizer.model"
 UNSEEN_NAME = "unseen.json"
-"""Beside it: the ids that no text in training held."""
+"""Ids that occur in no training text."""
 _BLOCK = 1 << 16
-"""Characters handed to SentencePiece at once: its memory grows with them."""
+"""Characters per call of SentencePiece, whose memory grows with its input."""
 
 
 class Tokenizer:
-    """decode(encode(text)) == text for every text (a lone surrogate, which is no text, becomes U+FFFD).
+    """A SentencePiece tokenizer with decode(encode(text)) == text for every text (lone surrogates become U+FFFD).
 
-    No text encodes to a control id: a user cannot write an end of turn.
+    No text is encoded as a control token: user input cannot forge the end of a turn.
     """
 
     unk, bos, eos, pad = 0, 1, 2, 3
@@ -51,8 +51,8 @@ class Tokenizer:
         self.model = model
         self.training = training
         self.unseen = frozenset(unseen)
-        """Ids that no text in training held, where it is known. A model never draws them: each is all but impossible to
-        it, but there are hundreds (most of the byte pieces), and one of them spoils a text."""
+        """Ids that occur in no training text; empty if unknown. They are never sampled: each is very improbable, but
+        there are hundreds (most byte pieces), and a single one spoils a text."""
         self.sha256 = hashlib.sha256(model).hexdigest()
         self._processor = open_model(model)
         if self._processor is None:
@@ -66,7 +66,7 @@ class Tokenizer:
         """Ids of "system", "user", "assistant", "end"."""
         self.system, self.user, self.assistant, self.end = self.controls.values()
         self.piece_bytes: tuple[bytes, ...] = tuple(self._bytes_of(i) for i in range(self.vocabulary))
-        """The UTF-8 bytes each id stands for (none for unk, bos, eos, pad and control symbols)."""
+        """The UTF-8 bytes of each id (empty for unk, bos, eos, pad and the control tokens)."""
         self._literal_space = [self._ids[f"<0x{byte:02X}>"] for byte in SPACE.encode()]
 
     def _require_special_pieces(self, source: str) -> None:
@@ -77,9 +77,9 @@ class Tokenizer:
                 raise UserError("tokens.model_foreign", path=source, missing=repr(name))
         for name in CONTROLS:
             if name not in self._ids:
-                raise UserError("tokens.marks_missing", path=source, mark=name)
+                raise UserError("tokens.control_missing", path=source, token=name)
             if not self.is_control(self._ids[name]):
-                raise UserError("tokens.mark_is_text", path=source, mark=name)
+                raise UserError("tokens.control_is_text", path=source, token=name)
 
     def _bytes_of(self, token: int) -> bytes:
         processor = self._processor
@@ -92,7 +92,7 @@ class Tokenizer:
 
     @classmethod
     def train(cls, texts: Iterable[str], settings: TokenizerSettings) -> Self:
-        """A tokenizer learnt from `texts` (of a large corpus an even sample; see `training`).
+        """Train a tokenizer on `texts` (on an even sample of a large corpus; see `training`).
 
         UserError: no text, or SentencePiece refuses.
         """
@@ -101,9 +101,9 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path, extend: bool = False) -> Self:
-        """The tokenizer saved in `folder`; `extend`: with the marks of a conversation, where it lacks them.
+        """Load the tokenizer saved in `folder`. `extend`: add the control tokens that it lacks.
 
-        UserError: missing, damaged, or not one of ours.
+        UserError: missing, damaged, or lacks tokens that modou needs.
         """
         path = folder / FILE_NAME
         try:
@@ -111,10 +111,10 @@ class Tokenizer:
         except UserError as error:
             raise UserError("tokens.model_missing", path=path) if is_missing(error) else error from None
         unseen = _unseen(folder / UNSEEN_NAME)
-        return cls(with_marks(model) if extend else model, source=str(path), unseen=unseen)
+        return cls(with_controls(model) if extend else model, source=str(path), unseen=unseen)
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.model and what is unseen, each whole or not at all. UserError: disk full, no permission."""
+        """Write tokenizer.model and unseen.json atomically. UserError: disk full, no permission."""
         with user_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(folder / FILE_NAME, self.model)
@@ -123,8 +123,8 @@ class Tokenizer:
         else:
             (folder / UNSEEN_NAME).unlink(missing_ok=True)
 
-    def knowing(self, ids: Iterable[int]) -> Self:
-        """The same tokenizer for a model that was taught these ids, too."""
+    def with_seen(self, ids: Iterable[int]) -> Self:
+        """A copy without `ids` in `unseen`, for a model that is trained on them."""
         return type(self)(self.model, self.training, unseen=self.unseen.difference(ids))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -136,9 +136,9 @@ class Tokenizer:
         return list(chain.from_iterable(self.encode_parts(text)))
 
     def encode_parts(self, text: str) -> Iterator[list[int]]:
-        """What `encode` gives, part by part: the memory does not grow with the text."""
+        """Yield the ids of `encode` in parts, in bounded memory."""
         assert self._processor is not None
-        # SentencePiece cannot tell a literal U+2581 from a space: it is written as its three byte pieces.
+        # SentencePiece cannot tell a literal U+2581 from a space: encode it as its three byte pieces.
         for number, stretch in enumerate(without_surrogates(text).split(SPACE)):
             if number:
                 yield self._literal_space
@@ -146,7 +146,7 @@ class Tokenizer:
                 yield self._processor.encode(block, num_threads=1)
 
     def _blocks(self, text: str) -> Iterator[str]:
-        """`text` in blocks, cut only between characters that share no piece, so that the ids are the same."""
+        """Cut `text` into blocks, only between characters that are adjacent in no piece: the ids stay the same."""
         start = 0
         while len(text) - start > _BLOCK:
             cut = start + _BLOCK
@@ -158,12 +158,12 @@ class Tokenizer:
 
     @cached_property
     def _neighbours(self) -> frozenset[str]:
-        """All pairs of characters that stand side by side inside some piece."""
+        """All pairs of adjacent characters within pieces."""
         words = (piece.decode() for i, piece in enumerate(self.piece_bytes) if not self.is_byte(i))
         return frozenset(word[i : i + 2] for word in words for i in range(len(word) - 1))
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text of `tokens`: control ids give nothing, bytes that are no UTF-8 give U+FFFD.
+        """The text of `tokens`. Control tokens are skipped; invalid UTF-8 becomes U+FFFD.
 
         IndexError: no such id.
         """
@@ -195,18 +195,18 @@ class Tokenizer:
         return bool(self._processor.is_byte(token))
 
     def is_control(self, token: int) -> bool:
-        """Whether this id is bos, eos, pad or a control symbol: never produced from text."""
+        """Whether this id is bos, eos, pad or a token of CONTROLS: never produced from text."""
         assert self._processor is not None
         return bool(self._processor.is_control(token))
 
     def characters(self, token: int) -> int:
-        """Characters this id begins: a piece's length, 0 for control ids, 1 or 0 for a byte."""
+        """Number of characters that begin in this id: a piece's length, 0 for control tokens, 0 or 1 for a byte."""
         data = self.piece_bytes[token]
         return sum(byte & 0xC0 != 0x80 for byte in data)
 
 
 def _unseen(path: Path) -> list[int]:
-    """The ids in a list of those that no text held; none where there is no list. UserError: not such a list."""
+    """Read the ids of an unseen.json; none if there is no file. UserError: not a list of ids."""
     if not path.exists():
         return []
     try:

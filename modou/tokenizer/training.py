@@ -1,4 +1,4 @@
-"""Train a SentencePiece model in memory: what it is fed, and which characters get their own piece."""
+"""Train a SentencePiece model in memory: sample the text, choose the characters with a piece of their own."""
 
 import io
 import re
@@ -15,46 +15,49 @@ from modou.storage import without_surrogates
 CONTROLS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 NEWLINE = "\n"
 SPACE = "▁"
-"""SentencePiece writes a space as U+2581 inside its pieces."""
+"""U+2581, which represents a space in SentencePiece pieces."""
 RESERVED = 4 + len(CONTROLS) + 1 + 256
-"""unk bos eos pad, the control symbols, the newline and the byte pieces."""
+"""unk, bos, eos, pad, the control tokens, the newline and the byte pieces."""
 MOST_CHARACTERS = 5_000_000
-"""Text fed to the trainer at most; measured: BPE needs about 70 bytes of memory a character."""
-LONGEST_PIECE = 1000
-"""Characters fed at once: the trainer silently skips lines over 4192 bytes, which chapters exceed."""
+"""Maximum sample of text for the trainer: BPE needs about 70 bytes of memory per character (measured)."""
+LONGEST_LINE = 1000
+"""Maximum characters of a training line: the trainer would silently skip lines over 4192 bytes."""
 CHARACTER_SHARE = 0.75
-"""Share of the free vocabulary that single characters may take, so that longer pieces find room."""
+"""Maximum share of the free vocabulary for single characters; the rest is for longer pieces."""
 
-# Newline is a symbol of its own; a literal U+2581 would be learnt as a space; NUL is refused by the trainer.
+# Newline is a token of its own; a literal U+2581 would be taken for a space; the trainer refuses NUL.
 _NEVER_INSIDE_PIECES = re.compile("[\n\0▁]+")
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a tokenizer was trained with: `fed` of the `characters` offered were used, evenly spread."""
+    """How a tokenizer was trained."""
 
     kind: TokenizerKind
+    """Algorithm."""
     requested: int
-    """The vocabulary asked for; a small corpus gives fewer pieces."""
+    """Vocabulary size in the settings; a small corpus gives fewer pieces."""
     characters: int
+    """Characters of the training text."""
     fed: int
+    """Characters of the even sample of it that was used."""
     distinct_characters: int
-    """Different characters in the fed text, the space not counted."""
+    """Distinct characters in the sample, without the space."""
     own_piece: int
-    """How many of them (the most frequent ones) have a piece of their own."""
+    """How many of them, the most frequent, have a piece of their own."""
 
 
 def lines(text: str) -> Iterator[str]:
-    """The non-empty stretches of `text` that pieces may be learnt from, each at most LONGEST_PIECE long."""
+    """Cut `text` into non-empty training lines of at most LONGEST_LINE characters."""
     for line in _NEVER_INSIDE_PIECES.split(without_surrogates(text)):
-        for start in range(0, len(line), LONGEST_PIECE):
-            yield line[start : start + LONGEST_PIECE]
+        for start in range(0, len(line), LONGEST_LINE):
+            yield line[start : start + LONGEST_LINE]
 
 
 def sample_evenly(texts: Iterable[str], most: int = MOST_CHARACTERS) -> tuple[list[str], int]:
-    """Every n-th line of `texts` such that at most about `most` characters stay, and how many were offered.
+    """Return every n-th line of `texts`, about `most` characters at most, and the number of characters of all lines.
 
-    n starts at 1 and doubles whenever the kept lines outgrow `most`: one pass, bounded memory, no randomness.
+    n starts at 1 and doubles whenever the sample exceeds `most`: one pass, bounded memory, deterministic.
     """
     kept: list[str] = []
     kept_characters = offered = 0
@@ -72,37 +75,37 @@ def sample_evenly(texts: Iterable[str], most: int = MOST_CHARACTERS) -> tuple[li
     return kept, offered
 
 
-def without_rare(fed: Iterable[str], kept: Iterable[str], counts: Iterable[str]) -> Iterator[str]:
-    """The lines cut at every character of `counts` that is not in `kept`: those are left to the byte pieces.
+def without_rare(sample: Iterable[str], kept: Iterable[str], counts: Iterable[str]) -> Iterator[str]:
+    """Cut the lines at every character of `counts` that is not in `kept`; such characters are encoded as bytes.
 
-    (SentencePiece's own character_coverage would do this, but accepts nothing below 0.98.)
+    SentencePiece's character_coverage would do the same, but only for values of at least 0.98.
     """
     rare = dict.fromkeys(map(ord, set(counts) - set(kept)), "\n")
-    for line in fed:
+    for line in sample:
         yield from filter(None, line.translate(rare).split("\n")) if rare else (line,)
 
 
 def train_model(texts: Iterable[str], settings: TokenizerSettings) -> tuple[bytes, Training]:
-    """A serialised SentencePiece model of at most `settings.vocabulary` pieces, and what it was trained with.
+    """Train a SentencePiece model of at most `settings.vocabulary` pieces; return its bytes and how it was trained.
 
-    Same texts, settings and threads: same bytes. A small corpus gives fewer pieces than asked for.
+    Deterministic for the same texts, settings and threads. A small corpus gives fewer pieces.
     UserError: no text, or SentencePiece refuses.
     """
-    fed, offered = sample_evenly(texts)
+    sample, offered = sample_evenly(texts)
     counts: Counter[str] = Counter()
-    for line in fed:
+    for line in sample:
         counts.update(line)
     del counts[" "]
     if not counts:
         raise UserError("tokens.no_text")
-    free = settings.vocabulary - RESERVED - 1  # the 1: the space always has its piece
+    free = settings.vocabulary - RESERVED - 1  # 1 for the space
     assert free > 0, "TokenizerSettings bounds the vocabulary from below"
     room = free if settings.kind == "char" else int(free * CHARACTER_SHARE)
     own_piece = [character for character, _ in counts.most_common(room)] + [" "]
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=without_rare(fed, own_piece, counts),
+            sentence_iterator=without_rare(sample, own_piece, counts),
             model_writer=model,
             model_type=settings.kind,
             vocab_size=settings.vocabulary,
@@ -120,13 +123,13 @@ def train_model(texts: Iterable[str], settings: TokenizerSettings) -> tuple[byte
             pad_id=3,
             control_symbols=list(CONTROLS),
             user_defined_symbols=[NEWLINE],
-            max_sentence_length=LONGEST_PIECE * 8,
+            max_sentence_length=LONGEST_LINE * 8,
             num_threads=settings.threads,
             minloglevel=3,
         )
     except RuntimeError as error:
         raise UserError("tokens.training_failed", reason=error) from error
-    used = sum(map(len, fed))
+    used = sum(map(len, sample))
     return model.getvalue(), Training(
         settings.kind, settings.vocabulary, offered, used, len(counts), len(own_piece) - 1
     )

@@ -3,31 +3,73 @@
 import datetime
 import os
 import platform
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy
 import sentencepiece
 import torch
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Versions and machine."""
+
+    modou: str
+    """Version of modou."""
+    date: str
+    """Date and time, as YYYY-MM-DD HH:MM."""
+    python: str
+    """Version of Python."""
+    torch: str
+    """Version of PyTorch."""
+    numpy: str
+    """Version of NumPy."""
+    sentencepiece: str
+    """Version of SentencePiece."""
+    platform: str
+    """Operating system."""
+    cpu: str
+    """Model of the processor."""
+    cores: int
+    """Cores that the process may use."""
+    threads: int
+    """Threads that PyTorch uses."""
+    memory_gb: float
+    """Physical memory in GiB; 0: unknown."""
+    device: str
+    """cpu, or the model of the GPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingEnvironment(Environment):
+    """Versions and machine of a training."""
+
+    peak_memory_mb: float
+    """Largest memory in MiB: of the process (CPU), or allocated (GPU)."""
+    matrix_gflops: dict[Literal["before", "after", "best"], float] | None = None
+    """Rate of matrix multiplication in 10⁹ FLOP/s before and after training, and the best of several measurements;
+    absent where no utilisation is reported."""
+
+
+def environment(device: torch.device) -> Environment:
     """For environment.json; nothing that identifies a person or a path."""
-    return {
-        "modou": version("modou"),
-        "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "sentencepiece": sentencepiece.__version__,
-        "platform": platform.platform(terse=True),
-        "cpu": cpu_name(),
-        "cores": available_cores(),
-        "threads": torch.get_num_threads(),
-        "memory_gb": round(memory_gb(), 1),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-    }
+    return Environment(
+        modou=version("modou"),
+        date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        numpy=numpy.__version__,
+        sentencepiece=sentencepiece.__version__,
+        platform=platform.platform(terse=True),
+        cpu=cpu_name(),
+        cores=available_cores(),
+        threads=torch.get_num_threads(),
+        memory_gb=round(memory_gb(), 1),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    )
 
 
 def available_cores() -> int:
@@ -44,7 +86,7 @@ def cpu_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:
-        pass  # not Linux: platform knows what there is to know
+        pass  # not Linux
     return platform.processor() or platform.machine()
 
 

@@ -4,8 +4,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from modou.storage import to_json
+
 Reason = Literal["finished", "interrupted"]
 StageName = Literal["corpus", "clean", "tokenizer", "shards", "data", "plan", "train", "evaluate", "report"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that the model wrote."""
+
+    prompt: str
+    """What it was given: the beginning of a text, or a question."""
+    seed: int
+    """Of the random numbers."""
+    text: str
+    """What it wrote."""
 
 
 @dataclass(frozen=True)
@@ -14,13 +28,12 @@ class Started:
 
     step: int
     steps: int
-    resumed_from: Path | None = None
     problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """One optimizer step was made. step: steps so far; seconds: time in training steps so far, over all sittings."""
+    """One optimizer step was made. step: steps so far; seconds: time in training steps so far, over all sessions."""
 
     step: int
     steps: int
@@ -45,15 +58,7 @@ class Sampled:
     """Samples of an evaluation; prompts and seeds are the same each time."""
 
     step: int
-    samples: tuple[dict[str, Any], ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A checkpoint was saved."""
-
-    step: int
-    path: Path
+    samples: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Ended:
     reason: Reason
 
 
-TrainingEvent = Started | Stepped | Evaluated | Sampled | Saved | Rescheduled | Ended
+TrainingEvent = Started | Stepped | Evaluated | Sampled | Rescheduled | Ended
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,18 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class StageEnded:
-    """A stage is complete. numbers: its metrics; skipped: it had been completed before; files: what it wrote."""
+    """A stage is complete. figures: a dataclass, or what the stage's record holds of it; skipped: it had been completed
+    before; files: what it wrote."""
 
     stage: StageName
-    numbers: dict[str, Any] = field(default_factory=dict[str, Any])
+    figures: object = field(default_factory=dict[str, Any])
     skipped: bool = False
     files: tuple[Path, ...] = ()
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return to_json(self.figures)
 
 
 @dataclass(frozen=True)

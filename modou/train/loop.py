@@ -6,9 +6,8 @@ Random numbers are keyed by (seed, step): an interrupted and resumed run gives b
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,10 @@ from torch.distributed.tensor import DTensor
 from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.runs.progress import Progress
-from modou.settings.train import OptimizerSettings, ScheduleSettings, TrainSettings
+from modou.settings.train import Trained
+from modou.storage import to_json
 from modou.train.average import WeightAverage
-from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Saved, Started, Stepped
+from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Started, Stepped
 from modou.train.objective import Objective
 from modou.train.optim import learning_rate_share, make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
@@ -35,20 +35,11 @@ EARLY = 0.1
 """Fraction of the time budget before which steps are not refitted: the first steps are slow."""
 
 
-@dataclass(frozen=True)
-class LoopSettings:
-    """The three groups of settings the loop reads."""
-
-    train: TrainSettings
-    optimizer: OptimizerSettings
-    schedule: ScheduleSettings
-
-
 class Trainer:
     """Trains `model` (already parallelised over `world`) for `objective`; `writer` saves and finds checkpoints."""
 
     def __init__(
-        self, model: GPT, objective: Objective, settings: LoopSettings, writer: CheckpointWriter, world: World
+        self, model: GPT, objective: Objective, settings: Trained, writer: CheckpointWriter, world: World
     ) -> None:
         self.model, self.objective, self.settings, self.world = model, objective, settings, world
         self.writer = writer
@@ -78,17 +69,17 @@ class Trainer:
                 reason = "interrupted"
                 break
         if reason == "interrupted":
-            yield from self._save(is_best=False)
+            self._save(is_best=False)
         yield Ended(progress.step, progress.seconds, reason)
 
     def _start(self) -> Started:
         found = self.writer.resume(self.model, self.optimizers, self.average, self.objective)
         if found is None:
             return Started(0, self.progress.steps)
-        self.progress = found.progress
+        self.progress, problems = found
         if self.progress.planned != self.settings.train.steps:
             self.progress.planned = self.progress.steps = self.settings.train.steps
-        return Started(self.progress.step, self.progress.steps, found.path, found.problems)
+        return Started(self.progress.step, self.progress.steps, problems)
 
     def _update(self) -> Stepped:
         """One optimizer step: gradients of the whole batch, clipping, update."""
@@ -156,15 +147,12 @@ class Trainer:
 
     def _evaluate(self) -> Iterator[Event]:
         """Evaluates the weights and their average, samples, refits the steps to the time budget, and saves."""
-        numbers = self.objective.evaluate(replica(self.model, self.world))
-        weights = "model"
-        value = _at(numbers, self.objective.measure)
+        weights, (numbers, value) = "model", self._measure()
         if self.average is not None:
             with self.average.in_place():
-                averaged = self.objective.evaluate(replica(self.model, self.world))
-            numbers["average"] = averaged
-            if _at(averaged, self.objective.measure) < value:
-                weights, value = "average", _at(averaged, self.objective.measure)
+                numbers["average"], averaged = self._measure()
+            if averaged < value:
+                weights, value = "average", averaged
         is_best = self.progress.note(value, weights)
         event = Evaluated(self.progress.step, self.progress.seconds, numbers, is_best)
         self.writer.log_evaluation(event)
@@ -174,7 +162,12 @@ class Trainer:
         self.progress.steps = self._steps_that_fit()
         if self.progress.steps != before:
             yield Rescheduled(before, self.progress.steps)
-        yield from self._save(is_best)
+        self._save(is_best)
+
+    def _measure(self) -> tuple[dict[str, Any], float]:
+        """The objective's figures, and the one that selects the best checkpoint."""
+        found = self.objective.evaluate(replica(self.model, self.world))
+        return {"validation": to_json(found)}, float(getattr(found, self.objective.measure))
 
     def _sample(self, averaged: bool) -> Sampled:
         with self.average.in_place() if self.average is not None and averaged else nullcontext():
@@ -192,9 +185,8 @@ class Trainer:
             return progress.steps
         return max(progress.step, min(progress.planned, int((1 - SPARE / 2) * affordable)))
 
-    def _save(self, is_best: bool) -> Iterator[Event]:
-        path = self.writer.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
-        yield Saved(self.progress.step, path)
+    def _save(self, is_best: bool) -> None:
+        self.writer.save(self.model, self.optimizers, self.average, self.objective, self.progress, is_best)
 
     def _is_out_of_time(self) -> bool:
         budget = self.settings.train.minutes * 60
@@ -203,10 +195,3 @@ class Trainer:
 
 def _local(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def _at(numbers: Mapping[str, Any], path: str) -> float:
-    value: Any = numbers
-    for name in path.split("."):
-        value = value[name]
-    return float(value)

@@ -45,17 +45,12 @@ def wait(device: torch.device) -> None:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory in MiB: allocated on a GPU, else resident memory of this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resident_peak_mb()
-
-
-def resident_peak_mb() -> float:
-    """Peak resident memory of this process in MiB; 0 if unknown.
+    """Peak memory in MiB: allocated on a GPU, else resident memory of this process; 0 if unknown.
 
     getrusage is not used on Linux: a process inherits the peak of its parent.
     """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
     status = Path("/proc/self/status")
     if status.exists():
         lines = status.read_text(encoding="utf-8").splitlines()

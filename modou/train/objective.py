@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from modou.model.gpt import GPT
+from modou.train.events import Sample
 
 
 class Batch(Protocol):
@@ -22,7 +23,7 @@ class Objective(Protocol):
 
     @property
     def measure(self) -> str:
-        """Dotted path of the number in `evaluate` that selects the best checkpoint (smaller is better)."""
+        """Name of the figure in `evaluate` that selects the best checkpoint (smaller is better)."""
         ...
 
     def prepare(self, model: GPT, step: int) -> None:
@@ -37,11 +38,11 @@ class Objective(Protocol):
         """(loss summed over `batch.count` units, sums of further metrics). The loop divides both."""
         ...
 
-    def evaluate(self, model: GPT) -> dict[str, Any]:
-        """Metrics on held-out data, nested by name."""
+    def evaluate(self, model: GPT) -> object:
+        """Figures on held-out data, a dataclass."""
         ...
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
+    def sample(self, model: GPT) -> Sequence[Sample]:
         """Samples to show, with the same prompts and seeds each time."""
         ...
 
@@ -65,11 +66,9 @@ class StatelessObjective:
         """See Objective."""
 
     def state(self) -> dict[str, Any]:
-        """See Objective."""
         return {}
 
     def tensors(self) -> dict[str, Tensor]:
-        """See Objective."""
         return {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:

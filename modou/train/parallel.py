@@ -17,6 +17,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from modou.messages import UserError
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.settings.train import Trained
@@ -73,9 +74,24 @@ class World:
         return tensor.item()
 
 
+def processes() -> int:
+    """The number of processes that torchrun started; 1 without it. UserError: its variables are not as it sets them."""
+    found: dict[str, int] = {}
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
+        word = os.environ.get(name, "1" if name == "WORLD_SIZE" else "0")
+        if not (word.isascii() and word.isdecimal() and len(word) < 10):
+            raise UserError("settings.no_whole_number", option=name, value=word[:60])
+        found[name] = int(word)
+    size = found["WORLD_SIZE"]
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if size != 1 and name not in os.environ]
+    if missing or found["RANK"] >= size:
+        raise UserError("train.not_torchrun", size=size, rank=found["RANK"])
+    return size
+
+
 def join_world(device: torch.device, strategy: Literal["ddp", "fsdp"]) -> World:
     """This process alone, or in the process group of torchrun (which sets RANK, WORLD_SIZE and the rendezvous)."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if processes() == 1:
         return World(device)
     if device.type == "cuda":
         torch.cuda.set_device(device)

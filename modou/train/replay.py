@@ -23,6 +23,7 @@ from modou.model.gpt import GPT
 from modou.model.scoring import divergences
 from modou.settings.methods import ReplaySettings
 from modou.tokenizer.tokenizer import Tokenizer
+from modou.train.events import Sample
 from modou.train.objective import Batch, Objective
 from modou.train.parallel import World
 
@@ -52,11 +53,9 @@ class BaseKLRegularizer:
 
     @property
     def measure(self) -> str:
-        """See Objective."""
         return self.own.measure
 
     def prepare(self, model: GPT, step: int) -> None:
-        """See Objective."""
         self.own.prepare(model, step)
 
     def micro_batches(self, step: int, rank: int, world: int) -> Sequence[Batch]:
@@ -82,12 +81,10 @@ class BaseKLRegularizer:
         kl = batch.share * divergences(base_NV, logits_NV).sum()
         return self.settings.weight * kl, {"replay_kl": kl.detach()}
 
-    def evaluate(self, model: GPT) -> dict[str, Any]:
-        """See Objective."""
+    def evaluate(self, model: GPT) -> object:
         return self.own.evaluate(model)
 
-    def sample(self, model: GPT) -> Sequence[dict[str, Any]]:
-        """See Objective."""
+    def sample(self, model: GPT) -> Sequence[Sample]:
         return self.own.sample(model)
 
     def state(self) -> dict[str, Any]:
@@ -95,9 +92,7 @@ class BaseKLRegularizer:
         return self.own.state()
 
     def tensors(self) -> dict[str, Tensor]:
-        """See Objective."""
         return self.own.tensors()
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """See Objective."""
         self.own.restore(state, tensors)

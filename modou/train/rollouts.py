@@ -75,7 +75,7 @@ class Rollout:
     token_rewards_NT: Tensor | None = None
     """Rewards of the single tokens, if the judge gives them."""
     answers: Sequence[Answer] = ()
-    """The answers themselves; not needed once the advantages are computed."""
+    """Not needed once the advantages are computed."""
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name."""

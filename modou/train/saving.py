@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -22,15 +21,6 @@ from modou.train.objective import Objective
 from modou.train.parallel import World, gather, place
 
 
-@dataclass(frozen=True)
-class Resumed:
-    """The checkpoint that training resumes from."""
-
-    progress: Progress
-    path: Path
-    problems: tuple[str, ...]
-
-
 class CheckpointWriter:
     """Saves and resumes a run. identity: hashes of corpus, tokenizer and so on, which must match to resume."""
 
@@ -46,7 +36,7 @@ class CheckpointWriter:
         objective: Objective,
         progress: Progress,
         is_best: bool,
-    ) -> Path:
+    ) -> None:
         """Saves a checkpoint. Collective: every process must call it, the main one writes."""
         tensors = {
             "model": {name: gather(tensor) for name, tensor in model.named_parameters()},
@@ -66,11 +56,9 @@ class CheckpointWriter:
             threads=torch.get_num_threads(),
             torch=torch.__version__,
         )
-        path = self.run.checkpoints / checkpoints.folder_name(progress.step)
         if self.world.is_main:
             checkpoints.save(self.run.checkpoints, progress.step, tensors, state.to_json(), self.keep, is_best)
         self.world.barrier()
-        return path
 
     def resume(
         self,
@@ -78,9 +66,9 @@ class CheckpointWriter:
         optimizers: Sequence[torch.optim.Optimizer],
         average: WeightAverage | None,
         objective: Objective,
-    ) -> Resumed | None:
-        """Loads the newest intact checkpoint into the arguments; None if there is none. Lines logged after it are
-        removed.
+    ) -> tuple[Progress, tuple[str, ...]] | None:
+        """Loads the newest intact checkpoint into the arguments, and removes the lines logged after it. Returns its
+        progress, and what is wrong with newer checkpoints and logs; None if there is no checkpoint.
 
         UserError: it belongs to another corpus, tokenizer or format.
         """
@@ -108,7 +96,7 @@ class CheckpointWriter:
         problems = [*found.problems, *self._cut_logs(state)]
         if self.world.is_main:
             self._point(state.progress)
-        return Resumed(state.progress, found.path, tuple(str(problem) for problem in problems))
+        return state.progress, tuple(str(problem) for problem in problems)
 
     def _point(self, progress: Progress) -> None:
         """`best` and `latest` as this checkpoint knows them."""
@@ -121,20 +109,20 @@ class CheckpointWriter:
             self._append(METRICS, {"kind": "step", **asdict(event)})
 
     def log_evaluation(self, event: Evaluated) -> None:
-        """A line in metrics.jsonl."""
+        """Appends a line to metrics.jsonl."""
         self._append(METRICS, {"kind": "evaluation", **asdict(event)})
 
     def log_samples(self, event: Sampled) -> None:
         """Appends a line to samples.jsonl for each sample."""
         for sample in event.samples:
-            self._append(SAMPLES, {"step": event.step, **sample})
+            self._append(SAMPLES, {"step": event.step, **asdict(sample)})
 
     def _append(self, name: str, values: dict[str, Any]) -> None:
         if self.world.is_main:
             self.logs[name].append(json.dumps(values, ensure_ascii=False))
 
     def _cut_logs(self, state: CheckpointState) -> list[checkpoints.Problem]:
-        """Drops what a killed run logged after its last checkpoint; what is wrong with the logs."""
+        """Removes what was logged after the checkpoint; returns what is wrong with the logs."""
         if not self.world.is_main:
             return []
         found = [log.cut(state.logs.get(name), state.progress.step) for name, log in self.logs.items()]
@@ -154,7 +142,7 @@ def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer])
 
 
 def restore_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Puts what `collect_state` gave back, placed like the parameters of this process.
+    """Restores the result of `collect_state`, sharded like the parameters of this process.
 
     KeyError, ValueError: the tensors are those of other parameters.
     """

@@ -60,7 +60,7 @@ def _log(sink: _Sink, event: Event) -> None:
     elif isinstance(event, Evaluated):
         sink.numbers(dict(_flat(event.numbers)), event.step)
     elif isinstance(event, Sampled):
-        sink.texts({f"sample/{n}": f"{s['prompt']}{s['text']}" for n, s in enumerate(event.samples, 1)}, event.step)
+        sink.texts({f"sample/{n}": f"{s.prompt}{s.text}" for n, s in enumerate(event.samples, 1)}, event.step)
 
 
 def _flat(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

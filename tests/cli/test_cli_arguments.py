@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modou.cli.arguments import COMMANDS, options, parse
-from modou.cli.help import chinese, describe
-from modou.messages import UserError
+from modou.cli.help import describe
+from modou.messages import UserError, catalogue
 from modou.settings.run import RunSettings
 
 
@@ -18,13 +18,13 @@ def test_every_setting_but_the_hidden_is_an_option_somewhere() -> None:
         f"{group}.{name}"
         for root in {spec.root for spec in COMMANDS.values()}
         for group, outer in root.model_fields.items()
-        for name in type(outer.default).model_fields
+        for name in outer.annotation.model_fields
     }
     assert offered == fields - {"model.vocabulary"}
 
 
 def test_every_setting_has_a_docstring_and_a_chinese_help_and_no_help_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = {f"{group}.{name}" for group, table in chinese().items() for name in table}
+    listed = {f"{group}.{name}" for group, table in catalogue("options/zh").items() for name in table}
     offered = {option.name for command in COMMANDS for option in options(command) if option.field is not None}
     assert listed == offered
     for language in ("en", "zh"):

@@ -53,14 +53,13 @@ def story(folder: Path, steps: int = 4) -> Iterator[Event]:
     yield Planned((("model.layers", 2, "as deep as\x1b[1m needed"),), 5.2)
     yield StageBegan("train", 5, 7)
     yield Measured(1e11, 1e6, "cpu")
-    yield events.Started(0, steps, None, ("step-00000001: size",))
+    yield events.Started(0, steps, ("step-00000001: size",))
     for step in range(1, steps + 1):
         yield events.Stepped(step, steps, 0.1 * step, 0.1, 100, {"loss": 3.0 / step, "bits_per_char": 6.0 / step})
     numbers = {"validation": {"bits_per_char": 5.5}, "average": {"validation": {"bits_per_char": 5.4}}}
     yield events.Evaluated(steps, 0.4, numbers, True)
-    yield events.Sampled(steps, ({"prompt": "却说", "text": EVIL},))
+    yield events.Sampled(steps, (events.Sample("却说", 1, EVIL),))
     yield events.Rescheduled(9, steps)
-    yield events.Saved(steps, folder)
     yield events.Ended(steps, 0.4, "finished")
     yield StageEnded("train", {"stopped": "finished"})
     yield StageEnded("evaluate", {"test": {"bits_per_char": 5.0}})
@@ -70,7 +69,7 @@ def story(folder: Path, steps: int = 4) -> Iterator[Event]:
 
 def plain(folder: Path) -> list[str]:
     stream = io.StringIO()
-    console.watch(story(folder), PlainDisplay(stream))
+    console.watch(story(folder), PlainDisplay(stream, lambda: 0.0))
     return stream.getvalue().splitlines()
 
 
@@ -79,16 +78,16 @@ def test_plain_lines_tell_everything_without_control_codes(tmp_path: Path) -> No
     page = "\n".join(lines)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", page)
     for said in (
-        "[1/7] clean: 1,200 characters, 12 chapters; touched: chapter headings (12); 1,000 to train on",
+        "[1/7] clean: 1,200 characters, 12 chapters; changed: chapter headings (12); 1,000 for training",
         "! bad.txt was passed over",
-        "done before · 512 pieces, 1.50 characters a token; restores the text exactly",
+        "done before · vocabulary 512, 1.50 characters per token; restores the text exactly",
         "800 tokens",
         "[4/7] plan: 5.20 bits per character expected",
         "model.layers = 2  as deep as needed",
         "! damaged: step-00000001: size",
         "step 4/4",
         "step 4: validation 5.50 bits/char (averaged 5.40), the best so far · 却说红色[bold]字[/bold]倒。",
-        "! at this pace the time pays for 4 steps (9 before)",
+        "! at this pace the time allows 4 steps (9 planned)",
         "! look here",
     ):
         assert said in page
@@ -100,7 +99,7 @@ def test_the_end_is_five_lines(tmp_path: Path) -> None:
     assert "5.00" in lines[0] and "5.57" in lines[0] and "0.57" in lines[0]
     assert lines[1].startswith("It writes: 却说红")
     assert lines[2] == f"Report: {tmp_path / 'report.html'}"
-    assert lines[3] == f'Let it write on: modou generate {tmp_path} "却说"'
+    assert lines[3] == f'Let it continue a text: modou generate {tmp_path} "却说"'
     assert lines[4] == "What would help most: more text"
 
 
@@ -113,12 +112,12 @@ def test_no_event_shows_a_raw_key(language: str, tmp_path: Path, monkeypatch: py
 
 
 def test_an_end_without_numbers_still_says_where_and_what_next(tmp_path: Path) -> None:
-    assert [line.split(":")[0] for line in ending(tmp_path, {})] == ["Let it write on"]
+    assert [line.split(":")[0] for line in ending(tmp_path, {})] == ["Let it continue a text"]
     assert len(list(ending(tmp_path, {"test": {"bits_per_char": None}, "advice": []}))) == 2
 
 
 def test_undecided_and_worse_are_said_as_such(tmp_path: Path) -> None:
-    for gain, ends, says in ((0.1, [-0.1, 0.3], "too small"), (-0.5, [-0.6, -0.4], "learned less")):
+    for gain, ends, says in ((0.1, [-0.1, 0.3], "not significant"), (-0.5, [-0.6, -0.4], "is worse")):
         report = {**REPORT, "advantage": {"kn5": {"bits_per_char": gain, "interval": ends}}}
         assert says in next(ending(tmp_path, report))
 
@@ -158,7 +157,7 @@ def test_the_state_smooths_and_foresees() -> None:
     assert state.tokens_per_second == pytest.approx(1000.0)
     assert state.share_of_peak == pytest.approx(0.1)
     assert (state.loss, state.train_bits) == (pytest.approx(2.0), pytest.approx(4.0))
-    assert "10.0% of peak" in state.line(Words("en"))
+    assert "utilisation 10.0%" in state.line(Words("en"))
     state.take(events.Stepped(61, 110, 0.0, 1.0, 1000, {"loss": 22.0}))
     assert state.loss == pytest.approx(3.0), "one step moves the mean by a twentieth"
 
@@ -171,8 +170,8 @@ def test_one_training_may_follow_another() -> None:
     state.take(events.Started(0, 5))
     state.take(events.Stepped(1, 5, 0.0, 1.0, 10, {"loss": 0.5}))
     line = state.line(Words("en"))
-    assert "loss 0.500" in line and "10 tokens/s" in line
-    assert "bits" not in line and "peak" not in line and "reward" not in line
+    assert "loss 0.500" in line and "tokens/s 10 " in line
+    assert "bits" not in line and "utilisation" not in line and "reward" not in line
 
 
 def test_the_outcome_is_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ def test_help_is_complete_and_fits(
     monkeypatch.setenv("COLUMNS", "80")
     assert status_of([word for word in (command, "--help", "--lang", language) if word]) == 0
     page = capsys.readouterr().out
-    assert not any(key in page for key in catalogue()), "a raw key"
+    assert not any(f"help.{key}" in page for key in catalogue("help")), "a raw key"
     assert "{" not in page
     for name in COMMANDS if not command else ():
         assert f"  {name} " in page

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from modou.cli import console, streams
 from modou.cli import main as cli
-from modou.cli.live import LiveDisplay, PlainDisplay, SilentDisplay
+from modou.cli.live import Display, LiveDisplay, PlainDisplay
 from modou.cli.main import status_of
 from modou.messages import UserError, tell
 
@@ -100,7 +100,7 @@ def test_only_the_first_process_shows_a_notice(
 
 def test_a_notice_comes_where_the_run_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     panel = io.StringIO()
-    displays: list[Any] = [SilentDisplay(), PlainDisplay(io.StringIO()), LiveDisplay(Console(file=panel))]
+    displays: list[Any] = [Display(), PlainDisplay(io.StringIO()), LiveDisplay(Console(file=panel))]
     for number, display in enumerate(displays):
 
         def events(number: int = number) -> Any:

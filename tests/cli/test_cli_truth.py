@@ -74,7 +74,7 @@ def test_the_plan_chooses_what_help_says_it_does() -> None:
     for minutes in (MINUTES, 0.0):
         asked = RunSettings.parse({"train": {"minutes": minutes}})
         chosen = [choice.name for choice in plan_tokenizer(facts, asked)[1]]
-        plan = plan_training(facts, 600_000, 4096, Budget(minutes, 1e11, lambda settings: 1e4), asked)
+        _, plan = plan_training(facts, 600_000, 4096, Budget(minutes, 1e11, lambda settings: 1e4), asked)
         chosen += [choice.name for choice in plan.choices]
         assert set(chosen) == {*RunSettings.planned, *(RunSettings.planned_in_time if minutes else ())}
 

@@ -88,5 +88,5 @@ def test_characters_are_hard_to_predict(cleaned: Cleaned) -> None:
     texts = {"train": list[str](), "validation": list[str](), "test": list[str]()}
     for index, chapter in enumerate(cleaned.chapters, 1):
         texts[part_of(index)].append(chapter.text)
-    found = KneserNey.fit(texts["train"], order=5).bits(texts["test"])
+    found = KneserNey.fit(texts["train"], 5).every_order(texts["test"])[5]
     assert found.bits / found.characters >= 2.0

@@ -9,7 +9,7 @@ from contradictions import contradictions, sentences_of
 from modou.corpora.storyteller.book import write_book, write_chapters
 from modou.corpora.storyteller.events import StoryEvent
 from modou.corpora.storyteller.language import LanguageName, load_language
-from modou.corpora.storyteller.questions import Question, questions
+from modou.corpora.storyteller.questions import WorldQuestion, questions
 from modou.corpora.storyteller.state import State
 
 LANGUAGES: tuple[LanguageName, ...] = ("zh", "en")
@@ -92,7 +92,7 @@ class Account:
                 self.jailed.discard(s["b"])
 
 
-def account_of(question: Question, language: LanguageName) -> Account:
+def account_of(question: WorldQuestion, language: LanguageName) -> Account:
     events = [load_language(language).parse(sentence) for sentence in sentences_of(question.passage)]
     account = Account()
     account.hear(event for event in events if event is not None)

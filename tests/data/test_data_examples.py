@@ -37,8 +37,8 @@ def test_labelled_answers_and_pairs_are_read_from_one_file(tmp_path: Path) -> No
         assert TEMPLATE.answer(learned) == answer and learned[-1] == tokenizer().end
     assert found.questions[2][:2] == (Message("user", "一？"), Message("assistant", "甲"))
     facts = found.facts()
-    assert (facts["answers"], facts["desirable"], facts["undesirable"], facts["bad"]) == (4, 2, 2, 2)
-    assert ":4:" in facts["complaints"][0] and ":5:" in facts["complaints"][1]
+    assert (facts.answers, facts.desirable, facts.undesirable, facts.bad) == (4, 2, 2, 2)
+    assert ":4:" in facts.complaints[0] and ":5:" in facts.complaints[1]
 
 
 def test_a_file_without_a_judgement_is_refused(tmp_path: Path) -> None:

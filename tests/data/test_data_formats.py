@@ -326,7 +326,7 @@ def test_complaints_name_file_line_and_reason(tmp_path: Path, monkeypatch: pytes
     found = read_examples(path)
     assert len(found.placed) == 1
     assert found.complaints[0] == "data.jsonl:2: not valid JSON"
-    assert found.complaints[1].startswith("data.jsonl:3: of no known shape (fields: a)")
+    assert found.complaints[1].startswith("data.jsonl:3: unknown format (fields: a)")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -421,7 +421,7 @@ def test_half_a_character_is_told_in_every_format(tmp_path: Path, row: object, a
     found = read_examples(path)
     assert len(found.placed) == 1
     (complaint,) = found.complaints
-    assert complaint.startswith(f"{path.name}:2: ") and "do not decode" in complaint
+    assert complaint.startswith(f"{path.name}:2: ") and "cannot be decoded" in complaint
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "questions.txt"])

@@ -1,4 +1,3 @@
-import json
 import lzma
 from pathlib import Path
 
@@ -7,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modou.evaluate.baselines import baselines
-from modou.evaluate.compress import ENCODINGS, conditional_xz, xz_bytes
-from modou.evaluate.subsample import subsample
+from modou.evaluate.bits import CodeLength
+from modou.evaluate.compress import ENCODINGS, Compressed, conditional_xz, xz_bytes
+from modou.evaluate.subsample import Extent, subsample
 from modou.messages import UserError
 
 
@@ -16,9 +16,9 @@ def test_a_repeated_text_costs_the_compressor_almost_nothing() -> None:
     text = "".join(chr(0x4E00 + i * i % 3571) for i in range(3000))
     known = conditional_xz([text], [text[500:2500]])
     unknown = conditional_xz(["别的。"], [text[500:2500]])
-    assert known.value < 0.3
-    assert unknown.value > 5
-    assert known.bits == min(known.bits_by_encoding.values()) == known.bits_by_encoding[known.encoding]
+    assert known.bits_per_char < 0.3
+    assert unknown.bits_per_char > 5
+    assert known.bits_per_char == min(known.by_encoding.values()) == known.by_encoding[known.encoding]
 
 
 def test_the_dictionary_reaches_back_over_the_whole_text() -> None:
@@ -49,26 +49,27 @@ def test_newlines_are_not_counted() -> None:
 @given(texts=st.lists(st.text(max_size=30), max_size=8), limit=st.integers(1, 200))
 def test_a_portion_keeps_order_and_limit(texts: list[str], limit: int) -> None:
     part = subsample(texts, limit)
-    assert part.total_bytes == sum(len(text.encode()) for text in texts)
-    assert part.used_bytes == sum(len(text.encode()) for text in part.texts) <= limit
+    assert part.extent.total_bytes == sum(len(text.encode()) for text in texts)
+    assert part.extent.used_bytes == sum(len(text.encode()) for text in part.texts) <= limit
     assert list(part.places) == sorted(set(part.places))
     assert all(texts[at].startswith(text) for at, text in zip(part.places, part.texts, strict=True))
-    assert part.whole == (part.total_bytes <= limit)
+    assert part.extent.whole == (part.extent.total_bytes <= limit)
     assert part == subsample(texts, limit)
 
 
 def test_a_single_long_text_is_cut_between_characters() -> None:
     part = subsample(["一二三四五"], 10)
-    assert (part.texts, part.used_bytes, part.total_bytes) == (("一二三",), 9, 15)
-    assert part.to_json() == {"used_bytes": 9, "total_bytes": 15, "whole": False}
+    assert (part.texts, part.extent) == (("一二三",), Extent(used_bytes=9, total_bytes=15, whole=False))
 
 
 def test_all_baselines_in_one_nested_result() -> None:
-    result = json.loads(json.dumps(baselines(["山高水长。\n路远。"] * 9, ["山高路远。\n"]).to_json()))
+    result, best = baselines(["山高水长。\n路远。"] * 9, ["山高路远。\n"])
     assert set(result) == {"kn1", "kn2", "kn3", "kn4", "kn5", "kn6", "xz", "train"}
-    assert result["kn5"]["characters"] == result["xz"]["characters"] == 5
-    assert set(result["xz"]["by_encoding"]) == set(ENCODINGS)
-    assert result["train"]["whole"]
+    one, five, xz, train = (result[name] for name in ("kn1", "kn5", "xz", "train"))
+    assert isinstance(one, CodeLength) and isinstance(xz, Compressed) and isinstance(train, Extent)
+    assert five == best.figures and one.bits_per_char > best.value
+    assert best.characters == xz.characters == 5
+    assert set(xz.by_encoding) == set(ENCODINGS) and train.whole
 
 
 @pytest.mark.slow
@@ -79,4 +80,4 @@ def test_xz_on_the_real_novel(shuihu_path: Path) -> None:
     test = [c for i, c in enumerate(chapters, 1) if i % 20 == 10]
     result = conditional_xz(train, test)
     assert result.encoding == "utf-16-le"
-    assert result.value == pytest.approx(6.27, abs=0.05)
+    assert result.bits_per_char == pytest.approx(6.27, abs=0.05)

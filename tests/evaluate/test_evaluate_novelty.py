@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.evaluate.novelty import TrainText, inside_match, novelty_curve
+from modou.evaluate.novelty import Copied, TrainText, inside_match, novelty_curve
+from modou.evaluate.subsample import Extent
 
 pieces = st.lists(st.text(alphabet="abc", max_size=25), min_size=1, max_size=3)
 
@@ -14,7 +14,7 @@ pieces = st.lists(st.text(alphabet="abc", max_size=25), min_size=1, max_size=3)
 @given(train=pieces, texts=pieces)
 @settings(deadline=None, max_examples=100)
 def test_the_curve_agrees_with_in(train: list[str], texts: list[str]) -> None:
-    curve = TrainText(train).novelty(texts, 3).curve
+    curve = TrainText(train).novelty(texts, 3).novel_share_by_n
     for n in range(1, 51):
         grams = [t[i : i + n] for t in texts for i in range(len(t) - n + 1)]
         if not grams:
@@ -35,7 +35,7 @@ def test_coverage_agrees_with_in(train: list[str], texts: list[str], least: int)
                 inside |= set(range(start, start + least))
         covered += len(inside)
     result = TrainText(train).novelty(texts, least)
-    assert result.coverage == pytest.approx(covered / max(1, result.characters))
+    assert result.copied.share == pytest.approx(covered / max(1, result.characters))
 
 
 @given(train=pieces, held_out=pieces)
@@ -43,13 +43,13 @@ def test_coverage_agrees_with_in(train: list[str], texts: list[str], least: int)
 def test_the_calibrated_length_is_the_least_that_spares_human_text(train: list[str], held_out: list[str]) -> None:
     index = TrainText(train)
     k = index.coverage_length(held_out)
-    assert index.novelty(held_out, k).coverage < 0.01
-    assert k == 1 or index.novelty(held_out, k - 1).coverage >= 0.01
+    assert index.novelty(held_out, k).copied.share < 0.01
+    assert k == 1 or index.novelty(held_out, k - 1).copied.share >= 0.01
 
 
 def test_the_longest_copy_is_named_with_its_place() -> None:
     train = ["河边有一只船。", "他说：“桥上有灯。”", "夜里桥上有灯，没有人。"]
-    longest = TrainText(train).novelty(["船在河里。", "我看见桥上有灯，走过去。"], 5).longest
+    longest = TrainText(train).novelty(["船在河里。", "我看见桥上有灯，走过去。"], 5).longest_copy
     assert longest is not None
     assert (longest.text, longest.length) == ("桥上有灯，", 5)
     assert (longest.chapter, longest.offset, longest.sample) == (2, 2, 1)
@@ -57,16 +57,15 @@ def test_the_longest_copy_is_named_with_its_place() -> None:
 
 def test_nothing_in_common() -> None:
     result = TrainText(["甲乙"]).novelty(["丙丁", ""], 2)
-    assert result.longest is None
-    assert result.curve == (1.0, 1.0)
-    as_json = json.loads(json.dumps(result.to_json()))
-    assert as_json["copied"] == {"share": 0.0, "at_least": 2}
-    assert as_json["train"] == {"used_bytes": 6, "total_bytes": 6, "whole": True}
+    assert result.longest_copy is None
+    assert result.novel_share_by_n == (1.0, 1.0)
+    assert result.copied == Copied(share=0.0, at_least=2)
+    assert result.train == Extent(used_bytes=6, total_bytes=6, whole=True)
 
 
 def test_no_text_at_all_is_a_result_too() -> None:
     result = TrainText(["甲乙"]).novelty([], 2)
-    assert (result.curve, result.coverage, result.longest) == ((), 0.0, None)
+    assert (result.novel_share_by_n, result.copied.share, result.longest_copy) == ((), 0.0, None)
     assert TrainText(["甲乙"]).coverage_length([]) == 1
 
 
@@ -85,10 +84,10 @@ def test_training_text_is_old_and_held_out_text_mostly_new(shuihu_path: Path) ->
     k = index.coverage_length(held_out)
     assert 10 < k < 40
     human = index.novelty(held_out, k)
-    assert human.coverage < 0.01
-    assert human.curve[0] < 0.01
-    assert human.curve[9] > 0.9
+    assert human.copied.share < 0.01
+    assert human.novel_share_by_n[0] < 0.01
+    assert human.novel_share_by_n[9] > 0.9
     copied = index.novelty([chapters[0][:2000]], k)
-    assert copied.coverage == 1
-    assert copied.longest is not None
-    assert (copied.longest.length, copied.longest.chapter, copied.longest.offset) == (2000, 0, 0)
+    assert copied.copied.share == 1
+    assert copied.longest_copy is not None
+    assert (copied.longest_copy.length, copied.longest_copy.chapter, copied.longest_copy.offset) == (2000, 0, 0)

@@ -17,7 +17,7 @@ from train_helpers import sentences, tokenizer
 
 import modou
 from modou.data.conversation import Message, Template
-from modou.generate.engine import Notice, Piece, complete
+from modou.generate.engine import GenerationNotice, Piece, complete
 from modou.generate.session import Session
 from modou.messages import UserError
 from modou.methods.likelihood import bits_per_character
@@ -121,7 +121,7 @@ def test_a_mistake_in_loading_is_a_value_error_of_one_line(
         ({"tokn": 3}, "tokn: choose from tokens, temperature, "),
         ({"samples": 3}, "samples: choose from "),
         ({"tokens": 0}, "tokens = 0"),
-        ({"tokens": 1.5}, "no whole number"),
+        ({"tokens": 1.5}, "not a whole number"),
         ({"temperature": -1}, "temperature = -1"),
         ({"temperature": "hot"}, "temperature = 'hot'"),
         ({"temperature": math.nan}, "temperature"),
@@ -162,7 +162,7 @@ def test_what_is_no_conversation_is_refused_with_the_form_to_write(session: Sess
 
 
 def test_a_prompt_that_is_too_long_is_a_warning(session: Session) -> None:
-    with pytest.warns(UserWarning, match=f"sees {CONTEXT} at once"):
+    with pytest.warns(UserWarning, match=f"the context of {CONTEXT}"):
         session.generate(LONG, tokens=2)
 
 
@@ -183,9 +183,11 @@ def test_the_oldest_turns_make_room_and_a_notice_says_so(asked: list[str], token
     left_out = fits[0] if fits else len(turns) - 1
     alone = list(talker.write(template.prompt([*head, *turns[left_out:]]), sampling))
     assert [event for event in events if isinstance(event, Piece)] == [e for e in alone if isinstance(e, Piece)]
-    notices = [e.values["turns"] for e in events if isinstance(e, Notice) and e.key == "generate.turns_left_out"]
+    notices = [
+        e.values["turns"] for e in events if isinstance(e, GenerationNotice) and e.key == "generate.turns_left_out"
+    ]
     assert notices == ([left_out] if left_out else [])
-    kinds = [isinstance(event, Notice) for event in events]
+    kinds = [isinstance(event, GenerationNotice) for event in events]
     assert kinds == sorted(kinds, reverse=True), "notices come first"
 
 

@@ -58,20 +58,20 @@ def group_of(name: str) -> str:
 @given(any_settings())
 def test_every_parameter_is_counted_in_its_group(shape: ModelSettings) -> None:
     model, census = GPT(shape), describe(shape)
-    counted = dict.fromkeys(census["parameters"], 0)
+    counted = dict.fromkeys(census.parameters, 0)
     multiplied = shape.vocabulary * shape.width
     for name, parameter in model.named_parameters():
         counted[group_of(name)] += parameter.numel()
         multiplied += parameter.numel() if parameter.ndim == 2 and "blocks" in name else 0
-    assert census["parameters"] == counted
-    assert census["total"] == sum(parameter.numel() for parameter in model.parameters())
-    assert census["multiplied"] == multiplied
+    assert census.parameters == counted
+    assert census.total == sum(parameter.numel() for parameter in model.parameters())
+    assert census.multiplied == multiplied
 
 
 def test_the_article_s_model_has_the_article_s_size() -> None:
     census = describe(ARTICLE)
-    assert census["total"] == 8_867_840
-    assert census["total"] + ARTICLE.vocabulary == 8_875_840  # the article's head has a bias
+    assert census.total == 8_867_840
+    assert census.total + ARTICLE.vocabulary == 8_875_840  # the article's head has a bias
     assert sum(parameter.numel() for parameter in GPT(ARTICLE).parameters()) == 8_867_840
 
 
@@ -82,14 +82,14 @@ def test_work_is_what_torch_counts(name: str) -> None:
     model = GPT(shape)
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         model(random_ids(2, shape.context))
-    assert 3 * counter.get_total_flops() == 2 * shape.context * describe(shape)["flops_per_token"]
+    assert 3 * counter.get_total_flops() == 2 * shape.context * describe(shape).flops_per_token
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_cached_token_takes_the_stated_bytes(name: str) -> None:
     cache = GPT(SHAPES[name]).new_cache(3, 11)
     held = cache.filled_L2BKCS.nbytes
-    assert held == 3 * 11 * describe(SHAPES[name])["cache_bytes_per_token"]
+    assert held == 3 * 11 * describe(SHAPES[name]).cache_bytes_per_token
 
 
 def kept_bytes(model: GPT, ids_BT: Tensor) -> int:
@@ -112,6 +112,6 @@ def kept_bytes(model: GPT, ids_BT: Tensor) -> int:
 def test_activations_are_what_autograd_keeps_to_a_tenth(name: str) -> None:
     shape = SHAPES[name].model_copy(update={"width": 192})
     kept = kept_bytes(GPT(shape), random_ids(2, 32)) / (2 * 32)
-    stated = describe(shape)["memory"]["activations_per_token"]
+    stated = describe(shape).memory.activations_per_token
     print(f"{name}: stated {stated}, kept {kept:.0f}")
     assert stated == pytest.approx(kept, rel=0.1)

@@ -8,8 +8,8 @@ import torch
 from closeness import assert_close_sums
 from model_helpers import random_ids, random_model, shape
 from safetensors.torch import save_file
+from transformers_layouts import to_transformers
 
-from modou.model.layouts import to_transformers
 from modou.settings.model import ModelSettings
 
 transformers = pytest.importorskip("transformers")

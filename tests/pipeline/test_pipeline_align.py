@@ -9,7 +9,7 @@ import pytest
 import torch
 from closeness import assert_close_sums
 from method_helpers import dpo, grpo, kto, ppo, pretrain, reward, sft
-from page_helpers import documented, paths, pattern
+from names_page import forms
 from train_helpers import DOES, WHAT, WHERE, WHO, of_kind, sentences
 
 from modou import storage
@@ -23,6 +23,7 @@ from modou.model.scored import ImplicitGPT, RewardModel, ScoredGPT
 from modou.pipeline.check import check
 from modou.pipeline.compare import compare
 from modou.pipeline.inputs import examples_source, run_source
+from modou.pipeline.report import ReportFigures
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.weights import answers, load_model
@@ -206,7 +207,7 @@ def test_another_method_or_a_judge_as_base_is_refused(folder: Path, tmp_path: Pa
     chat = SftRun().with_values(SMALL)
     with pytest.raises(UserError, match="reward → sft"):
         list(sft(folder / "sft", folder / "chat.jsonl", chat, folder / "scalar"))
-    with pytest.raises(UserError, match=r"reward model|评分模型"):
+    with pytest.raises(UserError, match=r"reward model|奖励模型"):
         list(sft(folder / "scalar", folder / "chat.jsonl", chat, tmp_path / "out"))
 
 
@@ -243,8 +244,8 @@ def test_runs_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     ]
     assert cli.status_of([*words, "--out", str(tmp_path / "out"), "--lang", "en"]) == 0
     said = capsys.readouterr().out
-    assert "sft" in said and "wins (scalar)" in said and "wins (rules)" in said and "±" in said
-    assert "commonest answer" in said and "longest copy" in said and str(tmp_path / "out" / "compare.html") in said
+    assert "sft" in said and "win rate (scalar)" in said and "win rate (the rules)" in said and "±" in said
+    assert "most frequent answer" in said and "longest copy" in said and str(tmp_path / "out" / "compare.html") in said
     found = storage.read_json(tmp_path / "out" / "compare.json")
     assert found["reference"] == "sft" and found["questions"] == len(TALK)
     one, two = found["runs"]["sft"], found["runs"]["base"]
@@ -268,16 +269,14 @@ def test_a_comparison_knows_the_way_of_the_training_and_has_its_names_documented
     runs, sampling = [folder / "sft", tmp_path / "grpo"], SamplingSettings(temperature=1.0, top_p=1.0, tokens=6)
     judges = ["exact", str(folder / "scalar")]
     ended = list(compare(runs, folder / "questions.jsonl", judges, "", 3, sampling, tmp_path / "out"))
-    assert ended[-1] == StageEnded("report", {"path": str(tmp_path / "out" / "compare.html")})
+    assert ended[-1] == StageEnded("report", ReportFigures(str(tmp_path / "out" / "compare.html")))
     found = storage.read_json(tmp_path / "out" / "compare.json")
     training = found["runs"]["grpo"]["training"]
     assert training["judge"] == str(folder / "scalar")
     assert training["history"][-1].keys() == {"step", "reward", "kl", "length"}
     assert "training" not in found["runs"]["sft"], "it had no judge"
-    names, patterns = set(paths(found)), {name: pattern(name) for name in documented("Comparisons")}
-    assert not [path for path in names if not any(p.match(path) for p in patterns.values())]
-    gone = {name for name, p in patterns.items() if not any(p.match(path) for path in names)}
-    assert all(name.startswith("real.") for name in gone), "only verse has them"
+    (form,) = forms("Comparisons")
+    assert storage.to_json(storage.parse_form(form, found)) == found
     list(compare([tmp_path / "grpo"], folder / "questions.jsonl", [], "", 3, sampling, tmp_path / "alone"))
     alone = storage.read_json(tmp_path / "alone" / "compare.json")["runs"]["grpo"]
     assert not alone["judges"] and not alone["wins"] and "training" not in alone and alone["by_answer"]["rules"]
@@ -303,17 +302,28 @@ def test_a_person_chooses_and_every_choice_is_kept_at_once(
     assert cli.status_of([*words[:1], str(folder / "base"), *words[2:]]) == 2
 
 
-def test_the_page_names_what_the_reports_hold(folder: Path, tmp_path: Path) -> None:
+def test_the_reports_have_the_forms_that_the_page_tells(folder: Path, tmp_path: Path) -> None:
     list(dpo(folder / "sft", folder / "pairs.jsonl", DpoRun().with_values(SMALL), tmp_path / "dpo"))
     settings = PpoRun().with_values(ALONE | {"rollout": ROUNDS})
     list(ppo(folder / "sft", folder / "questions.jsonl", settings, "exact", tmp_path / "ppo"))
     list(kto(folder / "sft", folder / "pairs.jsonl", KtoRun().with_values(SMALL), tmp_path / "kto"))
     runs = (folder / "sft", folder / "scalar", tmp_path / "dpo", tmp_path / "kto", tmp_path / "ppo")
-    found = {path for run in runs for path in paths(storage.read_json(run / "report.json"))}
-    patterns = {name: pattern(name) for name in documented("Aligned runs")}
-    assert not [path for path in found if not any(p.match(path) for p in patterns.values())]
-    gone = [name for name, p in patterns.items() if not any(p.match(path) for path in found)]
-    assert gone in ([], ["samples"])
+    whole, *parts = forms("Aligned runs")
+    used: set[type] = set()
+    for run in runs:
+        found = storage.read_json(run / "report.json")
+        assert has_form(whole, found)
+        for values in (found["validation"], found["data"]):
+            (form,) = (form for form in parts if has_form(form, values))
+            used.add(form)
+    assert used == set(parts)
+
+
+def has_form(form: type, values: object) -> bool:
+    try:
+        return storage.to_json(storage.parse_form(form, values)) == values
+    except ValueError:
+        return False
 
 
 def test_from_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

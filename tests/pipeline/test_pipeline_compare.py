@@ -32,7 +32,7 @@ def test_a_true_answer_is_judged_whole_and_a_poem_by_its_form() -> None:
     poem = Question((), "？", {"task": "poems", "form": "五绝", "answer": "小豆过桥东"})
     verse = TASKS["poems"]
     assert verse.rules(poem, "春") == {"form": False, "rhyme": False, "no_repeat": True} and verse.truth(poem) is None
-    assert real([poem, asked("桥")])["form"]["count"] == 1 and real([poem])["form"]["share"] == 0
+    assert real([poem, asked("桥")])["form"].count == 1 and real([poem])["form"].share == 0
     assert real([asked("桥")]) == {}
 
 
@@ -46,8 +46,8 @@ def test_the_commonest_answer_is_that_of_the_kind_in_the_whole_file() -> None:
         asked("河", "哪"),
     ]
     found = majority([every[0], every[2], every[3], every[4]], [*every, Question((), "没有答案")])
-    assert found["exact"]["share"] == 0.5 and found["exact"]["count"] == 4
-    assert majority([asked("甲"), asked("乙")], [asked("甲"), asked("乙"), asked("乙")])["exact"]["share"] == 0.5
+    assert found["exact"].share == 0.5 and found["exact"].count == 4
+    assert majority([asked("甲"), asked("乙")], [asked("甲"), asked("乙"), asked("乙")])["exact"].share == 0.5
     assert majority([Question((), "？")], [Question((), "？", {"task": "poems", "form": "五绝", "answer": "诗"})]) == {}
 
 
@@ -82,9 +82,9 @@ def test_what_was_copied_is_looked_up_in_what_the_whole_line_learned(line: dict[
     library = Library()
 
     def longest(run: str, *texts: str) -> str:
-        found = library.copied(line[run], texts)["copied"]
-        assert found["longest"] == len(found["text"])
-        return found["text"]
+        found = library.copied(line[run], texts)
+        assert found is not None and found.longest == len(found.text)
+        return found.text
 
     passage = next(Corpus(line["base"].corpus).texts("train"))[:12]
     assert longest("base", "☃", f"☃{passage}☃看月亮从桥的") == longest("dpo", f"☃{passage}☃") == passage
@@ -101,4 +101,4 @@ def test_sources_that_are_gone_or_changed_are_not_taken(line: dict[str, RunFolde
     assert len(sources_of(line["dpo"])) == 2
     (tmp_path / "dpo.jsonl").unlink()
     line["base"].settings.unlink()
-    assert sources_of(line["dpo"]) == () and Library().copied(line["dpo"], ["月亮"]) == {}
+    assert sources_of(line["dpo"]) == () and Library().copied(line["dpo"], ["月亮"]) is None

@@ -28,7 +28,7 @@ from modou.settings.run import RunSettings
 from modou.settings.text import TokenizerSettings
 from modou.text.corpus import Corpus
 from modou.tokenizer import training as tokenizer_training
-from modou.tokenizer.model import open_model, with_marks
+from modou.tokenizer.model import open_model, with_controls
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import CONTROLS, train_model
 
@@ -96,7 +96,7 @@ def test_the_new_run_has_the_marks_and_the_base_stays(base: Path, data: Path, tm
     assert report["data"]["marks_added"] == list(CONTROLS) and not report["data"]["bad"]
     assert report["validation"]["loss"] < report["base"]["validation"]["loss"]
     model, tokenizer, _ = load_model(RunFolder(tmp_path / "out"))
-    assert tokenizer.model == with_marks((base / "tokenizer" / "tokenizer.model").read_bytes())
+    assert tokenizer.model == with_controls((base / "tokenizer" / "tokenizer.model").read_bytes())
     assert model.settings.vocabulary == tokenizer.vocabulary == original(base).settings.vocabulary + len(CONTROLS)
     texts = excerpts(list(Corpus(base / "corpus").texts("validation")), 20_000)
     was = bits_per_character(original(base), tokenizer, texts).value

@@ -20,15 +20,15 @@ from modou.settings.run import RunSettings
 NOVEL = TextFacts(characters=900_000, distinct=4100, chinese=True)
 
 
-def planned(minutes: float, tables: dict[str, dict[str, object]], tokens: int = 600_000) -> Plan:
-    budget = Budget(minutes, 1e11, lambda settings: 1e11 / describe(settings.model)["flops_per_token"])
+def planned(minutes: float, tables: dict[str, dict[str, object]], tokens: int = 600_000) -> tuple[RunSettings, Plan]:
+    budget = Budget(minutes, 1e11, lambda settings: 1e11 / describe(settings.model).flops_per_token)
     return plan_training(NOVEL, tokens, 4096, budget, RunSettings.parse(tables))
 
 
 def test_what_is_asked_for_stays_and_every_choice_has_a_reason() -> None:
     asked = {"model": {"width": 64, "heads": 2, "layers": 3, "dropout": 0.3}, "train": {"batch": 5, "minutes": 7.0}}
-    found = planned(7.0, asked)
-    tables = found.settings.model_dump()
+    settings, found = planned(7.0, asked)
+    tables = settings.model_dump()
     for group, values in asked.items():
         assert {name: tables[group][name] for name in values} == values
     chosen = {choice.name for choice in found.choices}
@@ -50,7 +50,7 @@ def test_a_text_of_few_characters_affords_more_pieces_within_bounds(characters: 
 
 
 def test_the_oftener_a_text_is_read_the_more_dropout() -> None:
-    dropouts = [planned(10.0, {}, tokens).settings.model.dropout for tokens in (10**8, 10**6, 10**5, 10**4)]
+    dropouts = [planned(10.0, {}, tokens)[0].model.dropout for tokens in (10**8, 10**6, 10**5, 10**4)]
     assert dropouts[0] == 0.0 and dropouts == sorted(dropouts) and len(set(dropouts)) > 2
 
 

@@ -174,7 +174,7 @@ def test_check_counts_complains_and_shows_what_is_learned(
     monkeypatch.setenv("MODOU_LANG", "en")
     found = check(data, base=base)
     assert found.examples.counts == {"conversation": len(ROWS) + 1, "text": 1}
-    assert len(found.examples.complaints) == 1 and found.too_long == 1
+    assert len(found.examples.complaints) == 1 and found.facts.too_long == 1
     learned = "".join(piece.text for piece in found.shown[0].pieces if piece.trained)
     assert learned.replace("␣", " ") == ROWS[0]["output"]
     assert cli.status_of(["data", "check", str(data), str(base)]) == 0

@@ -56,22 +56,22 @@ def test_numbers_shown_are_the_numbers_of_the_comparison(whole: dict[str, Any]) 
 
 def test_the_outcome_of_each_run_in_words(whole: dict[str, Any]) -> None:
     text = Reader(compared_page(whole, "en")).text
-    assert "tang-sft is what the others are set against: form right" in text
+    assert "tang-sft is the baseline: form right" in text
     assert "tang-grpo beats tang-sft: judged by tang-sft-reward" in text
     assert "tang loses to tang-sft" in text
-    assert text.count("the judge was deceived") == 0, "PPO loses by the rules, but not surely"
+    assert text.count("which is reward hacking") == 0, "PPO loses by the rules, but not surely"
     spoiled = copy.deepcopy(whole)
     spoiled["runs"]["tang-ppo"]["wins"]["rules"] = {"mean": 0.3, "count": 40, "interval": [0.2, 0.4]}
-    assert Reader(compared_page(spoiled, "en")).text.count("the judge was deceived") == 1
+    assert Reader(compared_page(spoiled, "en")).text.count("which is reward hacking") == 1
     spoiled["runs"]["tang-ppo"]["wins"][JUDGE] = {"mean": 0.52, "count": 40, "interval": [0.4, 0.6]}
-    assert "tang-ppo cannot be told from tang-sft" in Reader(compared_page(spoiled, "en")).text
+    assert "tang-ppo does not differ significantly from tang-sft" in Reader(compared_page(spoiled, "en")).text
 
 
 def test_every_run_is_drawn_and_tabled(whole: dict[str, Any]) -> None:
     page = compared_page(whole, "en")
     assert page.count('class="chart panel"') == 5
     assert page.count('class="chart wide"') == page.count('class="chart narrow"') == 3
-    table = page[page.index("The evaluations of the training") :]
+    table = page[page.index("The evaluations during training") :]
     assert table[: table.index("</table>")].count("<tr>") == 1 + 2 * 10
     assert page.count("<dt>") > 5 * 5 and "(nothing)" in page
 
@@ -80,7 +80,7 @@ def test_every_run_is_drawn_and_tabled(whole: dict[str, Any]) -> None:
 def test_a_rule_as_judge_and_what_the_commonest_answer_would_get(language: Any) -> None:
     page = compared_page(questions(), language)
     text = Reader(page).text
-    assert ("always the commonest answer" if language == "en" else "最常见的答案") in text and "20.0%" in text
+    assert ("always the most frequent answer" if language == "en" else "最常见的答案") in text and "20.0%" in text
     assert "the rule exact" in text or "规则 exact" in text
     assert "铁匠。" in text
 
@@ -92,12 +92,12 @@ def test_what_is_not_known_is_said(found: dict[str, Any]) -> None:
         del run["drift"], run["copied"]
     reader = Reader(compared_page(found, "en"))
     assert "unknown" in reader.ids and not {"distance", "length", "wins", "forgetting"} & set(reader.ids)
-    for said in ("No judge was given", "no rule can say", "forgetting is not known", "copying is not known"):
+    for said in ("No judge was given", "no rule can judge", "forgetting was not measured", "copying was not measured"):
         assert said in reader.text
-    assert "has no judge and no rule" in reader.text
+    assert "has neither judge nor rules" in reader.text
     one = {**found, "runs": {"tang-ppo": comparison()["runs"]["tang-ppo"]}}
     reader = Reader(compared_page(one, "en"))
-    assert "There is one run only" in reader.text and {"length", "measures"} <= set(reader.ids)
+    assert "There is only one run" in reader.text and {"length", "measures"} <= set(reader.ids)
     assert not {"distance", "wins", "forgetting"} & set(reader.ids)
     Reader(compared_page({}, "zh"))
     Reader(compared_page({"runs": {"": {}}}, "en"))
@@ -124,7 +124,7 @@ def test_hostile_text_stays_text(found: dict[str, Any], language: Any) -> None:
 def test_no_raw_message_key(whole: dict[str, Any], language: Any) -> None:
     text = Reader(compared_page(whole, language)).text
     assert "{" not in text and "None" not in text and "nan" not in text.lower().split()
-    keys = {key.removeprefix("report.") for key in catalogue() if key.startswith("report.") and "_" in key}
+    keys = {key for key in catalogue("report") if "_" in key}
     assert not keys & set(re.findall(r"[a-z]+(?:_[a-z0-9]+)+", text))
 
 

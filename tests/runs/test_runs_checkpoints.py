@@ -37,7 +37,7 @@ def test_round_trip_and_retention(tmp_path: Path) -> None:
     assert found is not None and found.step == 1
     weight = checkpoints.load_group(found.path, "model")["weight"]
     assert torch.equal(weight, groups(1)["model"]["weight"])
-    with pytest.raises(UserError, match="holds no ema: it holds model, optimizer"):
+    with pytest.raises(UserError, match="contains no ema: it contains model, optimizer"):
         checkpoints.load_group(found.path, "ema")
 
 

@@ -46,7 +46,7 @@ def test_create_refuses_a_file_and_a_foreign_folder(tmp_path: Path) -> None:
         RunFolder(tmp_path / "file" / "below").create()
     for name in "abcd":
         (tmp_path / "other" / name).mkdir(parents=True)
-    with pytest.raises(UserError, match=r"other things \(a, b, c …\)"):
+    with pytest.raises(UserError, match=r"other files \(a, b, c …\)"):
         RunFolder(tmp_path / "other").create()
     for name in ("corpus", "tokenizer", ".lock", ".DS_Store"):
         (tmp_path / "begun" / name).mkdir(parents=True)
@@ -128,7 +128,7 @@ def test_load_model(tmp_path: Path, tokenizer: Tokenizer, tied: bool) -> None:
     assert step == 3 and same(model, models[3])
     model, _, step = load_model(run, 1)  # its state names the averaged weights
     assert step == 1 and same(model, models[1], 2.0)
-    with pytest.raises(UserError, match="no checkpoint of step 9: there are 1, 2, 3"):
+    with pytest.raises(UserError, match="no checkpoint of step 9: available steps are 1, 2, 3"):
         load_model(run, 9)
 
 

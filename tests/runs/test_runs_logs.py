@@ -13,7 +13,10 @@ from modou.runs.folder import RunFolder
 from modou.runs.logs import METRICS, SAMPLES, Log, lines_of, read_log
 from modou.runs.state import CheckpointState, LogMark
 
-LINES = [{"kind": "step", "step": step, "loss": 1 / step, "text": "魔豆"} for step in range(1, 7)]
+LINES = [
+    {"kind": "step", "step": step, "seconds": 1.0, "metrics": {"loss": 1 / step}, "prompt": "豆", "text": "魔豆"}
+    for step in range(1, 7)
+]
 
 
 @pytest.fixture
@@ -102,6 +105,6 @@ def test_cut_tells_damage_and_keeps_whole_lines(run: RunFolder) -> None:
 def test_without_a_checkpoint_nothing_vouches(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     assert read_log(run, METRICS) == ([], None)
-    run.metrics.write_text('{"step": 1}\nx\n{"step": 2}\n', encoding="utf-8")
+    run.metrics.write_text(f'{json.dumps(LINES[0])}\nx\n{{"step": 9}}\n{json.dumps(LINES[1])}\n', encoding="utf-8")
     lines, problem = read_log(run, METRICS)
     assert [line["step"] for line in lines] == [1, 2] and problem is not None

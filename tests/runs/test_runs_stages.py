@@ -7,10 +7,11 @@ import pytest
 from method_helpers import begun
 
 from modou.messages import UserError
+from modou.methods.preparation import ShardFigures
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.seal import read_sealed_toml, write_sealed_json, write_sealed_toml
-from modou.runs.stages import damage, require_tokenizer, stage_file, write_stage
+from modou.runs.stages import damage, figures, known, require_tokenizer, stage_file, write_stage
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,7 @@ def test_a_table_that_is_none_is_no_older_version(tmp_path: Path) -> None:
 
 def test_what_the_tokenizer_never_saw_is_vouched_for_by_the_stage_that_wrote_it(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
+    begun(run)
     run.tokenizer.mkdir()
     unseen = run.tokenizer / "unseen.json"
     unseen.write_text("[1, 2]", encoding="utf-8")
@@ -63,3 +65,14 @@ def test_what_the_tokenizer_never_saw_is_vouched_for_by_the_stage_that_wrote_it(
     unseen.write_text("[1, 3]", encoding="utf-8")
     with pytest.raises(UserError, match=r"unseen\.json.*modou tokenizer"):
         require_tokenizer(run)
+
+
+def test_figures_come_back_as_they_were_written_and_others_are_told_with_their_file(tmp_path: Path) -> None:
+    run, made = RunFolder(tmp_path), ShardFigures(tokens=3, documents=1)
+    write_stage(run, "shards", made)
+    assert figures(run, "shards", ShardFigures) == known(run, "shards", ShardFigures) == made
+    for other in ({"tokens": 3}, {"tokens": "x", "documents": 1}):
+        write_stage(run, "shards", other)
+        with pytest.raises(UserError, match=r"shards\.json"):
+            figures(run, "shards", ShardFigures)
+        assert known(run, "shards", ShardFigures) is None

@@ -44,17 +44,17 @@ def test_a_rule_of_ones_own_needs_only_its_entry(place: Place, tmp_path: Path, m
     monkeypatch.setitem(RULES, "toy", place)
     corpus = prepare(BOOK, tmp_path / "on")
     kept = {part: "".join(corpus.texts(part)).count("※") for part in PARTS}
-    found = corpus.report["rules"]["toy"]
+    found = corpus.report.rules["toy"]
     if place == "training":
-        assert kept["train"] == 0 < kept["test"] and found["left_in_held_out"] == sum(kept.values())
+        assert kept["train"] == 0 < kept["test"] and found.left_in_held_out == sum(kept.values())
     else:
         assert sum(kept.values()) == 0
-    assert found["count"] == found["removed"] == CHAPTERS * 30 - sum(kept.values())
+    assert found.count == found.removed == CHAPTERS * 30 - sum(kept.values())
     assert "toy" in command_page("clean", 80, whole=True)
     settings = parse("clean", ["book.txt", "--clean.skip", "toy"]).settings().clean
     skipped = prepare(BOOK, tmp_path / "off", settings)
     assert sum("".join(skipped.texts(part)).count("※") for part in PARTS) == CHAPTERS * 30
-    assert skipped.report["rules"]["toy"]["count"] == 0
+    assert skipped.report.rules["toy"].count == 0
 
 
 def test_a_rule_may_choose_chapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_a_rule_may_choose_chapters(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_has_its_code_and_a_name(name: str) -> None:
     assert callable(import_module(f"modou.text.rules.{name}").apply)
-    assert catalogue()[f"report.rule_{name}"].keys() == {"zh", "en"}
+    assert catalogue("report")[f"rule_{name}"].keys() == {"zh", "en"}
 
 
 def test_an_unknown_rule_is_named_with_those_that_exist() -> None:

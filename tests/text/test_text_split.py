@@ -33,23 +33,23 @@ def book(chapters: int, sentences: int, name: str = "豆书") -> TextBook:
 
 def test_chapters_follow_the_rule(tmp_path: Path) -> None:
     corpus = prepare(book(60, 40), tmp_path)
-    assert corpus.summary["way"] == "chapters" and corpus.summary["chapters"] == 60
+    assert corpus.summary.way == "chapters" and corpus.summary.chapters == 60
     assert [unit.part for unit in corpus.units] == [part_of(n) for n in range(1, 61)]
     assert list(corpus.lines("test"))[1].startswith("第0天，30号井")
     assert sum(map(len, corpus.lines("train"))) == corpus.characters("train")
-    assert corpus.report["chapters"] == 60 and corpus.headings[9] == "第10章 豆"
+    assert corpus.report.chapters == 60 and corpus.headings[9] == "第10章 豆"
 
 
 def test_few_chapters_give_blocks(tmp_path: Path) -> None:
     corpus = prepare(book(3, 1200), tmp_path)
-    assert corpus.summary["way"] == "blocks"
+    assert corpus.summary.way == "blocks"
     total = sum(corpus.characters(part) for part in PARTS)
     for part in ("test", "validation"):
         assert 0.02 < corpus.characters(part) / total < 0.09
     assert "".join(text for unit_text in _in_order(corpus) for text in unit_text) == clean(book(3, 1200)).text.replace(
         "\n", ""
     )
-    assert any("blocks" in item["key"] for item in corpus.report["notes"])
+    assert any("blocks" in item["key"] for item in corpus.report.notes)
     for text in corpus.texts("test"):
         assert text.endswith("！") and text.startswith("第")
 
@@ -61,11 +61,11 @@ def _in_order(corpus: Corpus) -> list[list[str]]:
 
 def test_a_short_text_gives_its_last_tenth(tmp_path: Path) -> None:
     corpus = prepare(book(2, 40), tmp_path)
-    assert corpus.summary["way"] == "tail"
+    assert corpus.summary.way == "tail"
     total = sum(corpus.characters(part) for part in PARTS)
     assert 0.08 < corpus.characters("test") / total < 0.13
     assert corpus.units[-1].part == "test" and corpus.units[-2].part in ("test", "validation")
-    assert any("tail" in item["key"] for item in corpus.report["notes"])
+    assert any("tail" in item["key"] for item in corpus.report.notes)
 
 
 def test_too_short(tmp_path: Path) -> None:
@@ -100,15 +100,15 @@ def test_held_out_chapters_keep_their_characters(tmp_path: Path) -> None:
         for line in corpus.lines(part):
             assert "," in line and "\ue100" in line and "．" in line
     assert not any(char in line for line in corpus.lines("train") for char in ",!\ue100．")
-    rules = corpus.report["rules"]
-    assert rules["private_use"]["count"] == 45 * 60 and rules["private_use"]["left_in_held_out"] == 5 * 60
-    assert rules["private_use"]["kinds"] == {"U+E100": 3000}
+    rules = corpus.report.rules
+    assert rules["private_use"].count == 45 * 60 and rules["private_use"].left_in_held_out == 5 * 60
+    assert rules["private_use"].kinds == {"U+E100": 3000}
 
 
 def test_duplicates_do_not_reach_the_test(tmp_path: Path) -> None:
     once = "".join(f"第{c}章\n" + f"第{c}口井里有豆子，阿青数了又数。" * 50 + "\n" for c in range(1, 46))
     corpus = prepare(TextBook("豆", lambda: iter((once, once))), tmp_path)
-    assert corpus.summary["chapters"] == 45 and corpus.report["rules"]["duplicates"]["count"] == 45
+    assert corpus.summary.chapters == 45 and corpus.report.rules["duplicates"].count == 45
 
 
 def test_english_units_read_as_sentences(tmp_path: Path) -> None:
@@ -122,18 +122,18 @@ def test_english_units_read_as_sentences(tmp_path: Path) -> None:
 
 def test_prepared_again_it_is_the_same(tmp_path: Path) -> None:
     first, second = prepare(book(50, 30), tmp_path / "a"), prepare(book(50, 30), tmp_path / "b")
-    assert first.summary["sha256"] == second.summary["sha256"]
-    assert first.summary["sha256"] != prepare(book(50, 31), tmp_path / "c").summary["sha256"]
+    assert first.summary.sha256 == second.summary.sha256
+    assert first.summary.sha256 != prepare(book(50, 31), tmp_path / "c").summary.sha256
     third = prepare(read_book(tmp_path / "a" / "cleaned.txt"), tmp_path / "d")
     assert list(third.texts("test")) == list(first.texts("test"))
 
 
 def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no prepared text"):
+    with pytest.raises(UserError, match="no cleaned corpus"):
         Corpus(tmp_path)
     prepare(book(50, 30), tmp_path)
     (tmp_path / "cleaned.txt").write_text("", encoding="utf-8")
-    with pytest.raises(UserError, match="no prepared text"):
+    with pytest.raises(UserError, match="no cleaned corpus"):
         Corpus(tmp_path)
 
 
@@ -146,7 +146,7 @@ def test_cannot_write(tmp_path: Path) -> None:
 def test_the_novel_on_disk(shuihu_path: Path, tmp_path: Path) -> None:
     corpus = prepare(read_book(shuihu_path), tmp_path)
     digest = "0e19363d1f5644f1be2d9ac0c7c73d69de91c53764639b6e468bd631d4d98142"
-    assert corpus.summary["test_sha256"] == digest
+    assert corpus.summary.test_sha256 == digest
     assert hashlib.sha256("\n".join(corpus.lines("test")).encode()).hexdigest() == digest
     assert corpus.characters("test") == 41_257
     # The training part has lost 44 private-use characters and two spaces between sentences.
@@ -208,16 +208,16 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_overlap_of_repetitive_text_extends_each_stretch_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlap_of_repetitive_text_extends_each_window_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     extended = 0
-    agreeing = overlap._agreeing
+    match_after = overlap._match_after
 
     def counted(*place: Any) -> int:
         nonlocal extended
         extended += 1
-        return agreeing(*place)
+        return match_after(*place)
 
-    monkeypatch.setattr(overlap, "_agreeing", counted)
+    monkeypatch.setattr(overlap, "_match_after", counted)
     train, test = ENDLESS[kind]
     found = find_overlap([train], [test])
     marked = {

@@ -11,7 +11,7 @@ from modou.messages import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
 from modou.tokenizer import model as tokenizer_model
 from modou.tokenizer import training as tokenizer_training
-from modou.tokenizer.model import open_model, with_marks
+from modou.tokenizer.model import open_model, with_controls
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import CONTROLS, train_model
 
@@ -47,10 +47,10 @@ def markless(request: pytest.FixtureRequest) -> bytes:
 
 
 def test_the_marks_come_last_and_all_else_stays(markless: bytes) -> None:
-    before, after = pieces(markless), pieces(with_marks(markless))
+    before, after = pieces(markless), pieces(with_controls(markless))
     assert after[: len(before)] == before
     assert after[len(before) :] == [(name, 0.0, True, False) for name in CONTROLS]
-    tokenizer = Tokenizer(with_marks(markless))
+    tokenizer = Tokenizer(with_controls(markless))
     assert list(tokenizer.controls.values()) == [len(before) + i for i in range(4)]
     assert tokenizer.decode(tokenizer.controls.values()) == ""
 
@@ -58,7 +58,7 @@ def test_the_marks_come_last_and_all_else_stays(markless: bytes) -> None:
 @settings(max_examples=300, deadline=None)
 @given(text=st.text() | st.text(alphabet="▁ \n\t\0豆魔<|>suer/endasitym") | st.sampled_from((*CONTROLS, STORY)))
 def test_every_text_is_encoded_as_before(markless: bytes, text: str) -> None:
-    extended = with_marks(markless)
+    extended = with_controls(markless)
     tokens = opened(extended).encode(text)
     assert tokens == opened(markless).encode(text)
     tokenizer = Tokenizer(extended)
@@ -69,15 +69,15 @@ def test_every_text_is_encoded_as_before(markless: bytes, text: str) -> None:
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "char"])
 def test_it_is_what_the_trainer_writes(kind: TokenizerKind) -> None:
     reserved = {piece[0]: piece for piece in pieces(trained(kind, CONTROLS))}
-    assert [reserved[name] for name in CONTROLS] == pieces(with_marks(trained(kind)))[-4:]
+    assert [reserved[name] for name in CONTROLS] == pieces(with_controls(trained(kind)))[-4:]
 
 
 def test_only_what_is_lacking_is_added() -> None:
     some = trained(marks=("<|user|>", "<|end|>"))
-    assert [name for name, *_ in pieces(with_marks(some))[-2:]] == ["<|system|>", "<|assistant|>"]
-    assert len(pieces(with_marks(some))) == len(pieces(some)) + 2
-    for whole in (trained(marks=CONTROLS), with_marks(some), b"", b"no model"):
-        assert with_marks(whole) == whole
+    assert [name for name, *_ in pieces(with_controls(some))[-2:]] == ["<|system|>", "<|assistant|>"]
+    assert len(pieces(with_controls(some))) == len(pieces(some)) + 2
+    for whole in (trained(marks=CONTROLS), with_controls(some), b"", b"no model"):
+        assert with_controls(whole) == whole
 
 
 def test_a_tokenizer_without_marks_is_refused_unless_they_are_asked_for(tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_a_tokenizer_without_marks_is_refused_unless_they_are_asked_for(tmp_path
     path.write_bytes(trained())
     with pytest.raises(UserError, match=r"<\|system\|>.*modou sft"):
         Tokenizer.load(tmp_path)
-    assert Tokenizer.load(tmp_path, extend=True).model == with_marks(trained())
+    assert Tokenizer.load(tmp_path, extend=True).model == with_controls(trained())
     assert path.read_bytes() == trained()
     path.write_bytes(b"no model")
-    with pytest.raises(UserError, match="not an intact tokenizer"):
+    with pytest.raises(UserError, match="not a valid tokenizer"):
         Tokenizer.load(tmp_path, extend=True)
 
 
@@ -96,5 +96,5 @@ def test_a_mark_that_text_can_write_is_refused() -> None:
     control = tokenizer_model._control_piece("<|user|>")
     written_by_text = trained() + control[:-1] + b"\x04"  # user defined
     assert opened(written_by_text).encode("<|user|>")[-1] == len(pieces(written_by_text)) - 1
-    with pytest.raises(UserError, match=r"<\|user\|> is a piece that a text can write"):
-        Tokenizer(with_marks(written_by_text))
+    with pytest.raises(UserError, match=r"<\|user\|> is an ordinary token"):
+        Tokenizer(with_controls(written_by_text))

@@ -186,12 +186,12 @@ def test_it_begins_undecided() -> None:
     made = objective()
     model = from_reference(SHAPE).eval()
     made.prepare(model, 0)
-    found = made.evaluate(model)["validation"]
+    found = made.evaluate(model)
     weights = [1.0 if one.desirable else 1.5 for one in JUDGED[5:]]
-    assert found["loss"] == pytest.approx(sum(weights) / len(weights) / 2, abs=1e-6)
-    assert found["accuracy"] == found["z0"] == found["reward_desirable"] == found["reward_undesirable"] == 0
-    only = objective(held_out=[one for one in JUDGED if one.desirable]).evaluate(model)["validation"]
-    assert "reward_desirable" in only and "reward_undesirable" not in only
+    assert found.loss == pytest.approx(sum(weights) / len(weights) / 2, abs=1e-6)
+    assert found.accuracy == found.z0 == found.reward_desirable == found.reward_undesirable == 0
+    only = objective(held_out=[one for one in JUDGED if one.desirable]).evaluate(model)
+    assert only.reward_desirable == 0 and only.reward_undesirable is None
 
 
 def test_a_process_without_an_answer_adds_nothing() -> None:
@@ -208,11 +208,12 @@ def test_a_process_without_an_answer_adds_nothing() -> None:
 
 def test_desirable_answers_become_likelier_than_undesirable_ones(tmp_path: Path) -> None:
     made = training(tmp_path, steps=60, rate=0.01, held_out=JUDGED[:7])
-    before = made.objective.evaluate(made.model)["validation"]
+    before = made.objective.evaluate(made.model)
     run(made)
-    found = made.objective.evaluate(made.model)["validation"]
-    assert before["accuracy"] == 0 and found["accuracy"] > 0.8
-    assert found["reward_desirable"] > 0 > found["reward_undesirable"] and found["loss"] < before["loss"]
+    found = made.objective.evaluate(made.model)
+    assert before.accuracy == 0 and found.accuracy > 0.8
+    assert found.reward_desirable is not None and found.reward_undesirable is not None
+    assert found.reward_desirable > 0 > found.reward_undesirable and found.loss < before.loss
 
 
 # -- stopped, and on two processes --

@@ -27,7 +27,7 @@ from train_helpers import (
 
 from modou.data.shards import IGNORE
 from modou.messages import UserError
-from modou.methods.pretrain import Pretrain, TokenBatch
+from modou.methods.pretrain import Pretrain, PretrainFigures, TokenBatch
 from modou.model.gpt import GPT
 from modou.runs import checkpoints
 from modou.settings.model import ModelSettings
@@ -171,7 +171,7 @@ class BrokenLoss(Changed):
 
 
 def test_a_broken_loss_with_whole_gradients_is_called_loss(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"step 1 is not a number \(loss\)"):
+    with pytest.raises(UserError, match=r"step 1 is not finite \(loss\)"):
         run(trainer(tmp_path, change=BrokenLoss))
 
 
@@ -186,8 +186,8 @@ class Scripted(Changed):
     def prepare(self, model: GPT, step: int) -> None:
         self.step = step
 
-    def evaluate(self, model: GPT) -> dict[str, Any]:
-        return {"validation": {"bits_per_char": self.figures[self.step // 2]}}
+    def evaluate(self, model: GPT) -> PretrainFigures:
+        return PretrainFigures(self.figures[self.step // 2])
 
 
 SCRIPTED: dict[str, Any] = {"steps": 16, "evaluate_every": 2, "average": 0.0, "keep": 1}
@@ -203,8 +203,8 @@ def test_the_best_is_kept_beside_the_newest(tmp_path: Path) -> None:
 
 
 class NeverANumber(Changed):
-    def evaluate(self, model: GPT) -> dict[str, Any]:
-        return {"validation": {"bits_per_char": math.nan}}
+    def evaluate(self, model: GPT) -> PretrainFigures:
+        return PretrainFigures(math.nan)
 
 
 def test_a_figure_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:

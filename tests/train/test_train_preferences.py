@@ -244,12 +244,12 @@ def test_the_better_answer_wins(tmp_path: Path, name: str) -> None:
 
 
 def test_the_reward_report_has_a_length_only_twin() -> None:
-    found = reward_objective(_made()).evaluate(ScoredGPT(SHAPE))["validation"]
-    assert found["accuracy"] == 0  # everything scores 0: nothing is preferred
-    assert found["kinds"].keys() == {"a", "b"}
-    for kind in found["kinds"].values():
-        assert kind["pairs"] > 0 and 0 <= kind["longer"]["accuracy"] <= 1
-    assert found["kinds"]["b"]["longer"]["accuracy"] == 0 and found["kinds"]["a"]["longer"]["accuracy"] == 1
+    found = reward_objective(_made()).evaluate(ScoredGPT(SHAPE))
+    assert found.accuracy == 0  # everything scores 0: nothing is preferred
+    assert found.kinds.keys() == {"a", "b"}
+    for kind in found.kinds.values():
+        assert kind.pairs > 0 and 0 <= kind.longer["accuracy"] <= 1
+    assert found.kinds["b"].longer["accuracy"] == 0 and found.kinds["a"].longer["accuracy"] == 1
 
 
 # -- stopped, and on two processes --

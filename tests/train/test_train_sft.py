@@ -128,14 +128,14 @@ def test_training_teaches_the_answers_and_to_stop(tmp_path: Path) -> None:
         optimizer={"name": "muon", "matrix_lr": 0.02, "embedding_lr": 0.01, "norm_lr": 0.01},
         change=lambda made: objective(made, 4),
     )
-    before = made.objective.evaluate(made.model)["validation"]["loss"]
+    before = made.objective.evaluate(made.model).loss
     run(made)
-    after = made.objective.evaluate(made.model)["validation"]["loss"]
+    after = made.objective.evaluate(made.model).loss
     assert after < 0.1 < 3 < before
     assert isinstance(made.objective, Sft)
     written = Sft(**{**vars(made.objective), "sampling": SamplingSettings(tokens=60, temperature=0)}).sample(made.model)
     for one in written:  # a question that is asked twice has two right answers
-        assert one["text"] in {answer.content for question, answer in MESSAGES if question.content == one["prompt"]}
+        assert one.text in {answer.content for question, answer in MESSAGES if question.content == one.prompt}
 
 
 @pytest.mark.parametrize("kind", KINDS)

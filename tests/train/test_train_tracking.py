@@ -38,7 +38,7 @@ def test_tensorboard_shows_each_step_once_even_after_a_stop(tmp_path: Path) -> N
     assert "validation/bits_per_char" in tags["scalars"] and "average/validation/bits_per_char" in tags["scalars"]
     sampled = next(event for event in events if isinstance(event, Sampled))
     shown = accumulator.Tensors("sample/1/text_summary")[-1].tensor_proto.string_val[0].decode()
-    assert sampled.samples[0]["prompt"] in shown
+    assert sampled.samples[0].prompt in shown
 
 
 @pytest.mark.slow

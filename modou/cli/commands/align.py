@@ -8,7 +8,6 @@ from modou.cli.spec import COMMON, Command, Own, out
 
 
 def run(asked: Asked) -> int:
-    """All its stages."""
     name, minutes = asked.words["TASK"], asked.number("minutes")
     methods = tuple(part for part in (asked["methods"] or "").split(",") if part)
     from modou.pipeline.align import align

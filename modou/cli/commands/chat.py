@@ -1,19 +1,17 @@
 """modou chat: a conversation with a run's model."""
 
+from modou.cli import console
 from modou.cli.asked import Asked
 from modou.cli.commands.generate import session
 from modou.cli.spec import CHECKPOINT, DEVICE, SAMPLING, TALK, Command, seed
 
-DONE = 0
-
 
 def run(asked: Asked) -> int:
-    """Talks until the input ends."""
     settings = asked.settings().sampling
     from modou.cli.chat import Chat
 
     Chat(session(asked), settings).run()
-    return DONE
+    return console.DONE
 
 
 COMMAND = Command(

@@ -8,7 +8,6 @@ from modou.cli.spec import COLUMNS, COMMON, JUDGE, OPEN, SAMPLING, Command, Own,
 
 
 def run(asked: Asked) -> int:
-    """Asks them, and says what came of it."""
     file, runs = Path(asked.words["DATA"]), [Path(word) for word in asked.rest]
     count = asked.whole("count")
     settings = asked.settings().sampling

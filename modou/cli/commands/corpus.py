@@ -9,7 +9,6 @@ from modou.messages import UserError
 
 
 def run(asked: Asked) -> int:
-    """Writes it."""
     name, path = asked.words["NAME"], Path(asked.words["FILE"])
     size = asked.whole("size") if "size" in asked.own else None
     number = asked.whole("seed", 0) if "seed" in asked.own else None

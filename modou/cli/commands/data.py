@@ -1,4 +1,4 @@
-"""modou data check: what a file of examples holds, and what is wrong with it."""
+"""modou data check: the contents of a file of examples, and its errors."""
 
 from pathlib import Path
 
@@ -7,22 +7,20 @@ from modou.cli.asked import Asked
 from modou.cli.spec import COLUMNS, COMMON, Command
 from modou.messages import UserError
 
-DONE = 0
-
 
 def run(asked: Asked) -> int:
-    """Says it."""
     action, file, given = asked.words["ACTION"], Path(asked.words["DATA"]), asked.words.get("RUN")
     if action != "check":
         raise UserError("cli.unknown_action", action=action[:60], usage="modou data check DATA [RUN]")
     from modou.pipeline.check import check
+    from modou.storage import to_json
 
     found = check(file, asked["columns"] or "", Path(given) if given is not None else None)
     if asked.switched("json"):
-        console.print_json(found.to_json())
+        console.print_json(to_json(found.facts))
     else:
         console.say_examples(found)
-    return DONE
+    return console.DONE
 
 
 COMMAND = Command("data", run, ("ACTION", "DATA", "[RUN]"), (COLUMNS, *COMMON))

@@ -5,20 +5,19 @@ from modou.cli.asked import Asked
 from modou.cli.spec import COMMON, Command, out
 from modou.cli.training import run_folder
 
-DONE, DAMAGED = 0, 2
-
 
 def run(asked: Asked) -> int:
-    """Says what was found. Exit status 2: the run is damaged."""
+    """Exit status 2: the run is damaged."""
     given = run_folder(asked) if asked.words.get("RUN") or asked["out"] else None
     from modou.pipeline.doctor import diagnose
+    from modou.storage import to_json
 
     found = diagnose(given)
     if asked.switched("json"):
-        console.print_json(found)
+        console.print_json(to_json(found))
     else:
-        console.say_facts(found)
-    return DAMAGED if given is not None and not found["run"]["whole"] else DONE
+        console.say_facts(to_json(found))
+    return console.MISTAKE if found.run and found.run.problems else console.DONE
 
 
 COMMAND = Command("doctor", run, ("[RUN]",), (out("out_run"), *COMMON))

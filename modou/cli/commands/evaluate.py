@@ -1,4 +1,4 @@
-"""modou evaluate: measures a trained run once more."""
+"""modou evaluate: evaluates a trained run again."""
 
 from modou.cli import console
 from modou.cli.asked import Asked
@@ -11,11 +11,11 @@ from modou.settings.sampling import SamplingSettings
 
 GROUPS = {"evaluate": EvaluateSettings, "sampling": SamplingSettings}
 WITHOUT = ("evaluate.quick_characters", "sampling.samples")
-"""Of evaluations during training alone; and always one."""
+"""Only for evaluations during training; always one."""
 
 
 def run(asked: Asked) -> int:
-    """The evaluation of a checkpoint, with settings laid over the run's own. UserError: one has no effect on it."""
+    """Given settings override the run's. UserError: one has no effect on this run."""
     folder, which = run_folder(asked), checkpoint(asked)
     given = asked.settings().model_dump(exclude_unset=True)
     from modou.pipeline.runner import again

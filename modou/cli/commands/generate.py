@@ -1,4 +1,4 @@
-"""modou generate: lets a run's model write on."""
+"""modou generate: continues a text with a run's model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +13,18 @@ if TYPE_CHECKING:
     from modou.generate.session import Session
     from modou.settings.sampling import SamplingSettings
 
-DONE = 0
-
 
 def run(asked: Asked) -> int:
-    """Shows what it writes as it comes."""
     settings, writer = asked.settings().sampling, session(asked)
     prompt = _prompt(asked.words.get("PROMPT", ""))
-    from modou.generate.engine import Notice
+    from modou.generate.engine import GenerationNotice
 
     notices: list[str] = []
     pieces: list[Piece] = []
     shown = prompt if writer.template is None else ""  # an answer stands by itself
     pages = None if asked.switched("json") else console.Pages(shown, settings.samples)
     for event in writer.write(prompt, settings):
-        if isinstance(event, Notice):
+        if isinstance(event, GenerationNotice):
             notices.append(str(event))
             console.remark(str(event))
             continue
@@ -39,11 +36,11 @@ def run(asked: Asked) -> int:
     if pages is None:
         written = _written(pieces, settings)
         console.print_json({"step": writer.step, "prompt": prompt, "notices": notices, "samples": written})
-    return DONE
+    return console.DONE
 
 
 def session(asked: Asked) -> "Session":
-    """The model of RUN, as --checkpoint and --device say."""
+    """The model of RUN at --checkpoint on --device."""
     which, device = checkpoint(asked), asked["device"] or ""
     from modou.generate.session import Session
 
@@ -56,7 +53,7 @@ def _prompt(word: str) -> str:
 
 
 def _written(pieces: "list[Piece]", settings: "SamplingSettings") -> list[dict[str, Any]]:
-    """The samples whole: text, why it ended, tokens, and the mean log-probability of one."""
+    """The samples: text, reason of its end, number of tokens, log-probability."""
     found: list[dict[str, Any]] = []
     for sample in range(settings.samples):
         own = [piece for piece in pieces if piece.sample == sample]

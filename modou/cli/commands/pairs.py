@@ -1,4 +1,4 @@
-"""modou pairs: the answers of a file against a run's own, as preference pairs."""
+"""modou pairs: preference pairs from the answers of a file (chosen) and a run's own (rejected)."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from modou.cli.spec import COLUMNS, COMMON, OPEN, SAMPLING, Command, seed
 
 
 def run(asked: Asked) -> int:
-    """Writes them."""
     run, file, out = (Path(asked.words[name]) for name in ("RUN", "DATA", "FILE"))
     settings = asked.settings().sampling
     from modou.pipeline.pairs import write_pairs

@@ -1,18 +1,13 @@
-"""modou plan: what would be trained, and why. The run folder keeps the plan, and training follows it."""
+"""modou plan: chooses model and training settings with reasons, and stores them in the run folder for training."""
 
-from modou.cli.asked import Asked
+from functools import partial
+
 from modou.cli.spec import COMMON, PRESET, Command, out, seed
 from modou.cli.training import MINUTES, SHAPE, pretraining, train
 
-
-def run(asked: Asked) -> int:
-    """Pretraining up to its plan."""
-    return train(asked, "plan")
-
-
 COMMAND = Command(
     "plan",
-    run,
+    partial(train, until="plan"),
     ("BOOK",),
     (PRESET, out("out_book"), seed("train.seed", "sampling.seed"), *COMMON),
     ("clean", "tokenizer", "model", "train", "optimizer", "schedule"),

@@ -1,4 +1,4 @@
-"""modou prefer: two answers to a question, and a person chooses."""
+"""modou prefer: a person chooses between two answers to each question."""
 
 from pathlib import Path
 
@@ -7,11 +7,9 @@ from modou.cli.asked import Asked
 from modou.cli.spec import COLUMNS, OPEN, SAMPLING, TALK, Command, seed
 from modou.messages import text
 
-DONE = 0
-
 
 def run(asked: Asked) -> int:
-    """Shows them until there are no more, or q."""
+    """Until no question is left, or q."""
     run, file, out = (Path(asked.words[name]) for name in ("RUN", "DATA", "FILE"))
     settings = asked.settings().sampling
     from modou.pipeline import prefer as pipeline
@@ -26,7 +24,7 @@ def run(asked: Asked) -> int:
             pipeline.keep(out, offer, key == "1", run)
             kept += 1
     console.say(text("console.preferred", count=kept, path=out))
-    return DONE
+    return console.DONE
 
 
 COMMAND = Command(

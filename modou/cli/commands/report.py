@@ -1,4 +1,4 @@
-"""modou report: writes a run's report once more."""
+"""modou report: writes a run's report again."""
 
 from modou.cli import console
 from modou.cli.asked import Asked
@@ -7,7 +7,6 @@ from modou.cli.training import run_folder
 
 
 def run(asked: Asked) -> int:
-    """The report from what the run's stages left."""
     folder = run_folder(asked)
     from modou.pipeline.runner import again
     from modou.runs.folder import RunFolder

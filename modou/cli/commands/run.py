@@ -7,7 +7,6 @@ from modou.messages import UserError
 
 
 def run(asked: Asked) -> int:
-    """All stages of pretraining."""
     if asked.words.get("BOOK") is None and asked["out"] is None:
         raise UserError("cli.no_book")
     return train(asked)

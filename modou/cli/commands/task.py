@@ -1,4 +1,4 @@
-"""modou task: the files that a task is learned from and tested on."""
+"""modou task: the training and test files of a task."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from modou.cli.spec import COMMON, Command, seed
 
 
 def run(asked: Asked) -> int:
-    """Writes them."""
     number = asked.whole("seed", 0)
     from modou.pipeline.task import write_task
 

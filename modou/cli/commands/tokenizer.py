@@ -1,18 +1,13 @@
 """modou tokenizer: the second stage of pretraining by itself."""
 
-from modou.cli.asked import Asked
+from functools import partial
+
 from modou.cli.spec import COMMON, PRESET, Command, out
-from modou.cli.training import pretraining, run_folder, train
-
-
-def run(asked: Asked) -> int:
-    """Pretraining up to the token files."""
-    return train(asked, "shards", run_folder(asked))
-
+from modou.cli.training import pretraining, train
 
 COMMAND = Command(
     "tokenizer",
-    run,
+    partial(train, until="shards"),
     ("[RUN]",),
     (PRESET, out("out_run"), *COMMON),
     ("tokenizer",),

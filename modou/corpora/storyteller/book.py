@@ -1,4 +1,4 @@
-"""Generates the chapters of a book: a new cast every five chapters; a chapter is a few scenes about one character."""
+"""Generate the chapters of a book: a new cast every five chapters; a chapter is a few scenes about one character."""
 
 import random
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from modou.corpora.storyteller.state import State
 from modou.corpora.storyteller.world import PEOPLE, Sentence, StoryWorld, other_than
 
 DEFAULT_BYTES = 2_200_000
-CHAPTERS_A_CAST = 5
+CHAPTERS_PER_CAST = 5
 EPISODES = (*social.EPISODES, *trade.EPISODES, *conflict.EPISODES, (travel.letter, 2))
 
 
 @dataclass(frozen=True)
-class Chapter:
+class StoryChapter:
     """One chapter. `before`: the world's state before its first sentence; `joint`: separator of sentences."""
 
     heading: str
@@ -52,19 +52,19 @@ def write_book(language: LanguageName, size: int = DEFAULT_BYTES, seed: int = 1)
             return
 
 
-def write_chapters(language: LanguageName, seed: int = 1) -> Iterator[Chapter]:
+def write_chapters(language: LanguageName, seed: int = 1) -> Iterator[StoryChapter]:
     """An infinite sequence of chapters."""
     loaded = load_language(language)
     cast = number = 0
     while True:
         world = StoryWorld.create(loaded, random.Random(f"storyteller {language} {seed} {cast}"))
-        for _ in range(CHAPTERS_A_CAST):
+        for _ in range(CHAPTERS_PER_CAST):
             number += 1
             yield _chapter(world, number)
         cast += 1
 
 
-def _chapter(world: StoryWorld, number: int) -> Chapter:
+def _chapter(world: StoryWorld, number: int) -> StoryChapter:
     """A chapter of a few scenes; its heading is made from two of its events."""
     while len(world.alive()) < PEOPLE - 1:
         newcomer = world.add_person()
@@ -84,7 +84,7 @@ def _chapter(world: StoryWorld, number: int) -> Chapter:
     world.paragraph()
     _close(world, hero)
     heading = _heading(world.language, number, world)
-    return Chapter(heading, tuple(world.sentences), before, world.language.conventions["joint"])
+    return StoryChapter(heading, tuple(world.sentences), before, world.language.conventions["joint"])
 
 
 def _scene(world: StoryWorld, hero: str) -> None:

@@ -1,4 +1,4 @@
-"""Episodes of conflict and law. Each returns whether it was possible (and then happened)."""
+"""Episodes of conflict and law. Each returns whether it was possible and therefore took place."""
 
 from modou.corpora.storyteller.social import Episode
 from modou.corpora.storyteller.world import StoryWorld, other_than

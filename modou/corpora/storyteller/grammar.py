@@ -42,13 +42,13 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Alternatives:
     """Exactly one of the options."""
 
     options: tuple["Template", ...]
 
 
-Node = Literal | Reference | Choice
+Node = Literal | Reference | Alternatives
 Template = tuple[Node, ...]
 Item = TypeVar("Item")
 Bindings = dict[str, str]
@@ -79,7 +79,7 @@ def _sequence(tokens: Sequence[tuple[str, str, str]], at: int) -> tuple[Template
                 mark = tokens[at][1] if at < len(tokens) else "end"
             if mark == "end":
                 raise ValueError("a choice is not closed")
-            nodes.append(Choice(tuple(options)))
+            nodes.append(Alternatives(tuple(options)))
         elif name:
             nodes.append(_reference(name))
         else:
@@ -101,7 +101,7 @@ def slots_of(template: Template) -> set[str]:
     for node in template:
         if isinstance(node, Reference) and node.slot is not None:
             found.add(node.slot)
-        elif isinstance(node, Choice):
+        elif isinstance(node, Alternatives):
             for option in node.options:
                 found |= slots_of(option)
     return found
@@ -129,12 +129,12 @@ class Grammar:
             self._sets[symbol] = [(n, frozenset(e for e in entries if len(e) == n)) for n in lengths]
 
     def missing(self, template: Template) -> set[str]:
-        """Symbols the template uses that the grammar does not define."""
+        """Symbols of the template that the grammar does not define."""
         found: set[str] = set()
         for node in template:
             if isinstance(node, Reference) and node.symbol not in self.words and node.symbol not in self.phrases:
                 found.add(node.symbol)
-            elif isinstance(node, Choice):
+            elif isinstance(node, Alternatives):
                 for option in node.options:
                     found |= self.missing(option)
         return found
@@ -148,7 +148,7 @@ class Grammar:
         for node in template:
             if isinstance(node, Literal):
                 parts.append(node.text)
-            elif isinstance(node, Choice):
+            elif isinstance(node, Alternatives):
                 parts.append(self.write(pick(node.options, rng), fill, rng))
             elif node.slot is not None:
                 parts.append(fill(node.slot))
@@ -188,7 +188,7 @@ def _no_slot(slot: str) -> str:
 
 
 class Matcher:
-    """Parses one text with many templates; productions of symbols at each position are memoised."""
+    """Parse one text with many templates; productions of symbols at each position are memoised."""
 
     def __init__(self, grammar: Grammar, text: str) -> None:
         self.grammar = grammar
@@ -232,7 +232,7 @@ class Matcher:
         else:
             yield start, bound
             return
-        if isinstance(node, Choice):
+        if isinstance(node, Alternatives):
             for option in node.options:
                 for end, inner in self._walk(option, 0, start, bound):
                     yield from self._walk(nodes, at + 1, end, inner)

@@ -56,7 +56,7 @@ class Language:
         return {"he": he, "his": his, "him": him}
 
     def next_season(self, season: str, rng: random.Random) -> str:
-        """The season after `season`; a random one where it is empty."""
+        """The season after `season`; a random one if it is empty."""
         seasons = self.grammar.words["season"]
         return seasons[(seasons.index(season) + 1) % len(seasons)] if season else rng.choice(seasons)
 

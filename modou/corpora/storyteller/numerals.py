@@ -47,7 +47,7 @@ def write_english(number: int) -> str:
 
 
 def read(text: str, language: Language) -> int:
-    """Inverse of the spelling. KeyError: not such a number."""
+    """Inverse of `spell`. KeyError: not a spelled number."""
     return _numbers(language)[text]
 
 

@@ -1,4 +1,4 @@
-"""Questions about passages (consecutive sentences) of generated chapters, with true answers.
+"""Questions about passages (consecutive sentences) of generated chapters, with correct answers.
 
 A question concerns only facts that follow from its passage alone; its answer is checked against the world's state.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from modou.corpora.storyteller.book import Chapter, write_chapters
+from modou.corpora.storyteller.book import StoryChapter, write_chapters
 from modou.corpora.storyteller.events import StoryEvent
 from modou.corpora.storyteller.language import Language, LanguageName, load_language
 from modou.corpora.storyteller.state import Key, State
@@ -18,7 +18,7 @@ COMMON = ("life_yes", "jail_no")
 
 
 @dataclass(frozen=True)
-class Question:
+class WorldQuestion:
     """`kind`: the fact asked about (holder, thing_place, place, debt, killer, life, bond, nick, …)."""
 
     passage: str
@@ -27,17 +27,17 @@ class Question:
     kind: str
 
 
-def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[list[Question]]:
-    """An infinite sequence of passages, each as up to `most` questions; a pure function of its arguments."""
+def questions(language: LanguageName, seed: int = 1, most: int = 1) -> Iterator[list[WorldQuestion]]:
+    """Yield, for passage after passage without end, up to `most` questions; a pure function of its arguments."""
     rng = random.Random(f"questions {language} {seed}")
     for chapter in write_chapters(language, seed):
         yield from questions_about(chapter, load_language(language), rng, most)
 
 
 def questions_about(
-    chapter: Chapter, language: Language, rng: random.Random, most: int, passages: int = 12
-) -> Iterator[list[Question]]:
-    """Up to `passages` passages of about 90 tokens from one chapter, each as up to `most` different questions."""
+    chapter: StoryChapter, language: Language, rng: random.Random, most: int, passages: int = 12
+) -> Iterator[list[WorldQuestion]]:
+    """Yield up to `most` different questions on each of up to `passages` passages (about 90 tokens) of a chapter."""
     truth = chapter.before.copy()
     events = [language.parse(sentence.text) or sentence.event for sentence in chapter.sentences]
     ends = set(rng.sample(range(3, len(chapter.sentences)), min(passages, len(chapter.sentences) - 3)))
@@ -50,8 +50,8 @@ def questions_about(
 
 
 def _ask(
-    chapter: Chapter, events: list[StoryEvent], at: int, truth: State, language: Language, rng: random.Random
-) -> Iterator[Question]:
+    chapter: StoryChapter, events: list[StoryEvent], at: int, truth: State, language: Language, rng: random.Random
+) -> Iterator[WorldQuestion]:
     """All questions about the passage that ends with sentence `at`, in random order."""
     start, length = at, len(chapter.sentences[at].text)
     while start > 0 and length < language.conventions["passage_characters"]:
@@ -80,7 +80,7 @@ def _ask(
         kind = drawn.split("_")[0] if drawn.startswith(("life", "jail")) else drawn
         template = rng.choice(language.conventions["questions"][kind])
         names = dict(zip(("first", "second"), key[1:], strict=False))
-        yield Question(whole, template.format(**names), _answer(kind, value, language), kind)
+        yield WorldQuestion(whole, template.format(**names), _answer(kind, value, language), kind)
 
 
 def _kind(key: Key, value: str, truth: State) -> str | None:

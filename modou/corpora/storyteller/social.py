@@ -1,4 +1,4 @@
-"""Episodes of company: meeting, meals, talk, news, friendship. Each returns whether it was possible (and happened)."""
+"""Episodes of meetings, meals, talk, news and friendship. Each returns whether it was possible and took place."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ Episode = Callable[[StoryWorld, list[str]], bool]
 
 
 def present(world: StoryWorld, who: str) -> None:
-    """Describes a person: in full at the first appearance, briefly later."""
+    """Describe a person: in full at the first appearance, briefly later."""
     if who not in world.introduced:
         world.introduced.add(who)
         world.tell("intro", a=who)

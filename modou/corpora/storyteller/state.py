@@ -40,7 +40,7 @@ class State:
         return State(dict(self.facts))
 
     def tell(self, event: StoryEvent) -> list[Check]:
-        """Compares the event's statements with known facts, then updates the facts; returns all comparisons made."""
+        """Compare the event's statements with known facts, then update the facts; return all comparisons."""
         rule, checks = event_rules()[event.kind], list[Check]()
         for slot, value in event.slots.items():
             entity, _, attribute = slot.partition(".")

@@ -1,4 +1,4 @@
-"""Episodes of objects and money. Each returns whether it was possible (and then happened)."""
+"""Episodes of objects and money. Each returns whether it was possible and therefore took place."""
 
 from modou.corpora.storyteller.social import Episode
 from modou.corpora.storyteller.world import StoryWorld, amount

@@ -4,7 +4,7 @@ from modou.corpora.storyteller.world import StoryWorld, other_than
 
 
 def go(world: StoryWorld, who: str, destination: str) -> None:
-    """Moves a person to `destination`, perhaps with a companion and events on the way."""
+    """Move a person to `destination`, perhaps with a companion and events on the way."""
     start = world.fact("place", who)
     if start == destination:
         return

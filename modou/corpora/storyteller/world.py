@@ -69,7 +69,7 @@ class StoryWorld:
         return world
 
     def add_person(self) -> str:
-        """Adds a person at a random place; returns the name."""
+        """Add a person at a random place; return the name."""
         grammar, rng = self.language.grammar, self.rng
         female = rng.random() < 0.3
         while True:
@@ -90,7 +90,7 @@ class StoryWorld:
         return name
 
     def add_object(self) -> None:
-        """Adds an object with a random holder."""
+        """Add an object with a random holder."""
         while True:
             thing = self.language.grammar.draw("object", self.rng)
             if thing not in self.objects:
@@ -123,7 +123,7 @@ class StoryWorld:
         return len(people) > 1 and self.fact("bond", *people[:2]) != "foe"
 
     def part(self, who: str) -> None:
-        """Forgets all meetings of a person who leaves."""
+        """Forget all meetings of a person who leaves."""
         self.met = {pair for pair in self.met if who not in pair}
 
     def held_by(self, holder: str) -> list[str]:
@@ -135,11 +135,11 @@ class StoryWorld:
         return self.rng.random() < probability
 
     def paragraph(self) -> None:
-        """Makes the next sentence start a paragraph."""
+        """Make the next sentence start a paragraph."""
         self._paragraph = 0
 
     def tell(self, kind: str, **slots: str) -> None:
-        """Executes an event and appends a sentence that tells it."""
+        """Apply an event to the state and append a sentence that tells it."""
         event = StoryEvent(kind, slots)
         checks = self.state.tell(event)
         assert all(check.agrees for check in checks), f"{event} contradicts the world: {checks}"
@@ -181,6 +181,6 @@ def amount(rng: random.Random) -> int:
 
 
 def other_than(rng: random.Random, choices: list[str], *without: str) -> str | None:
-    """A random choice except `without`; None where nothing is left."""
+    """A random choice except `without`; None if nothing is left."""
     left = [choice for choice in choices if choice not in without]
     return rng.choice(left) if left else None

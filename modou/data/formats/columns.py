@@ -1,4 +1,4 @@
-"""A file's own names for what our formats call by other names, as LLaMA-Factory's dataset_info.json maps them."""
+"""Column mappings for files with other field names; the keys are those of LLaMA-Factory's dataset_info.json."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -18,9 +18,9 @@ FIELDS = {
     "kto_tag": "kto_tag",
     "text": "text",
 }
-"""What a column means -> the field of our formats."""
+"""Key of the mapping -> field of the formats."""
 TAGS = {"role_tag": "role", "content_tag": "content"}
-"""The same inside a turn."""
+"""Key of the mapping -> field of a turn."""
 ROLES = {
     "user_tag": "user",
     "assistant_tag": "assistant",
@@ -28,14 +28,14 @@ ROLES = {
     "observation_tag": "tool",
     "function_tag": "function",
 }
-"""What a role is called -> its role."""
+"""Key of the mapping -> role."""
 
 
 class Columns:
-    """A mapping as it is given: "prompt=问题,response=回答,user_tag=客户"."""
+    """A mapping, written as "prompt=问题,response=回答,user_tag=客户"."""
 
     def __init__(self, given: str = "") -> None:
-        """UserError: not of that form, or a name that means nothing here."""
+        """UserError: wrong syntax, or an unknown key."""
         pairs = [part.partition("=") for part in given.replace("，", ",").split(",") if part.strip()]
         known = {*FIELDS, *TAGS, *ROLES}
         for name, equals, theirs in pairs:
@@ -47,7 +47,7 @@ class Columns:
         self.roles = {theirs: ROLES[name] for name, theirs in named.items() if name in ROLES}
 
     def renamed(self, row: Any) -> Any:
-        """The row under our names. With columns given, only those are looked at."""
+        """The row with its fields renamed. If fields are mapped, all others are dropped."""
         if not (self.fields or self.tags or self.roles) or not isinstance(row, dict):
             return row
         fields = cast(Mapping[str, Any], row)

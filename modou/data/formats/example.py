@@ -1,4 +1,4 @@
-"""What every format becomes."""
+"""The common form of all formats."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,13 +10,13 @@ Kind = Literal["conversation", "preference", "unpaired", "stepwise", "prompt", "
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row, whatever its format.
+    """One row of any format. Fields by `kind`:
 
     conversation   `messages` end with an answer
     preference     `messages` end with a question; `chosen` is a better answer than `rejected`
     unpaired       `messages` end with an answer; `label` says whether it is a good one
-    stepwise       `messages` end with a question; `steps` of an answer, each right or not
-    prompt         `messages` end with a question; `answer` is the true one where it is known
+    stepwise       `messages` end with a question; `steps` of an answer, each correct or not
+    prompt         `messages` end with a question; `answer` is the correct one, if known
     text           `text` alone
     """
 
@@ -28,14 +28,14 @@ class Example:
     steps: tuple[tuple[str, bool], ...] = ()
     answer: str | None = None
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
-    """What a rule must know to judge an answer."""
+    """What a rule needs to score an answer."""
     group: str = ""
-    """What kind of pair it is, where the row says so."""
+    """The kind of pair, if the row has one."""
     text: str = ""
 
 
 class BadExample(Exception):
-    """A row that is no example; `key` names the reason in the messages, `values` fill it."""
+    """An invalid row. `key`, `values`: the message that gives the reason."""
 
     def __init__(self, key: str, **values: object) -> None:
         super().__init__(key)

@@ -18,7 +18,7 @@ TEXTS = ("text", "content", "completion")
 
 
 def read(row: Any) -> Example:
-    """The example in a row, an object or a bare text. BadExample: of no known shape, or a faulty one."""
+    """Convert a row (an object or a string) to an Example. BadExample: unknown format, or an invalid row."""
     if isinstance(row, str):
         return text({"text": row})
     if not isinstance(row, dict):
@@ -36,7 +36,7 @@ def read(row: Any) -> Example:
 
 
 def preference(fields: Fields) -> Example:
-    """chosen and rejected: answers to a prompt, or whole conversations that begin alike."""
+    """chosen and rejected: answers to a prompt, or whole conversations with a common beginning."""
     chosen, rejected = fields["chosen"], fields["rejected"]
     prompt = prompt_messages({name: value for name, value in fields.items() if name != "messages"} or fields)
     if isinstance(chosen, list) or isinstance(rejected, list):
@@ -46,7 +46,7 @@ def preference(fields: Fields) -> Example:
             shared += 1
         if len(better) != shared + 1 or len(worse) != shared + 1:
             raise BadExample("examples.not_one_answer")
-        # Whole conversations bring their own question: what stands beside them says it once more.
+        # Whole conversations include the question; a field "prompt" beside them only repeats it.
         prompt, answers = better[:shared] or prompt, (better[-1].content, worse[-1].content)
     elif isinstance(chosen, dict) and isinstance(rejected, dict):
         answers = tuple(messages_of([value])[0].content for value in (chosen, rejected))
@@ -90,7 +90,7 @@ def _dialogue(text: str) -> list[Message]:
     return [Message("user" if who == "Human" else "assistant", said) for who, said in speakers]
 
 
-# -- judged answers --
+# -- labelled answers --
 
 
 def unpaired(fields: Fields) -> Example:
@@ -119,7 +119,7 @@ def stepwise(fields: Fields) -> Example:
 
 
 def question(fields: Fields) -> Example:
-    """A question whose true answer a rule can check: `gt`, `answer` after ####, or verl's reward_model."""
+    """A question with its correct answer: `gt`, `answer` after ####, or verl's reward_model."""
     if "gt" in fields:
         truth = fields["gt"]
         answer = truth[0] if isinstance(truth, list) and truth else truth
@@ -187,22 +187,22 @@ def text(fields: Fields) -> Example:
 # -- parts --
 
 
-def asked_in(fields: Fields) -> str | None:
-    """The field that holds the question; "content" is one where a "summary" answers it."""
+def question_field(fields: Fields) -> str | None:
+    """The name of the field that holds the question: "content" if there is a "summary", which then is the answer."""
     if "content" in fields and "summary" in fields:
         return "content"
     return next((name for name in QUESTIONS if name in fields), None)
 
 
 def prompt_messages(fields: Fields) -> list[Message]:
-    """System message, history and question of a row; empty where it has none."""
+    """System message, history and question of a row, as far as it has them."""
     system = text_of(fields.get("system") or fields.get("system_prompt"), "system").strip()
     found = [Message("system", system)] if system else []
     for name in TURNS:
         if name in fields:
             return found + messages_of(fields[name])
     found += pairs_of(fields.get("history"))
-    name = asked_in(fields)
+    name = question_field(fields)
     if name is None:
         return found
     if isinstance(fields[name], list):
@@ -213,19 +213,18 @@ def prompt_messages(fields: Fields) -> list[Message]:
 
 
 def true_answer(worked: str) -> str | None:
-    """What follows the last #### of a worked answer, if that stands on its last line."""
+    """The final answer of a worked solution: what follows #### on its last line (GSM8K); None without one."""
     _, mark, answer = worked.rstrip().rpartition("\n")[2].rpartition("####")
     return answer.strip() or None if mark else None
 
 
 def _facts(fields: Fields) -> dict[str, Any]:
-    """What a row says for the rule that will judge answers."""
     facts = fields.get("facts")
     return cast(dict[str, Any], facts) if isinstance(facts, dict) else {}
 
 
 def _answer(fields: Fields) -> list[Message]:
-    asked = asked_in(fields)
+    asked = question_field(fields)
     name = next((name for name in ANSWERS if name in fields and name != asked), None)
     if name is None:
         raise BadExample("examples.no_answer")
@@ -269,12 +268,12 @@ def _is_checked(fields: Fields) -> bool:
 
 
 def _is_labelled(fields: Fields) -> bool:
-    """Other data sets have a label that says something else of an instruction."""
+    """A "label" alone does not count: other data sets use it for other properties of an instruction."""
     return "kto_tag" in fields or ("label" in fields and ("completion" in fields or any(n in fields for n in TURNS)))
 
 
 def _is_answered(fields: Fields) -> bool:
-    asked = asked_in(fields)
+    asked = question_field(fields)
     return asked is not None and any(name in fields and name != asked for name in ANSWERS)
 
 
@@ -290,4 +289,4 @@ FORMATS: tuple[tuple[Callable[[Fields], bool], Callable[[Fields], Example]], ...
     (_any(QUESTIONS), prompt),
     (_any(TEXTS), text),
 )
-"""What a row is, most telling keys first."""
+"""(test, conversion) of each format; those with the most specific keys come first."""

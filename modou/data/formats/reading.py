@@ -1,4 +1,4 @@
-"""Files of examples: good rows as Examples with their places, bad ones as complaints; no row ends the reading."""
+"""Read files of examples: valid rows as Examples with their place, an error message for each other row."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _REPLACED = "\ufffd"
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An example and where it stands, file:line."""
+    """An example and its place, file:line."""
 
     place: str
     example: Example
@@ -27,7 +27,7 @@ class Placed:
 
 @dataclass
 class Examples:
-    """All of a file: the good rows, how many of each kind, and what is wrong with the others."""
+    """The rows of a file: examples, and an error message for each invalid row."""
 
     path: Path
     placed: list[Placed] = field(default_factory=list[Placed])
@@ -36,12 +36,12 @@ class Examples:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Good rows of each kind."""
+        """Number of examples of each kind."""
         return dict(Counter(placed.example.kind for placed in self.placed))
 
 
 def read_examples(path: Path, columns: Columns | None = None) -> Examples:
-    """Every row of a file. UserError: no such file, no text."""
+    """Read every row of a file. UserError: no such file, unknown file type, not text, empty."""
     found = Examples(path)
     if path.is_file() and not path.name.lower().endswith((*JSON, *TEXT)):
         raise UserError("examples.unknown_file", path=path, known=", ".join((*JSON, *TEXT)))
@@ -62,7 +62,7 @@ def read_examples(path: Path, columns: Columns | None = None) -> Examples:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, object]]:
-    """Place and value of each row. A text file holds a question a line."""
+    """Yield (line number, value) of each row. Each line of a text file is a prompt."""
     with open_text(path) as stream:
         if path.name.lower().endswith(TEXT):
             for place, line in numbered_lines(stream):

@@ -1,4 +1,4 @@
-"""Lists of turns, however their roles and fields are named, as messages."""
+"""Convert lists of turns to messages, under any of the usual names of roles and fields."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ ROLES: dict[str, Role] = {
     "human": "user",
     "问": "user",
     "用户": "user",
-    "observation": "user",  # a tool's result: said to the model, never learnt
+    "observation": "user",  # a tool's result: input to the model, not in the loss mask
     "tool": "user",
     "assistant": "assistant",
     "gpt": "assistant",
@@ -32,7 +32,7 @@ CONTENT_FIELDS = ("content", "value")
 
 
 def messages_of(turns: Any) -> list[Message]:
-    """The turns of a list of {role, content}, {from, value} or {human, assistant} objects. BadExample."""
+    """Convert a list of {role, content}, {from, value} or {human, assistant} objects. BadExample: anything else."""
     if not isinstance(turns, list) or not turns:
         raise BadExample("examples.no_turns")
     found: list[Message] = []
@@ -44,7 +44,7 @@ def messages_of(turns: Any) -> list[Message]:
 
 
 def pairs_of(history: Any) -> list[Message]:
-    """A history of [question, answer] pairs as messages. BadExample."""
+    """Convert a history of [question, answer] pairs. BadExample: anything else."""
     found: list[Message] = []
     if history is not None and not isinstance(history, list):
         raise BadExample("examples.history_not_pairs", turn=1)
@@ -57,7 +57,7 @@ def pairs_of(history: Any) -> list[Message]:
 
 
 def text_of(value: Any, field: str) -> str:
-    """A string, or the joined texts of OpenAI's content parts; null is empty. BadExample."""
+    """A string, a number, or the joined texts of OpenAI's content parts; null is "". BadExample: anything else."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -93,8 +93,8 @@ def _plain(value: Any) -> str:
 
 
 def check(messages: Sequence[Message], ends_with: Role) -> tuple[Message, ...]:
-    """The messages if they are a conversation that ends with `ends_with`: at most one system message, which comes
-    first, then question and answer in turn, none of them empty. BadExample names the first fault."""
+    """Validate a conversation that ends with role `ends_with`: at most one system message, first; then user and
+    assistant alternate; no turn is empty. Blank system messages are dropped. BadExample: names the first fault."""
     messages = [message for message in messages if message.role != "system" or message.content.strip()]
     spoken = [message for message in messages if message.role != "system"]
     systems = [index for index, message in enumerate(messages) if message.role == "system"]

@@ -1,7 +1,7 @@
 """The answers of all runs to the same questions."""
 
 from modou.report import values as v
-from modou.report.compared.runs import RULES, Compared, Run
+from modou.report.compared.runs import RULES, Compared, ComparedRun
 from modou.report.markup import Html, element, fitted, joined
 from modou.report.parts import Section
 from modou.report.values import Values
@@ -29,20 +29,20 @@ def _question(page: Compared, number: int, shown: dict[str, list[Values]], most:
     return joined(
         [
             element("h3", words("question_number", n=words.count(number + 1))),
-            element("blockquote", element("p", fitted(question, _QUESTION), class_="prose"), class_="copied"),
+            element("blockquote", page.prose(fitted(question, _QUESTION)), class_="copied"),
             element("p", words.rich("truth", truth=element("b", fitted(truth, most)))) if truth else None,
             element("dl", *(_answer(page, run, number, sample, most) for run, sample in given), class_="versus"),
         ]
     )
 
 
-def _answer(page: Compared, run: Run, number: int, sample: Values, most: int) -> Html:
+def _answer(page: Compared, run: ComparedRun, number: int, sample: Values, most: int) -> Html:
     text = fitted(v.words_at(sample, "text") or page.words("no_answer"), most)
-    answer = element("p", text, class_="prose")
-    return element("div", element("dt", run.title), element("dd", answer, element("small", _scores(page, run, number))))
+    scores = element("small", _scores(page, run, number))
+    return element("div", element("dt", run.title), element("dd", page.prose(text), scores))
 
 
-def _scores(page: Compared, run: Run, number: int) -> str:
+def _scores(page: Compared, run: ComparedRun, number: int) -> str:
     """Length, scores and kept rules of answer `number`, as far as known."""
     words, by_answer = page.words, run.group("by_answer")
 

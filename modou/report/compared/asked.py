@@ -2,10 +2,9 @@
 
 from modou.report import values as v
 from modou.report.compared.runs import Compared
-from modou.report.markup import element, facts
+from modou.report.markup import element, facts, listed
 from modou.report.parts import Section
 
-_NOTES = range(1, 7)
 _SAMPLING = ("tokens", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram", "stop")
 
 
@@ -30,7 +29,7 @@ def asked(page: Compared) -> Section:
             (words("compared_judges"), ", ".join(page.judges)),
         ]
     )
-    notes = element("ul", *(element("li", words(f"asked_note_{n}")) for n in _NOTES), class_="notes")
+    notes = listed(words(f"asked_note_{n}") for n in range(1, 7))
     version = v.words_at(page.values, "modou")
     written = element("p", words("compared_version", version=version), class_="note") if version else None
     return page.section("asked", setup, notes, written)

@@ -10,9 +10,9 @@ from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocat
 
 from modou.report import values as v
 from modou.report.compared.measures import drifted
-from modou.report.compared.runs import Compared, Run, breadth, short
-from modou.report.figures import INK, MUTED, Canvas, draw
-from modou.report.markup import Child, Html, element, joined, table
+from modou.report.compared.runs import Compared, ComparedRun, breadth, short
+from modou.report.figures import INK, MUTED, Canvas, draw, label_end
+from modou.report.markup import Child, Html, element, table
 from modou.report.parts import Section, datum
 
 _OPACITY = (1.0, 0.55, 0.35)
@@ -24,7 +24,7 @@ _NAME, _LABEL = {True: 18, False: 11}, {True: 24, False: 14}
 
 @dataclass(frozen=True)
 class _Bar:
-    run: Run
+    run: ComparedRun
     value: float
     ends: tuple[float, float] | None
     label: str
@@ -50,8 +50,8 @@ def wins(page: Compared) -> Section | None:
     ticks = MultipleLocator(0.25 if room > 0.3 else 0.1 if room > 0.15 else 0.05)
     drawn = _picture("wins", title, bars, 0.5, (0.5 - room, 0.5 + room), ticks, lambda value: f"{value:.0%}")
     head = [words("column_run"), words("column_judge"), words("column_wins")]
-    picture = joined([drawn, element("p", words("wins_note"), class_="note")])
-    return page.section("wins", page.figure(title, picture, table(title, head, rows, kind="numbers")))
+    note = element("p", words("wins_note"), class_="note")
+    return page.section("wins", page.figure(title, table(title, head, rows, kind="numbers"), drawn, note))
 
 
 def forgetting(page: Compared) -> Section | None:
@@ -68,7 +68,7 @@ def forgetting(page: Compared) -> Section | None:
     rows: list[list[Child]] = [
         [
             run.title,
-            datum(v.number(run.group("drift"), "now"), words.bits, f"runs.{run.name}.drift.now") or "—",
+            datum(v.number(run.group("drift"), "now"), words.decimal, f"runs.{run.name}.drift.now") or "—",
             drifted(page, run) or "—",
         ]
         for run in page.runs
@@ -78,8 +78,8 @@ def forgetting(page: Compared) -> Section | None:
     limits, ticks = (low - room, high + room), MaxNLocator(nbins=5, min_n_ticks=2)
     drawn = _picture("drift", title, bars, 0.0, limits, ticks, lambda value: words.signed(value) if value else "0")
     head = [words("column_run"), words("column_now"), words("measure_drift")]
-    picture = joined([drawn, element("p", words("forgetting_note"), class_="note")])
-    return page.section("forgetting", page.figure(title, picture, table(title, head, rows, kind="numbers")))
+    note = element("p", words("forgetting_note"), class_="note")
+    return page.section("forgetting", page.figure(title, table(title, head, rows, kind="numbers"), drawn, note))
 
 
 def _extent(bars: list[_Bar]) -> list[float]:
@@ -122,16 +122,7 @@ def _picture(
             axes.barh(place, bar.value - line, _THICK, left=line, color=bar.run.colour, alpha=opacity, linewidth=0)
             if bar.ends:
                 axes.plot(bar.ends, (place, place), color=INK, linewidth=1.6, solid_capstyle="butt", marker="|")
-            axes.annotate(
-                short(bar.label, _LABEL[canvas.is_wide]),
-                (1, place),
-                xycoords=("axes fraction", "data"),
-                xytext=(8, 0),
-                textcoords="offset points",
-                va="center",
-                color=bar.run.colour,
-                annotation_clip=False,
-            )
+            label_end(axes, place, short(bar.label, _LABEL[canvas.is_wide]), bar.run.colour)
         axes.xaxis.set_major_locator(copy(ticks))
         axes.xaxis.set_major_formatter(FuncFormatter(formatted))
         runs = {bar.run.name: bar.run for bar in bars}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from modou.report import values as v
-from modou.report.compared.runs import Compared, Run, breadth
+from modou.report.compared.runs import Compared, ComparedRun, breadth
 from modou.report.figures import Canvas, draw
 from modou.report.markup import Child, Html, element, joined, table
 from modou.report.parts import Section, datum
@@ -27,7 +27,7 @@ def distance(page: Compared) -> Section | None:
 
 @dataclass(frozen=True)
 class _Point:
-    run: Run
+    run: ComparedRun
     x: float
     y: float
     ends: tuple[float, float] | None
@@ -50,17 +50,16 @@ def _figure(page: Compared, number: int, judge: str) -> Html | None:
             _draw(axes, point, canvas)
         _label(axes, canvas, points)
 
-    picture = joined(
-        [
-            element("p", words("mean_score", judge=page.named(judge)), class_="axis"),
-            draw(f"distance-{number}", title, (_WIDE, _NARROW), plot),
-            element("p", words("distance_path"), class_="note") if any(point.path for point in points) else None,
-        ]
+    return page.figure(
+        title,
+        joined([_table(page, points, judge), _paths(page, points)]),
+        element("p", words("mean_score", judge=page.named(judge)), class_="axis"),
+        draw(f"distance-{number}", title, (_WIDE, _NARROW), plot),
+        element("p", words("distance_path"), class_="note") if any(point.path for point in points) else None,
     )
-    return page.figure(title, picture, joined([_table(page, points, judge), _paths(page, points)]))
 
 
-def _point(run: Run, judge: str) -> _Point | None:
+def _point(run: ComparedRun, judge: str) -> _Point | None:
     x, y = run.mean("kl"), run.mean("judges", judge)
     method = METHODS.get(v.words_at(run.values, "method") or "")
     if x is None or y is None or (method is not None and not method.answers):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from modou.report import values as v
-from modou.report.compared.runs import RULES, Compared, Run
-from modou.report.markup import Html, element, facts, joined
+from modou.report.compared.runs import RULES, Compared, ComparedRun
+from modou.report.markup import Html, element, facts, joined, listed
 
 
 def headline(page: Compared) -> Html:
@@ -23,7 +23,7 @@ def headline(page: Compared) -> Html:
                 (words("compared_data"), Path(v.words_at(page.values, "data") or "").name),
             ]
         ),
-        element("ul", *(element("li", _outcome(page, run)) for run in page.runs), class_="outcomes"),
+        listed((_outcome(page, run) for run in page.runs), "outcomes"),
         id="top",
     )
 
@@ -35,12 +35,12 @@ def _asked(page: Compared) -> Html | str:
     return page.words.rich(key, first=element("b", page.runs[0].name))
 
 
-def _outcome(page: Compared, run: Run) -> Html:
+def _outcome(page: Compared, run: ComparedRun) -> Html:
     sentence = _first(page, run) if run is page.runs[0] else _against_first(page, run)
     return joined([run.title, sentence], between=" ")
 
 
-def _first(page: Compared, run: Run) -> Html:
+def _first(page: Compared, run: ComparedRun) -> Html:
     """The reference run: its rules and scores by reward models, else its mean length."""
     words = page.words
     found = [(words.rule(rule), run.value(words.share, "rules", rule)) for rule in run.group("rules")]
@@ -54,7 +54,7 @@ def _first(page: Compared, run: Run) -> Html:
     return words.rich("outcome_first" if page.rivals else "outcome_alone", found=told)
 
 
-def verdict(run: Run, judge: str) -> str | None:
+def verdict(run: ComparedRun, judge: str) -> str | None:
     """better or worse: the interval of the win rate against the first run excludes 50 %; else undecided, or None."""
     share, ends = run.mean("wins", judge), run.ends("wins", judge)
     if share is None:
@@ -63,7 +63,7 @@ def verdict(run: Run, judge: str) -> str | None:
     return "better" if low > 0.5 else "worse" if high < 0.5 else "undecided"
 
 
-def _against_first(page: Compared, run: Run) -> Html:
+def _against_first(page: Compared, run: ComparedRun) -> Html:
     """The verdict of the first judge; where it is a reward model, also that of the rules (reward hacking)."""
     words, first = page.words, element("b", page.runs[0].name)
     judge = next((judge for judge in (*page.judges, RULES) if verdict(run, judge)), None)
@@ -78,6 +78,5 @@ def _against_first(page: Compared, run: Run) -> Html:
         return said
     deceived = found == "better" and by_rules == "worse"
     shown = run.told(words.share, "wins", RULES) or ""
-    return joined(
-        [said, words.rich("outcome_deceived" if deceived else "outcome_rules", share=shown)], between=words.gap
-    )
+    added = words.rich("outcome_deceived" if deceived else "outcome_rules", share=shown)
+    return joined([said, added], between=words.gap)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from modou.report.compared.runs import Compared, Run
+from modou.report.compared.runs import Compared, ComparedRun
 from modou.report.figures import MUTED, Canvas, draw
 from modou.report.markup import Child, Html, element, joined, table
 from modou.report.parts import Section, datum, thinned
@@ -26,7 +26,7 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class _Answers:
-    run: Run
+    run: ComparedRun
     pairs: list[Pair]
 
     @property
@@ -66,14 +66,13 @@ def _figure(page: Compared, number: int, judge: str, most: int) -> Html | None:
     panels = [_panel(page, f"length-{number}-{answers.run.number}", answers, found, most) for answers in found]
     drawn = words("length_drawn", most=words.count(most)) if max(len(one.pairs) for one in found) > most else None
     said = words("length_note", first=found[0].run.name)
-    picture = joined(
-        [
-            element("p", words("mean_score", judge=page.named(judge)), class_="axis"),
-            element("div", *panels, class_="panels"),
-            element("p", joined([said, drawn], between=words.gap), class_="note"),
-        ]
+    return page.figure(
+        title,
+        joined([_table(page, found, judge), _parts(page, found, judge)]),
+        element("p", words("mean_score", judge=page.named(judge)), class_="axis"),
+        element("div", *panels, class_="panels"),
+        element("p", joined([said, drawn], between=words.gap), class_="note"),
     )
-    return page.figure(title, picture, joined([_table(page, found, judge), _parts(page, found, judge)]))
 
 
 def _panel(page: Compared, name: str, answers: _Answers, every: list[_Answers], most: int) -> Html:
@@ -123,13 +122,7 @@ def _table(page: Compared, found: list[_Answers], judge: str) -> Html:
 def _parts(page: Compared, found: list[_Answers], judge: str) -> Html:
     words = page.words
     rows: list[list[Child]] = [
-        [
-            one.run.title,
-            f"{number}/{len(one.parts)}",
-            words.count(count),
-            datum(x, words.decimal),
-            datum(y, words.decimal),
-        ]
+        [one.run.title, f"{number}/{len(one.parts)}", words.count(count), *(datum(n, words.decimal) for n in (x, y))]
         for one in found
         for number, ((x, y), count) in enumerate(one.parts, start=1)
     ]

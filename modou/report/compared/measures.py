@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from modou.report import values as v
-from modou.report.compared.runs import Compared, Run, within
-from modou.report.markup import Child, Html, element, joined, table
-from modou.report.parts import Form, Section, datum
+from modou.report.compared.runs import Compared, ComparedRun
+from modou.report.markup import Child, Html, element, joined, listed, table
+from modou.report.parts import Form, Section, datum, within
 
 
 def measures(page: Compared) -> Section | None:
@@ -64,7 +64,7 @@ def _baseline(page: Compared, message: str, path: str) -> Html | None:
     return words.rich(message, share=joined([share, ends]))
 
 
-def drifted(page: Compared, run: Run) -> Html | None:
+def drifted(page: Compared, run: ComparedRun) -> Html | None:
     """Change of bits per character on the pretraining text since the first run, with its interval."""
     found = run.group("drift")
     value = datum(v.number(found, "bits_per_char"), page.words.signed, f"runs.{run.name}.drift.bits_per_char")
@@ -88,5 +88,5 @@ def unknown(page: Compared) -> Section | None:
         words("unknown_rivals") if page.runs and not page.rivals else None,
         *(words(f"unknown_{name}", names=", ".join(names)) for name, names in without.items() if names),
     ]
-    lines = [element("li", line) for line in said if line]
-    return page.section("unknown", element("ul", *lines, class_="notes")) if lines else None
+    lines = [line for line in said if line]
+    return page.section("unknown", listed(lines)) if lines else None

@@ -9,7 +9,7 @@ from typing import cast
 from modou.report import values as v
 from modou.report.figures import ACCENT, INK, MODEL, MUTED, OTHER, TRAIN, css_colour
 from modou.report.markup import Html, allowed, element, fitted, joined
-from modou.report.parts import Form, Page, datum
+from modou.report.parts import Form, Page, datum, within
 from modou.report.values import Values
 
 RULES = "rules"
@@ -21,7 +21,7 @@ _MARKS = (("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"), 
 
 
 @dataclass(frozen=True)
-class Run:
+class ComparedRun:
     """One run: its numbers, and how it is drawn. The first run, the reference, is grey."""
 
     name: str
@@ -88,14 +88,14 @@ class Compared(Page):
     """The comparison page."""
 
     @cached_property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[ComparedRun]:
         """All runs, the reference first."""
         runs = v.group(self.values, "runs").items()
         found = [(name, cast(Values, run)) for name, run in runs if isinstance(run, Mapping)]
-        return [Run(name, values, number) for number, (name, values) in enumerate(found)]
+        return [ComparedRun(name, values, number) for number, (name, values) in enumerate(found)]
 
     @cached_property
-    def rivals(self) -> list[Run]:
+    def rivals(self) -> list[ComparedRun]:
         """All runs but the first."""
         return self.runs[1:]
 
@@ -131,8 +131,3 @@ def short(name: str, most: int = LABEL) -> str:
 def breadth(text: str) -> float:
     """Approximate width of a text in a figure, in CSS pixels."""
     return sum(13.0 if ord(character) > 0x2E80 else 7.6 for character in text)
-
-
-def within(ends: tuple[float, float] | None, form: Form) -> Html | None:
-    """An interval as [low, high]."""
-    return None if ends is None else element("span", f" [{form(ends[0])}, {form(ends[1])}]", class_="ends")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from modou.report import values as v
-from modou.report.markup import Child, Html, element, facts, fitted, joined, table
+from modou.report.markup import Child, Html, element, facts, fitted, joined, listed, table
 from modou.report.parts import Page, Section, datum
 from modou.report.values import Values
 
@@ -33,7 +33,7 @@ def cleaning(page: Page) -> Section | None:
         "cleaning",
         facts(shown),
         table(words("cleaning_table"), head, rows, kind="rules") if rows else element("p", words("cleaning_nothing")),
-        element("ul", *(element("li", note) for note in notes), class_="notes") if notes else None,
+        listed(notes) if notes else None,
     )
 
 
@@ -81,8 +81,8 @@ def tokenizer(page: Page) -> Section | None:
     shown = [
         (words("tokenizer_kind"), words.named("kind", kind) if kind else None),
         (words("tokenizer_vocabulary"), page.shown(words.count, "tokenizer.vocabulary")),
-        (words("tokenizer_train"), page.shown(words.bits, "tokenizer.train.characters_per_token")),
-        (words("tokenizer_test"), page.shown(words.bits, "tokenizer.held_out.characters_per_token")),
+        (words("tokenizer_train"), page.shown(words.decimal, "tokenizer.train.characters_per_token")),
+        (words("tokenizer_test"), page.shown(words.decimal, "tokenizer.held_out.characters_per_token")),
         (words("tokenizer_bytes"), page.shown(words.share, "tokenizer.held_out.byte_fallback")),
         (words("tokenizer_unknown"), page.shown(words.count, "tokenizer.held_out.unknown_tokens")),
         (

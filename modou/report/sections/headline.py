@@ -2,7 +2,7 @@
 
 from modou.report import values as v
 from modou.report.markup import Child, Html, element, facts, joined
-from modou.report.parts import Page, bars, datum, perplexity
+from modou.report.parts import Page, against_ngram, bars, datum, perplexity
 from modou.report.sections.samples import passage
 
 _PLAIN = {"zh": ("UTF-16", 16.0), "en": ("ASCII", 8.0)}
@@ -37,13 +37,12 @@ def _unfinished(page: Page) -> Html | None:
 
 def _facts(page: Page) -> Html:
     words = page.words
-    total = page.shown(words.size, "model.total")
     layout = [v.words_at(page.values, f"settings.model.{name}") for name in ("style", "position")]
     kind = " · ".join(words.named("model", part) for part in layout if part)
     return facts(
         [
             (words("fact_run"), v.words_at(page.values, "run.name")),
-            (words("fact_parameters"), total),
+            (words("fact_parameters"), page.shown(words.size, "model.total")),
             (words("fact_model"), kind or None),
             (words("fact_text"), page.shown(words.size, "split.characters.train")),
             (words("fact_time"), page.shown(words.duration, "training.seconds")),
@@ -66,14 +65,14 @@ def _number(page: Page) -> Html | None:
         "div",
         element(
             "p",
-            element("strong", page.shown(words.bits, path), class_="figure"),
+            element("strong", page.shown(words.decimal, path), class_="figure"),
             " ",
             element("span", words("bits_per_character"), class_="unit"),
             element("span", _interval(page, part), class_="interval"),
             class_="number",
         ),
         element("div", *(element("p", sentence) for sentence in said if sentence), class_="meaning"),
-        _ladder(page, part, value),
+        _ladder(page, part),
         class_="headline",
     )
 
@@ -82,32 +81,16 @@ def _interval(page: Page, part: str) -> str | None:
     ends = v.interval(page.values, f"{part}.interval")
     if ends is None:
         return None
-    return page.words("interval", low=page.words.bits(ends[0]), high=page.words.bits(ends[1]))
+    return page.words("interval", low=page.words.decimal(ends[0]), high=page.words.decimal(ends[1]))
 
 
 def _against_ngram(page: Page, value: float) -> Html | None:
-    name, baseline = strongest_ngram(page)
-    if baseline is None:
+    found = against_ngram(page.values, value)
+    if found is None:
         return None
-    words = page.words
-    gain = v.number(page.values, f"advantage.{name}.bits_per_char")
-    ends = v.interval(page.values, f"advantage.{name}.interval")
-    gain = baseline - value if gain is None else gain
-    undecided = ends is not None and ends[0] <= 0 <= ends[1]
-    key = "against_undecided" if undecided else "against_better" if gain > 0 else "against_worse"
-    shown = page.shown(words.bits, f"baselines.{name}.bits_per_char") or Html()
-    difference = datum(abs(gain), words.bits) or Html()
-    return words.rich(key, name=name.upper().replace("KN", "KN-"), bits=shown, difference=difference)
-
-
-def strongest_ngram(page: Page) -> tuple[str, float | None]:
-    """Name and bits per character of KN-5 where it was measured, else of the best n-gram model."""
-    found = {f"kn{n}": v.number(page.values, f"baselines.kn{n}.bits_per_char") for n in range(1, 7)}
-    measured = {name: bits for name, bits in found.items() if bits is not None}
-    if not measured:
-        return "kn5", None
-    name = "kn5" if "kn5" in measured else min(measured, key=lambda key: measured[key])
-    return name, measured[name]
+    words, (key, _, gain) = page.words, found
+    shown = page.shown(words.decimal, "baselines.kn5.bits_per_char") or ""
+    return words.rich(key, name=words.named("baseline", "kn5"), bits=shown, difference=datum(gain, words.decimal) or "")
 
 
 def _shorter(page: Page, part: str, value: float) -> Html | None:
@@ -120,7 +103,7 @@ def _shorter(page: Page, part: str, value: float) -> Html | None:
     xz = v.number(page.values, "baselines.xz.bits_per_char")
     return words.rich(
         "shorter_than_xz" if xz is not None else "shorter",
-        characters=datum(characters, words.count, f"{part}.characters") or Html(),
+        characters=datum(characters, words.count, f"{part}.characters") or "",
         plain=words.kilobytes(characters * plain),
         code=code,
         small=words.kilobytes(characters * value),
@@ -128,22 +111,17 @@ def _shorter(page: Page, part: str, value: float) -> Html | None:
     )
 
 
-def _ladder(page: Page, part: str, value: float) -> Html | None:
+def _ladder(page: Page, part: str) -> Html | None:
     words = page.words
-    steps = [(words("this_model"), value, f"{part}.bits_per_char", "own")]
-    name, ngram = strongest_ngram(page)
-    if ngram is not None:
-        steps.append((words.named("baseline", name), ngram, f"baselines.{name}.bits_per_char", ""))
-    xz = v.number(page.values, "baselines.xz.bits_per_char")
-    if xz is not None:
-        steps.append((words.named("baseline", "xz"), xz, "baselines.xz.bits_per_char", ""))
-    if len(steps) == 1:
-        return None
+    names = {part: words("this_model")} | {f"baselines.{name}": words.named("baseline", name) for name in ("kn5", "xz")}
     rows = [
-        (step, bits, datum(bits, words.bits, path), kind or None)
-        for step, bits, path, kind in sorted(steps, key=lambda item: item[1])
+        (name, bits, page.shown(words.decimal, f"{path}.bits_per_char"), "own" if path == part else None)
+        for path, name in names.items()
+        if (bits := v.number(page.values, f"{path}.bits_per_char")) is not None
     ]
-    return element("div", element("p", words("ladder"), class_="question"), bars(rows), class_="ladder")
+    rows.sort(key=lambda row: row[1])
+    lead = element("p", words("ladder"), class_="question")
+    return element("div", lead, bars(rows), class_="ladder") if len(rows) > 1 else None
 
 
 def _sample(page: Page) -> Html | None:

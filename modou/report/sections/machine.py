@@ -1,7 +1,7 @@
 """Sections on the model's parameters, the plan, all settings, the machine, advice and the limits of the numbers."""
 
 from modou.report import values as v
-from modou.report.markup import Child, Html, element, facts, fitted, folded, joined, table
+from modou.report.markup import Child, Html, element, facts, fitted, folded, joined, listed, table
 from modou.report.parts import Page, Section, bars, datum
 
 _VALUE = 300
@@ -12,10 +12,8 @@ _SHAPE = ("layers", "width", "heads", "context", "vocabulary")
 def model(page: Page) -> Section | None:
     """Number of parameters by component."""
     words = page.words
-    sizes = {
-        name: v.number(page.values, f"model.parameters.{name}") for name in v.group(page.values, "model.parameters")
-    }
-    groups = {name: size for name, size in sizes.items() if size and size > 0}
+    parameters = v.group(page.values, "model.parameters")
+    groups = {name: size for name in parameters if (size := v.number(parameters, name)) and size > 0}
     total = v.number(page.values, "model.total") or sum(groups.values())
     shown = [
         (words("fact_parameters"), datum(total or None, words.count)),
@@ -25,19 +23,9 @@ def model(page: Page) -> Section | None:
     if not groups and not any(value for _, value in shown):
         return None
     rows: list[tuple[Child, float, Child, str | None]] = [
-        (
-            words.named("group", name),
-            size,
-            joined(
-                [
-                    datum(size, words.count, f"model.parameters.{name}"),
-                    element("small", words.share(size / total)),
-                ],
-                between=" ",
-            ),
-            None,
-        )
+        (words.named("group", name), size, joined([count, element("small", words.share(size / total))], " "), None)
         for name, size in sorted(groups.items(), key=lambda item: -item[1])
+        if (count := datum(size, words.count, f"model.parameters.{name}"))
     ]
     census = [element("h3", words("census")), bars(rows)] if rows else []
     return page.section("model", facts(shown), *census)
@@ -58,8 +46,8 @@ def plan(page: Page) -> Section | None:
         ]
         for item in choices[:_ROWS]
     ]
-    expected = page.shown(words.bits, "plan.expected.bits_per_char")
-    measured = page.shown(words.bits, "test.bits_per_char")
+    expected = page.shown(words.decimal, "plan.expected.bits_per_char")
+    measured = page.shown(words.decimal, "test.bits_per_char")
     minutes = page.shown(words.plain, "plan.minutes")
     said = None
     if expected is not None:
@@ -78,7 +66,7 @@ def advice(page: Page) -> Section | None:
     items = v.texts(page.values, "advice")
     if not items:
         return None
-    return page.section("advice", element("ul", *(element("li", item) for item in items), class_="notes"))
+    return page.section("advice", listed(items))
 
 
 def about(page: Page) -> Section | None:
@@ -106,5 +94,4 @@ def about(page: Page) -> Section | None:
 
 def limits(page: Page) -> Section:
     """Limits of the measurements."""
-    items = (element("li", page.words(f"limit_{n}")) for n in range(1, 7))
-    return page.section("limits", element("ul", *items, class_="notes"), question=False)
+    return page.section("limits", listed(page.words(f"limit_{n}") for n in range(1, 7)), question=False)

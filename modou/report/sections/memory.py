@@ -56,11 +56,8 @@ def _figure(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
         plot_lines(axes, canvas, lines)
 
     picture = draw("novelty", words("memory_figure"), canvases(320, 16), plot)
-    return page.figure(
-        words("memory_figure"),
-        joined([element("p", words("axis_novel"), class_="axis"), legend(lines), picture]),
-        _table(page, curves),
-    )
+    axis = element("p", words("axis_novel"), class_="axis")
+    return page.figure(words("memory_figure"), _table(page, curves), axis, legend(lines), picture)
 
 
 def _last(curves: list[list[tuple[float, float]]]) -> float:
@@ -73,13 +70,7 @@ def _table(page: Page, curves: dict[str, list[tuple[float, float]]]) -> Html:
     words = page.words
     by_n = {name: dict(points) for name, points in curves.items()}
     lengths = sorted({n for points in by_n.values() for n in points})[:_TABLE_ROWS]
-    rows = [
-        [
-            f"{n:.0f}",
-            *(datum(by_n[name].get(n), words.share) or "—" for name in curves),
-        ]
-        for n in lengths
-    ]
+    rows = [[f"{n:.0f}", *(datum(by_n[name].get(n), words.share) or "—" for name in curves)] for n in lengths]
     head = [words("axis_ngram"), *(words(f"writer_{name}") for name in curves)]
     return table(words("memory_figure"), head, rows, kind="numbers")
 
@@ -104,12 +95,7 @@ def _longest(page: Page) -> Html | None:
     index = v.number(page.values, f"{path}.chapter")
     chapter = words("training_chapter", n=words.count(index + 1)) if index is not None else ""
     said = words.rich("longest_in" if chapter else "longest", characters=length, chapter=chapter)
-    quotation = None
-    if passage:
-        language = v.words_at(page.values, "run.language")
-        quotation = element(
-            "blockquote", element("p", fitted(passage, _LONGEST), lang=language, class_="prose"), class_="copied"
-        )
+    quotation = element("blockquote", page.prose(fitted(passage, _LONGEST)), class_="copied") if passage else None
     return joined([element("p", said), quotation])
 
 

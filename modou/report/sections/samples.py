@@ -9,40 +9,38 @@ _MOST = 120
 _CHARACTERS = 100_000
 """Limit of all samples together, in characters, so that the file stays below a megabyte."""
 _PREVIEW = 60
+Bits = dict[float | None, float | None]
+"""Bits per character on the validation part by step."""
 
 
 def passage(page: Page, sample: Values, most: int) -> Html:
     """One sample as a quotation of at most `most` characters: prompt in bold, continuation, sampler."""
-    language = v.words_at(page.values, "run.language")
-    return element(
-        "blockquote",
-        element("p", _written(sample, most), lang=language, class_="prose"),
-        element("footer", _origin(page, sample)),
-    )
+    written = page.prose(_written(sample, most))
+    return element("blockquote", written, element("footer", _origin(page, sample)))
+
+
+def _halves(sample: Values) -> tuple[str, str]:
+    """The prompt, and the text without it."""
+    prompt = v.words_at(sample, "prompt") or ""
+    return prompt, (v.words_at(sample, "text") or "").removeprefix(prompt)
 
 
 def _written(sample: Values, most: int) -> Html:
-    prompt, text = v.words_at(sample, "prompt") or "", v.words_at(sample, "text") or ""
-    added = text.removeprefix(prompt)
+    prompt, added = _halves(sample)
     return joined([element("b", prompt, class_="prompt") if prompt else None, fitted(added, most)])
 
 
 def _origin(page: Page, sample: Values) -> Html:
     """Step, seed and sampler, as far as known."""
     words = page.words
-    parts: list[str] = []
     step, seed = v.number(sample, "step"), v.words_at(sample, "seed")
-    if step is not None:
-        parts.append(words("at_step", step=words.count(step)))
-    if seed is not None:
-        parts.append(words("seed", seed=seed))
-    sampler = v.group(sample, "sampler")
-    if sampler:
-        parts.append(", ".join(f"{name} {value}" for name, value in v.flattened(sampler)))
-    elif name := v.words_at(sample, "sampler"):
-        parts.append(name)
-    prompt = words("prompt_marked") if v.words_at(sample, "prompt") else None
-    return joined([prompt, *parts], between=" · ")
+    parts = [
+        words("prompt_marked") if v.words_at(sample, "prompt") else None,
+        words("at_step", step=words.count(step)) if step is not None else None,
+        words("seed", seed=seed) if seed is not None else None,
+        ", ".join(f"{name} {value}" for name, value in v.flattened(v.group(sample, "sampler"))),
+    ]
+    return joined(parts, between=" · ")
 
 
 def final_samples(page: Page) -> Section | None:
@@ -59,7 +57,10 @@ def timeline(page: Page) -> Section | None:
     samples = [s for s in v.groups(page.values, "samples") if v.words_at(s, "text")]
     if not samples:
         return None
-    bits = _bits_by_step(page)
+    history = v.groups(page.values, "training.history")
+    bits = {
+        v.number(row, "step"): v.number(row, "averaged_bits_per_char", "validation_bits_per_char") for row in history
+    }
     prompts: dict[tuple[str, str], list[Values]] = {}
     for sample in samples:
         key = (v.words_at(sample, "prompt") or "", v.words_at(sample, "seed") or "")
@@ -78,19 +79,7 @@ def _limit(samples: int) -> int:
     return min(1500, _CHARACTERS // max(1, samples))
 
 
-def _bits_by_step(page: Page) -> dict[float, float]:
-    found: dict[float, float] = {}
-    for row in v.groups(page.values, "training.history"):
-        step = v.number(row, "step")
-        bits = v.number(row, "averaged_bits_per_char", "validation_bits_per_char")
-        if step is not None and bits is not None:
-            found[step] = bits
-    return found
-
-
-def _one_prompt(
-    page: Page, key: tuple[str, str], samples: list[Values], bits: dict[float, float], most: int, *, first: bool
-) -> Html:
+def _one_prompt(page: Page, key: tuple[str, str], samples: list[Values], bits: Bits, most: int, *, first: bool) -> Html:
     """The samples of one prompt, one per step; the first, middle and last are unfolded."""
     words = page.words
     opened = {0, len(samples) // 2, len(samples) - 1}
@@ -100,19 +89,17 @@ def _one_prompt(
     return folded(title, steps, unfolded=first, class_="prompt-steps")
 
 
-def _entry(page: Page, sample: Values, bits: dict[float, float], most: int, *, unfolded: bool) -> Html:
+def _entry(page: Page, sample: Values, bits: Bits, most: int, *, unfolded: bool) -> Html:
     words = page.words
     step = v.number(sample, "step")
     measured = bits.get(step) if step is not None else None
-    prompt, text = v.words_at(sample, "prompt") or "", v.words_at(sample, "text") or ""
-    preview = fitted(text.removeprefix(prompt).replace("\n", " ").strip(), _PREVIEW)
+    preview = fitted(_halves(sample)[1].replace("\n", " ").strip(), _PREVIEW)
     line = joined(
         [
             element("span", words("at_step", step=words.count(step)), class_="step"),
-            element("span", words("bits_short", bits=words.bits(measured)), class_="bits") if measured else None,
+            element("span", words("bits_short", bits=words.decimal(measured)), class_="bits") if measured else None,
             element("span", preview, class_="preview"),
         ],
         between=" ",
     )
-    language = v.words_at(page.values, "run.language")
-    return folded(line, element("p", _written(sample, most), lang=language, class_="prose"), unfolded=unfolded)
+    return folded(line, page.prose(_written(sample, most)), unfolded=unfolded)

@@ -19,7 +19,7 @@ from modou.report.figures import (
     legend,
     plot_lines,
 )
-from modou.report.markup import Html, element, facts, joined, table
+from modou.report.markup import Html, element, facts, table
 from modou.report.parts import Page, Section, thinned
 from modou.report.values import Values
 
@@ -78,7 +78,15 @@ class _Curve:
 
     @property
     def range(self) -> tuple[float, float]:
-        return _range(self.lines, self.baselines)
+        """Limits of the y axis: from the lowest point to just above the baselines, without the steep first steps."""
+        ys = [y for line in self.lines for _, y in line.points]
+        last = [line.points[-1][1] for line in self.lines]
+        near = [bits for _, bits in self.baselines if bits < max(last) + 3]
+        early = sorted(ys, reverse=True)[min(len(ys) - 1, len(ys) // 12)]
+        top = max([min(max(ys), max([*near, *last, min(early, max(last) + 2.5)])), *near])
+        bottom = min([*ys, *near])
+        margin = max(0.06 * (top - bottom), 0.02)
+        return bottom - margin, top + margin
 
     def plot(self, axes: Axes, canvas: Canvas) -> None:
         axes.set_ylim(*self.range)
@@ -108,19 +116,18 @@ def _figure(page: Page, history: list[Values]) -> Html:
     rows = thinned(history, _MOST, best)
     curve = _read(page, rows, history[best] if best is not None else None)
     title = words("training_figure")
-    picture = None
-    if curve.lines:
-        key = ", ".join(f"{name} {bits:.2f}" for name, bits in curve.baselines if bits <= curve.range[1])
-        dotted = [Line(key, [], MUTED, _DOTS, 1.2)] if key else []
-        picture = joined(
-            [
-                element("p", words("bits_per_character"), class_="axis"),
-                draw("learning", title, canvases(360, 170), curve.plot),
-                legend([*curve.lines, *dotted], kind="narrow"),
-                _remarks(page, curve, history[best] if best is not None else None),
-            ]
-        )
-    return page.figure(title, picture, _table(page, rows))
+    if not curve.lines:
+        return page.figure(title, _table(page, rows))
+    key = ", ".join(f"{name} {bits:.2f}" for name, bits in curve.baselines if bits <= curve.range[1])
+    dotted = [Line(key, [], MUTED, _DOTS, 1.2)] if key else []
+    return page.figure(
+        title,
+        _table(page, rows),
+        element("p", words("bits_per_character"), class_="axis"),
+        draw("learning", title, canvases(360, 170), curve.plot),
+        legend([*curve.lines, *dotted], kind="narrow"),
+        _remarks(page, curve, history[best] if best is not None else None),
+    )
 
 
 def _read(page: Page, rows: list[Values], best: Values | None) -> _Curve:
@@ -153,27 +160,12 @@ def _held_out_bits(row: Values) -> float | None:
 
 def _remarks(page: Page, curve: _Curve, best: Values | None) -> Html | None:
     words = page.words
-    above = [f"{name} {words.bits(bits)}" for name, bits in curve.baselines if bits > curve.range[1]]
+    above = [f"{name} {words.decimal(bits)}" for name, bits in curve.baselines if bits > curve.range[1]]
     remarks = [words("clipped", names=", ".join(above))] if above else []
     if best is not None:
-        step, bits = words.count(v.number(best, "step")), words.bits(_held_out_bits(best))
+        step, bits = words.count(v.number(best, "step")), words.decimal(_held_out_bits(best))
         remarks.append(words("best_marked", step=step, bits=bits))
     return element("p", " ".join(remarks), class_="note") if remarks else None
-
-
-def _range(lines: list[Line], baselines: list[tuple[str, float]]) -> tuple[float, float]:
-    """Limits of the y axis: from the lowest point to just above the baselines, cutting off the steep first steps."""
-    ys = [y for line in lines for _, y in line.points]
-    if not ys:
-        return 0, 1
-    last = [line.points[-1][1] for line in lines]
-    near = [bits for _, bits in baselines if bits < max(last) + 3]
-    early = sorted(ys, reverse=True)[min(len(ys) - 1, len(ys) // 12)]
-    top = min(max(ys), max([*near, *last, min(early, max(last) + 2.5)]))
-    top = max([top, *near])
-    bottom = min([*ys, *near])
-    margin = max(0.06 * (top - bottom), 0.02)
-    return bottom - margin, top + margin
 
 
 def _table(page: Page, rows: list[Values]) -> Html:
@@ -182,7 +174,7 @@ def _table(page: Page, rows: list[Values]) -> Html:
         (words("axis_steps"), "step", words.count),
         (words("axis_time"), "seconds", words.duration),
         (words("training_tokens"), "tokens", words.size),
-        *((words(f"series_{name}"), f"{name}_bits_per_char", words.bits) for name, *_ in _SERIES),
+        *((words(f"series_{name}"), f"{name}_bits_per_char", words.decimal) for name, *_ in _SERIES),
         (words("learning_rate"), "learning_rate", words.plain),
     ]
     used = [column for column in columns if any(v.number(row, column[1]) is not None for row in rows)]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from modou.corpora.storyteller.language import LanguageName
-from modou.corpora.storyteller.questions import Question, questions
+from modou.corpora.storyteller.questions import WorldQuestion, questions
 from modou.tasks.base import Row
 from modou.tasks.storyteller.settings import SETTINGS, StorytellerSettings
 
@@ -34,6 +34,8 @@ def rows(language: LanguageName, count: int, seed: int, settings: StorytellerSet
         }
 
 
-def _passages(language: LanguageName, count: int, seed: int, of_a_world: int, most: int) -> Iterator[list[Question]]:
+def _passages(
+    language: LanguageName, count: int, seed: int, of_a_world: int, most: int
+) -> Iterator[list[WorldQuestion]]:
     worlds = (islice(questions(language, seed * 1000 + number, most), of_a_world) for number in range(count))
     return islice(chain.from_iterable(worlds), count)

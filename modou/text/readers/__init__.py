@@ -1,4 +1,4 @@
-"""In: a file or folder in any of the formats of a book. Out: documents of plain text. One file a format.
+"""In: a book as a text file, a folder or JSON rows. Out: documents of plain text.
 
 Never: cleans.
 """

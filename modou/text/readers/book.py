@@ -1,4 +1,4 @@
-"""A book as its owner has it: a text file, a folder of them, or JSON rows; read as documents, in pieces."""
+"""Read a book (a text file, a folder of them, or JSON rows) as a stream of documents."""
 
 import gzip
 import io
@@ -17,7 +17,7 @@ from modou.text.readers.rows import Row, read_rows
 from modou.text.report import Note, note
 
 LINE_LIMIT = 1 << 20
-"""Characters: a longer line is taken in pieces cut after a sentence, so that memory stays small."""
+"""Characters; a longer line is read in pieces that end after a sentence, to bound memory."""
 
 _ROWS = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
 _SUFFIXES = (".txt", ".md", ".txt.gz", *_ROWS)
@@ -27,7 +27,7 @@ _KEPT = 3
 
 @dataclass(frozen=True)
 class Document:
-    """One text of a book. `lines` may be called again: each call reads from the start, without line ends."""
+    """One document of a book. Each call of `lines` reads it from the start, without line ends."""
 
     name: str
     title: str | None
@@ -40,9 +40,9 @@ class FileReading:
 
     encoding: Encoding
     undecodable: int = 0
-    """Characters shown as U+FFFD."""
+    """Number of U+FFFD in place of what could not be decoded."""
     lost: list[str] = field(default_factory=list[str])
-    """Where: the first few, with what stands around them."""
+    """The first few of them, with context."""
     rows: int = 0
     bad_rows: int = 0
     complaints: list[str] = field(default_factory=list[str])
@@ -50,7 +50,7 @@ class FileReading:
 
 
 class Book:
-    """A book that is read in pieces. `files` and `notes` are complete once all documents have been read."""
+    """A book, read as a stream. `files` and `notes` are complete once all documents have been read."""
 
     def __init__(self, name: str, paths: tuple[Path, ...], encoding: str = "auto") -> None:
         self.name = name
@@ -61,7 +61,7 @@ class Book:
         self._encoding = encoding
 
     def documents(self) -> Iterator[Document]:
-        """The documents in order. UserError where a file is no text; in a folder it is passed over."""
+        """Yield the documents in order. UserError: the file is not text (in a folder such files are skipped)."""
         for path in self.paths:
             try:
                 yield from self._documents_of(path)
@@ -86,7 +86,7 @@ class Book:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What was assumed and what was lost, one sentence each."""
+        """Notes on assumed encodings, undecodable characters, and skipped rows and files."""
         notes: list[Note] = []
         by_encoding: dict[Encoding, list[str]] = {}
         for name, reading in self.files.items():
@@ -115,16 +115,15 @@ class TextBook(Book):
         self._texts = texts
 
     def documents(self) -> Iterator[Document]:
-        """One document a text."""
+        """Yield one document per text."""
         for index, text in enumerate(self._texts(), start=1):
             yield text_document(f"{self.name} {index}", None, text)
 
 
 def read_book(path: Path, encoding: str = "auto") -> Book:
-    """The book at `path`: .txt .md .jsonl .json (also .gz), or a folder of them in natural order.
+    """The book at `path`: .txt .md .jsonl .json (also .gz), or a folder of them in natural order. Nothing is read yet.
 
-    Nothing is read yet. UserError: no such path, no text in the folder, no regular file, or a codec that does
-    not exist.
+    UserError: no such path, no text in the folder, not a regular file, unknown encoding.
     """
     if encoding != "auto":
         checked(encoding)
@@ -142,7 +141,7 @@ def read_book(path: Path, encoding: str = "auto") -> Book:
 
 @contextmanager
 def open_text(path: Path) -> Generator[io.TextIOWrapper]:
-    """A file (also .gz) as text of the encoding that it is in. UserError: missing, damaged, no text."""
+    """Open a file (also .gz) as text in its detected encoding. UserError: missing, damaged, not text."""
     if not path.is_file():
         raise UserError("text.not_a_file" if path.exists() else "text.file_missing", path=path)
     opener = _opener(path)
@@ -151,12 +150,12 @@ def open_text(path: Path) -> Generator[io.TextIOWrapper]:
 
 
 def text_document(name: str, title: str | None, text: str) -> Document:
-    """A document from a text in memory."""
+    """Make a document of a text in memory."""
     return Document(name, title, lambda: cut_lines(io.StringIO(text, newline=None)))
 
 
 def cut_lines(stream: io.TextIOBase) -> Iterator[str]:
-    """Lines without their ends; a line beyond LINE_LIMIT comes in pieces cut after a sentence."""
+    """Yield lines without line ends; a line longer than LINE_LIMIT in pieces that end after a sentence."""
     rest = ""
     while piece := stream.readline(LINE_LIMIT):
         line = rest + piece
@@ -175,7 +174,7 @@ def cut_lines(stream: io.TextIOBase) -> Iterator[str]:
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sorts chapter 2 before chapter 10."""
+    """Sort key that puts chapter 2 before chapter 10."""
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
 
 
@@ -218,7 +217,7 @@ def _opener(path: Path) -> Callable[[], BinaryIO]:
 
 @contextmanager
 def _readable(path: Path) -> Generator[None]:
-    """Damaged compression and failing disks as a UserError."""
+    """Turn errors of the disk or of gzip into a UserError."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

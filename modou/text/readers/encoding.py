@@ -1,4 +1,4 @@
-"""Which encoding a file is in: byte-order mark, UTF-8, UTF-16, GB18030 or Big5, then charset-normalizer."""
+"""Detect the encoding of a file: byte-order mark, UTF-8, UTF-16, GB18030 or Big5, else charset-normalizer."""
 
 import codecs
 import re
@@ -12,7 +12,7 @@ from modou.messages import UserError
 
 Opener = Callable[[], BinaryIO]
 SAMPLE = 1 << 20
-"""Bytes that a guess looks at."""
+"""Bytes examined by a guess."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -32,20 +32,20 @@ _NOT_TEXT = (
     b"\x7fELF",
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
-_EVERYDAY = re.compile(r"[\t\n\r\x20-\x7e\u00a0-\u024f\u2010-\u2027]")
+_LATIN = re.compile(r"[\t\n\r\x20-\x7e\u00a0-\u024f\u2010-\u2027]")
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A Python codec name and how it was found: marked = byte-order mark, valid = the whole file fits,
-    guessed = the likeliest, set = the user's word."""
+    """A Python codec name and how it was found: marked = byte-order mark, valid = the whole file decodes,
+    guessed = the most likely, set = named by the user."""
 
     codec: str
     how: Literal["marked", "valid", "guessed", "set"]
 
 
 def detect(open_bytes: Opener, path: Path | str) -> Encoding:
-    """The encoding of a whole file, read once in pieces. UserError: empty, or no text at all."""
+    """Detect the encoding of a file, reading it whole in blocks. UserError: empty, or not text."""
     with open_bytes() as stream:
         sample = stream.read(SAMPLE)
     if not sample.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
@@ -68,7 +68,7 @@ def detect(open_bytes: Opener, path: Path | str) -> Encoding:
 
 
 def checked(codec: str) -> Encoding:
-    """The encoding that the user named. UserError: Python knows no such codec."""
+    """The encoding named by the user. UserError: Python has no such codec."""
     try:
         return Encoding(codecs.lookup(codec).name, "set")
     except LookupError:
@@ -76,7 +76,7 @@ def checked(codec: str) -> Encoding:
 
 
 def _scan_utf8(open_bytes: Opener) -> tuple[int, int]:
-    """How many places do not fit UTF-8, and how many characters beyond ASCII do."""
+    """Count (invalid UTF-8 sequences, valid non-ASCII characters)."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     broken = wide = 0
     with open_bytes() as stream:
@@ -89,19 +89,19 @@ def _scan_utf8(open_bytes: Opener) -> tuple[int, int]:
 
 
 def _utf16(sample: bytes, path: Path | str) -> Encoding:
-    """UTF-16 without a mark: its ASCII characters hold NUL bytes; anything else with NUL is no text."""
+    """UTF-16 without a byte-order mark, whose ASCII characters contain NUL bytes; other files with NUL are not text."""
     sample = sample[: len(sample) // 2 * 2]
     for codec in ("utf-16-le", "utf-16-be"):
         text = sample.decode(codec, errors="replace")
-        everyday = sum(1 for char in text if char in _common() or _EVERYDAY.match(char))
-        if text and everyday >= 0.9 * len(text):
+        common = sum(1 for char in text if char in _common() or _LATIN.match(char))
+        if text and common >= 0.9 * len(text):
             return Encoding(codec, "guessed")
     raise UserError("text.not_text", path=path)
 
 
 @cache
 def _common() -> frozenset[str]:
-    """The everyday characters of both standards: first levels of GB 2312 and Big5, with punctuation."""
+    """The common characters: level 1 of GB 2312 and of Big5, with punctuation."""
     gb = bytes(b for lead in (*range(0xA1, 0xA4), *range(0xB0, 0xD8)) for c in range(0xA1, 0xFF) for b in (lead, c))
     trail = (*range(0x40, 0x7F), *range(0xA1, 0xFF))
     big5 = bytes(b for lead in range(0xA1, 0xC7) for c in trail for b in (lead, c))
@@ -109,7 +109,7 @@ def _common() -> frozenset[str]:
 
 
 def _likelihood(sample: bytes, codec: str) -> float:
-    """Share of everyday characters beyond ASCII, minus five times the share of what does not decode."""
+    """Among non-ASCII characters: share of common ones, minus five times the share of undecodable ones."""
     wide = re.sub(r"[\x00-\x7f]+", "", sample.decode(codec, errors="replace"))
     if not wide:
         return 0.0
@@ -118,11 +118,11 @@ def _likelihood(sample: bytes, codec: str) -> float:
 
 
 def _guess(sample: bytes, path: Path | str) -> Encoding:
-    # A cut in the middle of a character at the sample's end would count as an error: stop at the last line.
+    # The sample may end inside a character, which would count as an error: use whole lines only.
     whole = sample[: sample.rfind(b"\n") + 1] or sample
     scores = {codec: _likelihood(whole, codec) for codec in ("gb18030", "big5hkscs")}
     best = max(scores, key=lambda codec: scores[codec])
-    # Accented Latin letters break or pair up into rare characters; Chinese text is nearly all everyday ones.
+    # Accented Latin text decodes to errors or rare characters here; Chinese text consists of common ones.
     if scores[best] >= 0.75:
         return Encoding(best, "guessed")
     from charset_normalizer import from_bytes

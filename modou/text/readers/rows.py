@@ -1,4 +1,4 @@
-"""JSON rows: one value a line, or one array; and rows as documents. A bad row is reported, counted and passed over."""
+"""Read JSON Lines or one JSON array as a stream of values or documents. A bad row is yielded as a BadRow."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, TextIO, cast
 from modou.storage import is_deep, without_surrogates
 
 ROW_LIMIT = 1 << 24
-"""Characters: a row takes some fifty times as many bytes while it is read, and a file without line ends is one row."""
+"""Maximum characters of a row, to bound memory: parsing one takes about fifty times as many bytes."""
 _PIECE = 1 << 16
 _BLANK = "\ufeff \t\r\n"
 _BETWEEN = " \t\r\n,"
@@ -24,7 +24,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Row:
-    """One good row: its place in the file (1-based line or item), title and text."""
+    """One valid row: its place in the file (1-based line or item), title and text."""
 
     place: int
     title: str | None
@@ -33,20 +33,20 @@ class Row:
 
 @dataclass(frozen=True)
 class BadRow:
-    """One row that holds no text, and why (a key of the messages)."""
+    """One invalid row. `reason`: a message key."""
 
     place: int
     reason: str
 
 
 def read_rows(stream: TextIO) -> Iterator[Row | BadRow]:
-    """The documents of a JSON-lines stream, or of one JSON array."""
+    """Yield the documents of a JSON Lines stream or of one JSON array."""
     for found in read_values(stream):
         yield found if isinstance(found, BadRow) else _row(found.place, found.value)
 
 
 def read_values(stream: TextIO) -> Iterator[Value | BadRow]:
-    """Values of a JSON-lines stream, or the items of one JSON array, without holding the file in memory."""
+    """Yield the values of a JSON Lines stream or the items of one JSON array, without holding the file in memory."""
     first = _first_character(stream)
     if first == "[":
         yield from _array(stream)
@@ -66,7 +66,7 @@ def _first_character(stream: TextIO) -> str:
 
 
 def numbered_lines(stream: TextIO) -> Iterator[tuple[int, str | None]]:
-    """The lines with their numbers; None for one that is longer than a row may be, which is passed over in pieces."""
+    """Yield (line number, line), with None for a line longer than ROW_LIMIT, which is skipped in pieces."""
     place = 0
     while line := stream.readline(ROW_LIMIT):
         place += 1
@@ -88,7 +88,7 @@ def _lines(stream: TextIO) -> Iterator[Value | BadRow]:
 
 
 def _checked(place: int, value: Any, source: str) -> Value | BadRow:
-    """The value, U+FFFD in place of each half of a character (\\ud83d alone), which JSON can hold and no text may."""
+    """The value with lone surrogates (\\ud83d), which JSON allows but UTF-8 cannot encode, replaced by U+FFFD."""
     if is_deep(value):
         return BadRow(place, "text.row_not_json")
     if "\\ud" in source or "\\uD" in source:

@@ -1,4 +1,4 @@
-"""Removes control and other invisible characters."""
+"""Remove control and other invisible characters."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Removes chapters whose characters are those of an earlier one."""
+"""Remove chapters that are identical to an earlier one except for white space."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ from modou.text.rules import Chapter
 
 
 def apply(chapters: Iterable[Chapter], tally: RuleReport) -> Iterator[Chapter]:
-    """The first chapter of each content."""
+    """Yield the first of identical chapters."""
     seen = set[bytes]()
     for chapter in chapters:
         if chapter.digest not in seen:

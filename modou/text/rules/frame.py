@@ -1,4 +1,4 @@
-"""Removes Project Gutenberg's header and licence, with the marks between which the text stands."""
+"""Remove Project Gutenberg's header and licence, including the start and end markers."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from modou.text.report import RuleReport
 
 _HEADER_LINES = 1000
 _LONGEST = 1000
-"""Characters of a line of the header; a longer one belongs to a text without a header."""
+"""Characters; a longer line among the first means that the text has no header."""
 _START = re.compile(r"\s*\*{2,}\s*START OF (?:THE|THIS) PROJECT GUTENBERG", re.IGNORECASE)
 _END = re.compile(
     r"\s*(?:\*{2,}\s*END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.IGNORECASE
@@ -16,7 +16,7 @@ _END = re.compile(
 
 
 def apply(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
-    """The lines between the marks, or before the end mark where no start mark is found among the first lines."""
+    """Yield the lines between the markers; all up to the end marker if the first lines hold no start marker."""
     source, header = iter(lines), list[str]()
     for line in source:
         header.append(line)

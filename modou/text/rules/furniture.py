@@ -1,4 +1,4 @@
-"""Removes what a page or web site adds to a text: page numbers, rules, notices."""
+"""Remove page furniture: page numbers, ruled lines, web addresses, notices of web sites."""
 
 import re
 from collections.abc import Iterable, Iterator

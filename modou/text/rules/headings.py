@@ -1,4 +1,4 @@
-"""Divides lines into chapters: removes headings and the titles that follow them."""
+"""Divide lines into chapters: replace headings, and titles on the lines after them, by Heading objects."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,6 @@ class _Window:
         return self._ahead.popleft() if self._ahead else None
 
     def skip(self, count: int) -> None:
-        """Skips the next `count` lines."""
         for _ in range(count):
             self.next()
 
@@ -68,7 +67,7 @@ def apply(lines: Iterable[str], found: Survey, tally: RuleReport) -> Iterator[st
 
 
 def _following_titles(heading: Candidate, window: _Window, found: Survey) -> list[str]:
-    """The title line after a heading, consumed: after a bare label, or the second half of a couplet."""
+    """Consume the title line after a heading: after a bare label, or the second half of a couplet."""
     ahead = window.peek()
     blanks = next((i for i, line in enumerate(ahead) if line.strip()), len(ahead))
     rest = [line for line in ahead[blanks:] if line.strip()]

@@ -1,4 +1,4 @@
-"""Removes private-use characters: glyphs of some font that were lost with it."""
+"""Remove private-use characters, which mean nothing without the font they were made for."""
 
 import re
 

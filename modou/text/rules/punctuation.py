@@ -1,4 +1,4 @@
-"""Replaces half-width punctuation between Chinese characters by full-width punctuation."""
+"""Replace half-width punctuation between Chinese characters by full-width punctuation."""
 
 import re
 

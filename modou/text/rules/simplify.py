@@ -1,4 +1,4 @@
-"""Conversion of traditional to simplified characters with OpenCC."""
+"""Convert traditional to simplified characters with OpenCC."""
 
 from collections.abc import Callable
 from functools import cache

@@ -1,4 +1,4 @@
-"""Normalises white space."""
+"""Normalise white space."""
 
 import re
 

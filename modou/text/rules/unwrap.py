@@ -1,4 +1,4 @@
-"""Joins lines broken at a fixed width into paragraphs; verse and headings keep their lines."""
+"""Join hard-wrapped lines into paragraphs; verse and headings keep their lines."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ _INDENTS = ("  ", "\t", "\u3000")
 
 
 def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
-    """Paragraphs and headings from lines and headings. Unless lines are broken at a width, each is a paragraph."""
+    """Yield paragraphs and headings. In a document that is not hard-wrapped each line is a paragraph."""
     wrap = found.wrap
     previous = paragraph = ""
     for event in events:
@@ -23,7 +23,7 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
             if isinstance(event, Heading):
                 yield event
             continue
-        if previous and wrap and len(paragraph) < _LIMIT and _goes_on(previous, event, wrap):
+        if previous and wrap and len(paragraph) < _LIMIT and _continues(previous, event, wrap):
             left, right = paragraph.rstrip(), event.strip()
             tally.touch("", times=1, example=f"{left[-12:]} ⏎ {right[:12]}")
             tally.characters += 1
@@ -37,8 +37,7 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
         yield paragraph
 
 
-def _goes_on(line: str, following: str, wrap: Wrap) -> bool:
-    """Whether `following` continues the paragraph of `line`."""
+def _continues(line: str, following: str, wrap: Wrap) -> bool:
     line = line.rstrip()
     if following.startswith(_INDENTS) and not line.startswith(_INDENTS):
         return False

@@ -1,9 +1,8 @@
-"""The same weights under the names, shapes and configuration that other software reads.
+"""The weights of a GPT under the names, shapes and configuration of transformers.
 
-Pure functions, no files: a state dict of our GPT and its settings in, tensors and a `config.json` out. Token
-ids of beginning, end and padding belong to the tokenizer: whoever writes the files adds them.
+A state dict and its settings in, tensors and a `config.json` (without the tokenizer's special ids) out.
 
-| ours            | theirs                        | what moves                                                |
+| modou           | transformers                  | difference                                                |
 |-----------------|-------------------------------|-----------------------------------------------------------|
 | classic+learned | GPT-2 (GPT2LMHeadModel)       | matrices are stored transposed, [in, out]                 |
 | classic+rope    | GPT-NeoX (GPTNeoXForCausalLM) | q, k, v of all heads become q, k, v of each head in turn  |
