@@ -10,8 +10,7 @@ from modou.report import values as v
 from modou.report.figures import MODEL, MUTED, Canvas, draw
 from modou.report.markup import Child, Html, element, joined, table
 from modou.report.page import document
-from modou.report.parts import Page, datum
-from modou.report.sections.quality import ends
+from modou.report.parts import Page, datum, within
 from modou.report.sections.samples import passage
 from modou.report.values import Values
 from modou.report.words import Words
@@ -141,8 +140,8 @@ def _table(words: Words, pages: list[Page]) -> Html:
     rows: list[list[Child]] = [
         [
             _name(page.values),
-            page.shown(words.bits, "test.bits_per_char") or "—",
-            ends(page, "test.interval"),
+            page.shown(words.decimal, "test.bits_per_char") or "—",
+            within(v.interval(page.values, "test.interval"), words.decimal) or "—",
             datum(_parameters(page.values), words.size) or "—",
             page.shown(words.size, "training.tokens") or "—",
             page.shown(words.count, "training.tokens_per_second") or "—",
@@ -162,7 +161,7 @@ def _lengths(words: Words, pages: list[Page]) -> Html | None:
     rows: list[list[Child]] = [
         [
             _name(page.values),
-            *(page.shown(words.bits, f"lengths.{n}.bits_per_char") or "—" for n in times),
+            *(page.shown(words.decimal, f"lengths.{n}.bits_per_char") or "—" for n in times),
         ]
         for page in pages
     ]

@@ -57,8 +57,13 @@ def report_page(report: Mapping[str, Any], language: Language) -> str:
 
 
 def numbered(words: Words, title: str, head: Html, sections: Sequence[Section]) -> str:
-    """A whole HTML document with its style sheet inline: the header `head`, the contents, the numbered sections."""
+    """A whole HTML document: the header `head`, the contents, the numbered sections."""
     content = element("main", *(_numbered(n, s) for n, s in enumerate(sections, start=1)))
+    return document(words, title, head, _contents(words, sections), content)
+
+
+def document(words: Words, title: str, *parts: Html, kind: str = "page") -> str:
+    """A whole HTML document with its style sheet inline; `kind` is the CSS class of its body."""
     about = element(
         "head",
         element("meta", charset="utf-8"),
@@ -69,7 +74,7 @@ def numbered(words: Words, title: str, head: Html, sections: Sequence[Section]) 
         element("style", Html(style_sheet())),
     )
     language = "zh-Hans" if words.language == "zh" else "en"
-    body = element("body", element("div", head, _contents(words, sections), content, class_="page"))
+    body = element("body", element("div", *parts, class_=kind))
     return f"<!DOCTYPE html>\n{element('html', about, body, lang=language)}\n"
 
 
