@@ -1,12 +1,11 @@
 """The events of a run as lines of text, for a live display or a log."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from modou.cli.plain import clip, first_sentence, harmless, one_line
-from modou.messages import language, text
+from modou.messages import language, quoted, text
 from modou.report import values as v
 from modou.report.parts import Form, against_ngram
 from modou.report.words import Words
@@ -256,13 +255,6 @@ def _answering(folder: Path, report: Mapping[str, Any], method: MethodInfo) -> I
         )
     asked = quoted(clip(question, 40) or ("你好" if language() == "zh" else "Hello"))
     yield text("console.end_ask", command=f"modou generate {quoted(str(folder), plain=True)} {asked}")
-
-
-def quoted(word: str, plain: bool = False) -> str:
-    """A word quoted for a shell, in double quotes where possible; `plain`: unquoted where possible."""
-    if plain and word and not any(character.isspace() or character in "\"'$`\\!&|;<>()*?[]#~%" for character in word):
-        return word
-    return shlex.quote(word) if any(character in '"$`\\!%' for character in word) else f'"{word}"'
 
 
 def _against_ngram(report: Mapping[str, Any], bits: float, words: Words) -> str:

@@ -8,6 +8,7 @@ the command line shows it on standard error and in --json; elsewhere Python's lo
 import locale
 import logging
 import os
+import shlex
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -43,6 +44,13 @@ def text(key: str, **values: object) -> str:
     """The message "area.key" in the reader's language with `values` filled in. KeyError: no such message."""
     area, _, name = key.partition(".")
     return catalogue(area)[name][language()].format(**values)
+
+
+def quoted(word: str, plain: bool = False) -> str:
+    """A word quoted for a shell, in double quotes where possible; `plain`: unquoted where possible."""
+    if plain and word and not any(character.isspace() or character in "\"'$`\\!&|;<>()*?[]#~%" for character in word):
+        return word
+    return shlex.quote(word) if any(character in '"$`\\!%' for character in word) else f'"{word}"'
 
 
 class UserError(ValueError):

@@ -5,7 +5,7 @@ from typing import Any
 
 from modou import storage
 from modou.corpora.named import content_sha256, is_named
-from modou.messages import UserError, tell, text
+from modou.messages import UserError, quoted, tell, text
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, Source, weights_sha256
 from modou.tasks.registry import TASKS
@@ -14,7 +14,7 @@ from modou.tasks.registry import TASKS
 def book_source(name: str) -> Source:
     """The input "book": the name of a corpus, a file, or a folder of files. UserError: no such source, or a run."""
     if not is_named(name) and RunFolder(Path(name)).exists():
-        raise UserError("pipeline.book_is_a_run", path=name)
+        raise UserError("pipeline.book_is_a_run", path=quoted(name, plain=True))
     return Source(kind="book", path=name, sha256=content_sha256(name))
 
 

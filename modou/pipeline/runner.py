@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from modou import storage
 from modou.corpora import named
-from modou.messages import UserError, text
+from modou.messages import UserError, quoted, text
 from modou.methods import method_class
 from modou.methods.base import Method
 from modou.model.device import choose_device
@@ -113,7 +113,7 @@ def run(request: RunRequest[Any], should_stop: Callable[[], bool] = never) -> It
         and METHODS[request.method].inputs == ("book",)
         and not (folder.exists() and Record.read(folder).planned)
     ):
-        raise UserError("pipeline.plan_first", path=folder.path)
+        raise UserError("pipeline.plan_first", path=quoted(str(folder.path), plain=True))
     if any(name not in request.inputs for name in METHODS[request.method].inputs):
         folder.require()  # what is not named must be known to the folder
     if first:
@@ -152,7 +152,7 @@ def begin(folder: RunFolder, request: RunRequest[G]) -> Record[G]:
             raise UserError("pipeline.nothing_to_extend", path=folder.path)
         missing = [name for name in METHODS[request.method].inputs if name not in request.inputs]
         if missing:
-            raise UserError("pipeline.nothing_prepared", path=folder.path)
+            raise UserError("pipeline.nothing_prepared", path=quoted(str(folder.path), plain=True))
         asked.write(folder)
         return asked
     here = Record[G].read(folder)
@@ -209,9 +209,9 @@ def remedy(folder: RunFolder, request: RunRequest[Any], here: Record[Any]) -> st
         return ways[0]
     if not any(name in here.inputs and not here.inputs[name].holds_the_same(s) for name, s in request.inputs.items()):
         if "book" in here.inputs and checkpoints.steps(folder.checkpoints):
-            ways.append(text("pipeline.remedy_extend", path=folder.path))
+            ways.append(text("pipeline.remedy_extend", path=quoted(str(folder.path), plain=True)))
     elif done(folder, "clean"):
-        ways.append(text("pipeline.remedy_go_on", path=folder.path))
+        ways.append(text("pipeline.remedy_go_on", path=quoted(str(folder.path), plain=True)))
     return text("pipeline.remedy_or").join(ways)
 
 

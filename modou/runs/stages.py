@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import ConfigDict, Field, Strict
 
 from modou import messages, storage
-from modou.messages import UserError, tell
+from modou.messages import UserError, quoted, tell
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.seal import read_sealed_json, write_sealed_json
@@ -133,10 +133,12 @@ def remedy(run: RunFolder, stage: str) -> str:
     """The command that makes a stage, again if need be."""
     record = Record[Any].read(run)
     if stage == "clean" or (stage in ("data", "train") and "base" in record.inputs):  # asks for what it begins from
-        words = [f"--judge {s.path}" if name == "judge" else s.path for name, s in record.inputs.items()]
-        return " ".join(["modou", "clean" if stage == "clean" else record.method, *words, "--out", str(run.path)])
+        paths = [*(source.path for source in record.inputs.values()), str(run.path)]
+        options = [*("--judge" if name == "judge" else "" for name in record.inputs), "--out"]
+        words = (f"{option} {quoted(path, plain=True)}".strip() for option, path in zip(options, paths, strict=True))
+        return " ".join(["modou", "clean" if stage == "clean" else record.method, *words])
     command = {"shards": "tokenizer", "train": record.method}.get(stage, stage)
-    return f"modou {command} {run.path}"
+    return f"modou {command} {quoted(str(run.path), plain=True)}"
 
 
 def require_tokenizer(run: RunFolder, files: str = "tokenizer/") -> None:

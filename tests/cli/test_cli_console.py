@@ -17,7 +17,8 @@ from modou.cli.live import LiveDisplay, PlainDisplay
 from modou.cli.plain import beside, cell_len, clip, first_sentence, harmless, one_line, wrap
 from modou.cli.progress import TrainingState
 from modou.cli.signals import StopSignals
-from modou.cli.words import Event, ending, quoted
+from modou.cli.words import Event, ending
+from modou.messages import quoted
 from modou.report.words import Words
 from modou.train import events
 from modou.train.events import Measured, Notice, Planned, RunEnded, StageBegan, StageEnded, StageProgress

@@ -1,5 +1,6 @@
 """A stage's record that says something no stage writes is refused, though its checksum is right."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from method_helpers import begun
 from modou.messages import UserError
 from modou.methods.preparation import ShardFigures
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record
+from modou.runs.record import Record, Source
 from modou.runs.seal import read_sealed_toml, write_sealed_json, write_sealed_toml
-from modou.runs.stages import damage, figures, known, require_tokenizer, stage_file, write_stage
+from modou.runs.stages import damage, figures, known, remedy, require_tokenizer, stage_file, write_stage
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,13 @@ def test_figures_come_back_as_they_were_written_and_others_are_told_with_their_f
         with pytest.raises(UserError, match=r"shards\.json"):
             figures(run, "shards", ShardFigures)
         assert known(run, "shards", ShardFigures) is None
+
+
+def test_a_remedy_can_be_typed_as_it_is_shown(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "my run")
+    run.path.mkdir()
+    names = {"base": "my base", "data": "问题 1.jsonl", "judge": "exact"}
+    begun(run, None, "ppo", **{name: Source(kind="run", path=path, sha256="0" * 64) for name, path in names.items()})
+    words = ["modou", "ppo", "my base", "问题 1.jsonl", "--judge", "exact", "--out", str(run.path)]
+    assert shlex.split(remedy(run, "data")) == words
+    assert shlex.split(remedy(run, "evaluate")) == ["modou", "evaluate", str(run.path)]
