@@ -104,7 +104,8 @@ def run(request: RunRequest[Any], should_stop: Callable[[], bool] = never) -> It
     UserError: the folder was begun otherwise, or what a stage says. Everything before training follows from the command
     and the files alone, so that every process of torchrun plans the same.
     """
-    require(request.settings.train.track)  # a missing tracker is said before a folder is made
+    require(request.settings.train.track)  # a missing tracker or device is said before a folder is made
+    choose_device(request.settings.train.device)
     folder = request.folder
     request = replace(request, settings=with_minutes(request.settings, None))
     several, first = processes() > 1, os.environ.get("RANK", "0") == "0"

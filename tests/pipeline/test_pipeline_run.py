@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from method_helpers import pretrain
 from train_helpers import losses, metrics, of_kind, progress, sentences, tensors
 
@@ -61,6 +62,14 @@ def again(finished: tuple[str, Path, list[Event]], tmp_path: Path) -> tuple[str,
 def test_a_run_is_not_taken_for_a_text(finished: tuple[str, Path, list[Event]]) -> None:
     with pytest.raises(UserError, match="is a run, not a text"):
         book_source(str(finished[1]))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has the device")
+def test_a_missing_device_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    settings = RunSettings.parse({"train": {"device": "cuda"}})
+    with pytest.raises(UserError, match="CUDA"):
+        list(pretrain("storyteller", settings, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_every_stage_in_order_and_a_report(finished: tuple[str, Path, list[Event]]) -> None:
