@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
@@ -63,8 +63,9 @@ def other_value(option: Option) -> str:
         return GIVEN[option.name]
     if option.kind == "switch":
         return "no" if option.default else "yes"
-    if option.choices:
-        return next(choice for choice in option.choices if choice != option.default)
+    annotation = option.field.annotation if option.field else None
+    if get_origin(annotation) is Literal:
+        return next(choice for choice in get_args(annotation) if choice != option.default)
     if isinstance(option.default, int):
         return str(option.default + 1)
     return str(option.default / 2 or 0.1)
