@@ -268,8 +268,9 @@ def test_every_option_that_is_offered_is_read(
 
 
 @pytest.mark.slow
-def test_what_plan_is_told_the_run_keeps(files: dict[str, str]) -> None:
+def test_what_plan_is_told_the_run_keeps(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its options are for the training that follows: the run folder holds each as it was given."""
+    monkeypatch.delenv("MODOU_MAX_MINUTES", raising=False)
     use = Use(("{book}",), ("--out", "{new}/plan", "--json"))
     words = [word.format(**files) for word in (*use.words, *use.own)]
     for option, value in given("plan", use):
