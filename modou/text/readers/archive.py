@@ -52,7 +52,7 @@ def opened(file: File) -> zipfile.ZipFile:
     """The archive. UserError: damaged."""
     try:
         with file.readable():
-            return zipfile.ZipFile(file.path)
+            return zipfile.ZipFile(file.open())
     except NotImplementedError as error:
         raise UserError("text.broken_packing", path=file.path, reason=error) from None
 
