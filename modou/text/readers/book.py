@@ -68,6 +68,7 @@ class Book:
         notes: list[Note] = []
         by_encoding: dict[Encoding, list[str]] = {}
         for name, reading in self.readings.items():
+            notes += reading.remarks
             if reading.encoding:
                 by_encoding.setdefault(reading.encoding, []).append(name)
             if reading.undecodable:
