@@ -1,9 +1,10 @@
 """Zip archives: their members are files of the book. Archives within archives are passed over."""
 
 import stat
+import struct
 import zipfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
@@ -22,7 +23,7 @@ def recognises(file: File) -> bool:
     """Whether a file is a zip archive of files. UserError: it is a damaged one."""
     if not file.head.startswith(b"PK\x03\x04"):
         return False
-    with opened(file) as archive:
+    with reading(file) as archive:
         return not {info.filename for info in archive.infolist()}.intersection(_FOREIGN)
 
 
@@ -50,11 +51,28 @@ def members(file: File, encoding: str, skipped: dict[str, UserError]) -> list[Fi
 
 def opened(file: File) -> zipfile.ZipFile:
     """The archive. UserError: damaged."""
+    stream = file.open()
     try:
         with file.readable():
-            return zipfile.ZipFile(file.open())
-    except NotImplementedError as error:
+            return zipfile.ZipFile(stream)
+    except (NotImplementedError, ValueError, OverflowError, struct.error) as error:
+        stream.close()
+        if isinstance(error, UserError):
+            raise
         raise UserError("text.broken_packing", path=file.path, reason=error) from None
+
+
+@contextmanager
+def reading(file: File) -> Generator[zipfile.ZipFile]:
+    """The archive, closed in the end. UserError: damaged."""
+    archive = opened(file)
+    stream = archive.fp
+    try:
+        yield archive
+    finally:
+        archive.close()
+        if stream is not None:
+            stream.close()
 
 
 def member_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -> Callable[[], BinaryIO]:

@@ -1,11 +1,13 @@
 """A book: one file, an archive, or a folder of files, read as a stream of documents."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from modou import messages
 from modou.messages import UserError
 from modou.settings.text import Layout
 from modou.text.readers import archive, reader_of
@@ -83,6 +85,9 @@ class Book:
             if encoding.how != "valid":
                 some = ", ".join(names[:KEPT]) + (f" (+{len(names) - KEPT})" if len(names) > KEPT else "")
                 notes.append(note(f"text.note_encoding_{encoding.how}", encoding=encoding.codec, files=some))
+        if kinds := sum((reading.set_aside.kinds for reading in self.readings.values()), Counter[str]()):
+            told = (f"{messages.text(f'text.aside_{kind}')} ({count})" for kind, count in kinds.most_common())
+            notes.append(note("text.note_aside", kinds=", ".join(told)))
         notes += [note("text.note_skipped", file=name, reason=str(e)) for name, e in self.skipped.items()]
         return tuple(notes)
 

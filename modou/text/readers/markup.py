@@ -44,6 +44,11 @@ class Flow:
         self._aside: list[tuple[str, list[str]]] = []
         self._after: list[Line] = []
 
+    @property
+    def is_aside(self) -> bool:
+        """Whether text is set aside."""
+        return bool(self._aside)
+
     def text(self, text: str) -> None:
         """Add text to the line, or to what is set aside."""
         if self._aside:
@@ -135,10 +140,16 @@ class Flow:
 
     def end_paragraph(self) -> None:
         """A paragraph ends; an empty one is an empty line."""
-        if self._gap == "\n" and not self._row and not self._aside:
+        if self._gap == "\n":
+            self.empty_line()
+        self.block()
+
+    def empty_line(self) -> None:
+        """An empty line between paragraphs."""
+        if not self._row and not self._aside and not self._heading:
+            self.block()
             self._close_gap()
             self.lines.append("")
-        self.block()
 
     def within(self) -> "Flow":
         """A flow for a text box, which stands within a paragraph but is not part of it."""

@@ -10,7 +10,7 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from text.reader_helpers import Read, read, zipped
+from reader_helpers import Read, read, zipped
 
 from modou.messages import UserError
 from modou.text.report import visible

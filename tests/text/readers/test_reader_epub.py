@@ -1,7 +1,7 @@
 """EPUB 2 and 3, written by hand from their specifications."""
 
 import pytest
-from text.reader_helpers import read, zipped
+from reader_helpers import read, zipped
 
 from modou.messages import UserError
 

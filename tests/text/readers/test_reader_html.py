@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from lxml.html import builder
-from text.reader_helpers import read
+from reader_helpers import read
 
 from modou.text.readers.file import File
 from modou.text.report import visible
