@@ -17,7 +17,20 @@ from types import ModuleType
 
 from modou.text.readers.file import File
 
-READERS: tuple[str, ...] = ("epub", "docx", "odt", "rtf", "fb2", "html", "json_rows", "plain")
+READERS: tuple[str, ...] = (
+    "refused",
+    "epub",
+    "docx",
+    "odt",
+    "rtf",
+    "fb2",
+    "code",
+    "markdown",
+    "rst",
+    "html",
+    "json_rows",
+    "plain",
+)
 """The readers, in the order in which they are asked; the last one takes what no other recognises."""
 
 

@@ -34,8 +34,8 @@ def recognises(file: File) -> bool:
     """A zip archive that says so, or flat XML."""
     if file.head.startswith(b"PK\x03\x04"):
         with archive.reading(file) as document:
-            names = document.namelist()
-            return "content.xml" in names and (_KIND in file.head[:200] or file.suffix in (".odt", ".ott"))
+            said = archive.declared_kind(document).startswith(_KIND) or file.suffix in (".odt", ".ott")
+            return said and "content.xml" in document.namelist()
     return b"<office:document" in file.head[:4096] and _KIND in file.head
 
 

@@ -110,8 +110,8 @@ def test_changes_indexes_frames_and_running_heads() -> None:
     body = """<text:tracked-changes><text:changed-region><text:deletion><text:p>Gone.</text:p></text:deletion>
         </text:changed-region></text:tracked-changes>
         <text:table-of-content><text:index-body><text:p>One 1</text:p></text:index-body></text:table-of-content>
-        <text:p>Before <draw:frame>
-        <draw:text-box><text:p>In the box.</text:p></draw:text-box></draw:frame>after.</text:p>
+        <text:p
+        >Before <draw:frame><draw:text-box><text:p>In the box.</text:p></draw:text-box></draw:frame>after.</text:p>
         <text:p/><text:p>A<office:annotation><text:p>Hm.</text:p></office:annotation> word.</text:p>"""
     heads = f"""<office:document-styles {NAMES}>
         <style:master-page><style:header><text:p>The Lock</text:p></style:header>
