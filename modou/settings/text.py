@@ -13,7 +13,9 @@ Place = Literal["lines", "document", "sentence", "chapters", "training"]
 # -- the registry of cleaning rules; the code of a rule is modou.text.rules.NAME --
 
 RULES: dict[str, Place] = {
+    "pages": "lines",
     "control": "lines",
+    "aozora": "lines",
     "frame": "lines",
     "furniture": "lines",
     "headings": "document",

@@ -125,9 +125,9 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
         with target.open("wb") as stream:
             writer = _Writer(stream)
             for chapter, sentence, start in _kept_sentences(working, {chapter.place for chapter in good}):
-                part = splitter.place(chapter, start, len(sentence))
-                for piece in cleaner.finish(sentence, held_out=part != "train"):
-                    writer.write(part, chapter, piece)
+                for part, piece in splitter.pieces(chapter, sentence, start):
+                    for finished in cleaner.finish(piece, held_out=part != "train"):
+                        writer.write(part, chapter, finished)
         _check_parts(writer)
         target.replace(folder / TEXT)
     except OSError as error:

@@ -72,7 +72,7 @@ def test_too_short(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="only"):
         prepare(book(1, 3), tmp_path)
     with pytest.raises(UserError, match="too few sentences"):
-        prepare(TextBook("a", lambda: iter(("豆" * 400,))), tmp_path)
+        prepare(TextBook("a", lambda: iter(("\ue000" * 400,))), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
