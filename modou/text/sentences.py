@@ -1,7 +1,7 @@
 """Split paragraphs into sentences (whose concatenation is the paragraph) and join sentences into one line."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from modou.text.abbreviations import is_abbreviation
 from modou.text.cuts import cut_before
@@ -54,7 +54,7 @@ def split_sentences(paragraph: str) -> list[str]:
             start = end
     if start < len(paragraph):
         pieces.append(paragraph[start:])
-    return [part for piece in pieces for part in _shorten(piece)]
+    return [part for piece in pieces for part in shorten(piece)]
 
 
 def ends_sentence(line: str) -> bool:
@@ -128,13 +128,16 @@ def _opens(paragraph: str, at: int) -> bool:
     return first.isdigit() or (first.isalpha() and not first.islower()) or first in _OPENERS
 
 
-def _shorten(sentence: str) -> Iterator[str]:
+def shorten(sentence: str, longest: int = LONGEST) -> list[str]:
+    """Pieces of at most `longest` characters, cut after a comma or a space if possible, and never within a grapheme
+    cluster."""
+    pieces: list[str] = []
     start = 0
-    while len(sentence) - start > LONGEST:
-        cut = cut_before(sentence, start + LONGEST // 2 + 1, start + LONGEST)
-        yield sentence[start:cut]
+    while len(sentence) - start > longest:
+        cut = cut_before(sentence, start + longest // 2 + 1, start + longest)
+        pieces.append(sentence[start:cut])
         start = cut
-    yield sentence[start:] if start else sentence
+    return [*pieces, sentence[start:]]
 
 
 def joint(left: str, right: str) -> str:

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_helpers import clean
 
+from modou.messages import UserError
 from modou.text.corpus import prepare
 from modou.text.cuts import cut_before
 from modou.text.readers.book import TextBook
-from modou.text.sentences import split_sentences
-from modou.text.split import PARTS, Splitter
+from modou.text.sentences import shorten, split_sentences
+from modou.text.split import PARTS
 
 CHANCE = Random(5)
 
@@ -54,19 +55,6 @@ def test_lines_without_stops_are_not_wrapped_prose() -> None:
     assert clean(wrapped).text.replace("\n", "") == prose and clean(wrapped).report["unwrap"].count > 50
 
 
-def test_a_sentence_within_its_part_is_not_cut() -> None:
-    splitter = Splitter(1, 1000)
-    assert splitter.pieces(1, "a" * 100, 750) == [("validation", "a" * 100)]
-    assert splitter.pieces(1, "a" * 101, 750) == [("train", "a" * 50), ("validation", "a" * 51)]
-    assert [part for part, _ in splitter.pieces(1, "a" * 1000, 0)] == ["train", "validation", "test"]
-
-
-def test_cuts_prefer_commas_and_spaces_near_the_edge() -> None:
-    splitter = Splitter(1, 1000)
-    pieces = splitter.pieces(1, "a" * 797 + ", " + "b" * 201, 0)
-    assert [len(piece) for _, piece in pieces] == [799, 101, 100]
-
-
 @pytest.mark.parametrize("cluster", ["👩\u200d🌾", "e\u0301\u0323", "🇫🇮", "👍🏽", "क्षि", "ก่ำ", "각", "葛\U000e0100"])
 def test_no_cut_falls_within_a_grapheme_cluster(cluster: str) -> None:
     text = "x" + cluster * 30 + "x"
@@ -77,23 +65,18 @@ def test_no_cut_falls_within_a_grapheme_cluster(cluster: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, 90), st.lists(st.integers(1, 3000), min_size=1, max_size=60))
-def test_no_part_is_empty_and_nothing_is_lost(chapters: int, lengths: list[int]) -> None:
-    total = sum(lengths)
-    if total < 300:
-        return
-    splitter = Splitter(chapters if chapters < 40 else 1, total)
-    parts, start = set(), 0
-    for length in lengths:
-        sentence = ("ab, c" * length)[:length]
-        pieces = splitter.pieces(1, sentence, start)
-        assert "".join(piece for _, piece in pieces) == sentence and all(piece for _, piece in pieces)
-        parts |= {part for part, _ in pieces}
-        start += length
-    assert parts == set(PARTS)
+@given(st.text("ab, 豆。\u0301\u200d👍🏽", max_size=300), st.integers(1, 60))
+def test_nothing_is_lost_by_cutting(text: str, longest: int) -> None:
+    pieces = shorten(text, longest)
+    assert "".join(pieces) == text and max(map(len, pieces)) <= longest
 
 
 def test_a_long_line_is_cut_in_one_pass() -> None:
     text = "ab" * 500_000
     pieces = split_sentences(text)
     assert len(pieces) == 1000 and "".join(pieces) == text
+
+
+def test_a_part_of_which_the_rules_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="only"):
+        prepare(TextBook("豆", lambda: iter(("\ue000" * 400,))), tmp_path)

@@ -177,3 +177,11 @@ def test_a_long_text_without_pages_is_not_held_back() -> None:
     out = apply(source, RuleReport())
     assert next(out) == "line"
     assert sum(1 for _ in source) > 990_000
+
+
+def test_a_line_that_the_user_keeps_stays() -> None:
+    tally = RuleReport()
+    tally.keep("Geese 8")
+    lines = ["The Geese 7", "a.", "\fThe Geese 8", "b.", "\fThe Geese 9", "c."]
+    assert list(apply(lines, tally)) == ["a.", "", "The Geese 8", "b.", "", "c."]
+    assert tally.count == 2

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from modou.text.headings import Heading
+from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 
 _AHEAD_LINES, _AHEAD_CHARACTERS = 1000, 1 << 16
@@ -24,7 +25,7 @@ _EXPLANATION_LINES = 60
 _COLOPHON = re.compile(r"\s*底本\s*[：:]")
 
 
-def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | Heading]:
+def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     """Lines without markup. A document without it is as it was: in Chinese 《》 encloses a title."""
     source = iter(lines)
     opening = _opening(source)
@@ -36,7 +37,7 @@ def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | H
     for line in _without_explanation(text, tally):
         if isinstance(line, Heading):
             yield line
-        elif _COLOPHON.match(line):
+        elif _COLOPHON.match(line) and not tally.keeps(line):
             _count(chain([line], (rest for rest in text if isinstance(rest, str))), tally)
         else:
             plain = _NOTE.sub(lambda found: _replaced(found, _glyph(found.group()), tally), line)
@@ -45,8 +46,8 @@ def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | H
                 yield plain
 
 
-def _opening(source: Iterator[str | Heading]) -> list[str | Heading]:
-    lines: list[str | Heading] = []
+def _opening(source: Iterator[Line]) -> list[Line]:
+    lines: list[Line] = []
     size = 0
     for line in source:
         lines.append(line)
@@ -56,7 +57,7 @@ def _opening(source: Iterator[str | Heading]) -> list[str | Heading]:
     return lines
 
 
-def _markup(lines: Iterable[str | Heading]) -> re.Pattern[str] | None:
+def _markup(lines: Iterable[Line]) -> re.Pattern[str] | None:
     """The form of readings in this document; None if it has no markup."""
     readings = 0
     for line in lines:
@@ -67,20 +68,21 @@ def _markup(lines: Iterable[str | Heading]) -> re.Pattern[str] | None:
     return _READING if readings >= _LEAST else None
 
 
-def _without_explanation(lines: Iterator[str | Heading], tally: RuleReport) -> Iterator[str | Heading]:
+def _without_explanation(lines: Iterator[Line], tally: RuleReport) -> Iterator[Line]:
     """Remove the block between two lines of dashes that explains the marks."""
     for line in lines:
         if not isinstance(line, str) or not _DASHES.fullmatch(line):
             yield line
             continue
-        block: list[str | Heading] = [line]
+        block: list[Line] = [line]
         for following in lines:
             block.append(following)
             closed = isinstance(following, str) and _DASHES.fullmatch(following)
             if closed or len(block) > _EXPLANATION_LINES:
                 break
         texts = [item for item in block if isinstance(item, str)]
-        if any(_EXPLAINS.search(text) for text in texts) and _DASHES.fullmatch(texts[-1]) and len(texts) == len(block):
+        explains = any(_EXPLAINS.search(text) for text in texts) and not any(map(tally.keeps, texts))
+        if explains and _DASHES.fullmatch(texts[-1]) and len(texts) == len(block):
             _count(texts, tally)
         else:
             yield from block

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from modou.text.headings import Heading
+from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 
 # ECMA-48: CSI … final byte, OSC … BEL or ST, and the short sequences that choose a character set or save the cursor.
@@ -25,7 +26,7 @@ _LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _SOFT_HYPHEN = "\u00ad"
 
 
-def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | Heading]:
+def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     """Lines without invisible characters; form feeds and Unicode line separators end a line."""
     broken = ""
     for line in lines:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from modou.text.headings import Heading, candidate
+from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 from modou.text.sentences import ends_sentence, has_stop, joint
 
@@ -46,17 +47,17 @@ class _Page:
     index: int
     top: bool
     broken: bool = False
-    lines: list[str | Heading] = field(default_factory=list[str | Heading])
+    lines: list[Line] = field(default_factory=list[Line])
     edges: tuple[list[_Edge], list[_Edge]] = ([], [])
 
 
-def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | Heading]:
+def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     """Lines without running heads, page numbers and form feeds. A document without form feeds is as it was."""
     before, ahead = deque[_Page](maxlen=_NEAR), deque[_Page]()
     join = _Joiner()
 
-    def done(page: _Page) -> Iterator[str | Heading]:
-        removed = _furniture(page, before, ahead)
+    def done(page: _Page) -> Iterator[Line]:
+        removed = {at for at in _furniture(page, before, ahead) if not tally.keeps(str(page.lines[at]))}
         for at in sorted(removed):
             tally.touch(str(page.lines[at]).strip())
         yield from join.lines(page, removed)
@@ -72,7 +73,7 @@ def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | H
     yield from join.rest()
 
 
-def _pages(lines: Iterable[str | Heading]) -> Iterator[_Page]:
+def _pages(lines: Iterable[Line]) -> Iterator[_Page]:
     page, size = _Page(0, top=True), 0
     for line in lines:
         pieces = line.split("\f") if isinstance(line, str) else [line]
@@ -186,7 +187,7 @@ class _Joiner:
         self._last: str | None = None
         """The last line of a page that ended at a page break."""
 
-    def lines(self, page: _Page, removed: set[int]) -> Iterator[str | Heading]:
+    def lines(self, page: _Page, removed: set[int]) -> Iterator[Line]:
         """The lines of a page without those removed; the last one is kept until the next page."""
         body = [line for at, line in enumerate(page.lines) if at not in removed]
         if page.top and page.index:
@@ -206,7 +207,7 @@ class _Joiner:
         if self._last is not None:
             yield self._last
 
-    def _across(self, last: str, body: list[str | Heading]) -> list[str | Heading]:
+    def _across(self, last: str, body: list[Line]) -> list[Line]:
         """The last line of a page and the first one of the next, as lines, with a blank line between paragraphs."""
         first = body[0]
         if isinstance(first, Heading) or ends_sentence(last) or candidate(first.strip()):
@@ -220,10 +221,10 @@ class _Joiner:
         return [last, first]
 
 
-def _is_blank(line: str | Heading) -> bool:
+def _is_blank(line: Line) -> bool:
     return isinstance(line, str) and not line.strip()
 
 
-def _blanks(lines: Sequence[str | Heading]) -> int:
+def _blanks(lines: Sequence[Line]) -> int:
     """Number of blank lines at the start."""
     return next((at for at, line in enumerate(lines) if not _is_blank(line)), len(lines))
