@@ -58,7 +58,7 @@ class Cleaner:
             return Decision(self._settings.layout, "set")
         if document.layout:
             return Decision(document.layout, "format")
-        return shape.decide(bool(found.wrap or found.blocks or found.chapter_a_line))
+        return shape.decide(bool(found.wrap or found.chapter_a_line), found.blocks)
 
     def _account(self, book: Book, document: Document, decision: Decision, characters: int) -> None:
         """What was read of a file, and how."""
