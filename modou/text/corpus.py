@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, NamedTuple
@@ -24,7 +23,7 @@ from modou.text.headings import Heading
 from modou.text.readers.book import Book
 from modou.text.report import Cleaning, CleaningReport, note, visible
 from modou.text.rules import Chapter
-from modou.text.sentences import LONGEST, join_sentences, shorten
+from modou.text.sentences import join_sentences
 from modou.text.split import LEAST, PARTS, Part, Splitter
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
@@ -132,7 +131,9 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
                 pieces = cleaner.finish(place.text, held_out=place.part != "train", layout=place.layout)
                 for number, piece in enumerate(pieces, 1):
                     writer.write(place.part, place.chapter, piece, ended=place.ended or number < len(pieces))
-        if len({row[0] for row in writer.rows}) < len(PARTS):  # a part held nothing but what a training rule removes
+        if len({row[0] for row in writer.rows if row[4]}) < len(
+            PARTS
+        ):  # a part held nothing but what a training rule removes
             raise UserError("text.too_short", characters=writer.visible, least=LEAST)
         target.replace(folder / TEXT)
     except OSError as error:
@@ -183,19 +184,7 @@ class _Place(NamedTuple):
 
 
 def _places(working: Path, chapters: list[Chapter], good: list[Chapter], splitter: Splitter) -> Iterator[_Place]:
-    """The lines of the good chapters. Where whole lines would leave a part empty, they are divided between parts."""
-    whole = partial(_pieces, working, chapters, good, splitter)
-    parts = set[Part]()
-    for place in whole(LONGEST):
-        parts.add(place.part)
-        if len(parts) == len(PARTS):
-            break
-    return whole(LONGEST if len(parts) == len(PARTS) else splitter.characters // 50)
-
-
-def _pieces(
-    working: Path, chapters: list[Chapter], good: list[Chapter], splitter: Splitter, longest: int
-) -> Iterator[_Place]:
+    """The lines of the good chapters, long ones divided between parts."""
     numbers = {chapter.place: number for number, chapter in enumerate(good, 1)}
     start = 0
     with working.open(encoding="utf-8", newline="\n") as stream:
@@ -205,11 +194,10 @@ def _pieces(
                 line = stream.readline().removesuffix("\n")
                 if number is None:
                     continue
-                *earlier, last = shorten(line, longest)
-                for text in (*earlier, last):
-                    part = splitter.place(number, start, len(text))
-                    yield _Place(part, number, chapter.layout, text, text is last)
-                    start += len(text)
+                pieces = splitter.pieces(number, line, start)
+                for count, (part, text) in enumerate(pieces, 1):
+                    yield _Place(part, number, chapter.layout, text, count == len(pieces))
+                start += len(line)
 
 
 class _Writer:

@@ -13,7 +13,7 @@ from modou.text.corpus import prepare
 from modou.text.cuts import cut_before
 from modou.text.readers.book import TextBook
 from modou.text.sentences import shorten, split_sentences
-from modou.text.split import PARTS
+from modou.text.split import LEAST, PARTS, Part, Splitter
 
 CHANCE = Random(5)
 
@@ -69,6 +69,28 @@ def test_no_cut_falls_within_a_grapheme_cluster(cluster: str) -> None:
 def test_nothing_is_lost_by_cutting(text: str, longest: int) -> None:
     pieces = shorten(text, longest)
     assert "".join(pieces) == text and max(map(len, pieces)) <= longest
+
+
+def test_only_what_is_longer_than_a_tenth_is_cut() -> None:
+    splitter = Splitter(1, 1000)
+    assert splitter.pieces(1, "a" * 100, 750) == [("validation", "a" * 100)]
+    assert splitter.pieces(1, "a" * 101, 750) == [("train", "a" * 50), ("validation", "a" * 51)]
+    assert [len(piece) for _, piece in splitter.pieces(1, "a" * 797 + ", " + "b" * 201, 0)] == [799, 101, 100]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=60))
+def test_no_part_is_empty_however_long_the_lines(lengths: list[int]) -> None:
+    if sum(lengths) < LEAST:
+        return
+    splitter, start, parts = Splitter(1, sum(lengths)), 0, set[Part]()
+    for length in lengths:
+        line = ("ab, c" * length)[:length]
+        pieces = splitter.pieces(1, line, start)
+        assert "".join(piece for _, piece in pieces) == line and all(piece for _, piece in pieces)
+        parts |= {part for part, _ in pieces}
+        start += length
+    assert parts == set(PARTS)
 
 
 def test_a_long_line_is_cut_in_one_pass() -> None:
