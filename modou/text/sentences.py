@@ -23,6 +23,7 @@ _GUILLEMETS = "«»‹›"
 _LOW_QUOTES = {"“": "„", "‘": "‚"}
 """Quotes that close what a low one opened (German, Czech, Polish …)."""
 _ANY_CLOSER = {*_CLOSERS, *_GUILLEMETS, *_LOW_QUOTES}
+_MAY_CLOSE = {*_ANY_CLOSER, '"', "'"}
 _AFTER_STOPS = "".join(_ANY_CLOSER) + "\"' \u00a0"
 _LOOK_BACK = 2000
 _ITEM = 6
@@ -42,18 +43,24 @@ def split_sentences(paragraph: str) -> list[str]:
     pieces: list[str] = []
     start = 0
     quotes = counted = 0
+    quoted = '"' in paragraph
     for found in _CANDIDATE.finditer(paragraph):
         if found.start() < start:
             continue
         end = found.end()
-        quotes += paragraph.count('"', counted, end)
-        counted = end
-        end = _after_closers(paragraph, end, inside=quotes % 2 == 1)
+        if quoted:
+            quotes += paragraph.count('"', counted, end)
+            counted = end
+        following = paragraph[end : end + 1]
+        if following in _MAY_CLOSE or following.isspace():
+            end = _after_closers(paragraph, end, inside=quotes % 2 == 1)
         if end < len(paragraph) and _ends(paragraph, found.group(), start, found.start(), end):
             pieces.append(paragraph[start:end])
             start = end
     if start < len(paragraph):
         pieces.append(paragraph[start:])
+    if len(paragraph) <= LONGEST:
+        return pieces
     return [part for piece in pieces for part in shorten(piece)]
 
 

@@ -77,8 +77,17 @@ class Splitter:
                     return "test"
                 return "validation" if end * 10 > self.characters * 8 else "train"
 
+    @cached_property
+    def _longest(self) -> int:
+        """Characters of a sentence that is not cut: a block, or a tenth of a short text."""
+        if self.way == "chapters":
+            return self.characters
+        return self.characters // (10 if self.way == "tail" else self.blocks)
+
     def pieces(self, chapter: int, sentence: str, start: int) -> list[tuple[Part, str]]:
         """The sentence with its part; if it is longer than a block, cut into pieces, each with its part."""
+        if len(sentence) <= self._longest:
+            return [(self.place(chapter, start, len(sentence)), sentence)]
         result: list[tuple[Part, str]] = []
         at = 0
         for least, most in self._cuts(start, len(sentence)):
@@ -90,10 +99,7 @@ class Splitter:
 
     def _cuts(self, start: int, length: int) -> list[tuple[int, int]]:
         """Where to cut a sentence that begins at `start`: the least and the greatest place of each cut."""
-        size = self.characters // (10 if self.way == "tail" else self.blocks)
-        if self.way == "chapters" or length <= size:
-            return []
-        slack = size // _SLACK
+        slack = self._longest // _SLACK
         if self.way == "tail":  # a part is decided by the end of a sentence, thus cut before the edge
             edges = [self.characters * tenths // 10 - start for tenths in (8, 9)]
             cuts = [(edge - slack, edge) for edge in edges]

@@ -76,15 +76,17 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
 def _pages(lines: Iterable[Line]) -> Iterator[_Page]:
     page, size = _Page(0, top=True), 0
     for line in lines:
-        pieces = line.split("\f") if isinstance(line, str) else [line]
-        for place, piece in enumerate(pieces):
-            if place:
+        if isinstance(line, str):
+            first, *others = line.split("\f") if "\f" in line else (line,)
+            if first or not others:
+                page.lines.append(first)
+            for other in others:
                 page.broken = True
                 yield _with_edges(page, last=True)
-                page, size = _Page(page.index + 1, top=True), 0
-            if piece or len(pieces) == 1:
-                page.lines.append(piece)
-                size += len(piece) if isinstance(piece, str) else 0
+                page, size = _Page(page.index + 1, top=True, lines=[other] if other else []), 0
+            size += len(line)
+        else:
+            page.lines.append(line)
         if len(page.lines) > _PAGE_LINES or size > _PAGE_CHARACTERS:
             yield _with_edges(page, last=False)
             page, size = _Page(page.index + 1, top=False), 0
