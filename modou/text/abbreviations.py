@@ -10,8 +10,8 @@ _WORDS = {
     " Eq pp cf viz",
     "German": "bzw usw ca Hr Fr Nr Str Bd Kap vgl evtl ggf inkl zzgl bzgl sog Abb Jh Mio Mrd geb gest Hrsg Tel Anm",
     "French": "MM Mmes Mlles Mgr éd chap av apr env",
-    "Spanish and Portuguese": "Sra Srta Sres Dra Ud Uds Vd Vds Dña núm pág págs Exmo Exma Av Lic Ing",
-    "Italian and Dutch": "Sig Sigg Dott Avv pag ecc dhr mevr bijv enz",
+    "Spanish and Portuguese": "Sra Srta Sres Dra Ud Uds Vd Vds Dña núm pág págs sr sra dr dra Exmo Exma Av Lic",
+    "Italian and Dutch": "Sig Sigg Dott Avv sig sigg dott avv pag ecc dhr mevr bijv enz",
     "Russian": "гг вв др пр ул им стр рис см ср напр проф акад тов руб коп тыс св доц гл обл",
     "Hindi": "डॉ प्रो पं श्री",
 }
@@ -45,5 +45,7 @@ def is_abbreviation(text: str, stop: int) -> bool:
 def _is_initial(letter: str) -> bool:
     """Whether a single letter before a full stop is an initial or a symbol (p. 5, 5 г.), not a word."""
     if letter.islower():
-        return letter not in _SINGLE_WORDS and (letter.isascii() or "CYRILLIC" in unicodedata.name(letter, ""))
+        return letter not in _SINGLE_WORDS and (
+            letter.isascii() or unicodedata.name(letter, "").startswith(("CYRILLIC", "GREEK"))
+        )
     return not _SYLLABLES.match(letter)

@@ -53,6 +53,8 @@ def plain(count: int) -> str:
         ("{t}    {n}", ""),
         ("THE GEESE OF THE MILL | {n}", ""),
         ("", "Page {n}"),
+        ("Page {n} of 90", ""),
+        ("", "{n} / 90"),
         ("", "{t}\n{n}"),
         ("{n}\n{t}", ""),
         ("", ""),

@@ -9,6 +9,7 @@ from modou.text.headings import Heading, candidate
 from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 from modou.text.sentences import ends_sentence, has_stop, joint
+from modou.text.wrapping import Lengths
 
 _NEAR = 8
 """Pages before and after a page in which its running head is looked for."""
@@ -21,7 +22,10 @@ _LONGEST = 80
 _SHORT = 40
 """A head of at most this length need not be separated from the text to be known by one other page."""
 _NUMBER = r"(?P<{}>\d{{1,4}}|[ivxlc]{{1,7}})"
-_ALONE = re.compile(rf"[\W_]*(?i:page|p\.|seite|стр\.|第)?\s*{_NUMBER.format('number')}\s*(?:页|頁|ページ)?[\W_]*")
+_ALONE = re.compile(
+    rf"[\W_]*(?i:page|p\.|seite|стр\.|第)?\s*{_NUMBER.format('number')}\s*(?:页|頁|ページ)?"
+    r"(?:\s*(?:/|of|von|de|sur|共)\s*\d{1,4}\s*(?:页|頁)?)?[\W_]*"
+)
 _NUMBERED = re.compile(
     rf"(?:{_NUMBER.format('before')}[\s|·•–—-]+)?(?P<head>.*?)(?:[\s|·•–—-]+{_NUMBER.format('after')})?", re.DOTALL
 )
@@ -57,6 +61,8 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     join = _Joiner()
 
     def done(page: _Page) -> Iterator[Line]:
+        if page.broken and join.wrapped is None:
+            join.wrapped = _is_wrapped([page, *ahead])
         removed = {at for at in _furniture(page, before, ahead) if not tally.keeps(str(page.lines[at]))}
         for at in sorted(removed):
             tally.touch(str(page.lines[at]).strip())
@@ -71,6 +77,15 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     while ahead:
         yield from done(ahead.popleft())
     yield from join.rest()
+
+
+def _is_wrapped(pages: Iterable[_Page]) -> bool:
+    lengths = Lengths()
+    for page in pages:
+        for line in page.lines:
+            if isinstance(line, str) and line.strip():
+                lengths.add(line.rstrip())
+    return lengths.wrap() is not None
 
 
 def _pages(lines: Iterable[Line]) -> Iterator[_Page]:
@@ -166,13 +181,18 @@ def _is_head(page: _Page, edge: _Edge, side: int, near: Iterable[_Page]) -> bool
     if len(edge.head) > _LONGEST or edge.head[0].islower() or _NO_HEAD.match(edge.head):
         return False
     alike = sum(
-        any(its.head == edge.head and (its.number is None) == (edge.number is None) for its in other.edges[side])
+        any(its.head == edge.head and (its.number is None) == (edge.number is None) for its in _outer(other, side))
         and (edge.number is None or _is_numbered(other, page.index, edge))
         for other in near
     )
     inner = edge.at + (1 if side == 0 else -1)
     separated = 0 <= inner < len(page.lines) and _is_blank(page.lines[inner])
     return alike >= (1 if separated or edge.number is not None or len(edge.text) <= _SHORT else 2)
+
+
+def _outer(page: _Page, side: int) -> list[_Edge]:
+    """The outermost line that is not a page number, if any."""
+    return [edge for edge in page.edges[side] if edge.head][:1]
 
 
 def _is_first_heading(page: _Page, at: int, before: Iterable[_Page]) -> bool:
@@ -183,9 +203,12 @@ def _is_first_heading(page: _Page, at: int, before: Iterable[_Page]) -> bool:
 
 
 class _Joiner:
-    """Puts pages together: a sentence cut by a page break becomes one line, other breaks are as in the text."""
+    """Puts pages together: a sentence cut by a page break becomes one line, other breaks are as in the text.
+
+    `wrapped`: lines are hard-wrapped, so that the rule unwrap will join them; None if not yet known."""
 
     def __init__(self) -> None:
+        self.wrapped: bool | None = None
         self._last: str | None = None
         """The last line of a page that ended at a page break."""
 
@@ -218,7 +241,7 @@ class _Joiner:
             return [last, "", first]
         left, text = last.rstrip(), first.strip()
         goes_on = text[0].islower() or (first[0].isalpha() and not text[0].isupper() and has_stop(last + first))
-        if goes_on and not left.endswith(("-", "\u2010", "\u00ad")):
+        if goes_on and not self.wrapped and not left.endswith(("-", "\u2010", "\u00ad")):
             return [left + joint(left, text) + text]
         return [last, first]
 
