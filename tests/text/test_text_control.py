@@ -87,6 +87,7 @@ def test_what_carries_none_goes(text: str, wanted: str) -> None:
 def test_a_soft_hyphen_at_a_line_end_divides_a_word() -> None:
     assert seen("The ket\u00ad", "tle sang, the ket\u00ad", "tle")[0] == ["The kettle", "sang, the kettle"]
     assert seen("The ket\u00ad")[0] == ["The ket"]
+    assert seen("The ket\u00ad", "", "sang.")[0] == ["The ket", "", "sang."]
 
 
 def test_headings_pass_and_separators_end_lines() -> None:

@@ -41,12 +41,12 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
             continue
         for part in _LINE_END.split(line):
             if broken:
-                rest = part.lstrip()
-                word, _, part = rest.partition(" ")
+                word, _, rest = part.lstrip().partition(" ")
                 yield broken + _seen(word, tally)
                 broken = ""
-                if not part:
+                if word and not rest:
                     continue
+                part = rest
             text = _seen(part, tally)
             if part.rstrip().endswith(_SOFT_HYPHEN):
                 broken = text.rstrip()
