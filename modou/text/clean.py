@@ -76,11 +76,11 @@ class Cleaner:
 
     def _events_of(self, document: Document, found: Survey, layout: Layout) -> Iterator[str | Heading]:
         if layout == "exact":
-            yield from _headings_kept(self._counted(document, self._report))
+            yield from headings_kept(self._counted(document, self._report))
             return
         events = self._lines_of(document, self._report)
         if "headings" in self._settings.skip:
-            events = _headings_kept(events)
+            events = headings_kept(events)
         for rule in self._document[layout]:
             events = rule(events, found)
         for event in events:
@@ -137,7 +137,7 @@ class Cleaner:
                 yield sentence
 
 
-def _headings_kept(lines: Iterator[Line]) -> Iterator[Line]:
+def headings_kept(lines: Iterator[Line]) -> Iterator[Line]:
     """The lines; a heading that the format marks starts a chapter and stays in the text."""
     for line in lines:
         if isinstance(line, Heading) and line.text:
