@@ -11,7 +11,7 @@ from modou.text.headings import Heading
 from modou.text.layout import Decision, LineShape
 from modou.text.readers.book import Book, Document
 from modou.text.readers.file import Line
-from modou.text.report import CleaningReport, FileFacts, note, visible
+from modou.text.report import CleaningReport, BookFile, note, visible
 from modou.text.rules import Chapter, rules
 from modou.text.sentences import LONGEST, split_sentences
 from modou.text.survey import Survey, survey
@@ -71,7 +71,7 @@ class Cleaner:
         reason = str(note(f"text.layout_{decision.reason}"))
         if decision.layout != "prose" and decision.reason != "set":
             self._report.add(note(f"text.note_layout_{decision.layout}", files=document.name, reason=reason))
-        facts = FileFacts(document.name, reading.kind, encoding, characters, decision.layout, reason)
+        facts = BookFile(document.name, reading.kind, encoding, characters, decision.layout, reason)
         self._report.files.append(facts)
 
     def _events_of(self, document: Document, found: Survey, layout: Layout) -> Iterator[str | Heading]:
