@@ -16,6 +16,7 @@ from modou.text.report import Note, note
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
+Way = Literal["chapters", "blocks", "tail", "given"]
 
 CHAPTERS = 40
 """With fewer chapters the text is split by blocks."""
@@ -46,14 +47,23 @@ class Splitter:
 
     chapters: int
     characters: int
+    given: frozenset[Part] = frozenset()
+    """Parts that are texts of their own."""
 
     def __post_init__(self) -> None:
         if self.characters < LEAST:
             raise UserError("text.too_short", characters=self.characters, least=LEAST)
 
+    @property
+    def parts(self) -> set[Part]:
+        """The parts that the text is divided into."""
+        return set(PARTS) - self.given
+
     @cached_property
-    def way(self) -> Literal["chapters", "blocks", "tail"]:
+    def way(self) -> Way:
         """The kind of split."""
+        if self.parts == {"train"}:
+            return "given"
         if self.characters < SHORT:
             return "tail"
         return "chapters" if self.chapters >= CHAPTERS else "blocks"
@@ -65,7 +75,13 @@ class Splitter:
 
     def place(self, chapter: int, start: int, length: int) -> Part:
         """The part of a sentence, given its chapter (from 1), the characters before it, and its length."""
+        part = self._place(chapter, start, length)
+        return "train" if part in self.given else part
+
+    def _place(self, chapter: int, start: int, length: int) -> Part:
         match self.way:
+            case "given":
+                return "train"
             case "chapters":
                 return part_of(chapter)
             case "blocks":
@@ -80,7 +96,7 @@ class Splitter:
     @cached_property
     def _longest(self) -> int:
         """Characters of a sentence that is not cut: a block, or a tenth of a short text."""
-        if self.way == "chapters":
+        if self.way in ("chapters", "given"):
             return self.characters
         return self.characters // (10 if self.way == "tail" else self.blocks)
 
@@ -112,7 +128,7 @@ class Splitter:
     def note(self) -> Note | None:
         """A note on the limits of a split that is not by chapters."""
         match self.way:
-            case "chapters":
+            case "chapters" | "given":
                 return None
             case "blocks":
                 return note("text.note_blocks", chapters=self.chapters, block=self.characters // self.blocks)
