@@ -56,6 +56,11 @@ class RuleReport:
         """Whether the user keeps a line, so that no rule removes it."""
         return self._keep is not None and self._keep.search(line) is not None
 
+    @property
+    def has_examples(self) -> bool:
+        """Whether there are as many examples as are kept, so that a rule need not make another."""
+        return len(self.examples) >= _EXAMPLES
+
     def add(self, other: "RuleReport") -> None:
         """Add the changes of another report of the same rule."""
         self.count += other.count
