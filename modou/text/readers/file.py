@@ -115,7 +115,7 @@ class File:
 
     @property
     def on_disk(self) -> Path | BinaryIO:
-        """What a library that needs to jump about in a file opens: the file, or the bytes of a member or of a packed one
+        """What a library opens that jumps about in a file: the file, or the bytes of a member or of a packed one
         in memory."""
         with self.readable():
             if self._opens is None:
