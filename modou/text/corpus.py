@@ -266,6 +266,7 @@ def _write_index(
     characters: dict[Part, int] = {
         part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)
     }
+    report.passed_over = {name: str(error) for name, error in book.skipped.items()}
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
     found = report.result()
