@@ -205,7 +205,7 @@ class KtoMethod(PreferenceMethod[KtoRun, Judgements]):
 
     def objective(self, settings: KtoRun, world: World, in_training: bool = True) -> Kto:
         """See Alignment."""
-        train, held_out = self.indices(settings)
+        train, held_out = self.split(settings)
         return Kto(
             answers=select(self.data.answers, train),
             held_out=select(self.data.answers, subsample_indices(held_out) if in_training else held_out),

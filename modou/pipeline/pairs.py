@@ -102,7 +102,7 @@ class _Writer:
 def _sampled_pairs(asked: Sequence[Question], written: Mapping[str, Sequence[Answer]]) -> Iterator[Row]:
     """A pair for each distinct sampled answer that differs from the file's; `written`: sampled answers by kind."""
     for question in asked:
-        true = str(question.facts["answer"])
+        true = str(question.facts.get("worked", question.facts["answer"]))
         own = ((kind, answer.text) for kind, some in written.items() for answer in some if answer.question is question)
         for text, kind in {text: kind for kind, text in own}.items():
             if text.strip() not in ("", true.strip()):
