@@ -33,8 +33,7 @@ class Example:
     """The kind of pair, if the row has one."""
     text: str = ""
     notes: tuple[str, ...] = field(default=(), compare=False)
-    """What was assumed in reading it, each a message key, or "unread:KEY" (a key of turns), or "marked:STYLE" (the marks of a
-    text)."""
+    """What was assumed in reading it: message keys; "unread:KEY", a key of turns; "marked:STYLE", marks of a text."""
 
     @property
     def learned(self) -> tuple[str, ...]:
