@@ -42,6 +42,10 @@ def pairs(row: dict[str, Any]) -> list[tuple[str, str]]:
             {"prompt": "Bread?", "responses": ["None.", "Rye.", "Oats."], "scores": [1, 9.5, 4]},
             [("Rye.", "None."), ("Rye.", "Oats.")],
         ),
+        (
+            {"messages": [{"role": "user", "content": "Bread?"}], "chosen": "Rye.", "rejected": "Oats."},
+            [("Rye.", "Oats.")],
+        ),
         ({"prompt": "Bread?", "responses": ["None.", "Rye.", "Bun."], "rankings": [2, 1, 1]}, [("Rye.", "None.")]),
         (
             {"prompt": "Bread?", "answers": [{"answer": "Oats.", "rank": 2}, {"answer": "Rye.", "rank": 1}]},

@@ -19,7 +19,10 @@ Answers = tuple[list[Message], str, str]
 
 def preference(fields: Fields) -> list[Example]:
     """chosen and rejected: answers to a prompt, or whole conversations with a common beginning, or lists of these."""
-    prompt = prompt_messages({name: value for name, value in fields.items() if name != "messages"} or fields)
+    prompt = prompt_messages({name: value for name, value in fields.items() if name != "messages"})
+    if not prompt and isinstance(fields.get("messages"), list):  # with the chosen answer, or without
+        messages = messages_of(fields["messages"])
+        prompt = messages[:-1] if messages[-1].role == "assistant" else messages
     better, worse = (_several(fields[name]) for name in ("chosen", "rejected"))
     return _pairs(fields, [_answers(prompt, chosen, rejected) for chosen in better for rejected in worse])
 
