@@ -52,6 +52,7 @@ LAID_OUT: dict[str, tuple[str, list[tuple[str, str, bool]]]] = {
         [SYSTEM, *FIRST],
     ),
     "### Instruction": ("### Instruction:\nWhich jug?\n\n### Response:\nThe blue one.", FIRST),
+    "### Question": ("### Question: Which jug?\n### Answer: The blue one.\n", FIRST),
     "### Input": (
         "Be brief.\n\n### Instruction:\nAnd\n\n### Input:\nthe cup?\n\n### Response:\nThe red one.",
         [SYSTEM, *SECOND],
@@ -118,8 +119,10 @@ def test_marks_that_make_no_conversation_are_told(laid_out: str, key: str) -> No
 def test_a_prompt_laid_out_as_text_becomes_turns(asked: str) -> None:
     (prompt,) = read({"prompt": asked})
     assert prompt.kind == "prompt" and said(prompt) == [user("Which jug?")]
-    (answered,) = read({"prompt": asked, "completion": "The blue one."})
-    assert said(answered) == FIRST
+    assert len(prompt.notes) == 1 and prompt.notes[0].startswith("marked:")
+    for answer in ("The blue one.", " The blue one.<|im_end|>\n", "The blue one.</s>"):
+        (answered,) = read({"prompt": asked, "completion": answer})
+        assert said(answered) == FIRST
     (pair,) = read({"prompt": asked, "chosen": "The blue one.", "rejected": "None."})
     assert said(pair) == [user("Which jug?")]
 

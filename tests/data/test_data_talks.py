@@ -184,6 +184,12 @@ TOOLS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+@pytest.mark.parametrize("name", ["tools", "functions"])
+def test_the_tools_of_a_row_are_in_its_system_message(name: str) -> None:
+    (example,) = read({**talk(("user", "How deep?"), ("assistant", "Nine ells.")), name: [{"name": "depth"}]})
+    assert said(example)[0] == ("system", '[{"name": "depth"}]', False)
+
+
 @pytest.mark.parametrize("form", TOOLS)
 def test_a_call_is_learned_and_its_result_is_not(form: str) -> None:
     turns = [{"role": "user", "content": "How deep?"}, *TOOLS[form], {"role": "assistant", "content": "Nine ells."}]

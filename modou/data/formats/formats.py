@@ -17,6 +17,7 @@ from modou.data.formats.parts import (
     prompt_messages,
     question_field,
     turns_of,
+    without_marks,
 )
 from modou.data.formats.preferences import is_scored, preference, ranked, scored
 from modou.data.formats.turns import check, in_order, text_of, unread_keys
@@ -42,9 +43,9 @@ def read(row: Any) -> tuple[Example, ...]:
     row = _without_nan_and_nul({"text": row} if isinstance(row, str) else row, notes)
     if not isinstance(row, dict):
         raise BadExample("examples.row_not_object")
-    fields = cast(dict[str, Any], row)
-    if not fields:
+    if not row:
         raise BadExample("examples.empty_row")
+    fields = without_marks(cast(Fields, row), notes)
     for matches, convert in FORMATS:
         if matches(fields):
             notes += [f"unread:{key}" for key in sorted(set(unread_keys(fields)))]

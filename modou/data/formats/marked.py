@@ -19,6 +19,7 @@ class Style:
 
 
 _SIDES = "human|user|assistant|gpt|chatgpt|bot|ai|system|用户|助手"
+_TASKS = "instruction|question|response|answer"
 STYLES = (
     Style("ChatML", re.compile(r"<\|im_start\|>[ \t]*(\w+)[ \t]*\n?")),
     Style("Llama 3", re.compile(r"<\|(?:start_header_id|header_start)\|>(\w+)<\|(?:end_header_id|header_end)\|>")),
@@ -26,23 +27,24 @@ STYLES = (
     Style("[INST]", re.compile(r"\[(/?INST|/?SYSTEM_PROMPT)\]")),
     Style("<|user|>", re.compile(r"<\|(system|user|assistant|observation|tool)\|>")),
     Style("<｜User｜>", re.compile(r"<｜(User|Assistant)｜>")),
-    Style("### Human", re.compile(rf"###[ \t]*({_SIDES})[ \t]*[:：]", re.I), special=False),
-    Style("### Instruction", re.compile(r"^###[ \t]*(instruction|response)[ \t]*[:：]", re.I | re.M), special=False),
+    Style("###", re.compile(rf"(?<!#)###[ \t]*({_SIDES}|{_TASKS})[ \t]*[:：]", re.I), special=False),
     Style("Human:", re.compile(rf"^[ \t]*({_SIDES}|问|答)[ \t]*[:：]", re.I | re.M), special=False),
-    Style("USER:", re.compile(r"(?:(?<=\s)|(?<=</s>)|\A)(USER|ASSISTANT):"), special=False),
+    Style("USER:", re.compile(r"\b(USER|ASSISTANT):"), special=False),
 )
 """Tried in this order."""
 SIDES: dict[str, Role] = {
     **ROLES,
     "ai": "assistant",
     "instruction": "user",
+    "question": "user",
+    "answer": "assistant",
     "response": "assistant",
     "inst": "user",
     "/inst": "assistant",
     "system_prompt": "system",
     "/system_prompt": "user",
 }
-_INPUT = re.compile(r"^###[ \t]*input[ \t]*[:：]", re.I | re.M)
+_INPUT = re.compile(r"(?<!#)###[ \t]*input[ \t]*[:：]", re.I)
 """Alpaca's mark inside the user's turn."""
 _ENDS = re.compile(
     r"<\|im_end\|>|<\|eot_id\|>|<\|eot\|>|<end_of_turn>|<\|end\|>|<｜end▁of▁sentence｜>|<｜begin▁of▁sentence｜>"
@@ -64,7 +66,7 @@ def turns_in(text: str) -> tuple[Style, list[Message]] | None:
             side = SIDES.get(name)
             if side is None:
                 raise BadExample("examples.marked_role", style=style.name, role=name)
-            said = "\n".join(bare(part) for part in _INPUT.split(said)) if name == "instruction" else bare(said)
+            said = "\n".join(bare(part) for part in _INPUT.split(said)) if style.name == "###" else bare(said)
             if said or name != "/system_prompt":
                 found.append(Message(side, said))
         return style, _without_sys(found)

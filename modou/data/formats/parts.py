@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from modou.data.conversation import Message
 from modou.data.formats.example import BadExample
-from modou.data.formats.marked import turns_in
+from modou.data.formats.marked import bare, turns_in
 from modou.data.formats.turns import messages_of, pairs_of, text_of
 
 Fields = Mapping[str, Any]
@@ -44,20 +44,23 @@ def prompt_messages(fields: Fields) -> list[Message]:
         return found + messages_of(fields[name])
     asked = text_of(fields[name], name)
     beside = [text_of(fields.get(more), more) for more in ("input", "context") if more != name]
-    return found + asked_messages("\n".join(part for part in (asked, *beside) if part))
+    return [*found, Message("user", "\n".join(part for part in (asked, *beside) if part))]
 
 
-def asked_messages(asked: str) -> list[Message]:
-    """The user's turn; or several, if the text is a chat template's that waits for an answer."""
-    marked = turns_in(asked)
-    if marked is not None:
-        style, messages = marked
-        if messages and messages[-1].role == "assistant" and not messages[-1].content:
-            messages.pop()
-        waits = bool(messages) and messages[-1].role == "user"
-        if waits and (style.special or messages[0].role != "system"):
-            return messages
-    return [Message("user", asked)]
+def without_marks(fields: Fields, notes: list[str]) -> Fields:
+    """The row with its question as turns, if it is a chat template's text that waits for an answer ("… Assistant:")."""
+    name = question_field(fields)
+    marked = turns_in(fields[name]) if name is not None and isinstance(fields[name], str) else None
+    if name is None or marked is None:
+        return fields
+    style, messages = marked
+    if messages and messages[-1].role == "assistant" and not messages[-1].content:
+        messages = messages[:-1]
+    if not messages or messages[-1].role != "user" or not (style.special or messages[0].role != "system"):
+        return fields
+    notes.append(f"marked:{style.name}")
+    said = {key: bare(value) for key, value in fields.items() if isinstance(value, str)}
+    return {**fields, **said, name: [{"role": one.role, "content": one.content} for one in messages]}
 
 
 def answer_messages(fields: Fields) -> list[Message]:
@@ -76,7 +79,7 @@ def turns_of(fields: Fields) -> list[Message]:
     """The list of turns of a row, with its system message and tools."""
     found = messages_of(next(fields[name] for name in TURNS if name in fields))
     system = text_of(fields.get("system"), "system").strip()
-    tools = fields.get("tools")
+    tools = fields.get("tools") or fields.get("functions")
     if tools:
         listed = tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False)
         system = "\n".join(part for part in (system, listed) if part)
