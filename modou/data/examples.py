@@ -131,16 +131,21 @@ class Conversations(Rows):
 
 
 def read_conversations(path: Path, columns: str, template: Template, context: int) -> Conversations:
-    """Read the conversations with at most `context` + 1 tokens from a file. UserError: there are none."""
+    """Read the conversations with at most `context` + 1 tokens from a file, each up to its last answer.
+
+    UserError: there are none.
+    """
     found = Conversations()
 
     def add(example: Example) -> str | None:
-        if example.kind != "conversation":
+        messages = example.messages[:-1] if example.kind == "prompt" else example.messages
+        learned = any(message.role == "assistant" and message.trained for message in messages)
+        if example.kind not in ("conversation", "prompt") or not learned:
             return text("align.not_conversation", kind=example.kind)
-        encoded = template.encode(example.messages)
+        encoded = template.encode(messages)
         if len(encoded) > context + 1:
             return text("align.too_long", tokens=len(encoded), context=context)
-        found.messages.append(example.messages)
+        found.messages.append(messages)
         found.encoded.append(encoded)
         return None
 

@@ -85,6 +85,17 @@ def test_what_was_assumed_stands_in_the_counts_of_every_kind(tmp_path: Path, mon
     assert all(len(one.notes) == 1 and "3 (first: mixed.jsonl:1)" in one.notes[0] for one in facts)
 
 
+def test_a_conversation_that_ends_with_the_user_is_learned_up_to_the_last_answer(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "一？"}, {"role": "assistant", "content": "甲"}]
+    bare = [{"role": "assistant", "content": "来了。"}, {"role": "user", "content": "谁？"}]
+    rows = ({"messages": [*turns, {"role": "user", "content": "谢谢"}]}, {"messages": bare}, {"messages": turns[:1]})
+    file = write(tmp_path / "open.jsonl", *rows)
+    found = read_conversations(file, "", TEMPLATE, context=128)
+    assert found.messages == [(Message("user", "一？"), Message("assistant", "甲"))]
+    assert found.facts().bad == 2 and "open.jsonl:1" in found.facts().notes[0]
+    assert [one.text for one in read_questions(file, "", TEMPLATE, room=128).items] == ["谢谢", "谁？", "一？"]
+
+
 def test_turns_that_are_not_learned_have_no_loss(tmp_path: Path) -> None:
     turns = [
         {"role": "assistant", "content": "来了。"},

@@ -232,6 +232,23 @@ def test_an_answer_that_sounds_like_none_is_an_answer(answer: object) -> None:
         assert example.kind == "conversation" and said(example)[-1] == bot(str(answer))
 
 
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ({"instruction": "Jug?", "output": "Blue.", "chosen": None, "rejected": None}, "conversation"),
+        ({"question": "Jug?", "answer": "Blue.", "gt": None, "messages": None}, "conversation"),
+        ({**talk(("user", "Jug?"), ("assistant", "Blue.")), "label": None, "prompt": None}, "conversation"),
+        ({"prompt": "Jug?", "chosen": "Blue.", "rejected": "Red.", "messages": None, "kto_tag": None}, "preference"),
+        ({"text": "A jug.", "messages": None}, "text"),
+        ({"prompt": "Jug?", "gt": None, "system": None}, "prompt"),
+    ],
+)
+def test_null_in_a_column_is_a_column_that_the_row_lacks(row: dict[str, Any], kind: str) -> None:
+    for missing in (None, float("nan")):
+        (example,) = read({name: missing if value is None else value for name, value in row.items()})
+        assert example.kind == kind
+
+
 # -- worked answers --
 
 

@@ -45,13 +45,21 @@ def read(row: Any) -> tuple[Example, ...]:
         raise BadExample("examples.row_not_object")
     if not row:
         raise BadExample("examples.empty_row")
-    fields = without_marks(cast(Fields, row), notes)
-    for matches, convert in FORMATS:
-        if matches(fields):
-            notes += [f"unread:{key}" for key in sorted(set(unread_keys(fields)))]
-            made = convert(fields)
-            return tuple(_checked(one, notes) for one in (made if isinstance(made, list) else [made]))
-    raise BadExample("examples.unknown_shape", keys=", ".join(sorted(fields))[:80])
+    every = without_marks(cast(Fields, row), notes)
+    # A table of several formats writes null into the columns that a row lacks; what is left may lack its answer.
+    fields = {name: value for name, value in every.items() if value is not None}
+    convert = _format(fields)
+    if convert in (None, prompt) or (convert is text and "text" not in fields):
+        fields, convert = every, _format(every)
+    if convert is None:
+        raise BadExample("examples.unknown_shape", keys=", ".join(sorted(every))[:80])
+    notes += [f"unread:{key}" for key in sorted(set(unread_keys(fields)))]
+    made = convert(fields)
+    return tuple(_checked(one, notes) for one in (made if isinstance(made, list) else [made]))
+
+
+def _format(fields: Fields) -> "Conversion | None":
+    return next((convert for matches, convert in FORMATS if matches(fields)), None)
 
 
 def _without_nan_and_nul(value: Any, notes: list[str]) -> Any:
@@ -72,12 +80,14 @@ def _checked(example: Example, notes: list[str]) -> Example:
     messages, more = in_order(example.messages)
     if example.kind in LAST:
         check(messages, LAST[example.kind])
-    example = replace(example, messages=messages, notes=(*notes, *example.notes, *more))
+    example = replace(example, messages=messages)
     if any(_REPLACED in text for text in example.learned):
         raise BadExample("examples.undecodable")
     if any(_REPLACED in message.content for message in messages):
-        return replace(example, notes=(*example.notes, "examples.note_undecodable"))
-    return example
+        more = (*more, "examples.note_undecodable")
+    if example.kind == "prompt" and any(message.role == "assistant" and message.trained for message in messages):
+        more = (*more, "examples.note_open_end")
+    return replace(example, notes=(*notes, *example.notes, *more))
 
 
 # -- labelled answers --
@@ -218,7 +228,8 @@ def _is_answered(fields: Fields) -> bool:
     return question_field(fields) is not None and answer_field(fields) is not None
 
 
-FORMATS: tuple[tuple[Callable[[Fields], bool], Callable[[Fields], Example | list[Example]]], ...] = (
+Conversion = Callable[[Fields], Example | list[Example]]
+FORMATS: tuple[tuple[Callable[[Fields], bool], Conversion], ...] = (
     (_has("chosen", "rejected"), preference),
     (_has("completions", "labels"), stepwise),
     (is_scored, scored),
