@@ -38,6 +38,7 @@ def test_half_a_character_in_a_question_is_read_and_told(tmp_path: Path, row: ob
         {"prompt": "Who?", "chosen": "Hob.", "rejected": "\udfff"},
         {"prompt": "Who?", "completion": "\ud83d", "label": True},
         {"prompt": "Who?", "completions": ["\ud83d"], "labels": [True]},
+        talk(("user", "Who?"), ("assistant", "Hob\ud83d."), ("user", "Thanks.")),
         {"chat": {"turn_1": {"Human": "Who?", "MOSS": "\ud83d"}}},
         {"text": "\ud83d"},
     ],

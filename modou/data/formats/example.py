@@ -38,7 +38,7 @@ class Example:
     @property
     def learned(self) -> tuple[str, ...]:
         """The texts that a model may learn to write."""
-        spoken = self.messages if self.kind in ("conversation", "unpaired") else ()
+        spoken = self.messages if self.kind in ("conversation", "unpaired", "prompt") else ()
         said = [message.content for message in spoken if message.role == "assistant" and message.trained]
         return (*said, self.chosen, self.rejected, *(step for step, _ in self.steps), self.answer or "", self.text)
 
