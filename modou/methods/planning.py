@@ -135,13 +135,16 @@ def plan_training(
     """The complete settings, with the remaining choices for `tokens` training tokens per epoch: shape, steps,
     regularisation."""
     chooser = _Chooser(asked.with_values({"model": {"vocabulary": vocabulary}}))
+    longest = max(tokens - 1, 4)  # a row is a context and the token after it
     if budget.minutes:
         size = choose_size(budget.flops)
         if not any(asked.is_set("model", name) for name in ("layers", "width", "heads")):
             for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
                 chooser.choose(f"model.{name}", value, petaflops=budget.flops / 1e15)
-        chooser.choose("model.context", 128 if budget.flops < 6e14 else 256)
+        chooser.choose("model.context", min(longest, 128 if budget.flops < 6e14 else 256))
         chooser.choose("train.batch", 16 if budget.flops < 1e15 else 32)
+    elif longest < asked.model.context:
+        chooser.choose("model.context", longest)
     settings = chooser.settings
     per_step = settings.train.batch * settings.model.context
     if budget.minutes:

@@ -1,7 +1,7 @@
 """The stages before pretraining: cleaning and splitting the text, training a tokenizer, writing token files."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from modou import storage
@@ -15,13 +15,15 @@ from modou.runs.stages import figures, require_stage
 from modou.settings.run import RunSettings
 from modou.text.corpus import REPORT, SPLIT, TEXT, Corpus, Summary, prepare
 from modou.text.overlap import find_overlap
-from modou.text.report import Cleaning
+from modou.text.report import Cleaning, note
 from modou.tokenizer.card import make_card
 from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
 from modou.train.events import Event, StageEnded
 
 LISTED = 20
 """Passages shared by the splits that the report lists, at most."""
+KNOWN = 0.5
+"""Where training text holds at least this share of the held-out characters, they are not called new."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class Split(Summary):
 
     shared_passages: SharedPassages
     """What training and held-out text share."""
+
+    @property
+    def known(self) -> float | None:
+        """Share of the held-out characters that stand in the training text, too; None where most do not."""
+        share = self.shared_passages.characters / max(1, self.characters["validation"] + self.characters["test"])
+        return min(1.0, share) if share >= KNOWN else None
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,11 @@ def corpus_facts(corpus: Corpus) -> CleanFigures:
     overlap = find_overlap(corpus.lines("train"), (*corpus.lines("validation"), *corpus.lines("test")))
     shared = SharedPassages(len(overlap.passages), overlap.characters, list(overlap.passages[:LISTED]))
     split = Split(**vars(corpus.summary), shared_passages=shared)
-    return CleanFigures(corpus.report, split, "zh" if chinese else "en", len(set(train)))
+    report = corpus.report
+    if split.known is not None:
+        remark = note("text.note_known", share=split.known)
+        report = replace(report, notes=[*report.notes, {"key": remark.key, "text": str(remark)}])
+    return CleanFigures(report, split, "zh" if chinese else "en", len(set(train)))
 
 
 def text_facts(run: RunFolder) -> TextFacts:
