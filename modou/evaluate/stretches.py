@@ -51,9 +51,7 @@ def common_lengths(one: Stretches, start: Integers, other: Stretches, beginning:
     while len(active):
         known = length[active]
         take = np.minimum(steps, room[active] - known)
-        same = (take > 0) & (
-            one.hashes(start[active] + known, take) == other.hashes(beginning[active] + known, take)
-        )
+        same = (take > 0) & (one.hashes(start[active] + known, take) == other.hashes(beginning[active] + known, take))
         length[active] += np.where(same, take, 0)
         steps = np.where(same, 2 * steps, steps // 2)
         active, steps = active[steps > 0], steps[steps > 0]

@@ -101,7 +101,7 @@ class Decoder:
         ]
 
     def _restrict_first(self, logits_BV: Tensor) -> None:
-        """Bars, in place, what a row may not begin with; by a finite amount, since a filter may exclude all the rest."""
+        """Bars, in place, what a row may not begin with; by a finite amount: a filter may exclude all the rest."""
         for index, row in enumerate(self.rows):
             ids, _, first = self.requests[row]
             if first and self.length == len(ids):

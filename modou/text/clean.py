@@ -3,7 +3,7 @@
 lines → survey of the document → headings and paragraphs → sentences → chapters → training chapters
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from modou.settings.text import CleanSettings
 from modou.text.headings import Heading
@@ -15,10 +15,13 @@ from modou.text.survey import survey
 
 
 class Cleaner:
-    """The cleaning rules as a streaming pipeline; `report` is filled as it runs."""
+    """The cleaning rules as a streaming pipeline; `report` is filled as it runs. `read` is told the bytes (UTF-8) of
+    each line that is cleaned, and 0 for one that is surveyed."""
 
-    def __init__(self, settings: CleanSettings, report: CleaningReport) -> None:
-        self._report = report
+    def __init__(
+        self, settings: CleanSettings, report: CleaningReport, read: Callable[[int], None] = lambda size: None
+    ) -> None:
+        self._report, self._read = report, read
         self._survey_report = CleaningReport()
         """Discarded: the survey's pass over the lines would count every change twice."""
         self._lines = {one: rules(settings, "lines", one.rules) for one in (report, self._survey_report)}
@@ -73,6 +76,7 @@ class Cleaner:
     def _counted(self, document: Document, report: CleaningReport) -> Iterator[str]:
         for line in document.lines():
             report.input_characters += visible(line)
+            self._read(len(line.encode("utf-8", "surrogatepass")) if report is self._report else 0)
             yield line
 
     def _sentences(self, paragraph: str) -> Iterator[str]:

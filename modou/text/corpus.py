@@ -28,6 +28,8 @@ from modou.text.split import PARTS, Part, Splitter
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
 _WORKING = f"{TEXT}.part"
+_READING = 0.6
+"""The first pass's share of the time."""
 
 
 @dataclass(frozen=True)
@@ -108,14 +110,20 @@ class Corpus:
         return sum(unit.characters for unit in self.units if unit.part == part)
 
 
-def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
-    """Clean and split a book into `folder`, in memory independent of its size.
+def prepare(
+    book: Book,
+    folder: Path,
+    settings: CleanSettings | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Corpus:
+    """Clean and split a book into `folder`, in memory independent of its size. `progress` is often told the share that
+    is done.
 
     UserError: the book cannot be read or is too short; the folder cannot be written.
     """
     settings = settings or CleanSettings()
     report = CleaningReport()
-    cleaner = Cleaner(settings, report)
+    cleaner = Cleaner(settings, report, _reading(book, progress))
     working, target = folder / _WORKING, folder / f"{TEXT}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,6 +133,7 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
         with target.open("wb") as stream:
             writer = _Writer(stream)
             for chapter, sentence, start in _kept_sentences(working, {chapter.place for chapter in good}):
+                progress(_READING + (1 - _READING) * start / splitter.characters)
                 part = splitter.place(chapter, start, len(sentence))
                 for piece in cleaner.finish(sentence, held_out=part != "train"):
                     writer.write(part, chapter, piece)
@@ -140,6 +149,20 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
     report.output_characters = writer.visible
     _write_index(folder, splitter, writer, [chapter.heading for chapter in good], report, book)
     return Corpus(folder)
+
+
+def _reading(book: Book, progress: Callable[[float], None]) -> Callable[[int], None]:
+    """A function that is told the bytes that were read, and tells `progress` the share they are of the book's files."""
+    done = total = 0
+    with suppress(OSError):  # that a file is missing is told by its reader
+        total = sum(path.stat().st_size for path in book.paths)
+
+    def read(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(_READING * min(1.0, done / total) if total else 0.0)
+
+    return read
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:
