@@ -1,5 +1,7 @@
 """The dial: what is asked for stays, more time gives no smaller model, and only a text like ours has an expectation."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from modou.settings.run import RunSettings
 NOVEL = TextFacts(characters=900_000, distinct=4100, chinese=True)
 
 
-def planned(minutes: float, tables: dict[str, dict[str, object]], tokens: int = 600_000) -> tuple[RunSettings, Plan]:
+def planned(minutes: float, tables: dict[str, Any], tokens: int = 600_000) -> tuple[RunSettings, Plan]:
     budget = Budget(minutes, 1e11, lambda settings: 1e11 / describe(settings.model).flops_per_token)
     return plan_training(NOVEL, tokens, 4096, budget, RunSettings.parse(tables))
 
