@@ -185,4 +185,5 @@ class _Chooser:
         if self.settings.is_set(group, name):
             return
         self.settings = self.settings.with_values({group: {name: value}})
-        self.choices.append(PlanChoice(option, value, text(f"plan.{key or f'{group}_{name}'}", **why)))
+        reason = f"plan.{key}" if key else f"plan.{group}_{name}"
+        self.choices.append(PlanChoice(option, value, text(reason, **why)))
