@@ -114,7 +114,7 @@ def _watched(lines: Iterable[str], characters: int, progress: Callable[[float], 
     """The lines; `progress` is told the share of all characters before each."""
     read = 0
     for line in lines:
-        progress(read / characters)
+        progress(read / max(1, characters))
         read += len(line)
         yield line
 
