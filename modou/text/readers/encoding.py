@@ -1,19 +1,21 @@
-"""Detect the encoding of a file: byte-order mark, UTF-8, UTF-16, GB18030 or Big5, else charset-normalizer."""
+"""Detect the encoding of a file: byte-order mark, UTF-8, else the encoding by which it is most likely a text."""
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NoReturn
 
 from modou.messages import UserError
+from modou.text.readers.languages import likelihood
 
 Opener = Callable[[], BinaryIO]
 SAMPLE = 1 << 20
-"""Bytes examined by a guess."""
+"""Bytes of a block."""
 
+_SCORED = 16 << 10
+"""Bytes that are decoded and scored by each candidate."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -31,40 +33,83 @@ _NOT_TEXT = (
     b"7z\xbc\xaf",
     b"\x7fELF",
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
-_LATIN = re.compile(r"[\t\n\r\x20-\x7e\u00a0-\u024f\u2010-\u2027]")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
+_PADDING = re.compile(rb"\x00{4,}")
+_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+# The log of how much less usual each is than the first.
+_CANDIDATES = {
+    "utf-8": 0.0,
+    "cp1252": 0.0,
+    "gb18030": 0.0,
+    "big5hkscs": 0.0,
+    "cp950": 0.5,
+    "cp932": 0.0,
+    "euc_jp": 0.5,
+    "cp949": 0.0,
+    "cp1251": 0.5,
+    "koi8-r": 1.5,
+    "koi8-u": 2.0,
+    "iso8859-5": 2.5,
+    "cp866": 2.0,
+    "mac-cyrillic": 5.0,
+    "cp1250": 1.0,
+    "iso8859-2": 2.0,
+    "cp1253": 1.0,
+    "iso8859-7": 2.0,
+    "cp1254": 1.0,
+    "cp1255": 1.0,
+    "iso8859-8": 2.5,
+    "cp1256": 1.0,
+    "iso8859-6": 2.5,
+    "cp1257": 1.5,
+    "iso8859-13": 3.0,
+    "iso8859-4": 3.5,
+    "cp1258": 2.0,
+    "cp874": 1.0,
+    "iso8859-15": 2.0,
+    "mac-roman": 5.0,
+    "mac-latin2": 6.0,
+    "cp850": 5.0,
+    "cp437": 6.0,
+    "cp852": 5.5,
+}
+# Log-likelihood per character of what is no text, and by how much a rival may be less likely, in all and per character.
+_POOR = -9.0
+_CLOSE = 4.0
+_CLOSE_EACH = 0.1
 
 
 @dataclass(frozen=True)
 class Encoding:
     """A Python codec name and how it was found: marked = byte-order mark, valid = the whole file decodes,
-    guessed = the most likely, set = named by the user."""
+    guessed = the most likely, set = named by the user. rivals: codecs nearly as likely that give another text."""
 
     codec: str
     how: Literal["marked", "valid", "guessed", "set"]
+    rivals: tuple[str, ...] = ()
 
 
 def detect(open_bytes: Opener, path: Path | str) -> Encoding:
     """Detect the encoding of a file, reading it whole in blocks. UserError: empty, or not text."""
     with open_bytes() as stream:
-        sample = stream.read(SAMPLE)
-    if not sample.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
+        head = stream.read(SAMPLE)
+    if not head.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
         raise UserError("text.empty", path=path)
-    if sample.startswith(_NOT_TEXT):
+    if head.startswith(_NOT_TEXT):
         raise UserError("text.not_text", path=path)
     for mark, codec in _MARKS:
-        if sample.startswith(mark):
+        if head.startswith(mark):
             return Encoding(codec, "marked")
-    if b"\x00" in sample:
-        return _utf16(sample, path)
+    if _is_iso2022(head):
+        return Encoding("iso2022_jp_2004", "guessed")
+    if _controls(head):
+        return _guess_wide(head) or _refuse(path)
     broken, wide = _scan_utf8(open_bytes)
     if not broken:
-        if len(_CONTROL.findall(sample.decode("utf-8", errors="ignore"))) * 100 > len(sample):
-            raise UserError("text.not_text", path=path)
         return Encoding("utf-8", "valid")
-    if wide > 20 * broken:
+    if wide > 5 * broken:
         return Encoding("utf-8", "guessed")
-    return _guess(sample, path)
+    return _guess_wide(head) or _guess(_sample(open_bytes))
 
 
 def checked(codec: str) -> Encoding:
@@ -75,6 +120,24 @@ def checked(codec: str) -> Encoding:
         raise UserError("text.unknown_encoding", encoding=codec) from None
 
 
+def _refuse(path: Path | str) -> NoReturn:
+    raise UserError("text.not_text", path=path)
+
+
+def _controls(data: bytes) -> bool:
+    """Whether more than a hundredth of the bytes are control characters, apart from padding by NUL."""
+    data = _PADDING.sub(b"", data)
+    return len(_CONTROL.findall(data)) > 1 + len(data) // 100
+
+
+def _is_iso2022(head: bytes) -> bool:
+    """Seven-bit Japanese: kanji between the escape sequences ESC $ B and ESC ( B."""
+    if b"\x1b$B" not in head and b"\x1b$@" not in head:
+        return False
+    text = head.decode("iso2022_jp_2004", "replace")
+    return text.count("\ufffd") * 100 <= len(text) and head.isascii()
+
+
 def _scan_utf8(open_bytes: Opener) -> tuple[int, int]:
     """Count (invalid UTF-8 sequences, valid non-ASCII characters)."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -82,52 +145,64 @@ def _scan_utf8(open_bytes: Opener) -> tuple[int, int]:
     with open_bytes() as stream:
         while piece := stream.read(SAMPLE):
             text = decoder.decode(piece)
+            if text.isascii():
+                continue
             lost = text.count("\ufffd") - piece.count("\ufffd".encode())
             broken += lost
-            wide += len(re.sub(r"[\x00-\x7f]+", "", text)) - lost
+            wide += len(text) - len(text.encode("ascii", "ignore")) - lost
     return max(broken, 0) + len(decoder.decode(b"", final=True)), wide
 
 
-def _utf16(sample: bytes, path: Path | str) -> Encoding:
-    """UTF-16 without a byte-order mark, whose ASCII characters contain NUL bytes; other files with NUL are not text."""
-    sample = sample[: len(sample) // 2 * 2]
-    for codec in ("utf-16-le", "utf-16-be"):
-        text = sample.decode(codec, errors="replace")
-        common = sum(1 for char in text if char in _common() or _LATIN.match(char))
-        if text and common >= 0.9 * len(text):
+def _sample(open_bytes: Opener) -> bytes:
+    """Stretches of a file that contain bytes outside ASCII, from places far apart; none begins within a character."""
+    kept: list[bytes] = []
+    with open_bytes() as stream:
+        first = True
+        while (block := stream.read(SAMPLE)) and len(kept) < 4 * _SCORED // _STRETCH:
+            kept += () if block.isascii() else _stretches(block, first)
+            first = False
+    bytes_seen: set[int] = set()
+    rare: list[bytes] = []
+    for stretch in kept:
+        if not bytes_seen.issuperset(stretch):
+            bytes_seen.update(stretch)
+            rare.append(stretch)
+    even = kept[:: max(1, len(kept) * _STRETCH // _SCORED)]
+    return b"\n".join(dict.fromkeys((*rare[:_SCORED // _STRETCH], *even)))
+
+
+_STRETCH = 512
+
+
+def _stretches(block: bytes, first: bool) -> Iterator[bytes]:
+    """Runs of words with a byte outside ASCII among them. No multi-byte encoding has spaces within a character."""
+    words = block.split() if first else block.split()[1:]
+    start = length = 0
+    for at, word in enumerate(words, start=1):
+        length += len(word) + 1
+        if length >= _STRETCH or at == len(words):
+            run = b" ".join(words[start:at])
+            if not run.isascii():
+                yield run[: 4 * _STRETCH]
+            start, length = at, 0
+
+
+def _guess_wide(head: bytes) -> Encoding | None:
+    """UTF-16 or UTF-32 without a byte-order mark, if that makes a text of the bytes."""
+    for codec in _WIDE:
+        text = head[: _SCORED // 4 * 4].decode(codec, "replace").replace("\x00", "")
+        found = likelihood(text)
+        if found.total >= _POOR * found.characters and not _controls(text.encode("utf-8", "replace")):
             return Encoding(codec, "guessed")
-    raise UserError("text.not_text", path=path)
+    return None
 
 
-@cache
-def _common() -> frozenset[str]:
-    """The common characters: level 1 of GB 2312 and of Big5, with punctuation."""
-    gb = bytes(b for lead in (*range(0xA1, 0xA4), *range(0xB0, 0xD8)) for c in range(0xA1, 0xFF) for b in (lead, c))
-    trail = (*range(0x40, 0x7F), *range(0xA1, 0xFF))
-    big5 = bytes(b for lead in range(0xA1, 0xC7) for c in trail for b in (lead, c))
-    return frozenset(gb.decode("gb18030", "ignore") + big5.decode("cp950", "ignore")) - {"\ufffd"}
-
-
-def _likelihood(sample: bytes, codec: str) -> float:
-    """Among non-ASCII characters: share of common ones, minus five times the share of undecodable ones."""
-    wide = re.sub(r"[\x00-\x7f]+", "", sample.decode(codec, errors="replace"))
-    if not wide:
-        return 0.0
-    lost = sum(1 for char in wide if char == "\ufffd" or "\ue000" <= char <= "\uf8ff")
-    return (sum(1 for char in wide if char in _common()) - 5 * lost) / len(wide)
-
-
-def _guess(sample: bytes, path: Path | str) -> Encoding:
-    # The sample may end inside a character, which would count as an error: use whole lines only.
-    whole = sample[: sample.rfind(b"\n") + 1] or sample
-    scores = {codec: _likelihood(whole, codec) for codec in ("gb18030", "big5hkscs")}
-    best = max(scores, key=lambda codec: scores[codec])
-    # Accented Latin text decodes to errors or rare characters here; Chinese text consists of common ones.
-    if scores[best] >= 0.75:
-        return Encoding(best, "guessed")
-    from charset_normalizer import from_bytes
-
-    match = from_bytes(whole[: SAMPLE // 4]).best()
-    if match is None or len(_CONTROL.findall(str(match))) * 100 > len(whole):
-        raise UserError("text.not_text", path=path)
-    return Encoding(match.encoding, "guessed")
+def _guess(sample: bytes) -> Encoding:
+    """The candidate by whose decoding the sample is most likely a text, and those that come close."""
+    decoded = {codec: sample.decode(codec, "replace") for codec in _CANDIDATES}
+    found = {codec: likelihood(text) for codec, text in decoded.items()}
+    score = {codec: found[codec].total - rarity for codec, rarity in _CANDIDATES.items()}
+    best, *others = sorted(score, key=lambda codec: -score[codec])
+    least = score[best] - max(_CLOSE, _CLOSE_EACH * found[best].characters)
+    rivals = [codec for codec in others if score[codec] > least and decoded[codec] != decoded[best]]
+    return Encoding(best, "guessed", tuple(rivals[:3]))
