@@ -25,13 +25,14 @@ _SIGNS = {
     **dict.fromkeys("‚°§•€¿¡ºª©·", 0.2),
     **dict.fromkeys("£®™½¼¾×±²³´†‹›¢\xad№―☆★→", 0.03),
 }
+_DASHES = frozenset("–—")
 _OPENING, _CLOSING = frozenset("¿¡„‚"), frozenset("…”™®°²³ªº")
 # Scripts by the first word of a letter's Unicode name; all others are taken together.
 _SCRIPTS = frozenset(("LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI", "CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
 # Log probability of a character that no statistics list, by kind. Letters of cp1252 come before those of rarer pages.
 _RARE = {"western": -9.0, "letter": -11.0, "syllable": -14.5, "ideograph": -16.0, "sign": -10.5, "drawing": -13.0}
 _NEVER = {"replaced": -16.0, "control": -14.0, "unassigned": -18.0}
-_WESTERN = frozenset(bytes(range(0xC0, 0x100)).decode("cp1252")) - frozenset("×÷")
+_WESTERN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ")
 # A level 1 character of its national standard, and one of level 2.
 _LEVELS = (log(4e-5), log(2e-6))
 
@@ -180,6 +181,10 @@ def _pair(left: str, right: str) -> float:
     """Log-likelihood of one character after another, by letter case, script and kind alone."""
     if _joins(right):
         if not _joins(left):
+            if unicodedata.category(right)[0] == "M":
+                return -5.0
+            if left in _DASHES:
+                return -1.5
             if left in _CLOSING or (left > "\x7f" and unicodedata.category(left) in ("So", "Sm", "Sc", "Sk", "No")):
                 return -3.0
             return -1.5 if right.isupper() else 0.0
@@ -188,6 +193,8 @@ def _pair(left: str, right: str) -> float:
             return -6.0
         if right.isupper():
             return -0.5 if left.isupper() else -5.0
+    elif _joins(left) and right in _DASHES:
+        return -1.5
     elif _joins(left) and right > "\x7f" and (right in _OPENING or unicodedata.category(right) in ("So", "Sm", "Sk", "No", "Pi")):
         return -3.0
     return 0.0
