@@ -36,46 +36,48 @@ _NOT_TEXT = (
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
 _PADDING = re.compile(rb"\x00{4,}")
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-# The log of how much less usual each is than the first.
+_WEST, _EAST = "en fr de es ca gl it pt nl sv da no fi is et sq", "en pl cs sk hu ro hr sl sq de"
+_BALTIC, _CYRILLIC = "en et lv lt", "ru uk bg en"
+# The languages that each is used for, and the log of how much less usual it is than the first.
 _CANDIDATES = {
-    "utf-8": 0.0,
-    "cp1252": 0.0,
-    "gb18030": 0.0,
-    "big5hkscs": 0.0,
-    "cp950": 0.5,
-    "cp932": 0.0,
-    "euc_jp": 0.5,
-    "cp949": 0.0,
-    "cp1251": 0.5,
-    "koi8-r": 1.5,
-    "koi8-u": 2.0,
-    "iso8859-5": 2.5,
-    "cp866": 2.0,
-    "mac-cyrillic": 5.0,
-    "cp1250": 1.0,
-    "iso8859-2": 2.0,
-    "cp1253": 1.0,
-    "iso8859-7": 2.0,
-    "cp1254": 1.0,
-    "cp1255": 1.0,
-    "iso8859-8": 2.5,
-    "cp1256": 1.0,
-    "iso8859-6": 2.5,
-    "cp1257": 1.5,
-    "iso8859-13": 3.0,
-    "iso8859-4": 3.5,
-    "cp1258": 2.0,
-    "cp874": 1.0,
-    "iso8859-15": 2.0,
-    "mac-roman": 5.0,
-    "mac-latin2": 6.0,
-    "cp850": 5.0,
-    "cp437": 6.0,
-    "cp852": 5.5,
+    "utf-8": ("", 0.0),
+    "cp1252": (_WEST, 0.0),
+    "gb18030": ("zh-Hans zh-Hant", 0.0),
+    "big5hkscs": ("zh-Hant zh-Hans", 0.0),
+    "cp950": ("zh-Hant zh-Hans", 0.5),
+    "cp932": ("ja", 0.0),
+    "euc_jp": ("ja", 0.5),
+    "cp949": ("ko", 0.0),
+    "cp1251": (_CYRILLIC, 0.5),
+    "koi8-r": ("ru en", 1.5),
+    "koi8-u": ("uk ru en", 2.0),
+    "iso8859-5": (_CYRILLIC, 2.5),
+    "cp866": ("ru en", 2.0),
+    "mac-cyrillic": (_CYRILLIC, 5.0),
+    "cp1250": (_EAST, 1.0),
+    "iso8859-2": (_EAST, 2.0),
+    "cp1253": ("el en", 1.0),
+    "iso8859-7": ("el en", 2.0),
+    "cp1254": ("tr en", 1.0),
+    "cp1255": ("he en", 1.0),
+    "iso8859-8": ("he en", 2.5),
+    "cp1256": ("ar en", 1.0),
+    "iso8859-6": ("ar en", 2.5),
+    "cp1257": (_BALTIC, 1.5),
+    "iso8859-13": (_BALTIC, 3.0),
+    "iso8859-4": (_BALTIC, 3.5),
+    "cp1258": ("vi en", 2.0),
+    "cp874": ("th en", 1.0),
+    "iso8859-15": (_WEST, 2.0),
+    "mac-roman": (_WEST, 5.0),
+    "mac-latin2": (_EAST, 6.0),
+    "cp850": (_WEST, 5.0),
+    "cp437": (_WEST, 6.0),
+    "cp852": (_EAST, 5.5),
 }
 # Log-likelihood per character of what is no text, and by how much a rival may be less likely, in all and per character.
 _POOR = -9.0
-_CLOSE = 4.0
+_CLOSE = 5.0
 _CLOSE_EACH = 0.1
 
 
@@ -192,7 +194,8 @@ def _guess_wide(head: bytes) -> Encoding | None:
     for codec in _WIDE:
         text = head[: _SCORED // 4 * 4].decode(codec, "replace").replace("\x00", "")
         found = likelihood(text)
-        if found.total >= _POOR * found.characters and not _controls(text.encode("utf-8", "replace")):
+        usual = found.total >= _POOR * found.characters or found.total >= _POOR / 2 * len(text)
+        if usual and not _controls(text.encode("utf-8", "replace")):
             return Encoding(codec, "guessed")
     return None
 
@@ -200,8 +203,8 @@ def _guess_wide(head: bytes) -> Encoding | None:
 def _guess(sample: bytes) -> Encoding:
     """The candidate by whose decoding the sample is most likely a text, and those that come close."""
     decoded = {codec: sample.decode(codec, "replace") for codec in _CANDIDATES}
-    found = {codec: likelihood(text) for codec, text in decoded.items()}
-    score = {codec: found[codec].total - rarity for codec, rarity in _CANDIDATES.items()}
+    found = {codec: likelihood(text, _CANDIDATES[codec][0].split()) for codec, text in decoded.items()}
+    score = {codec: found[codec].total - rarity for codec, (_, rarity) in _CANDIDATES.items()}
     best, *others = sorted(score, key=lambda codec: -score[codec])
     least = score[best] - max(_CLOSE, _CLOSE_EACH * found[best].characters)
     rivals = [codec for codec in others if score[codec] > least and decoded[codec] != decoded[best]]

@@ -17,11 +17,12 @@ SWITCH = -5.0
 
 _WORDS = re.compile(r"[^\W\d_]+")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_BOUND = 12 * WORD
+# The most that frequent words of ASCII count against another language of Latin script, and of another script.
+_BOUND, _FOREIGN = 20 * WORD, 3 * WORD
 # Punctuation and signs of all languages: frequency in a thousand characters.
 _SIGNS = {
-    **dict.fromkeys("’“”—–", 3.0),
-    **dict.fromkeys("«»„‘…\xa0", 1.5),
+    **dict.fromkeys("’“”—–«»", 3.0),
+    **dict.fromkeys("„‘…\xa0", 1.5),
     **dict.fromkeys("‚°§•€¿¡ºª©·", 0.2),
     **dict.fromkeys("£®™½¼¾×±²³´†‹›¢\xad№―☆★→", 0.03),
 }
@@ -55,16 +56,18 @@ class Likelihood:
     language: str
 
 
-def likelihood(text: str) -> Likelihood:
-    """The greatest log-likelihood of a text over all languages.
+def likelihood(text: str, among: Iterable[str] = ()) -> Likelihood:
+    """The greatest log-likelihood of a text over languages, all of them unless some are named.
 
     Each character outside ASCII counts with its unigram frequency in the language; pairs that no orthography has
     (scripts mixed in a word, a capital after a small letter, a sign within a word) count against the text, frequent
     words for the language. ASCII counts nothing: all encodings share it.
     """
     text = unicodedata.normalize("NFC", text)
-    counts = Counter(_NOT_ASCII.findall(text.lower()))
-    spelled = _WORDS.findall(text.lower())
+    # Python's lower case of İ is two characters.
+    lower = text.replace("İ", "ı").lower()
+    counts = Counter(_NOT_ASCII.findall(lower))
+    spelled = _WORDS.findall(lower)
     words = Counter(spelled)
     hits: Counter[str] = Counter()
     plain: Counter[str] = Counter()
@@ -74,15 +77,18 @@ def likelihood(text: str) -> Likelihood:
     best_plain = max(plain.values(), default=0)
     kinds = {char: _kind(char) for char in counts}
     best, language = -1e30, ""
-    for name, found in languages().items():
+    for name in among or languages():
+        found = languages()[name]
         score = sum(count * found.letters.get(char, kinds[char]) for char, count in counts.items())
         score += WORD * hits[name]
         if name in _latin():
             score -= min(WORD * (best_plain - plain[name]), _BOUND)
+        else:
+            score -= min(WORD * best_plain, _FOREIGN)
         if score > best:
             best, language = score, name
     scripts = [_script(word[0]) for word in spelled]
-    switches = sum(before != after for before, after in zip(scripts, scripts[1:], strict=False))
+    switches = sum(before != after for before, after in zip(scripts, scripts[-1:] + scripts[:-1], strict=True))
     return Likelihood(best + _pairs(text) + SWITCH * switches, sum(counts.values()), language)
 
 
@@ -179,22 +185,29 @@ def _joins(char: str) -> bool:
 @cache
 def _pair(left: str, right: str) -> float:
     """Log-likelihood of one character after another, by letter case, script and kind alone."""
-    if _joins(right):
-        if not _joins(left):
-            if unicodedata.category(right)[0] == "M":
-                return -5.0
-            if left in _DASHES:
-                return -1.5
-            if left in _CLOSING or (left > "\x7f" and unicodedata.category(left) in ("So", "Sm", "Sc", "Sk", "No")):
-                return -3.0
-            return -1.5 if right.isupper() else 0.0
-        mixed = _script(left) != _script(right)
-        if mixed and not {_script(left), _script(right)} <= {"CJK", "HIRAGANA", "KATAKANA"}:
-            return -6.0
-        if right.isupper():
-            return -0.5 if left.isupper() else -5.0
-    elif _joins(left) and right in _DASHES:
+    if not _joins(right):
+        return _sign_beside(right, left) if _joins(left) and right not in _CLOSING else 0.0
+    if not _joins(left):
+        if unicodedata.category(right)[0] == "M":
+            return -5.0
+        beside = _sign_beside(left, right) if left not in _OPENING else 0.0
+        return beside - 1.5 * right.isupper()
+    scripts = {_script(left), _script(right)}
+    if len(scripts) > 1 and not scripts <= {"CJK", "HIRAGANA", "KATAKANA"}:
+        return -6.0
+    if right.isupper():
+        return -0.5 if left.isupper() else -5.0
+    return 0.0
+
+
+def _sign_beside(sign: str, letter: str) -> float:
+    """Log-likelihood of a sign outside ASCII that touches a letter."""
+    if sign <= "\x7f":
+        return 0.0
+    if sign in _DASHES:
         return -1.5
-    elif _joins(left) and right > "\x7f" and (right in _OPENING or unicodedata.category(right) in ("So", "Sm", "Sk", "No", "Pi")):
+    if "\u3000" <= sign <= "\u303f" or "\uff00" <= sign <= "\uff65":
+        return -5.0 if _script(letter) == "LATIN" else 0.0
+    if sign in _CLOSING or sign in _OPENING or unicodedata.category(sign) in ("So", "Sm", "Sc", "Sk", "No", "Pi"):
         return -3.0
     return 0.0
