@@ -2,6 +2,8 @@
 
 import codecs
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ Opener = Callable[[], BinaryIO]
 SAMPLE = 1 << 20
 """Bytes of a block."""
 
-_SCORED = 16 << 10
+_SCORED = 8 << 10
 """Bytes that are decoded and scored by each candidate."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -76,7 +78,7 @@ _CANDIDATES = {
     "cp852": (_EAST, 5.5),
 }
 # Log-likelihood per character of what is no text, and by how much a rival may be less likely, in all and per character.
-_POOR = -9.0
+_POOR, _STRANGE = -9.0, -7.5
 _CLOSE = 5.0
 _CLOSE_EACH = 0.1
 
@@ -109,7 +111,7 @@ def detect(open_bytes: Opener, path: Path | str) -> Encoding:
     broken, wide = _scan_utf8(open_bytes)
     if not broken:
         return Encoding("utf-8", "valid")
-    if wide > 5 * broken:
+    if wide > broken:
         return Encoding("utf-8", "guessed")
     return _guess_wide(head) or _guess(_sample(open_bytes))
 
@@ -191,13 +193,22 @@ def _stretches(block: bytes, first: bool) -> Iterator[bytes]:
 
 def _guess_wide(head: bytes) -> Encoding | None:
     """UTF-16 or UTF-32 without a byte-order mark, if that makes a text of the bytes."""
+    if b"\x00" not in head and head.isascii():
+        return None
     for codec in _WIDE:
         text = head[: _SCORED // 4 * 4].decode(codec, "replace").replace("\x00", "")
         found = likelihood(text)
-        usual = found.total >= _POOR * found.characters or found.total >= _POOR / 2 * len(text)
-        if usual and not _controls(text.encode("utf-8", "replace")):
+        usual = found.total >= min(_POOR * found.characters, _POOR / 2 * len(text))
+        if (usual or _in_one_script(text)) and not _controls(text.encode("utf-8", "replace")):
             return Encoding(codec, "guessed")
     return None
+
+
+def _in_one_script(text: str) -> bool:
+    """Whether nine tenths of the letters are of one alphabet, by the first word of their Unicode names."""
+    scripts = Counter(unicodedata.name(char, "").split(" ")[0] for char in text if char.isalpha())
+    script, count = scripts.most_common(1)[0] if scripts else ("", 0)
+    return script not in ("CJK", "HANGUL") and count > 0.9 * scripts.total() and 2 * count > len(text)
 
 
 def _guess(sample: bytes) -> Encoding:
@@ -206,6 +217,7 @@ def _guess(sample: bytes) -> Encoding:
     found = {codec: likelihood(text, _CANDIDATES[codec][0].split()) for codec, text in decoded.items()}
     score = {codec: found[codec].total - rarity for codec, (_, rarity) in _CANDIDATES.items()}
     best, *others = sorted(score, key=lambda codec: -score[codec])
-    least = score[best] - max(_CLOSE, _CLOSE_EACH * found[best].characters)
+    near = 1.0 if found[best].total < _STRANGE * found[best].characters else _CLOSE_EACH
+    least = score[best] - max(_CLOSE, near * found[best].characters)
     rivals = [codec for codec in others if score[codec] > least and decoded[codec] != decoded[best]]
     return Encoding(best, "guessed", tuple(rivals[:3]))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import log
+from math import exp, log
 from pathlib import Path
 
 WORD = 2.0
@@ -16,6 +16,8 @@ SWITCH = -5.0
 """Log-likelihood of a word in another script than the word before it."""
 
 _WORDS = re.compile(r"[^\W\d_]+")
+_ASCII_LETTER = re.compile(r"[a-z]")
+_AROUND = 20
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # The most that frequent words of ASCII count against another language of Latin script, and of another script.
 _BOUND, _FOREIGN = 20 * WORD, 3 * WORD
@@ -23,8 +25,8 @@ _BOUND, _FOREIGN = 20 * WORD, 3 * WORD
 _SIGNS = {
     **dict.fromkeys("’“”—–«»", 3.0),
     **dict.fromkeys("„‘…\xa0", 1.5),
-    **dict.fromkeys("‚°§•€¿¡ºª©·", 0.2),
-    **dict.fromkeys("£®™½¼¾×±²³´†‹›¢\xad№―☆★→", 0.03),
+    **dict.fromkeys("‚°§•€£¿¡ºª©·", 0.2),
+    **dict.fromkeys("®™½¼¾×±²³´†‹›¢\xad№―☆★→", 0.03),
 }
 _DASHES = frozenset("–—")
 _OPENING, _CLOSING = frozenset("¿¡„‚"), frozenset("…”™®°²³ªº")
@@ -40,10 +42,11 @@ _LEVELS = (log(4e-5), log(2e-6))
 
 @dataclass(frozen=True)
 class Language:
-    """Log probabilities of characters outside ASCII, and the most frequent words."""
+    """Log probabilities of characters outside ASCII and of an ASCII letter, and the most frequent words."""
 
     name: str
     letters: Mapping[str, float]
+    plain: float
     words: frozenset[str]
 
 
@@ -76,20 +79,23 @@ def likelihood(text: str, among: Iterable[str] = ()) -> Likelihood:
             (plain if word.isascii() else hits)[name] += count if len(word) > 1 else count / 2
     best_plain = max(plain.values(), default=0)
     kinds = {char: _kind(char) for char in counts}
+    total = sum(counts.values())
+    # Where letters outside ASCII are rare they may be names: the rest of the text tells little of their language.
+    ascii_letters = min(len(_ASCII_LETTER.findall(lower)), _AROUND * total)
     best, language = -1e30, ""
     for name in among or languages():
         found = languages()[name]
         score = sum(count * found.letters.get(char, kinds[char]) for char, count in counts.items())
         score += WORD * hits[name]
-        if name in _latin():
-            score -= min(WORD * (best_plain - plain[name]), _BOUND)
+        if found.plain:
+            score += ascii_letters * found.plain - min(WORD * (best_plain - plain[name]), _BOUND)
         else:
             score -= min(WORD * best_plain, _FOREIGN)
         if score > best:
             best, language = score, name
     scripts = [_script(word[0]) for word in spelled]
     switches = sum(before != after for before, after in zip(scripts, scripts[-1:] + scripts[:-1], strict=True))
-    return Likelihood(best + _pairs(text) + SWITCH * switches, sum(counts.values()), language)
+    return Likelihood(best + _pairs(text) + SWITCH * switches, total, language)
 
 
 @cache
@@ -101,10 +107,11 @@ def languages() -> dict[str, Language]:
     for name, entry in data["alphabetic"].items():
         letters = {item[0]: log(float(item[1:]) / 1000) for item in entry["letters"].split()}
         words = frozenset(entry["words"].replace("ş", "ș").replace("ţ", "ț").split() + entry["words"].split())
-        found[name] = Language(name, signs | letters, words)
+        plain = log(max(0.5, 1 - sum(map(exp, letters.values()))))
+        found[name] = Language(name, signs | letters, plain if any(map(str.isascii, words)) else 0.0, words)
     for name, entry in data["ideographic"].items():
         ranked = {char: chance for group in entry["groups"] for char, chance in _zipf(**group)}
-        found[name] = Language(name, signs | _standard(entry["standard"]) | ranked, frozenset())
+        found[name] = Language(name, signs | _standard(entry["standard"]) | ranked, 0.0, frozenset())
     return found
 
 
@@ -136,12 +143,6 @@ def _index() -> dict[str, tuple[str, ...]]:
         for word in language.words:
             found[word] = (*found.get(word, ()), language.name)
     return found
-
-
-@cache
-def _latin() -> frozenset[str]:
-    """The languages whose words may be ASCII."""
-    return frozenset(name for name, found in languages().items() if any(word.isascii() for word in found.words))
 
 
 @cache
@@ -186,17 +187,19 @@ def _joins(char: str) -> bool:
 def _pair(left: str, right: str) -> float:
     """Log-likelihood of one character after another, by letter case, script and kind alone."""
     if not _joins(right):
-        return _sign_beside(right, left) if _joins(left) and right not in _CLOSING else 0.0
+        if not _joins(left) or right in _CLOSING:
+            return 0.0
+        return _sign_beside(right, left) - 2.0 * right.isdigit()
     if not _joins(left):
         if unicodedata.category(right)[0] == "M":
             return -5.0
         beside = _sign_beside(left, right) if left not in _OPENING else 0.0
-        return beside - 1.5 * right.isupper()
+        return beside - right.isupper() - 2.0 * left.isdigit()
     scripts = {_script(left), _script(right)}
     if len(scripts) > 1 and not scripts <= {"CJK", "HIRAGANA", "KATAKANA"}:
         return -6.0
     if right.isupper():
-        return -0.5 if left.isupper() else -5.0
+        return -0.1 if left.isupper() else -5.0
     return 0.0
 
 
