@@ -24,6 +24,8 @@ PARAGRAPHS = Path(__file__).parents[1] / "tests" / "text" / "languages.toml"
 WIDE = ("utf-16-le", "utf-16-be")
 _PLAIN = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'", "–": "-", "—": "-"})
 
+_TONES = "\u0300\u0301\u0303\u0309\u0323"
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -61,9 +63,9 @@ def writable(text: str, codec: str) -> str:
 
 def _replaced(char: str, codec: str) -> str:
     parts = unicodedata.normalize("NFD", char)
-    apart = unicodedata.normalize("NFC", "".join(part for part in parts if part not in "\u0300\u0301\u0303\u0309\u0323"))
-    apart += "".join(part for part in parts if part in "\u0300\u0301\u0303\u0309\u0323")
-    return next((try_ for try_ in (apart, char.translate(_PLAIN)) if _fits(try_, codec)), "?")
+    tones = "".join(part for part in parts if part in _TONES)
+    apart = unicodedata.normalize("NFC", "".join(part for part in parts if part not in _TONES)) + tones
+    return next((written for written in (apart, char.translate(_PLAIN)) if _fits(written, codec)), "?")
 
 
 def _fits(text: str, codec: str) -> bool:

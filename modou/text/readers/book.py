@@ -102,7 +102,9 @@ class Book:
         for encoding, names in by_encoding.items():
             if encoding.how != "valid":
                 some = ", ".join(names[:_KEPT]) + (f" (+{len(names) - _KEPT})" if len(names) > _KEPT else "")
-                notes.append(note(f"text.note_encoding_{encoding.how}", encoding=encoding.codec, files=some))
+                said = "doubtful" if encoding.rivals else encoding.how
+                rivals = ", ".join(encoding.rivals)
+                notes.append(note(f"text.note_encoding_{said}", encoding=encoding.codec, files=some, rivals=rivals))
         notes += [note("text.note_skipped", file=name, reason=str(e)) for name, e in self.skipped.items()]
         return tuple(notes)
 

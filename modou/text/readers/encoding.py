@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
 from modou.messages import UserError
-from modou.text.readers.languages import likelihood
+from modou.text.readers.languages import count, likelihood
 
 Opener = Callable[[], BinaryIO]
 SAMPLE = 1 << 20
@@ -78,9 +78,9 @@ _CANDIDATES = {
     "cp852": (_EAST, 5.5),
 }
 # Log-likelihood per character of what is no text, and by how much a rival may be less likely, in all and per character.
-_POOR, _STRANGE = -9.0, -7.5
+_POOR, _STRANGE = -10.0, -7.5
 _CLOSE = 5.0
-_CLOSE_EACH = 0.1
+_CLOSE_EACH, _CLOSE_STRANGE = 0.1, 1.0
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,10 @@ def _controls(data: bytes) -> bool:
 
 def _is_iso2022(head: bytes) -> bool:
     """Seven-bit Japanese: kanji between the escape sequences ESC $ B and ESC ( B."""
-    if b"\x1b$B" not in head and b"\x1b$@" not in head:
+    if not head.isascii() or not (b"\x1b$B" in head or b"\x1b$@" in head):
         return False
     text = head.decode("iso2022_jp_2004", "replace")
-    return text.count("\ufffd") * 100 <= len(text) and head.isascii()
+    return text.count("\ufffd") * 100 <= len(text) and any("\u3041" <= char <= "\u30fe" for char in text)
 
 
 def _scan_utf8(open_bytes: Opener) -> tuple[int, int]:
@@ -172,7 +172,7 @@ def _sample(open_bytes: Opener) -> bytes:
             bytes_seen.update(stretch)
             rare.append(stretch)
     even = kept[:: max(1, len(kept) * _STRETCH // _SCORED)]
-    return b"\n".join(dict.fromkeys((*rare[:_SCORED // _STRETCH], *even)))
+    return b"\n".join(dict.fromkeys((*rare[: _SCORED // _STRETCH], *even)))
 
 
 _STRETCH = 512
@@ -197,8 +197,8 @@ def _guess_wide(head: bytes) -> Encoding | None:
         return None
     for codec in _WIDE:
         text = head[: _SCORED // 4 * 4].decode(codec, "replace").replace("\x00", "")
-        found = likelihood(text)
-        usual = found.total >= min(_POOR * found.characters, _POOR / 2 * len(text))
+        found = count(text)
+        usual = likelihood(found) >= min(_POOR * found.characters, _POOR / 2 * len(text))
         if (usual or _in_one_script(text)) and not _controls(text.encode("utf-8", "replace")):
             return Encoding(codec, "guessed")
     return None
@@ -206,7 +206,8 @@ def _guess_wide(head: bytes) -> Encoding | None:
 
 def _in_one_script(text: str) -> bool:
     """Whether nine tenths of the letters are of one alphabet, by the first word of their Unicode names."""
-    scripts = Counter(unicodedata.name(char, "").split(" ")[0] for char in text if char.isalpha())
+    letters = (char for char in text if unicodedata.category(char)[0] in "LM")
+    scripts = Counter(unicodedata.name(char, "").split(" ")[0] for char in letters)
     script, count = scripts.most_common(1)[0] if scripts else ("", 0)
     return script not in ("CJK", "HANGUL") and count > 0.9 * scripts.total() and 2 * count > len(text)
 
@@ -214,10 +215,14 @@ def _in_one_script(text: str) -> bool:
 def _guess(sample: bytes) -> Encoding:
     """The candidate by whose decoding the sample is most likely a text, and those that come close."""
     decoded = {codec: sample.decode(codec, "replace") for codec in _CANDIDATES}
-    found = {codec: likelihood(text, _CANDIDATES[codec][0].split()) for codec, text in decoded.items()}
-    score = {codec: found[codec].total - rarity for codec, (_, rarity) in _CANDIDATES.items()}
+    counts = {text: count(text) for text in set(decoded.values())}
+    score = {
+        codec: likelihood(counts[decoded[codec]], languages.split()) - rarity
+        for codec, (languages, rarity) in _CANDIDATES.items()
+    }
     best, *others = sorted(score, key=lambda codec: -score[codec])
-    near = 1.0 if found[best].total < _STRANGE * found[best].characters else _CLOSE_EACH
-    least = score[best] - max(_CLOSE, near * found[best].characters)
+    characters = counts[decoded[best]].characters
+    near = _CLOSE_STRANGE if score[best] < _STRANGE * characters else _CLOSE_EACH
+    least = score[best] - max(_CLOSE, near * characters)
     rivals = [codec for codec in others if score[codec] > least and decoded[codec] != decoded[best]]
     return Encoding(best, "guessed", tuple(rivals[:3]))

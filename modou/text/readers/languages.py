@@ -1,4 +1,4 @@
-"""The likelihood of a text under unigram statistics of languages (languages.toml): which decoding of bytes is a text."""
+"""The likelihood of a text under unigram statistics of languages (languages.toml)."""
 
 import re
 import tomllib
@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from math import exp, log
 from pathlib import Path
+from typing import Literal
 
 WORD = 2.0
 """Log ratio of a frequent word in its own language to other languages."""
-SWITCH = -5.0
+CHANGE = -5.0
 """Log-likelihood of a word in another script than the word before it."""
 
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -31,7 +33,7 @@ _SIGNS = {
 _DASHES = frozenset("–—")
 _OPENING, _CLOSING = frozenset("¿¡„‚"), frozenset("…”™®°²³ªº")
 # Scripts by the first word of a letter's Unicode name; all others are taken together.
-_SCRIPTS = frozenset(("LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI", "CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
+_SCRIPTS = {"LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI", "CJK", "HIRAGANA", "KATAKANA", "HANGUL"}
 # Log probability of a character that no statistics list, by kind. Letters of cp1252 come before those of rarer pages.
 _RARE = {"western": -9.0, "letter": -11.0, "syllable": -14.5, "ideograph": -16.0, "sign": -10.5, "drawing": -13.0}
 _NEVER = {"replaced": -16.0, "control": -14.0, "unassigned": -18.0}
@@ -51,51 +53,63 @@ class Language:
 
 
 @dataclass(frozen=True)
-class Likelihood:
-    """Natural log-likelihood of the characters outside ASCII, how many they are, and the language it is best in."""
+class Counts:
+    """What the likelihood of a text depends on."""
 
-    total: float
     characters: int
-    language: str
+    """Characters outside ASCII."""
+    letters: Mapping[str, int]
+    """Each of them, in lower case."""
+    plain: int
+    """ASCII letters."""
+    words: Mapping[str, float]
+    """For each language, its frequent words that are not ASCII; those of one letter count half."""
+    plain_words: Mapping[str, float]
+    """The same of those that are ASCII."""
+    pairs: float
+    """Log-likelihood of neighbouring characters and of changes of script, whatever the language."""
 
 
-def likelihood(text: str, among: Iterable[str] = ()) -> Likelihood:
-    """The greatest log-likelihood of a text over languages, all of them unless some are named.
-
-    Each character outside ASCII counts with its unigram frequency in the language; pairs that no orthography has
-    (scripts mixed in a word, a capital after a small letter, a sign within a word) count against the text, frequent
-    words for the language. ASCII counts nothing: all encodings share it.
-    """
+def count(text: str) -> Counts:
+    """Count characters, frequent words and pairs of a text."""
     text = unicodedata.normalize("NFC", text)
     # Python's lower case of İ is two characters.
     lower = text.replace("İ", "ı").lower()
-    counts = Counter(_NOT_ASCII.findall(lower))
+    letters = Counter(_NOT_ASCII.findall(lower))
     spelled = _WORDS.findall(lower)
-    words = Counter(spelled)
-    hits: Counter[str] = Counter()
-    plain: Counter[str] = Counter()
-    for word, count in words.items():
+    words: dict[str, float] = {}
+    plain_words: dict[str, float] = {}
+    for word, times in Counter(spelled).items():
         for name in _index().get(word, ()):
-            (plain if word.isascii() else hits)[name] += count if len(word) > 1 else count / 2
-    best_plain = max(plain.values(), default=0)
-    kinds = {char: _kind(char) for char in counts}
-    total = sum(counts.values())
-    # Where letters outside ASCII are rare they may be names: the rest of the text tells little of their language.
-    ascii_letters = min(len(_ASCII_LETTER.findall(lower)), _AROUND * total)
-    best, language = -1e30, ""
-    for name in among or languages():
-        found = languages()[name]
-        score = sum(count * found.letters.get(char, kinds[char]) for char, count in counts.items())
-        score += WORD * hits[name]
-        if found.plain:
-            score += ascii_letters * found.plain - min(WORD * (best_plain - plain[name]), _BOUND)
-        else:
-            score -= min(WORD * best_plain, _FOREIGN)
-        if score > best:
-            best, language = score, name
+            known = plain_words if word.isascii() else words
+            known[name] = known.get(name, 0) + (times if len(word) > 1 else times / 2)
     scripts = [_script(word[0]) for word in spelled]
-    switches = sum(before != after for before, after in zip(scripts, scripts[-1:] + scripts[:-1], strict=True))
-    return Likelihood(best + _pairs(text) + SWITCH * switches, total, language)
+    changes = sum(before != after for before, after in zip(scripts, scripts[-1:] + scripts[:-1], strict=True))
+    pairs = _pairs(text) + CHANGE * changes
+    return Counts(letters.total(), letters, len(_ASCII_LETTER.findall(lower)), words, plain_words, pairs)
+
+
+def likelihood(found: Counts, among: Iterable[str] = ()) -> float:
+    """The greatest log-likelihood (natural) of a text over languages, all of them unless some are named.
+
+    Each character outside ASCII counts with its unigram frequency in the language; pairs that no orthography has
+    (scripts mixed in a word, a capital after a small letter, a sign within a word) count against the text, frequent
+    words for the language. An ASCII letter counts only as what is none of the language's other letters, since all
+    encodings share it.
+    """
+    kinds = {char: _kind(char) for char in found.letters}
+    return found.pairs + max(_in_language(found, kinds, languages()[name]) for name in among or languages())
+
+
+def _in_language(found: Counts, kinds: Mapping[str, float], language: Language) -> float:
+    score = sum(times * language.letters.get(char, kinds[char]) for char, times in found.letters.items())
+    score += WORD * found.words.get(language.name, 0)
+    most = max(found.plain_words.values(), default=0)
+    if not language.plain:
+        return score - min(WORD * most, _FOREIGN)
+    # Where letters outside ASCII are rare they may be names: the rest of the text tells little of their language.
+    score += language.plain * min(found.plain, _AROUND * found.characters)
+    return score - min(WORD * (most - found.plain_words.get(language.name, 0)), _BOUND)
 
 
 @cache
@@ -173,44 +187,64 @@ def _script(char: str) -> str:
 
 def _pairs(text: str) -> float:
     """Log-likelihood of neighbours, counted where one is outside ASCII."""
-    pairs = Counter(zip(text, text[1:], strict=False))
-    return sum(count * _pair(*pair) for pair, count in pairs.items() if pair[0] > "\x7f" or pair[1] > "\x7f")
+    shapes = [_shape(char) for char in text]
+    pairs = Counter(pairwise(shapes))
+    return sum(count * _pair(*pair) for pair, count in pairs.items())
+
+
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """What the likelihood of a neighbour depends on. Equal shapes are one object, which makes counting them fast."""
+
+    kind: Literal["upper", "lower", "mark", "digit", "dash", "opening", "closing", "wide", "sign", "other"]
+    script: str
+    ascii: bool
+
+    @property
+    def joins(self) -> bool:
+        """Whether the character is part of a word."""
+        return self.kind in ("upper", "lower", "mark")
+
+    def beside(self, letter: "_Shape") -> float:
+        """Log-likelihood of this character, which is no letter, where it touches a letter."""
+        return 0.0 if self.kind == "wide" and letter.script != "LATIN" else _BESIDE.get(self.kind, 0.0)
+
+
+_BESIDE = {"dash": -1.5, "wide": -5.0, "closing": -3.0, "opening": -3.0, "sign": -3.0, "digit": -2.0}
+_one_shape = cache(_Shape)
 
 
 @cache
-def _joins(char: str) -> bool:
-    """Whether a character is part of a word."""
-    return unicodedata.category(char)[0] in "LM"
+def _shape(char: str) -> _Shape:
+    category = unicodedata.category(char)
+    if category[0] in "LM":
+        kind = "mark" if category[0] == "M" else "upper" if char.isupper() else "lower"
+    elif char.isascii():
+        kind = "digit" if char.isdigit() else "other"
+    elif char in _DASHES or char in _CLOSING:
+        kind = "dash" if char in _DASHES else "closing"
+    elif "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uff65":
+        kind = "wide"
+    elif char in _OPENING or category == "Pi":
+        kind = "opening"
+    else:
+        kind = "sign" if category in ("So", "Sm", "Sc", "Sk", "No") else "other"
+    return _one_shape(kind, _script(char), char.isascii())
 
 
 @cache
-def _pair(left: str, right: str) -> float:
+def _pair(left: _Shape, right: _Shape) -> float:
     """Log-likelihood of one character after another, by letter case, script and kind alone."""
-    if not _joins(right):
-        if not _joins(left) or right in _CLOSING:
-            return 0.0
-        return _sign_beside(right, left) - 2.0 * right.isdigit()
-    if not _joins(left):
-        if unicodedata.category(right)[0] == "M":
-            return -5.0
-        beside = _sign_beside(left, right) if left not in _OPENING else 0.0
-        return beside - right.isupper() - 2.0 * left.isdigit()
-    scripts = {_script(left), _script(right)}
-    if len(scripts) > 1 and not scripts <= {"CJK", "HIRAGANA", "KATAKANA"}:
-        return -6.0
-    if right.isupper():
-        return -0.1 if left.isupper() else -5.0
-    return 0.0
-
-
-def _sign_beside(sign: str, letter: str) -> float:
-    """Log-likelihood of a sign outside ASCII that touches a letter."""
-    if sign <= "\x7f":
+    if (left.ascii and right.ascii) or not (left.joins or right.joins):
         return 0.0
-    if sign in _DASHES:
-        return -1.5
-    if "\u3000" <= sign <= "\u303f" or "\uff00" <= sign <= "\uff65":
-        return -5.0 if _script(letter) == "LATIN" else 0.0
-    if sign in _CLOSING or sign in _OPENING or unicodedata.category(sign) in ("So", "Sm", "Sc", "Sk", "No", "Pi"):
-        return -3.0
+    if not right.joins:
+        return 0.0 if right.kind == "closing" else right.beside(left)
+    if not left.joins:
+        if right.kind == "mark":
+            return -5.0
+        return (0.0 if left.kind == "opening" else left.beside(right)) - (right.kind == "upper")
+    if left.script != right.script and not {left.script, right.script} <= {"CJK", "HIRAGANA", "KATAKANA"}:
+        return -6.0
+    if right.kind == "upper":
+        return -0.1 if left.kind == "upper" else -5.0
     return 0.0
