@@ -1,16 +1,19 @@
 """Encodings: how often the detection of modou and that of charset-normalizer give back the text that was encoded.
 
-    python benchmarks/detection.py [--lengths 200 600 1500] [--places 4] [--failures] [--json FILE]
+    python benchmarks/detection.py [--lengths 200 600 1500] [--places 2] [--languages sv ja] [--failures]
+                                   [--messages /usr/share/locale] [--json FILE]
 
-Stretches of the paragraphs in `tests/text/languages.toml`, at `--places` places each, in every encoding of their
-language and in UTF-16 without a byte-order mark. Silent: wrong, and no rival is named. charset-normalizer
-(`from_bytes(...).best()`) names none."""
+Stretches of the paragraphs in `tests/text/languages.toml`, or with `--messages` of the translations of programs, at
+`--places` places each, in every encoding of their language and in UTF-16 without a byte-order mark. Silent: wrong, and
+no rival is named. charset-normalizer (`from_bytes(...).best()`) names none."""
 
+import gettext
 import io
+import random
 import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -41,17 +44,31 @@ class Sample:
         return self.text.encode(self.codec)
 
 
-def samples(lengths: tuple[int, ...] = (200, 600, 1500), places: int = 4) -> Iterator[Sample]:
-    """Stretches of all texts that are not ASCII, in all encodings of their language."""
-    for language, entry in tomllib.loads(PARAGRAPHS.read_text(encoding="utf-8")).items():
-        for codec in (*entry["codecs"], *WIDE):
-            text = writable(entry["text"].strip() + "\n", codec)
+def samples(
+    lengths: Sequence[int], places: int, languages: Sequence[str] = (), messages: Path | None = None
+) -> Iterator[Sample]:
+    """Stretches that are not ASCII of texts in all languages, or in those named, in all encodings of their language."""
+    entries = tomllib.loads(PARAGRAPHS.read_text(encoding="utf-8"))
+    for language in languages or entries:
+        text = translations(messages, language) if messages else entries[language]["text"].strip() + "\n"
+        for codec in (*entries[language]["codecs"], *WIDE):
+            written = writable(text, codec)
             for length in lengths:
-                starts = {place * max(0, len(text) - length) // max(1, places - 1) for place in range(places)}
-                for start in sorted(starts):
-                    stretch = text[start : start + length]
-                    if not stretch.isascii():
-                        yield Sample(language, codec, stretch)
+                starts = {place * max(0, len(written) - length) // max(1, places - 1) for place in range(places)}
+                stretches = [written[start : start + length] for start in sorted(starts)]
+                yield from (Sample(language, codec, stretch) for stretch in stretches if not stretch.isascii())
+
+
+def translations(folder: Path, language: str) -> str:
+    """The longer messages of the programs whose translations lie in a folder such as /usr/share/locale."""
+    name = {"zh-Hans": "zh_CN", "zh-Hant": "zh_TW", "no": "nb", "en": "en_GB"}.get(language, language)
+    found: list[str] = []
+    for path in sorted((folder / name / "LC_MESSAGES").glob("*.mo")):
+        with path.open("rb") as stream:
+            catalog = vars(gettext.GNUTranslations(stream))["_catalog"]
+        found += (text for key, text in catalog.items() if key and text != key and len(text) > 45)
+    random.Random(1).shuffle(found)
+    return "\n".join(found)[:40_000]
 
 
 def writable(text: str, codec: str) -> str:
@@ -93,40 +110,47 @@ def theirs(data: bytes) -> tuple[str | None, tuple[str, ...]]:
     return (best and best.encoding), ()
 
 
+Detector = Callable[[bytes], tuple[str | None, tuple[str, ...]]]
+DETECTORS: dict[str, Detector] = {"modou": ours, "charset-normalizer": theirs}
+KEYS = ("silent", "rivals", "milliseconds")
+
+
+def measure(made: list[Sample], detector: Detector, failures: bool) -> dict[str, float]:
+    """How many samples a detector reads right, reads wrong without a rival, and names rivals of."""
+    count: Counter[str] = Counter()
+    began = perf_counter()
+    for sample in made:
+        codec, rivals = detector(sample.data)
+        right = codec is not None and sample.data.decode(codec, "replace") == sample.text
+        count.update({"right": right, "silent": not right and not rivals, "rivals": bool(rivals)})
+        if failures and not right:
+            print(detector.__name__, sample.language, sample.codec, "->", codec, rivals, repr(sample.text[:60]))
+    seconds = perf_counter() - began
+    return {"samples": len(made), **count, "milliseconds": 1000 * seconds / len(made)}
+
+
 def main() -> None:
     """Print one row a length and detector."""
     options = parser(__doc__)
     options.add_argument("--lengths", type=int, nargs="+", default=[200, 600, 1500])
-    options.add_argument("--places", type=int, default=4)
+    options.add_argument("--places", type=int, default=2)
+    options.add_argument("--languages", nargs="+", default=[])
+    options.add_argument("--messages", type=Path, metavar="FOLDER", help="take texts from translations of programs")
     options.add_argument("--failures", action="store_true", help="print what was read wrong")
-    chosen = options.parse_args()
-    rows: list[dict[str, object]] = []
-    for length in chosen.lengths:
-        made = list(samples((length,), chosen.places))
-        for name, detector in (("modou", ours), ("charset-normalizer", theirs)):
-            count: Counter[str] = Counter()
-            began = perf_counter()
-            for sample in made:
-                codec, rivals = detector(sample.data)
-                right = codec is not None and sample.data.decode(codec, "replace") == sample.text
-                count["right"] += right
-                count["named"] += bool(rivals)
-                count["silent"] += not right and not rivals
-                if not right and chosen.failures:
-                    print(name, length, sample.language, sample.codec, "->", codec, rivals, repr(sample.text[:60]))
-            rows.append(
-                {
-                    "characters": length,
-                    "detector": name,
-                    "samples": len(made),
-                    "right": f"{100 * count['right'] / len(made):.1f} %",
-                    "silent": count["silent"],
-                    "rivals": count["named"],
-                    "ms": f"{1000 * (perf_counter() - began) / len(made):.0f}",
-                }
-            )
-    print_table(rows)
-    write_json(chosen.json, rows)
+    asked = options.parse_args()
+    numbers: dict[str, dict[str, dict[str, float]]] = {}
+    for length in asked.lengths:
+        made = list(samples((length,), asked.places, asked.languages, asked.messages))
+        numbers[str(length)] = {name: measure(made, detect_, asked.failures) for name, detect_ in DETECTORS.items()}
+    print_table(
+        ("characters", "detector", "samples", "right", "wrong and silent", "rivals named", "ms a sample"),
+        [
+            (length, name, row["samples"], row["right"] / row["samples"], *(row[key] for key in KEYS))
+            for length, rows in numbers.items()
+            for name, row in rows.items()
+        ],
+    )
+    write_json(asked.json, {"encodings": numbers})
 
 
 if __name__ == "__main__":

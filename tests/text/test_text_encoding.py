@@ -96,6 +96,7 @@ def test_marks(mark: str) -> None:
         b"a\x00",
         "вечер\x00\n".encode(),
         (FRENCH * 9).encode() + bytes(5000),
+        b"a line and a mark\x00\n" * 40,
         bytes(600) + (FRENCH * 9).encode(),
         (CHINESE * 9).encode() + bytes(100) + (CHINESE * 9).encode(),
         (FRENCH * 40).encode() + (FRENCH * 2).encode("cp1252") + (FRENCH * 40).encode(),
@@ -145,8 +146,10 @@ def test_capitals(codec: str) -> None:
         b"RIFF\x24\x08\x00\x00WAVEfmt " + b"".join((n * n % 4001).to_bytes(2, "little") for n in range(9000)),
         b"\xca\xfe\xba\xbe" + random.Random(2).randbytes(3000) + bytes(4000) + b"readable words " * 99,
         b"\x01" * 1_000_000,
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "A letter in an old format. ".encode("utf-16-le") * 50,
+        b"a.txt".ljust(257, b"\x00") + b"ustar\x00" + b"the text inside an archive\n" * 50,
     ],
-    ids=["all", "controls", "noise", "sound", "program", "one"],
+    ids=["all", "controls", "noise", "sound", "program", "one", "old", "archive"],
 )
 def test_bytes_that_are_no_text_are_refused(data: bytes) -> None:
     with pytest.raises(UserError, match="not text"):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, NoReturn
+from typing import BinaryIO, Literal
 
 from modou.messages import UserError
 from modou.text.readers.languages import count, likelihood
@@ -18,6 +18,8 @@ SAMPLE = 1 << 20
 
 _SCORED = 8 << 10
 """Bytes that are decoded and scored by each candidate."""
+_STRETCH = 512
+"""Bytes of words that are kept together."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -34,6 +36,16 @@ _NOT_TEXT = (
     b"Rar!",
     b"7z\xbc\xaf",
     b"\x7fELF",
+    b"\xd0\xcf\x11\xe0",
+    b"SQLite format 3\x00",
+    b"AT&TFORM",
+    b"OggS\x00",
+    b"fLaC\x00",
+    b"ID3\x03",
+    b"ID3\x04",
+    b"BZh91AY&SY",
+    b"\xfd7zXZ",
+    b"(\xb5/\xfd",
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
 _PADDING = re.compile(rb"\x00{4,}")
@@ -99,21 +111,17 @@ def detect(open_bytes: Opener, path: Path | str) -> Encoding:
         head = stream.read(SAMPLE)
     if not head.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
         raise UserError("text.empty", path=path)
-    if head.startswith(_NOT_TEXT):
+    if head.startswith(_NOT_TEXT) or head[257:262] == b"ustar":
         raise UserError("text.not_text", path=path)
     for mark, codec in _MARKS:
         if head.startswith(mark):
             return Encoding(codec, "marked")
     if _is_iso2022(head):
         return Encoding("iso2022_jp_2004", "guessed")
-    if _controls(head):
-        return _guess_wide(head) or _refuse(path)
-    broken, wide = _scan_utf8(open_bytes)
-    if not broken:
-        return Encoding("utf-8", "valid")
-    if wide > broken:
-        return Encoding("utf-8", "guessed")
-    return _guess_wide(head) or _guess(_sample(open_bytes))
+    found = _guess_wide(head) if _has_controls(head) else None
+    if not found and _is_binary(head):
+        raise UserError("text.not_text", path=path)
+    return found or _guess_narrow(open_bytes, head)
 
 
 def checked(codec: str) -> Encoding:
@@ -124,14 +132,26 @@ def checked(codec: str) -> Encoding:
         raise UserError("text.unknown_encoding", encoding=codec) from None
 
 
-def _refuse(path: Path | str) -> NoReturn:
-    raise UserError("text.not_text", path=path)
-
-
-def _controls(data: bytes) -> bool:
-    """Whether more than a hundredth of the bytes are control characters, apart from padding by NUL."""
+def _has_controls(data: bytes) -> bool:
+    """Whether more than a hundredth of the bytes are control characters; padding by NUL is none."""
     data = _PADDING.sub(b"", data)
     return len(_CONTROL.findall(data)) > 1 + len(data) // 100
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether there are too many control characters for a text, of which NUL may be many."""
+    inner = _PADDING.sub(b"", head).strip(b"\x00")
+    return _has_controls(head.replace(b"\x00", b"")) or inner.count(b"\x00") * 5 > len(inner)
+
+
+def _guess_narrow(open_bytes: Opener, head: bytes) -> Encoding:
+    """UTF-8 if more of its characters outside ASCII are valid than not, else the most likely encoding."""
+    broken, wide = _scan_utf8(open_bytes)
+    if not broken:
+        return Encoding("utf-8", "valid")
+    if wide > broken:
+        return Encoding("utf-8", "guessed")
+    return _guess_wide(head) or _guess(_sample(open_bytes) or head[:_SCORED])
 
 
 def _is_iso2022(head: bytes) -> bool:
@@ -175,9 +195,6 @@ def _sample(open_bytes: Opener) -> bytes:
     return b"\n".join(dict.fromkeys((*rare[: _SCORED // _STRETCH], *even)))
 
 
-_STRETCH = 512
-
-
 def _stretches(block: bytes, first: bool) -> Iterator[bytes]:
     """Runs of words with a byte outside ASCII among them. No multi-byte encoding has spaces within a character."""
     words = block.split() if first else block.split()[1:]
@@ -199,7 +216,7 @@ def _guess_wide(head: bytes) -> Encoding | None:
         text = head[: _SCORED // 4 * 4].decode(codec, "replace").replace("\x00", "")
         found = count(text)
         usual = likelihood(found) >= min(_POOR * found.characters, _POOR / 2 * len(text))
-        if (usual or _in_one_script(text)) and not _controls(text.encode("utf-8", "replace")):
+        if (usual or _in_one_script(text)) and not _has_controls(text.encode("utf-8", "replace")):
             return Encoding(codec, "guessed")
     return None
 
@@ -208,8 +225,8 @@ def _in_one_script(text: str) -> bool:
     """Whether nine tenths of the letters are of one alphabet, by the first word of their Unicode names."""
     letters = (char for char in text if unicodedata.category(char)[0] in "LM")
     scripts = Counter(unicodedata.name(char, "").split(" ")[0] for char in letters)
-    script, count = scripts.most_common(1)[0] if scripts else ("", 0)
-    return script not in ("CJK", "HANGUL") and count > 0.9 * scripts.total() and 2 * count > len(text)
+    script, most = scripts.most_common(1)[0] if scripts else ("", 0)
+    return script not in ("CJK", "HANGUL") and most > 0.9 * scripts.total() and 2 * most > len(text)
 
 
 def _guess(sample: bytes) -> Encoding:
