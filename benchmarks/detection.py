@@ -14,6 +14,7 @@ import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -64,9 +65,10 @@ def translations(folder: Path, language: str) -> str:
     name = {"zh-Hans": "zh_CN", "zh-Hant": "zh_TW", "no": "nb", "en": "en_GB"}.get(language, language)
     found: list[str] = []
     for path in sorted((folder / name / "LC_MESSAGES").glob("*.mo")):
-        with path.open("rb") as stream:
+        # Some have names of translators in another encoding than they state.
+        with path.open("rb") as stream, suppress(UnicodeDecodeError):
             catalog = vars(gettext.GNUTranslations(stream))["_catalog"]
-        found += (text for key, text in catalog.items() if key and text != key and len(text) > 45)
+            found += (text for key, text in catalog.items() if key and text != key and len(text) > 45)
     random.Random(1).shuffle(found)
     return "\n".join(found)[:40_000]
 

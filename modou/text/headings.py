@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from modou.settings.text import Layout
+
 Form = Literal["bare", "title", "glued", "inline"]
 """bare = the label alone; title = label, separator, title; glued = label and title without a separator;
 inline = the label shares its line with the text of the chapter."""
@@ -50,9 +52,11 @@ _SMALL_WORDS = 3
 
 @dataclass(frozen=True)
 class Heading:
-    """Start of a chapter. `text`: the heading that was removed; None if the chapter has none."""
+    """Start of a chapter. `text`: the heading that was removed; None if the chapter has none. `layout`: what the
+    chapter's lines are."""
 
     text: str | None
+    layout: Layout = "prose"
 
 
 @dataclass(frozen=True)

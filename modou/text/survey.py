@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from modou.text.headings import Candidate, candidate
+from modou.text.headings import Candidate, Heading, candidate
 from modou.text.sentences import split_sentences
 
 _TITLE_PAGE_LINES = 10
@@ -129,7 +129,7 @@ class _Blocks:
         return self.possible and self.count >= 2 and self.lines >= 2 * self.count
 
 
-def survey(lines: Iterable[str]) -> Survey:
+def survey(lines: Iterable[str | Heading]) -> Survey:
     """Compute the statistics of a document in one pass and constant memory."""
     result = Survey()
     lengths, blocks = _Lengths(), _Blocks()
@@ -137,6 +137,8 @@ def survey(lines: Iterable[str]) -> Survey:
     title_page: int | None = None
     first: Candidate | None = None
     for number, line in enumerate(lines):
+        if isinstance(line, Heading):
+            continue
         text = line.strip()
         blocks.add(line)
         if not text:

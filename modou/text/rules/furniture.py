@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 
 _LONGEST = 100
@@ -36,10 +37,10 @@ def _is_address_line(text: str) -> bool:
     return bool(found) and (len(text) <= 40 or len(text.split()) <= 4) and not text.endswith(("。", "”", '"'))
 
 
-def apply(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
+def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     """Lines without furniture; no blank line is left, so that a paragraph continues across a page break."""
     for line in lines:
-        if _is_furniture(line):
+        if isinstance(line, str) and _is_furniture(line) and not tally.keeps(line):
             tally.touch(line.strip())
         else:
             yield line

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from modou.text.headings import Candidate, Heading, candidate, is_chinese_title, looks_like_title
 from modou.text.report import RuleReport
@@ -13,12 +14,12 @@ _AHEAD = 4
 class _Window:
     """An iterator over lines with lookahead; `number`: index of the current line."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str | Heading]) -> None:
         self._source = iter(lines)
-        self._ahead: deque[str] = deque()
+        self._ahead: deque[str | Heading] = deque()
         self.number = -1
 
-    def next(self) -> str | None:
+    def next(self) -> str | Heading | None:
         """The next line, or None after the last."""
         self._fill(1)
         self.number += 1
@@ -29,9 +30,9 @@ class _Window:
             self.next()
 
     def peek(self) -> tuple[str, ...]:
-        """The next few lines, without consuming them."""
+        """The next few lines before a heading of the format, without consuming them."""
         self._fill(_AHEAD)
-        return tuple(self._ahead)
+        return tuple(takewhile(lambda line: isinstance(line, str), self._ahead))  # type: ignore[arg-type]
 
     def _fill(self, count: int) -> None:
         while len(self._ahead) < count:
@@ -41,16 +42,21 @@ class _Window:
             self._ahead.append(line)
 
 
-def apply(lines: Iterable[str], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
+def apply(lines: Iterable[str | Heading], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
     """Lines of text, with a Heading at the start of each chapter."""
     window = _Window(lines)
     while (line := window.next()) is not None:
+        if isinstance(line, Heading):
+            if line.text:
+                tally.touch(line.text)
+            yield line
+            continue
         text = line.strip()
         if window.number < found.title_page:
             if text:
                 tally.touch(text)
             continue
-        heading = candidate(text) if text else None
+        heading = candidate(text) if text and not tally.keeps(text) else None
         if heading is None or not found.accepts(heading):
             if found.chapter_a_line if text else found.blocks:
                 yield Heading(None)
