@@ -3,6 +3,7 @@
 import io
 import random
 from functools import cache
+from pathlib import Path
 
 import pytest
 from detection import Sample, samples, writable
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modou.messages import UserError
+from modou.text.readers.book import read_book
 from modou.text.readers.encoding import SAMPLE, Encoding, detect
 
 FRENCH = "Élodie rangea les clés près de la fenêtre, puis elle écouta la pluie à travers le châssis fêlé.\n"
@@ -107,6 +109,24 @@ def test_marks(mark: str) -> None:
 )
 def test_damaged_utf8_stays_utf8(damaged: bytes) -> None:
     assert found(damaged).codec == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("text", "other"), [(CHINESE, "gb18030"), (RUSSIAN, "koi8-r"), (FRENCH, "cp1252"), (KOREAN, "cp949")]
+)
+def test_a_stretch_in_another_encoding_costs_only_itself(tmp_path: Path, text: str, other: str) -> None:
+    path = tmp_path / "book.txt"
+    path.write_bytes((text * 40).encode() + (text * 3).encode(other) + (text * 40).encode())
+    book = read_book(path)
+    lines = [line for document in book.documents() for line in document.lines()]
+    assert lines.count(text.strip()) >= 80 and len(lines) == 83
+    lost = sum(str(line).count("\ufffd") for line in lines)
+    assert lost and f"{lost} characters could not be decoded" in " ".join(map(str, book.notes))
+
+
+def test_half_of_a_file_in_utf8_is_named() -> None:
+    encoding = found((FRENCH * 10).encode("cp1252") + (FRENCH * 8).encode())
+    assert {"cp1252", "utf-8"} <= {encoding.codec, *encoding.rivals}
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "cp949", "gb18030", "cp1251"])

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -151,7 +151,9 @@ def _guess_narrow(open_bytes: Opener, head: bytes) -> Encoding:
         return Encoding("utf-8", "valid")
     if wide > broken:
         return Encoding("utf-8", "guessed")
-    return _guess_wide(head) or _guess(_sample(open_bytes) or head[:_SCORED])
+    found = _guess_wide(head) or _guess(_sample(open_bytes) or head[:_SCORED])
+    # Chance makes fewer valid sequences than this: some of the file may be UTF-8.
+    return replace(found, rivals=("utf-8", *found.rivals)[:3]) if 2 * wide > broken else found
 
 
 def _is_iso2022(head: bytes) -> bool:
