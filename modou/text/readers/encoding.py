@@ -4,7 +4,7 @@ import codecs
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -18,6 +18,8 @@ SAMPLE = 1 << 20
 
 _SCORED = 8 << 10
 """Bytes that are decoded and scored by each candidate."""
+_ROUGH, _KEPT = 1 << 10, 12
+"""Bytes that are scored by all candidates, and how many of these score the whole sample."""
 _STRETCH = 512
 """Bytes of words that are kept together."""
 _MARKS = (
@@ -193,7 +195,7 @@ def _sample(open_bytes: Opener) -> bytes:
         if not bytes_seen.issuperset(stretch):
             bytes_seen.update(stretch)
             rare.append(stretch)
-    even = kept[:: max(1, len(kept) * _STRETCH // _SCORED)]
+    even = kept[:: max(1, 2 * len(kept) * _STRETCH // _SCORED)]
     return b"\n".join(dict.fromkeys((*rare[: _SCORED // _STRETCH], *even)))
 
 
@@ -233,15 +235,22 @@ def _in_one_script(text: str) -> bool:
 
 def _guess(sample: bytes) -> Encoding:
     """The candidate by whose decoding the sample is most likely a text, and those that come close."""
-    decoded = {codec: sample.decode(codec, "replace") for codec in _CANDIDATES}
-    counts = {text: count(text) for text in set(decoded.values())}
-    score = {
-        codec: likelihood(counts[decoded[codec]], languages.split()) - rarity
-        for codec, (languages, rarity) in _CANDIDATES.items()
-    }
+    rough = _scores(sample[:_ROUGH], _CANDIDATES)
+    score = _scores(sample, sorted(rough, key=lambda codec: -rough[codec])[:_KEPT])
     best, *others = sorted(score, key=lambda codec: -score[codec])
-    characters = counts[decoded[best]].characters
+    text = sample.decode(best, "replace")
+    characters = count(text).characters
     near = _CLOSE_STRANGE if score[best] < _STRANGE * characters else _CLOSE_EACH
     least = score[best] - max(_CLOSE, near * characters)
-    rivals = [codec for codec in others if score[codec] > least and decoded[codec] != decoded[best]]
+    rivals = [codec for codec in others if score[codec] > least and sample.decode(codec, "replace") != text]
     return Encoding(best, "guessed", tuple(rivals[:3]))
+
+
+def _scores(sample: bytes, candidates: Iterable[str]) -> dict[str, float]:
+    """Log-likelihood of a sample under each candidate. Many candidates give the same text, which is counted once."""
+    decoded = {codec: sample.decode(codec, "replace") for codec in candidates}
+    counts = {text: count(text) for text in set(decoded.values())}
+    return {
+        codec: likelihood(counts[text], _CANDIDATES[codec][0].split()) - _CANDIDATES[codec][1]
+        for codec, text in decoded.items()
+    }
