@@ -3,7 +3,7 @@
 lines → survey of the file → layout → headings and paragraphs → sentences → chapters → training chapters
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings, Layout
@@ -11,17 +11,20 @@ from modou.text.headings import Heading
 from modou.text.layout import Decision, LineShape
 from modou.text.readers.book import Book, Document
 from modou.text.readers.file import Line
-from modou.text.report import CleaningReport, FileFacts, note, visible
+from modou.text.report import BookFile, CleaningReport, note, visible
 from modou.text.rules import Chapter, rules
 from modou.text.sentences import LONGEST, split_sentences
 from modou.text.survey import Survey, survey
 
 
 class Cleaner:
-    """The cleaning rules as a streaming pipeline; `report` is filled as it runs."""
+    """The cleaning rules as a streaming pipeline; `report` is filled as it runs. `read` is called for each
+    line that was read."""
 
-    def __init__(self, settings: CleanSettings, report: CleaningReport) -> None:
-        self._settings, self._report = settings, report
+    def __init__(
+        self, settings: CleanSettings, report: CleaningReport, read: Callable[[], None] = lambda: None
+    ) -> None:
+        self._settings, self._report, self._read = settings, report, read
         self._survey_report = CleaningReport(settings.keep)
         """Discarded: the survey's pass over the lines would count every change twice."""
         self._lines = {one: rules(settings, "lines", one.rules) for one in (report, self._survey_report)}
@@ -71,16 +74,16 @@ class Cleaner:
         reason = str(note(f"text.layout_{decision.reason}"))
         if decision.layout != "prose" and decision.reason != "set":
             self._report.add(note(f"text.note_layout_{decision.layout}", files=document.name, reason=reason))
-        facts = FileFacts(document.name, reading.kind, encoding, characters, decision.layout, reason)
+        facts = BookFile(document.name, reading.kind, encoding, characters, decision.layout, reason)
         self._report.files.append(facts)
 
     def _events_of(self, document: Document, found: Survey, layout: Layout) -> Iterator[str | Heading]:
         if layout == "exact":
-            yield from _headings_kept(self._counted(document, self._report))
+            yield from headings_kept(self._counted(document, self._report))
             return
         events = self._lines_of(document, self._report)
         if "headings" in self._settings.skip:
-            events = _headings_kept(events)
+            events = headings_kept(events)
         for rule in self._document[layout]:
             events = rule(events, found)
         for event in events:
@@ -121,6 +124,7 @@ class Cleaner:
     def _counted(self, document: Document, report: CleaningReport) -> Iterator[Line]:
         for line in document.lines():
             report.input_characters += visible((line.text or "") if isinstance(line, Heading) else line)
+            self._read()
             yield line
 
     def _line(self, line: str) -> str:
@@ -137,7 +141,7 @@ class Cleaner:
                 yield sentence
 
 
-def _headings_kept(lines: Iterator[Line]) -> Iterator[Line]:
+def headings_kept(lines: Iterator[Line]) -> Iterator[Line]:
     """The lines; a heading that the format marks starts a chapter and stays in the text."""
     for line in lines:
         if isinstance(line, Heading) and line.text:

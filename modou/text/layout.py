@@ -76,8 +76,7 @@ class LineShape:
         self.numbered += bool(_NUMBERED.match(text))
         self.stamped += bool(_STAMP.match(text))
         self.code += bool(_CODE.match(line)) and not text.endswith(("。", "”", ","))
-        letters = [char for char in text if char.isalpha()]
-        self.capitals += len(text) <= _SHORT and len(letters) > 1 and all(char.isupper() for char in letters)
+        self.capitals += len(text) <= _SHORT and text.isupper()
 
     def decide(self, wrapped: bool, sentences: bool) -> Decision:
         """The layout. `wrapped`: the lines were found to be parts of paragraphs; `sentences`: one sentence each."""
@@ -86,8 +85,9 @@ class LineShape:
             return Decision("exact", "code")
         if count and self.stops * 500 < self.characters:
             return Decision("lines", "no_stops")
-        said = sum(times for times in self.labels.values() if times > 1)
-        if count >= _LEAST and 2 * said >= count and len(self.labels) * 3 <= count:
+        speakers = [times for times in self.labels.values() if times > 2]
+        said = sum(speakers)
+        if len(speakers) > 1 and 2 * said >= count and len(self.labels) * 3 <= count:
             return Decision("lines", "labels")
         if wrapped or count < _LEAST:
             return Decision("prose", "prose")

@@ -16,6 +16,7 @@ from session_helpers import ANSWERS, QUESTIONS, WORD, endless, make_runs, script
 from train_helpers import sentences, tokenizer
 
 import modou
+from modou.cli.main import status_of
 from modou.data.conversation import Message, Template
 from modou.generate.engine import GenerationNotice, Piece, complete
 from modou.generate.session import Session
@@ -151,7 +152,6 @@ def test_one_stop_string_needs_no_list() -> None:
         ([{"role": "wizard", "content": "x"}], "wizard"),
         ([user("甲"), {"role": "assistant", "content": "乙"}], "user's question"),
         ([user("")], "empty"),
-        ([user("甲"), user("乙")], "two turns"),
         (["甲"], "not an object"),
     ],
 )
@@ -159,6 +159,11 @@ def test_what_is_no_conversation_is_refused_with_the_form_to_write(session: Sess
     with pytest.raises(ValueError, match=says) as caught:
         session.chat(turns)  # type: ignore[arg-type]
     assert '[{"role": "user", "content": "..."}]' in str(caught.value)
+
+
+def test_messages_of_one_side_in_a_row_are_one_turn(session: Session) -> None:
+    sampling = {"temperature": 0, "tokens": 3}
+    assert session.chat([user("甲"), user("乙")], **sampling) == session.chat([user("甲\n乙")], **sampling)
 
 
 def test_a_prompt_that_is_too_long_is_a_warning(session: Session) -> None:
@@ -239,3 +244,27 @@ def test_a_run_is_evaluated_as_the_command_does_and_nothing_is_written(
     assert json.loads(capsys.readouterr().out)["evaluate"] == json.loads(json.dumps(found))
     answers = modou.load(runs / "sft").evaluate()
     assert answers["validation"]["loss"] > 0 and answers["base"]["validation"]["loss"] > 0
+
+
+def test_at_temperature_0_one_of_several_samples_is_written_with_a_word(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["generate", str(runs / "base"), "阿豆", "--tokens", "5", "--temperature", "0", "--samples", "4"]
+    assert status_of(words) == 0
+    shown = capsys.readouterr()
+    assert "── text" not in shown.out and "all samples are the same" in shown.err
+    assert status_of([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["samples"]) == 1 and any("all samples are the same" in notice for notice in found["notices"])
+    assert shown.out == f"阿豆{found['samples'][0]['text']}\n"
+    for other in ([*words[:-1], "1"], [*words[:-4], "--temperature", "0.5", *words[-2:]]):
+        assert status_of(other) == 0
+        assert "all samples" not in capsys.readouterr().err
+
+
+def test_two_answers_to_choose_from_need_a_temperature(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prefer", str(runs / "sft"), str(runs / "chat.jsonl"), str(tmp_path / "mine.jsonl"), "--temperature", "0"]
+    assert status_of(words) == 2
+    assert "nothing to choose" in capsys.readouterr().err and not (tmp_path / "mine.jsonl").exists()

@@ -4,8 +4,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
@@ -33,7 +33,7 @@ def recognises(file: File) -> bool:
     """Whether a file is a zip archive of files. UserError: it is a damaged one."""
     if not file.head.startswith(b"PK\x03\x04") or file.suffix in _FOREIGN_NAMES:
         return False
-    with reading(file) as archive:
+    with opened(file) as archive:
         return not {info.filename for info in archive.infolist()}.intersection(_FOREIGN)
 
 
@@ -61,29 +61,13 @@ def members(file: File, encoding: str, skipped: dict[str, UserError]) -> list[Fi
 
 def opened(file: File) -> zipfile.ZipFile:
     """The archive. UserError: damaged."""
-    stream = file.open()
     try:
         with file.readable():
-            return zipfile.ZipFile(stream)
+            return zipfile.ZipFile(file.on_disk)
     except UserError:
-        stream.close()
         raise
     except _UNREADABLE as error:
-        stream.close()
         raise UserError("text.broken_packing", path=file.path, reason=error) from None
-
-
-@contextmanager
-def reading(file: File) -> Generator[zipfile.ZipFile]:
-    """The archive, closed in the end. UserError: damaged."""
-    archive = opened(file)
-    stream = archive.fp
-    try:
-        yield archive
-    finally:
-        archive.close()
-        if stream is not None:
-            stream.close()
 
 
 def declared_kind(archive: zipfile.ZipFile) -> bytes:

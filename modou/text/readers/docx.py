@@ -51,13 +51,13 @@ def recognises(file: File) -> bool:
     """A zip archive with the main part of a document."""
     if not file.head.startswith(b"PK\x03\x04"):
         return False
-    with archive.reading(file) as document:
+    with archive.opened(file) as document:
         return _MAIN in document.namelist()
 
 
 def lines(file: File, reading: Reading) -> Iterator[Line]:
     """The text of the document. UserError: damaged."""
-    with archive.reading(file) as document, file.readable():
+    with archive.opened(file) as document, file.readable():
         try:
             styles = _styles(document, file)
             main = Document(Flow(reading, collapse=False), styles)

@@ -23,13 +23,13 @@ def recognises(file: File) -> bool:
     """A zip archive with the container of a book."""
     if not file.head.startswith(b"PK\x03\x04"):
         return False
-    with archive.reading(file) as book:
+    with archive.opened(file) as book:
         return "META-INF/container.xml" in book.namelist()
 
 
 def lines(file: File, reading: Reading) -> Iterator[Line]:
     """The text of the pages. UserError: encrypted, damaged, or without text."""
-    with archive.reading(file) as book:
+    with archive.opened(file) as book:
         yield from some_text(file, _pages(book, file, reading))
 
 

@@ -33,7 +33,7 @@ _SPACES = 1000
 def recognises(file: File) -> bool:
     """A zip archive that says so, or flat XML."""
     if file.head.startswith(b"PK\x03\x04"):
-        with archive.reading(file) as document:
+        with archive.opened(file) as document:
             said = archive.declared_kind(document).startswith(_KIND) or file.suffix in (".odt", ".ott")
             return said and "content.xml" in document.namelist()
     return b"<office:document" in file.head[:4096] and _KIND in file.head
@@ -54,7 +54,7 @@ def _lines(file: File, reading: Reading) -> Iterator[Line]:
             handler = Text(Flow(reading, collapse=False))
             yield from parsed(xml_parser(handler), handler, chunks(stream))
         return
-    with archive.reading(file) as document:
+    with archive.opened(file) as document:
         for info in document.infolist():
             with archive.member_opener(document, info, f"{file.name}/{info.filename}")() as stream:
                 if info.filename == "META-INF/manifest.xml" and b"encryption-data" in stream.read(1 << 20):

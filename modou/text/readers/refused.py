@@ -137,7 +137,7 @@ def _compound(file: File) -> str:
 
 
 def _zipped(file: File) -> str | None:
-    with archive.reading(file) as found:
+    with archive.opened(file) as found:
         names, declared = found.namelist(), archive.declared_kind(found)
     for word, kind in _DECLARED.items():
         if word in declared:

@@ -67,6 +67,7 @@ class Source:
         before = ""
         while (line := self._next()) is not None:
             if self._in_literal(line):
+                before = line
                 yield self._passed(line.rstrip())
             elif _EXPLICIT.match(line.lstrip()):
                 yield from self._explicit(line)
