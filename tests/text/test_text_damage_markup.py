@@ -8,8 +8,6 @@ from pathlib import Path
 
 import docx
 import pytest
-from odf import text as odf_text
-from odf.opendocument import OpenDocumentText
 from reader_helpers import zipped
 from text.damage import damaged
 
@@ -58,12 +56,11 @@ def word() -> bytes:
 
 def open_document() -> bytes:
     """An OpenDocument text."""
-    document, stream = OpenDocumentText(), io.BytesIO()
-    document.text.addElement(odf_text.H(outlinelevel=1, text="One"))
-    for _ in range(5):
-        document.text.addElement(odf_text.P(text=SAID))
-    document.save(stream)
-    return stream.getvalue()
+    kind = "application/vnd.oasis.opendocument.text"
+    said = SAID.replace("&", "&amp;")
+    body = f"<t:h>One</t:h>{f'<t:p>{said}<t:s/><t:note><t:p>n</t:p></t:note></t:p>' * 5}<t:p><t:line-break/></t:p>"
+    content = f'<o:d xmlns:o="o" xmlns:t="t"><o:body>{body}</o:body></o:d>'
+    return zipped({"mimetype": kind, "content.xml": content, "styles.xml": content.replace("body", "header")})
 
 
 def epub() -> bytes:

@@ -21,7 +21,7 @@ from modou.text.readers.markup import (
 )
 
 LAYOUT = None
-_MAIN = "word/document.xml"
+_MAIN = re.compile(r"word/document\d*\.xml")
 _PARTS = (
     (re.compile(r"word/(?:footnotes|endnotes)\.xml"), "note"),
     (re.compile(r"word/comments\.xml"), "comment"),
@@ -52,7 +52,7 @@ def recognises(file: File) -> bool:
     if not file.head.startswith(b"PK\x03\x04"):
         return False
     with archive.opened(file) as document:
-        return _MAIN in document.namelist()
+        return any(map(_MAIN.fullmatch, document.namelist()))
 
 
 def lines(file: File, reading: Reading) -> Iterator[Line]:
@@ -61,7 +61,8 @@ def lines(file: File, reading: Reading) -> Iterator[Line]:
         try:
             styles = _styles(document, file)
             main = Document(Flow(reading, collapse=False), styles)
-            yield from some_text(file, _part(document, file, document.getinfo(_MAIN), main))
+            body = next(info for info in document.infolist() if _MAIN.fullmatch(info.filename))
+            yield from some_text(file, _part(document, file, body, main))
             for info in document.infolist():
                 for pattern, kind in _PARTS:
                     if pattern.fullmatch(info.filename):

@@ -31,7 +31,7 @@ _ASIDE = {
 _NOTES = frozenset(("footnote", "footnotes", "endnote", "endnotes", "rearnote", "rearnotes"))
 _NAVIGATION = frozenset(("toc", "landmarks", "page-list", "lot", "loi"))
 _REFERENCES = frozenset(("noteref", "backlink"))
-_CLASS = re.compile(r"(?:duokan-)?(?:foot|end)notes?(?:[-_]\w+)*|noteref|references?|reflist")
+_CLASS = re.compile(r"(?:duokan-)?(?:foot|end)notes?(?:[-_]\w+)*|noteref|references|reflist")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.:-]+)|<meta[^>]*charset\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
 _WIDER = {
@@ -51,7 +51,7 @@ _PAIR = re.compile(rb"</(?:p|div|span|h[1-6]|td|li|b|a|font|center)>|<br\s*/?>",
 
 
 def recognises(file: File) -> bool:
-    """A document that begins as one, or a text with tags in a third of its lines or more."""
+    """A document that begins as one, or a text with tags in a quarter of its lines or more."""
     head = file.head.replace(b"\x00", b"")
     if file.suffix in SUFFIXES:
         return b"<" in head
@@ -60,7 +60,7 @@ def recognises(file: File) -> bool:
         return True
     lines = [line for line in head.splitlines() if line.strip()]
     tagged = sum(bool(_TAG.search(line)) for line in lines)
-    several = 3 * tagged >= len(lines) and len(_TAG.findall(head)) >= _LEAST_TAGS
+    several = 4 * tagged >= len(lines) and len(_TAG.findall(head)) >= _LEAST_TAGS
     return file.suffix in ("", ".txt") and several and _PAIR.search(head) is not None
 
 

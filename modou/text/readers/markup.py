@@ -92,7 +92,7 @@ class Flow:
 
     def cell(self) -> None:
         """A cell of a row begins: cells are separated by tabs."""
-        if self._aside:
+        if self._aside or self._heading:
             self.text(" ")
         else:
             self._gap = "\t" if self._row else "\n"

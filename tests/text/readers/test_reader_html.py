@@ -62,6 +62,11 @@ def test_ruby_and_notes_are_set_aside() -> None:
     assert found.kinds == {"ruby": 4, "note_mark": 3, "note": 3}
 
 
+def test_a_link_of_a_manual_is_no_note() -> None:
+    page = '<html><p>See <a class="reference internal" href="#oars">the oars</a>.</p><ol class="references"><li>x</ol></html>'
+    assert read(page.encode(), "page.html").texts == ["See the oars."]
+
+
 def test_a_page_that_is_saved_as_text() -> None:
     page = "<div>\n<h3>第二章&nbsp;渡口</h3>\n" + "<p>&emsp;船还没有来&hellip;</p>\n他等着。<br>\n" * 9 + "</div>"
     found = read(page.encode("gb18030"), "book.txt")
