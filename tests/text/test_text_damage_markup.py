@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import docx
 import pytest
 from reader_helpers import zipped
 from text.damage import damaged
@@ -45,13 +44,17 @@ RST = f"One\n===\n\n.. note:: x\n   y\n\n{SAID} **a** `b <c>`_\n\n::\n\n  z\n\n+
 
 def word() -> bytes:
     """A Word document."""
-    document, stream = docx.Document(), io.BytesIO()
-    document.add_heading("One", 1)
-    for _ in range(5):
-        document.add_paragraph(SAID).add_run("bold").bold = True
-    document.add_table(1, 2).rows[0].cells[0].text = "a"
-    document.save(stream)
-    return stream.getvalue()
+    run = f"<w:r><w:rPr><w:vanish w:val='0'/></w:rPr><w:t>{SAID.replace('&', '&amp;')}</w:t><w:tab/><w:br/></w:r>"
+    box = "<mc:Choice><w:txbxContent><w:p><w:r><w:t>b</w:t></w:r></w:p></w:txbxContent></mc:Choice><mc:Fallback/>"
+    table = "<w:tbl><w:tr><w:tc><w:p/></w:tc><w:tc><w:p><w:r><w:t>c</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
+    heading = "<w:p><w:pPr><w:pStyle w:val='H'/></w:pPr><w:r><w:t>One</w:t></w:r></w:p>"
+    styles = "<w:style w:styleId='H'><w:name w:val='heading 1'/><w:basedOn w:val='H'/></w:style>"
+
+    def part(text: str) -> str:
+        return f'<w:d xmlns:w="w" xmlns:mc="mc">{text}</w:d>'
+
+    body = heading + f"<w:p><w:del>{run}</w:del>{run}{box}</w:p>" * 5 + table
+    return zipped({"word/document.xml": part(body), "word/styles.xml": part(styles), "word/footnotes.xml": part(run)})
 
 
 def open_document() -> bytes:
@@ -123,6 +126,6 @@ def test_some_damaged_files(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"x.txt"}))  # most of its time is the detection of encodings
 def test_many_damaged_files(name: str, tmp_path: Path) -> None:
     check(name, 2000, tmp_path)

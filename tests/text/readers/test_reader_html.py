@@ -63,7 +63,8 @@ def test_ruby_and_notes_are_set_aside() -> None:
 
 
 def test_a_link_of_a_manual_is_no_note() -> None:
-    page = '<html><p>See <a class="reference internal" href="#oars">the oars</a>.</p><ol class="references"><li>x</ol></html>'
+    page = '<html><p>See <a class="reference internal" href="#oars">the oars</a>.</p>'
+    page += '<ol class="references"><li>x</ol></html>'
     assert read(page.encode(), "page.html").texts == ["See the oars."]
 
 
