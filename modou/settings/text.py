@@ -15,8 +15,12 @@ Place = Literal["lines", "document", "sentence", "chapters", "training"]
 RULES: dict[str, Place] = {
     "control": "lines",
     "frame": "lines",
+    "notices": "lines",
     "furniture": "lines",
+    "page_numbers": "document",
+    "contents": "document",
     "headings": "document",
+    "author_notes": "document",
     "unwrap": "document",
     "spaces": "sentence",
     "simplify": "sentence",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from modou.settings.text import CleanSettings
 from modou.text.headings import Heading
+from modou.text.lines import numbered
 from modou.text.readers.book import Book, Document
 from modou.text.report import CleaningReport, visible
 from modou.text.rules import Chapter, rules
@@ -35,7 +36,9 @@ class Cleaner:
         for document in book.documents():
             yield Heading(document.title)
             found = survey(self._lines_of(document, self._survey_report))
-            events = self._lines_of(document, self._report)
+            for remark in found.notes:
+                self._report.add(remark)
+            events = numbered(self._lines_of(document, self._report))
             for rule in self._document:
                 events = rule(events, found)
             for event in events:

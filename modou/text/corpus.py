@@ -24,7 +24,7 @@ from modou.text.readers.book import Book
 from modou.text.report import Cleaning, CleaningReport, visible
 from modou.text.rules import Chapter
 from modou.text.sentences import join_sentences
-from modou.text.split import PARTS, Part, Splitter
+from modou.text.split import LEAST, PARTS, Part, Splitter
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
 _WORKING = f"{TEXT}.part"
@@ -121,7 +121,9 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
         folder.mkdir(parents=True, exist_ok=True)
         with working.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
             good = cleaner.chapters(list(_first_pass(cleaner.events(book), stream.write)))
-        splitter = Splitter(len(good), sum(chapter.characters for chapter in good))
+        characters = sum(chapter.characters for chapter in good)
+        _check_length(characters, report)
+        splitter = Splitter(len(good), characters)
         with target.open("wb") as stream:
             writer = _Writer(stream)
             for chapter, sentence, start in _kept_sentences(working, {chapter.place for chapter in good}):
@@ -140,6 +142,14 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
     report.output_characters = writer.visible
     _write_index(folder, splitter, writer, [chapter.heading for chapter in good], report, book)
     return Corpus(folder)
+
+
+def _check_length(characters: int, report: CleaningReport) -> None:
+    """If a rule took most of a text of which too little is left, raise a UserError that names it."""
+    name, most = max(report.rules.items(), key=lambda entry: entry[1].removed)
+    if characters < LEAST and 2 * most.removed > report.input_characters and most.examples:
+        values = {"characters": characters, "least": LEAST, "rule": name, "removed": most.removed}
+        raise UserError("text.too_short_by_rule", **values, example=most.examples[0])
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:

@@ -2,8 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
-from modou.text.headings import Candidate, Heading, candidate, is_chinese_title, looks_like_title
+from modou.text.headings import Candidate, Heading, is_chinese_title, looks_like_title
+from modou.text.lines import Line
 from modou.text.report import RuleReport
 from modou.text.survey import Survey
 
@@ -11,27 +13,27 @@ _AHEAD = 4
 
 
 class _Window:
-    """An iterator over lines with lookahead; `number`: index of the current line."""
+    """An iterator over lines and headings with lookahead."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._source = iter(lines)
-        self._ahead: deque[str] = deque()
-        self.number = -1
+    def __init__(self, events: Iterable[Line | Heading]) -> None:
+        self._source = iter(events)
+        self._ahead: deque[Line | Heading] = deque()
 
-    def next(self) -> str | None:
-        """The next line, or None after the last."""
+    def next(self) -> Line | Heading | None:
+        """The next line or heading, or None after the last."""
         self._fill(1)
-        self.number += 1
         return self._ahead.popleft() if self._ahead else None
 
     def skip(self, count: int) -> None:
         for _ in range(count):
             self.next()
 
-    def peek(self) -> tuple[str, ...]:
-        """The next few lines, without consuming them."""
+    def peek(self) -> list[Line]:
+        """The next few lines up to a heading, without consuming them."""
         self._fill(_AHEAD)
-        return tuple(self._ahead)
+        return [
+            one for one in takewhile(lambda one: not isinstance(one, Heading), self._ahead) if isinstance(one, Line)
+        ]
 
     def _fill(self, count: int) -> None:
         while len(self._ahead) < count:
@@ -41,17 +43,20 @@ class _Window:
             self._ahead.append(line)
 
 
-def apply(lines: Iterable[str], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
+def apply(events: Iterable[Line | Heading], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
     """Lines of text, with a Heading at the start of each chapter."""
-    window = _Window(lines)
+    window = _Window(events)
     while (line := window.next()) is not None:
+        if isinstance(line, Heading):
+            yield line
+            continue
         text = line.strip()
-        if window.number < found.title_page:
+        if line.number < found.title_page and line.number not in found.contents:
             if text:
                 tally.touch(text)
             continue
-        heading = candidate(text) if text else None
-        if heading is None or not found.accepts(heading):
+        heading = found.heading(line.number, text) if text else None
+        if heading is None:
             if found.chapter_a_line if text else found.blocks:
                 yield Heading(None)
             yield line
@@ -75,9 +80,10 @@ def _following_titles(heading: Candidate, window: _Window, found: Survey) -> lis
         return []
     text, after = rest[0].strip(), rest[1].strip() if len(rest) > 1 else ""
     follows_blank = blanks + 1 < len(ahead) and not ahead[blanks + 1].strip()
-    if text.isascii() or heading.unit == "english":
+    if rest[0].number in found.contents or found.heading(rest[0].number, text):
+        return []
+    if text.isascii() or heading.latin:
         title = heading.form == "bare" and len(text) <= 60 and looks_like_title(text) and follows_blank
-        title = title and candidate(text) is None
     else:
         title = is_chinese_title(text, heading.title) and bool(after)
         # Unlike a first line of prose or verse, a title is followed by a longer or a punctuated line.
