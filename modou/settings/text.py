@@ -1,5 +1,6 @@
 """Settings of cleaning and of the tokenizer; the registry of cleaning rules."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -9,6 +10,7 @@ from modou.settings.base import Settings
 
 TokenizerKind = Literal["bpe", "unigram", "char"]
 Place = Literal["lines", "document", "sentence", "chapters", "training"]
+Layout = Literal["prose", "lines", "exact"]
 
 # -- the registry of cleaning rules; the code of a rule is modou.text.rules.NAME --
 
@@ -30,11 +32,22 @@ RULES: dict[str, Place] = {
 }
 """The cleaning rules in order of application, each with the place where it applies (see modou.text.rules)."""
 
+PROSE = ("unwrap", "spaces")
+"""The rules that apply only where a text is prose; where lines are units they and their white space stay."""
+
 
 def _known(name: str) -> str:
     if name not in RULES:
         raise UserError("settings.not_a_choice", option="--clean.skip", value=name, wanted=", ".join(RULES))
     return name
+
+
+def _pattern(given: str) -> str:
+    try:
+        re.compile(given)
+    except re.error as error:
+        raise UserError("settings.not_a_pattern", option="--clean.keep", value=given, reason=error) from None
+    return given
 
 
 class CleanSettings(Settings):
@@ -43,13 +56,20 @@ class CleanSettings(Settings):
     encoding: str = "auto"
     """Encoding of the input; auto = detected and reported."""
     skip: tuple[Annotated[str, AfterValidator(_known)], ...] = ()
-    """Cleaning rules not to apply."""
+    """Cleaning rules not to apply; --no-clean.RULE leaves out one."""
+    keep: Annotated[str, AfterValidator(_pattern)] = ""
+    """Regular expression: a line in which it is found is never removed as a heading, notice or page number."""
+    layout: Literal["auto", "prose", "lines", "exact"] = "auto"
+    """prose = paragraphs are cut into sentences; lines = each line is a unit (verse, plays, chats, lists); exact =
+    every character stays (source code); auto = decided for each file, and told."""
     simplify: bool = False
     """Convert traditional to simplified characters (pip install 'modou[chinese]')."""
 
-    def rules(self, place: Place) -> list[str]:
+    def rules(self, place: Place, layout: Layout = "prose") -> list[str]:
         """The enabled rules of a place, in order."""
-        off = self.skip if self.simplify else (*self.skip, "simplify")
+        if layout == "exact":
+            return []
+        off = (*self.skip, *(() if self.simplify else ("simplify",)), *(PROSE if layout == "lines" else ()))
         return [name for name, its_place in RULES.items() if its_place == place and name not in off]
 
 

@@ -1,51 +1,98 @@
 """Clean a book into chapters of sentences with the rules of modou.text.rules.
 
-lines → survey of the document → headings and paragraphs → sentences → chapters → training chapters
+lines → survey of the file → layout → headings and paragraphs → sentences → chapters → training chapters
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from modou.settings.text import CleanSettings
+from modou.messages import UserError
+from modou.settings.text import CleanSettings, Layout
 from modou.text.headings import Heading
-from modou.text.lines import numbered
+from modou.text.layout import Decision, LineShape
+from modou.text.numbered import numbered
 from modou.text.readers.book import Book, Document
-from modou.text.report import CleaningReport, visible
+from modou.text.readers.file import Line
+from modou.text.report import CleaningReport, FileFacts, note, visible
 from modou.text.rules import Chapter, rules
 from modou.text.sentences import LONGEST, split_sentences
-from modou.text.survey import survey
+from modou.text.survey import Survey, survey
 
 
 class Cleaner:
     """The cleaning rules as a streaming pipeline; `report` is filled as it runs."""
 
     def __init__(self, settings: CleanSettings, report: CleaningReport) -> None:
-        self._report = report
-        self._survey_report = CleaningReport()
+        self._settings, self._report = settings, report
+        self._survey_report = CleaningReport(settings.keep)
         """Discarded: the survey's pass over the lines would count every change twice."""
         self._lines = {one: rules(settings, "lines", one.rules) for one in (report, self._survey_report)}
-        self._document, self._sentence, self._chapters = (
-            rules(settings, place, report.rules) for place in ("document", "sentence", "chapters")
-        )
+        self._document = {one: rules(settings, "document", report.rules, one) for one in ("prose", "lines")}
+        self._sentence = {one: rules(settings, "sentence", report.rules, one) for one in ("prose", "lines")}
+        self._chapters = rules(settings, "chapters", report.rules)
         self._training = [rules(settings, "training", tallies) for tallies in (report.rules, report.held_out)]
 
     def events(self, book: Book) -> Iterator[str | Heading]:
-        """Yield headings and sentences in order; each chapter starts with a Heading.
+        """Yield headings and lines of the cleaned text in order; each chapter starts with a Heading.
 
         UserError: the book cannot be read; `simplify` is set but OpenCC is not installed.
         """
         for document in book.documents():
-            yield Heading(document.title)
-            found = survey(self._lines_of(document, self._survey_report))
-            for remark in found.notes:
-                self._report.add(remark)
-            events = numbered(self._lines_of(document, self._report))
-            for rule in self._document:
-                events = rule(events, found)
-            for event in events:
+            shape = LineShape()
+            try:
+                found = survey(shape.watch(self._lines_of(document, self._survey_report)))
+            except UserError as error:
+                book.pass_over(document.name, error)
+                continue
+            decision = self._decide(document, shape, found)
+            if decision.layout == "prose":
+                for remark in found.notes:
+                    self._report.add(remark)
+            before = self._report.input_characters
+            yield Heading(None, decision.layout)  # a file is a chapter, at least
+            for event in self._events_of(document, found, decision.layout):
                 if isinstance(event, Heading):
                     self._report.headings += event.text is not None
+                    yield Heading(event.text, decision.layout)
+                else:
                     yield event
-                    continue
+            self._account(book, document, decision, self._report.input_characters - before)
+
+    def _decide(self, document: Document, shape: LineShape, found: Survey) -> Decision:
+        if self._settings.layout != "auto":
+            return Decision(self._settings.layout, "set")
+        if document.layout:
+            return Decision(document.layout, "format")
+        return shape.decide(bool(found.wrap or found.chapter_a_line), found.blocks)
+
+    def _account(self, book: Book, document: Document, decision: Decision, characters: int) -> None:
+        """What was read of a file, and how."""
+        reading = book.readings.get(document.name)
+        if reading is None:
+            return
+        self._report["reader"].add(reading.set_aside)
+        self._report.input_characters += reading.set_aside.removed - reading.set_aside.added
+        encoding = reading.encoding.codec if reading.encoding else None
+        reason = str(note(f"text.layout_{decision.reason}"))
+        if decision.layout != "prose" and decision.reason != "set":
+            self._report.add(note(f"text.note_layout_{decision.layout}", files=document.name, reason=reason))
+        facts = FileFacts(document.name, reading.kind, encoding, characters, decision.layout, reason)
+        self._report.files.append(facts)
+
+    def _events_of(self, document: Document, found: Survey, layout: Layout) -> Iterator[str | Heading]:
+        if layout == "exact":
+            yield from _headings_kept(self._counted(document, self._report))
+            return
+        events = numbered(self._lines_of(document, self._report))
+        if "headings" in self._settings.skip:
+            events = _headings_kept(events)
+        for rule in self._document[layout]:
+            events = rule(events, found)
+        for event in events:
+            if isinstance(event, Heading):
+                yield event
+            elif layout == "lines":
+                yield self._line(event)
+            else:
                 for sentence in self._sentences(event):
                     if len(sentence) >= LONGEST:
                         self._report["long_lines"].touch("", example=f"{sentence[:20]}…")
@@ -58,30 +105,47 @@ class Cleaner:
             chapters = list(rule(chapters))
         return chapters
 
-    def finish(self, sentence: str, *, held_out: bool) -> list[str]:
+    def finish(self, sentence: str, *, held_out: bool, layout: Layout = "prose") -> list[str]:
         """Apply the training rules to a sentence; if it is held out, count their changes but return it as it is."""
+        if layout == "exact":
+            return [sentence]
         repaired = sentence
         for rule in self._training[held_out]:
             repaired = rule(repaired)
         if held_out or repaired == sentence:
             return [sentence]
-        return [*self._sentences(repaired)]  # new end marks may split it
+        return [*self._sentences(repaired)] if layout == "prose" else [repaired]  # new end marks may split it
 
-    def _lines_of(self, document: Document, report: CleaningReport) -> Iterator[str]:
+    def _lines_of(self, document: Document, report: CleaningReport) -> Iterator[Line]:
         lines = self._counted(document, report)
         for rule in self._lines[report]:
             lines = rule(lines)
         return lines
 
-    def _counted(self, document: Document, report: CleaningReport) -> Iterator[str]:
+    def _counted(self, document: Document, report: CleaningReport) -> Iterator[Line]:
         for line in document.lines():
-            report.input_characters += visible(line)
+            report.input_characters += visible((line.text or "") if isinstance(line, Heading) else line)
             yield line
+
+    def _line(self, line: str) -> str:
+        for rule in self._sentence["lines"]:
+            line = rule(line)
+        return line
 
     def _sentences(self, paragraph: str) -> Iterator[str]:
         """The non-blank sentences of a paragraph after the sentence rules."""
         for sentence in split_sentences(paragraph):
-            for rule in self._sentence:
+            for rule in self._sentence["prose"]:
                 sentence = rule(sentence)
             if sentence.strip():
                 yield sentence
+
+
+def _headings_kept(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines; a heading that the format marks starts a chapter and stays in the text."""
+    for line in lines:
+        if isinstance(line, Heading) and line.text:
+            yield Heading(None)
+            yield line.text
+        else:
+            yield line

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_LINES = 2_000
+_LINES = 20_000
 _LONGEST = 80
 _LEAST = 3
 _ALIKE = 8

@@ -9,21 +9,22 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal, NamedTuple
 
 from pydantic import Field, Strict
 
 from modou.messages import UserError
-from modou.settings.text import CleanSettings
+from modou.settings.text import CleanSettings, Layout
 from modou.storage import json_line, parse_form, read_json, to_json, write_text_atomically
 from modou.text.clean import Cleaner
 from modou.text.headings import Heading
 from modou.text.readers.book import Book
-from modou.text.report import Cleaning, CleaningReport, visible
+from modou.text.report import Cleaning, CleaningReport, note, visible
 from modou.text.rules import Chapter
-from modou.text.sentences import join_sentences
+from modou.text.sentences import LONGEST, join_sentences, shorten
 from modou.text.split import LEAST, PARTS, Part, Splitter
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
@@ -57,6 +58,8 @@ class Summary:
     """SHA-256 of the cleaned text and its split: equal for runs on the same corpus."""
     test_sha256: str
     """SHA-256 of the test text."""
+    sentences: bool
+    """Whether lines are the sentences of prose, which may be joined; else they are units of their own."""
 
 
 _Count = Annotated[int, Strict(), Field(ge=0)]
@@ -98,10 +101,10 @@ class Corpus:
                     yield stream.read(unit.size).decode("utf-8").removesuffix("\n")
 
     def lines(self, part: Part) -> Iterator[str]:
-        """Yield the same documents, each on one line. Bits per character count these characters: in validation and
-        test all of the book's except headings, page furniture and white space."""
+        """Yield the same documents, those of prose each on one line. Bits per character count these characters: in
+        validation and test all of the book's except headings, page furniture and white space."""
         for text in self.texts(part):
-            yield join_sentences(text.split("\n"))
+            yield join_sentences(text.split("\n")) if self.summary.sentences else text
 
     def characters(self, part: Part) -> int:
         """Number of characters of a part, without line ends."""
@@ -114,23 +117,24 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
     UserError: the book cannot be read or is too short; the folder cannot be written.
     """
     settings = settings or CleanSettings()
-    report = CleaningReport()
+    report = CleaningReport(settings.keep)
     cleaner = Cleaner(settings, report)
     working, target = folder / _WORKING, folder / f"{TEXT}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with working.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
-            good = cleaner.chapters(list(_first_pass(cleaner.events(book), stream.write)))
+            chapters = list(_first_pass(cleaner.events(book), stream.write))
+        good = cleaner.chapters([chapter for chapter in chapters if chapter.visible])
         characters = sum(chapter.characters for chapter in good)
         _check_length(characters, report)
         splitter = Splitter(len(good), characters)
         with target.open("wb") as stream:
             writer = _Writer(stream)
-            for chapter, sentence, start in _kept_sentences(working, {chapter.place for chapter in good}):
-                part = splitter.place(chapter, start, len(sentence))
-                for piece in cleaner.finish(sentence, held_out=part != "train"):
-                    writer.write(part, chapter, piece)
-        _check_parts(writer)
+            for place in _places(working, chapters, good, splitter):
+                *earlier, last = cleaner.finish(place.text, held_out=place.part != "train", layout=place.layout)
+                for sentence in earlier:
+                    writer.write(place.part, place.chapter, sentence)
+                writer.write(place.part, place.chapter, last, ended=place.ended)
         target.replace(folder / TEXT)
     except OSError as error:
         raise UserError("text.cannot_write", path=folder, reason=error.strerror or error) from None
@@ -140,7 +144,7 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
                 leftover.unlink()
     report.chapters = len(good)
     report.output_characters = writer.visible
-    _write_index(folder, splitter, writer, [chapter.heading for chapter in good], report, book)
+    _write_index(folder, splitter, writer, good, report, book)
     return Corpus(folder)
 
 
@@ -153,38 +157,68 @@ def _check_length(characters: int, report: CleaningReport) -> None:
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:
-    """Write one sentence per line and a blank line after each chapter; yield the statistics of each chapter."""
-    chapter, digest = Chapter(0, None), hashlib.blake2b(digest_size=16)
+    """Write the lines of all chapters one after the other; yield the statistics of each chapter."""
+    chapter, digest, blanks = Chapter(0, None), hashlib.blake2b(digest_size=16), 0
     for event in chain(events, [Heading(None)]):
-        if isinstance(event, str):
-            dense = "".join(event.split())
-            chapter.opening = chapter.opening or event[:60]
-            chapter.characters += len(event)
-            chapter.visible += len(dense)
-            digest.update(dense.encode("utf-8", "replace"))
-            write(event + "\n")
+        if isinstance(event, Heading):
+            if chapter.visible:
+                chapter.digest = digest.digest()
+                yield chapter
+                chapter, digest = Chapter(chapter.place + 1, None), hashlib.blake2b(digest_size=16)
+            # A heading without text (a table of contents, a volume's title) is replaced by the next one.
+            chapter.heading, chapter.layout, blanks = event.text or chapter.heading, event.layout, 0
             continue
-        if chapter.characters:
-            chapter.digest = digest.digest()
-            write("\n")
-            yield chapter
-            chapter, digest = Chapter(chapter.place + 1, None), hashlib.blake2b(digest_size=16)
-        # A heading without text (a table of contents, a volume's title) is replaced by the next one.
-        chapter.heading = event.text or chapter.heading
+        if not event.strip() and chapter.layout != "exact":
+            blanks += bool(chapter.visible)  # blank lines around a heading are not part of a chapter
+            continue
+        write("\n" * blanks + event + "\n")
+        dense = "".join(event.split())
+        chapter.opening = chapter.opening or event[:60]
+        chapter.lines, blanks = chapter.lines + blanks + 1, 0
+        chapter.characters += len(event)
+        chapter.visible += len(dense)
+        digest.update(dense.encode("utf-8", "replace"))
 
 
-def _kept_sentences(working: Path, kept: set[int]) -> Iterator[tuple[int, str, int]]:
-    """Yield (chapter number from 1, sentence, characters before it) of the chapters with an index in `kept`."""
-    place, chapter, start = 0, 1, 0
+class _Place(NamedTuple):
+    """A line, or a piece of one that has not `ended`, and where it belongs."""
+
+    part: Part
+    chapter: int
+    """Its number, from 1."""
+    layout: Layout
+    text: str
+    ended: bool
+
+
+def _places(working: Path, chapters: list[Chapter], good: list[Chapter], splitter: Splitter) -> Iterator[_Place]:
+    """The lines of the good chapters. Where whole lines would leave a part empty, they are divided between parts."""
+    whole = partial(_pieces, working, chapters, good, splitter)
+    parts = set[Part]()
+    for place in whole(LONGEST):
+        parts.add(place.part)
+        if len(parts) == len(PARTS):
+            break
+    return whole(LONGEST if len(parts) == len(PARTS) else splitter.characters // 50)
+
+
+def _pieces(
+    working: Path, chapters: list[Chapter], good: list[Chapter], splitter: Splitter, longest: int
+) -> Iterator[_Place]:
+    numbers = {chapter.place: number for number, chapter in enumerate(good, 1)}
+    start = 0
     with working.open(encoding="utf-8", newline="\n") as stream:
-        for line in stream:
-            sentence = line.removesuffix("\n")
-            if not sentence:
-                chapter += place in kept
-                place += 1
-            elif place in kept:
-                yield chapter, sentence, start
-                start += len(sentence)
+        for chapter in chapters:
+            number = numbers.get(chapter.place)
+            for _ in range(chapter.lines):
+                line = stream.readline().removesuffix("\n")
+                if number is None:
+                    continue
+                *earlier, last = shorten(line, longest)
+                for text in (*earlier, last):
+                    part = splitter.place(number, start, len(text))
+                    yield _Place(part, number, chapter.layout, text, text is last)
+                    start += len(text)
 
 
 class _Writer:
@@ -200,7 +234,8 @@ class _Writer:
         self.rows: list[array[int]] = []
         """Units as (part, chapter, offset, size, characters)."""
 
-    def write(self, part: Part, chapter: int, sentence: str) -> None:
+    def write(self, part: Part, chapter: int, text: str, *, ended: bool = True) -> None:
+        """Write a line, or a piece of one that has not `ended`."""
         if chapter != self.chapter:
             if self.chapter:
                 self._put(b"\n")
@@ -208,10 +243,10 @@ class _Writer:
         if part != self._part:
             self.rows.append(array("q", (PARTS.index(part), chapter, self._offset, 0, 0)))
             self._part = part
-        size = self._put((sentence + "\n").encode("utf-8"))
+        size = self._put((text + "\n" * ended).encode("utf-8"))
         self.rows[-1][3] += size
-        self.rows[-1][4] += len(sentence)
-        self.visible += visible(sentence)
+        self.rows[-1][4] += len(text)
+        self.visible += visible(text)
 
     def _put(self, data: bytes) -> int:
         self._stream.write(data)
@@ -227,21 +262,20 @@ class _Writer:
         return whole.hexdigest()
 
 
-def _check_parts(writer: _Writer) -> None:
-    for index, part in enumerate(PARTS):
-        if not any(row[0] == index for row in writer.rows):
-            raise UserError("text.too_few_sentences", part=part)
-
-
 def _write_index(
-    folder: Path, splitter: Splitter, writer: _Writer, headings: list[str | None], report: CleaningReport, book: Book
+    folder: Path, splitter: Splitter, writer: _Writer, chapters: list[Chapter], report: CleaningReport, book: Book
 ) -> None:
     characters: dict[Part, int] = {
         part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)
     }
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
-    summary = Summary(book.name, splitter.way, splitter.chapters, characters, writer.sha256(), "")
+    found = report.result()
+    if found.unaccounted:
+        report.add(note("text.note_unaccounted", characters=found.unaccounted))
+    joined = all(chapter.layout == "prose" for chapter in chapters)
+    summary = Summary(book.name, splitter.way, splitter.chapters, characters, writer.sha256(), "", joined)
+    headings = [chapter.heading for chapter in chapters]
     index = _Index(summary, headings, [(p, c, o, s, n) for p, c, o, s, n in writer.rows])
     write_text_atomically(folder / REPORT, json_line(to_json(report.result())) + "\n")
     write_text_atomically(folder / SPLIT, json_line(to_json(index)) + "\n")

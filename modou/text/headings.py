@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from modou.settings.text import Layout
 from modou.text.heading_words import worded
 from modou.text.numerals import CHINESE, WRITTEN, value
 
@@ -48,9 +49,11 @@ _SMALL_WORDS = 3
 
 @dataclass(frozen=True)
 class Heading:
-    """Start of a chapter. `text`: the heading that was removed; None if the chapter has none."""
+    """Start of a chapter. `text`: the heading that was removed; None if the chapter has none. `layout`: what the
+    chapter's lines are."""
 
     text: str | None
+    layout: Layout = "prose"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from modou.text.heading_series import ARABIC, CAPITALS
 from modou.text.headings import Candidate
 
 _KEPT = 100_000
-"""Candidates of a document that are compared; beyond these, unnumbered by memory, all are taken as the unit decides."""
-_PARTS = frozenset("卷部集篇幕") | {"part", "book", "volume", "vol"}
+"""Candidates of a document that are compared; of the labelled ones beyond these none is refused."""
+_PARTS = frozenset("卷部集篇幕") | {"part", "book", "volume", "vol", "act"}
 _CHAPTERS = frozenset(("章", "chapter"))
 _CLOSE = 30
 """Characters; members of a series that are closer are a list or a table of contents."""
 _CLOSE_TO = 100
 """Characters between the title of the only part and the chapter that follows."""
+_APART = 300
+"""Characters between headings in a unit of which the document has few."""
 _LEAST_GAP = 100
 _PREFACE = 5_000
 _DEPTH = 8
@@ -33,18 +35,17 @@ class Item:
     form: str
     key: str
     apart: bool
-    """Whether it follows a blank line or a longer line that ends a sentence."""
+    """Whether it follows a blank line or the end of a sentence."""
     blank: bool
     """Whether it follows a blank line or begins the document."""
     ended: bool
     """Whether the text before it ends a sentence."""
 
 
-def item(number: int, position: int, found: Candidate, *, blank: bool, ended: bool, longer: bool) -> Item:
+def item(number: int, position: int, found: Candidate, *, blank: bool, ended: bool) -> Item:
     """Make an item of a candidate."""
     key = found.heading[:80] if found.unit == CAPITALS else found.number
-    apart = blank or (ended and longer)
-    return Item(number, position, found.unit, found.value, found.form, key, apart, blank, ended)
+    return Item(number, position, found.unit, found.value, found.form, key, blank or ended, blank, ended)
 
 
 class Outline:
@@ -76,7 +77,9 @@ class Outline:
         chapters = Counter({unit: count for unit, count in counts.items() if unit not in _PARTS and unit != "part"})
         main = max(chapters or counts, key=counts.__getitem__)
         mains = [one for one in items if _class(one) == main]
-        refused = {one.number for one in items if _class(one) != main and not _belongs(one, main, counts, mains)}
+        rising = {unit for unit in counts if unit != main and _rise([one for one in items if _class(one) == unit])}
+        others = [one for one in items if _class(one) != main]
+        refused = {one.number for one in others if not _belongs(one, main, counts, mains, rising)}
         return refused | _misfits([one for one in items if one.number not in refused]) | _unknown(items)
 
     def members(self, contents: set[int], refused: set[int], total: int) -> set[int]:
@@ -103,21 +106,28 @@ def _word(one: Item) -> str:
     return one.unit if len(one.unit) == 1 else one.key.partition(" ")[0].casefold()
 
 
-def _belongs(one: Item, main: str, counts: Counter[str], mains: list[Item]) -> bool:
+def _belongs(one: Item, main: str, counts: Counter[str], mains: list[Item], rising: set[str]) -> bool:
     """Whether a candidate in another unit than the document's main one is a heading, too."""
     count = counts[_class(one)]
     if _class(one) == "part":
         return count >= 2 or any(0 <= other.position - one.position <= _CLOSE_TO for other in mains)
-    return count >= 2 and 2 * count >= counts[main] and one.form in ("bare", "title", "inline")
+    return count >= 2 and one.form != "glued" and (2 * count >= counts[main] or _class(one) in rising)
+
+
+def _rise(items: list[Item]) -> bool:
+    """Whether they count from 1 with some text between."""
+    gaps = [after.position - one.position for one, after in itertools.pairwise(items)]
+    return bool(gaps) and median(gaps) >= _APART and [one.value for one in items] == [*range(1, len(items) + 1)]
 
 
 def _misfits(items: list[Item]) -> set[int]:
     """Those whose number stands between two that follow one another, such as 7, 3, 8."""
     words = Counter(map(_word, items))
+    most, times = words.most_common(1)[0] if words else ("", 0)
     by_unit: dict[str, list[Item]] = {}
     for one in items:
-        alone = words[_word(one)] == 1 and words.most_common(1)[0][1] >= _LEAST
-        by_unit.setdefault(words.most_common(1)[0][0] if alone else _word(one), []).append(one)
+        alone = words[_word(one)] == 1 and times >= _LEAST
+        by_unit.setdefault(most if alone else _word(one), []).append(one)
     found = set[int]()
     for alike in by_unit.values():
         before = alike[0].value

@@ -1,13 +1,16 @@
 """The cleaning report: counts and examples for each rule, and notes in the reader's language."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from modou import messages
-from modou.settings.text import RULES
+from modou.settings.text import RULES, Layout
 
+LISTED = 200
+"""Files listed in a report, at most."""
 _EXAMPLES = 3
 _SHOWN = 60
 
@@ -40,7 +43,27 @@ class RuleReport:
     """The first few changes."""
     kinds: Counter[str] = field(default_factory=Counter[str])
     """Number of changes by kind, held-out chapters included, for rules that distinguish kinds: private_use by code
-    point ("U+E229")."""
+    point ("U+E229"), reader by the kind of text that was set aside."""
+
+    def __post_init__(self) -> None:
+        self._keep: re.Pattern[str] | None = None
+
+    def keep(self, pattern: str) -> None:
+        """Set the regular expression of lines that the user keeps."""
+        self._keep = re.compile(pattern) if pattern else None
+
+    def keeps(self, line: str) -> bool:
+        """Whether the user keeps a line, so that no rule removes it."""
+        return self._keep is not None and self._keep.search(line) is not None
+
+    def add(self, other: "RuleReport") -> None:
+        """Add the changes of another report of the same rule."""
+        self.count += other.count
+        self.characters += other.characters
+        self.removed += other.removed
+        self.added += other.added
+        self.kinds += other.kinds
+        self.examples += other.examples[: _EXAMPLES - len(self.examples)]
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
         """Count a change of `before` to `after`, with an example."""
@@ -71,6 +94,24 @@ def note(key: str, **values: object) -> Note:
 
 
 @dataclass(frozen=True)
+class FileFacts:
+    """How one file of the book was read."""
+
+    name: str
+    """Its name; with its folder or archive where there are several."""
+    reader: str
+    """The format that it was read as."""
+    encoding: str | None
+    """Its encoding, where the format does not fix one."""
+    characters: int
+    """Characters read, without white space."""
+    layout: Layout
+    """prose = paragraphs were cut into sentences; lines, exact = lines stayed as they are."""
+    reason: str
+    """Why that layout."""
+
+
+@dataclass(frozen=True)
 class Cleaning:
     """The changes made by cleaning."""
 
@@ -82,17 +123,28 @@ class Cleaning:
     """Number of headings removed."""
     rules: dict[str, RuleReport]
     """Changes by rule."""
+    files: list[FileFacts]
+    """The first files of the book."""
     notes: list[dict[Literal["key", "text"], str]]
     """Assumptions and their effects: "text", the message, and "key", its name in either language."""
+
+    @property
+    def unaccounted(self) -> int:
+        """Characters of the input that are neither in the output nor counted by a rule: 0."""
+        gone = sum(rule.removed - rule.added for rule in self.rules.values())
+        return self.characters["input"] - self.characters["output"] - gone
 
 
 class CleaningReport:
     """Counters that are filled while a book is cleaned."""
 
-    def __init__(self) -> None:
-        self.rules = {name: RuleReport() for name in (*RULES, "long_lines")}
+    def __init__(self, keep: str = "") -> None:
+        self.rules = {name: RuleReport() for name in ("reader", *RULES, "long_lines")}
         self.held_out = {name: RuleReport() for name in self.rules}
         """What the training rules would have changed in held-out chapters."""
+        for rule in self.rules.values():
+            rule.keep(keep)
+        self.files: list[FileFacts] = []
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0
@@ -117,5 +169,6 @@ class CleaningReport:
                 name: replace(rule, left_in_held_out=left.count, kinds=rule.kinds + left.kinds)
                 for (name, rule), left in zip(self.rules.items(), self.held_out.values(), strict=True)
             },
+            files=self.files[:LISTED],
             notes=[{"key": item.key, "text": str(item)} for item in self.notes],
         )

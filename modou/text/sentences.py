@@ -41,7 +41,7 @@ def split_sentences(paragraph: str) -> list[str]:
             start = end
     if start < len(paragraph):
         pieces.append(paragraph[start:])
-    return [part for piece in pieces for part in _shorten(piece)]
+    return [part for piece in pieces for part in shorten(piece)]
 
 
 def _ends(paragraph: str, mark: str, start: int, end: int) -> bool:
@@ -59,11 +59,12 @@ def _ends(paragraph: str, mark: str, start: int, end: int) -> bool:
     return bool(_OPENS.match(paragraph, end)) and not (mark == ".." or "…" in mark)
 
 
-def _shorten(sentence: str) -> list[str]:
+def shorten(sentence: str, longest: int = LONGEST) -> list[str]:
+    """Pieces of at most `longest` characters, cut after a comma or a space if possible."""
     pieces: list[str] = []
-    while len(sentence) > LONGEST:
-        cuts = [found.end() for found in _COMMA.finditer(sentence, LONGEST // 2, LONGEST)]
-        cut = cuts[-1] if cuts else LONGEST
+    while len(sentence) > longest:
+        cuts = [found.end() for found in _COMMA.finditer(sentence, longest // 2, longest)]
+        cut = cuts[-1] if cuts else longest
         pieces.append(sentence[:cut])
         sentence = sentence[cut:]
     return [*pieces, sentence]

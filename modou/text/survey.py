@@ -185,18 +185,19 @@ class _Lines:
         self.position = 0
         """Characters of text before it."""
         self._blank = self._ended = True
-        self._before = 0
+        self.headed = False
+        """Whether the last line that is not blank is a heading."""
 
     def skip(self) -> None:
         self._blank = True
 
-    def place(self, text: str) -> dict[str, bool]:
-        """Whether it follows a blank line, the end of a sentence, a longer line."""
-        return {"blank": self._blank, "ended": self._ended, "longer": self._before > 2 * len(text)}
+    def place(self) -> dict[str, bool]:
+        """Whether a line follows a blank one, and whether it follows the end of a sentence or a heading."""
+        return {"blank": self._blank, "ended": self._ended}
 
     def add(self, text: str, *, heading: bool) -> None:
         self.position += len(text)
-        self._blank, self._ended, self._before = False, heading or text[-1] in _ENDS, len(text)
+        self._blank, self._ended, self.headed = False, heading or text[-1] in _ENDS, heading
 
 
 def survey(lines: Iterable[str | Heading]) -> Survey:
@@ -218,14 +219,14 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
         result.lines += 1
         found = candidate(text)
         one = found or serial(text)
-        where = place.place(text)
+        where = place.place()
         if one:
             outline.add(item(number, place.position, one, **where), labelled=found is not None)
         if is_authors(text) and len(result.asides) < _ASIDES:
             result.asides[folded(text)] += 1
         if numeral := page_number(text):
             pages.add(number, place.position, numeral)
-        contents.add(number, text, apart=where["blank"], title=one and one.title)
+        contents.add(number, text, apart=where["blank"] or place.headed, title=one and one.title)
         page.add(number, text, heading=one is not None)
         if found:
             result.forms[(found.form, found.unit)] += 1
@@ -240,7 +241,7 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
     result.contents = contents.found()
     result.refused = outline.refused(result.contents)
     result.series = outline.members(result.contents, result.refused, place.position)
-    result.pages = pages.found() - result.series
+    result.pages = pages.found(place.position) - result.series
     result.blocks = blocks.found() and not result.wrap and not result.forms and not result.series
     result.title_page = _title_page(result, page, outline)
     if place.position > _LONG and not marked and not result.series and not result.forms:

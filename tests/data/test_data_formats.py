@@ -16,7 +16,7 @@ from modou.data.formats.example import BadExample, Example
 from modou.data.formats.formats import read
 from modou.data.formats.reading import read_examples
 from modou.messages import UserError
-from modou.text.readers import rows
+from modou.text.readers import json_values as rows
 
 
 def user(content: str) -> Message:

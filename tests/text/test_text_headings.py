@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from text_helpers import Cleaned, clean
 
 from modou.text.headings import Heading
-from modou.text.lines import numbered
+from modou.text.numbered import numbered
 from modou.text.numerals import value
 from modou.text.report import RuleReport, visible
 from modou.text.rules import contents, headings, page_numbers

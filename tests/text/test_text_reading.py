@@ -11,17 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modou.messages import UserError
-from modou.text.readers import book as reading
-from modou.text.readers import rows
+from modou.text.headings import Heading
+from modou.text.readers import file as reading
+from modou.text.readers import json_values as rows
 from modou.text.readers.book import Book, read_book
-from modou.text.readers.rows import BadRow, read_values
+from modou.text.readers.json_values import BadRow, read_values
 
 SIMPLE = "魔豆落在井边，一夜长到云里。小黄摇头说不去，阿青笑着爬上了藤。\n" * 5
 TRADITIONAL = "魔豆落在井邊，一夜長到雲裡。小黃搖頭說不去，阿青笑著爬上了藤，誰也沒攔住她們兩個。\n" * 5
 
 
-def read(book: Book) -> list[list[str]]:
-    return [list(document.lines()) for document in book.documents()]
+def read(book: Book) -> list[list[str | Heading]]:
+    """The lines of every file that can be read."""
+    found = []
+    for document in book.documents():
+        try:
+            found.append(list(document.lines()))
+        except UserError as error:
+            book.pass_over(document.name, error)
+    return found
 
 
 def notes(book: Book) -> str:
@@ -75,7 +83,7 @@ def test_a_few_broken_bytes_are_replaced_and_shown(tmp_path: Path) -> None:
     assert "�" in notes(book) and "could not be decoded" in notes(book)
     # Reading again does not count twice.
     assert text == "\n".join(read(book)[0])
-    assert next(iter(book.files.values())).undecodable == text.count("\ufffd")
+    assert next(iter(book.readings.values())).undecodable == text.count("\ufffd")
 
 
 @pytest.mark.parametrize(
@@ -84,11 +92,11 @@ def test_a_few_broken_bytes_are_replaced_and_shown(tmp_path: Path) -> None:
         ("empty.txt", b"", "is empty"),
         ("blank.txt", b"\xef\xbb\xbf \r\n\n", "is empty"),
         ("picture.txt", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "not text"),
-        ("packed.txt", b"PK\x03\x04" + bytes(range(256)) * 9, "not text"),
+        ("packed.txt", b"PK\x03\x04" + bytes(range(256)) * 9, "packed data"),
         ("binary.txt", bytes(range(256)) * 40, "not text"),
         ("nul.txt", b"abc\x00\x01\x02def" * 50, "not text"),
         ("control.txt", bytes(range(1, 32)) * 50, "not text"),
-        ("broken.jsonl.gz", b"\x1f\x8b\x08\x00broken", "gzip"),
+        ("broken.jsonl.gz", b"\x1f\x8b\x08\x00broken", "packed data"),
         ("no.jsonl", b"nothing here\n", "no usable row"),
         ("rows.jsonl", b'{"a": 1}\n[1]\n', "no usable row"),
     ],
@@ -136,8 +144,8 @@ def test_a_folder_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_bytes(b"\x89PNG\x00")
     (tmp_path / ".hidden.txt").write_text("不读", encoding="utf-8")
     book = read_book(tmp_path)
-    assert read(book) == [["行"], ["豆1"], ["豆2"], ["豆10"]]
-    assert "bad.txt was skipped" in notes(book)
+    assert read(book) == [[Heading(None), "行"], ["豆1"], ["豆2"], ["豆10"]]
+    assert "bad.txt was skipped" in notes(book) and "picture.png was skipped" in notes(book)
 
 
 def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
@@ -145,7 +153,7 @@ def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> 
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "rows.jsonl").write_text('{"text": "行"}\n{\n', encoding="utf-8")
     book = read_book(tmp_path)
-    assert read(book) == [["行"], ["行"]]
+    assert read(book) == [[Heading(None), "行"]] * 2
     for folder in ("a", "b"):
         assert f"{folder}/rows.jsonl: 1 of 2 rows were skipped" in notes(book).replace("\\", "/")
 
@@ -156,7 +164,7 @@ ROWS = [
     {"paragraphs": ["四豆。", "五豆。"]},
     "六豆。",
 ]
-READ = [["一豆。", "二豆。"], ["三豆。"], ["四豆。", "五豆。"], ["六豆。"]]
+READ = [None, "一豆。", "二豆。", "井", "三豆。", None, "四豆。", "五豆。", None, "六豆。"]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.json", "a.json.gz"])
@@ -167,16 +175,14 @@ def test_rows(tmp_path: Path, name: str, array: bool) -> None:
     path = tmp_path / name
     data = text.encode()
     path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
-    documents = list(read_book(path).documents())
-    assert [list(document.lines()) for document in documents] == READ
-    assert [document.title for document in documents] == [None, "井", None, None]
+    assert [line.text if isinstance(line, Heading) else line for line in read(read_book(path))[0]] == READ
 
 
 def test_bad_rows_are_counted_and_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "好。"}\n{"text": \n{"text": " "}\n7\n{"body": "x"}\n', encoding="utf-8")
     book = read_book(path)
-    assert read(book) == [["好。"]]
+    assert read(book) == [[Heading(None), "好。"]]
     said = notes(book)
     assert "4 of 5 rows" in said
     for place in ("a.jsonl:2: not valid JSON", "a.jsonl:3: the text is empty", "a.jsonl:4: not a JSON object"):
@@ -187,7 +193,7 @@ def test_an_array_that_breaks_off(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('[{"text": "好。"}, {"text": "' + "豆" * 200_000, encoding="utf-8")
     book = read_book(path)
-    assert read(book) == [["好。"]]
+    assert read(book) == [[Heading(None), "好。"]]
     assert "not valid JSON" in notes(book)
 
 
@@ -197,7 +203,7 @@ def test_a_huge_line_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "a.txt"
     path.write_text(text + "\n尾。", encoding="utf-8")
     lines = read(read_book(path))[0]
-    assert "".join(lines) == text + "尾。" and max(map(len, lines)) < 300
+    assert "".join(map(str, lines)) == text + "尾。" and max(map(len, lines)) < 300
     assert all(line.endswith(("。”", "。")) and not line.startswith("”") for line in lines)
 
 

@@ -71,9 +71,14 @@ def test_a_short_text_gives_its_last_tenth(tmp_path: Path) -> None:
 def test_too_short(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="only"):
         prepare(book(1, 3), tmp_path)
-    with pytest.raises(UserError, match="too few sentences"):
-        prepare(TextBook("a", lambda: iter(("豆" * 400,))), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_without_stops_is_divided_within_its_line(tmp_path: Path) -> None:
+    text = "".join(f"豆{n}" for n in range(300))
+    corpus = prepare(TextBook("a", lambda: iter((text,))), tmp_path)
+    assert "".join("".join(corpus.texts(part)) for part in PARTS) == text
+    assert [unit.part for unit in corpus.units] == list(PARTS)
 
 
 @settings(max_examples=200, deadline=None)

@@ -10,7 +10,7 @@ from modou.data.formats.example import BadExample, Example
 from modou.data.formats.formats import read
 from modou.messages import UserError, text
 from modou.text.readers.book import open_text
-from modou.text.readers.rows import BadRow, numbered_lines, read_values
+from modou.text.readers.json_values import BadRow, numbered_lines, read_values
 
 JSON = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".ndjson")
 TEXT = (".txt", ".txt.gz")

@@ -1,96 +1,75 @@
-"""Read a book (a text file, a folder of them, or JSON rows) as a stream of documents."""
+"""A book: one file, an archive, or a folder of files, read as a stream of documents."""
 
-import gzip
-import io
-import os
-import re
-import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TextIO
 
 from modou.messages import UserError
-from modou.text.readers.encoding import Encoding, checked, detect
-from modou.text.readers.rows import Row, read_rows
+from modou.settings.text import Layout
+from modou.text.readers import archive, reader_of
+from modou.text.readers.encoding import Encoding, checked
+from modou.text.readers.file import KEPT, File, Line, Reading, text_lines
+from modou.text.readers.order import natural_key
 from modou.text.report import Note, note
-
-LINE_LIMIT = 1 << 20
-"""Characters; a longer line is read in pieces that end after a sentence, to bound memory."""
-
-_ROWS = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
-_SUFFIXES = (".txt", ".md", ".txt.gz", *_ROWS)
-_SENTENCE_END = re.compile(r"[。！？!?…][”’」』】）》\"')]*|(?<=[a-z])\.[”’\"')]*\s")
-_KEPT = 3
 
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a book. Each call of `lines` reads it from the start, without line ends."""
+    """One file of a book."""
 
     name: str
-    title: str | None
-    lines: Callable[[], Iterator[str]]
-
-
-@dataclass
-class FileReading:
-    """How one file was read."""
-
-    encoding: Encoding
-    undecodable: int = 0
-    """Number of U+FFFD in place of what could not be decoded."""
-    lost: list[str] = field(default_factory=list[str])
-    """The first few of them, with context."""
-    rows: int = 0
-    bad_rows: int = 0
-    complaints: list[str] = field(default_factory=list[str])
-    """The first few bad rows as file:line: reason."""
+    lines: Callable[[], Iterator[Line]]
+    """Each call reads it from the start."""
+    layout: Layout | None = None
+    """What the format says of its lines; None: to be found out."""
 
 
 class Book:
-    """A book, read as a stream. `files` and `notes` are complete once all documents have been read."""
+    """A book, read as a stream. `readings`, `skipped` and `notes` are complete once all documents have been read."""
 
-    def __init__(self, name: str, paths: tuple[Path, ...], encoding: str = "auto") -> None:
+    def __init__(self, name: str, files: tuple[File, ...], skipped: dict[str, UserError] | None = None) -> None:
         self.name = name
-        self.paths = paths
-        self._names = _distinct_names(paths)
-        self.files: dict[str, FileReading] = {}
-        self.skipped: dict[str, UserError] = {}
-        self._encoding = encoding
+        self.files = files
+        self.readings: dict[str, Reading] = {}
+        self.skipped = skipped or {}
+        self.size = sum(file.path.stat().st_size for file in files)
+        """Bytes on the disk."""
 
     def documents(self) -> Iterator[Document]:
-        """Yield the documents in order. UserError: the file is not text (in a folder such files are skipped)."""
-        for path in self.paths:
+        """Yield the documents in order. UserError: nothing can be read."""
+        for file in self.files:
             try:
-                yield from self._documents_of(path)
+                reader = reader_of(file)
             except UserError as error:
-                if len(self.paths) == 1:
-                    raise
-                self.skipped[self._names[path]] = error
-        if self.paths and not self.files:
-            raise UserError("text.folder_without_text", path=self.paths[0].parent)
+                self.pass_over(file.name, error)
+                continue
+            reading = self.readings[file.name] = Reading(reader.__name__.rpartition(".")[2])
+            yield Document(file.name, _lines_of(file, reader.lines, reading), reader.LAYOUT)
+        if self.files and not self.readings:
+            raise UserError("text.folder_without_text", path=self.files[0].path.parent)
 
-    def _documents_of(self, path: Path) -> Iterator[Document]:
-        opener = _opener(path)
-        with _readable(path):
-            found = detect(opener, path) if self._encoding == "auto" else checked(self._encoding)
-        reading = self.files[self._names[path]] = FileReading(found)
-        if path.name.lower().endswith(_ROWS):
-            yield from _row_documents(path, opener, reading)
-            if not reading.rows:
-                raise UserError("text.no_good_row", path=path, complaint="; ".join(reading.complaints[:1]))
-        else:
-            yield Document(path.name, None, lambda: _lines(path, opener, reading))
+    def pass_over(self, name: str, error: UserError) -> None:
+        """Leave a file out. UserError, that same one: it is the only one."""
+        if len(self.files) == 1:
+            raise error
+        self.skipped[name] = error
+        self.readings.pop(name, None)
+
+    @property
+    def taken(self) -> int:
+        """Bytes read so far, by all passes over all files."""
+        return sum(file.taken for file in self.files)
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """Notes on assumed encodings, undecodable characters, and skipped rows and files."""
+        """Notes on assumed encodings, undecodable characters, and rows and files that were passed over."""
         notes: list[Note] = []
         by_encoding: dict[Encoding, list[str]] = {}
-        for name, reading in self.files.items():
-            by_encoding.setdefault(reading.encoding, []).append(name)
+        for name, reading in self.readings.items():
+            if reading.encoding:
+                by_encoding.setdefault(reading.encoding, []).append(name)
             if reading.undecodable:
                 where = " | ".join(reading.lost)
                 notes.append(note("text.note_undecodable", file=name, count=reading.undecodable, where=where))
@@ -101,7 +80,7 @@ class Book:
                 notes.append(note("text.note_bad_rows", file=name, bad=bad, rows=total, examples=examples))
         for encoding, names in by_encoding.items():
             if encoding.how != "valid":
-                some = ", ".join(names[:_KEPT]) + (f" (+{len(names) - _KEPT})" if len(names) > _KEPT else "")
+                some = ", ".join(names[:KEPT]) + (f" (+{len(names) - KEPT})" if len(names) > KEPT else "")
                 notes.append(note(f"text.note_encoding_{encoding.how}", encoding=encoding.codec, files=some))
         notes += [note("text.note_skipped", file=name, reason=str(e)) for name, e in self.skipped.items()]
         return tuple(notes)
@@ -117,147 +96,81 @@ class TextBook(Book):
     def documents(self) -> Iterator[Document]:
         """Yield one document per text."""
         for index, text in enumerate(self._texts(), start=1):
-            yield text_document(f"{self.name} {index}", None, text)
+            yield Document(f"{self.name} {index}", _in_memory(text))
 
 
 def read_book(path: Path, encoding: str = "auto") -> Book:
-    """The book at `path`: .txt .md .jsonl .json (also .gz), or a folder of them in natural order. Nothing is read yet.
+    """The book at `path`: a file of a known format, an archive, or a folder of them in natural order.
 
-    UserError: no such path, no text in the folder, not a regular file, unknown encoding.
+    Nothing is read yet but the lists of archives. UserError: no such path, an empty folder, not a regular file,
+    unknown encoding, an archive that is damaged or hostile.
     """
     if encoding != "auto":
         checked(encoding)
+    skipped = dict[str, UserError]()
     try:
         if path.is_dir():
-            return Book(path.resolve().name, folder_files(path), encoding)
-        if not path.exists():
+            found = [(str(item.relative_to(path)), item) for item in folder_files(path, skipped)]
+            name = path.resolve().name
+        elif not path.exists():
             raise UserError("text.file_missing", path=path)
-        if not path.is_file():
+        elif not path.is_file():
             raise UserError("text.not_a_file", path=path)
+        else:
+            found, name = [(path.name, path)], path.name.split(".")[0] or path.name
     except OSError as error:
         raise UserError("text.unreadable", path=path, reason=error.strerror or error) from None
-    return Book(path.name.split(".")[0] or path.name, (path,), encoding)
+    files: list[File] = []
+    for shown, item in found:
+        file = File(item, shown, encoding)
+        try:
+            files += archive.members(file, encoding, skipped) if archive.recognises(file) else [file]
+        except UserError as error:
+            if len(found) == 1:
+                raise
+            skipped[shown] = error
+    if not files:
+        raise UserError("text.folder_without_text", path=path)
+    return Book(name, tuple(files), skipped)
 
 
 @contextmanager
-def open_text(path: Path) -> Generator[io.TextIOWrapper]:
-    """Open a file (also .gz) as text in its detected encoding. UserError: missing, damaged, not text."""
+def open_text(path: Path) -> Generator[TextIO]:
+    """Open a file (also packed) as text in its detected encoding. UserError: missing, damaged, not text."""
     if not path.is_file():
         raise UserError("text.not_a_file" if path.exists() else "text.file_missing", path=path)
-    opener = _opener(path)
-    with _readable(path), _text_stream(opener, detect(opener, path)) as stream:
+    with File(path, path.name).text(Reading("plain")) as stream:
         yield stream
 
 
-def text_document(name: str, title: str | None, text: str) -> Document:
-    """Make a document of a text in memory."""
-    return Document(name, title, lambda: cut_lines(io.StringIO(text, newline=None)))
-
-
-def cut_lines(stream: io.TextIOBase) -> Iterator[str]:
-    """Yield lines without line ends; a line longer than LINE_LIMIT in pieces that end after a sentence."""
-    rest = ""
-    while piece := stream.readline(LINE_LIMIT):
-        line = rest + piece
-        if line.endswith("\n"):
-            rest = ""
-            yield line[:-1]
-        elif len(piece) == LINE_LIMIT:
-            ends = [found.end() for found in _SENTENCE_END.finditer(line, len(line) // 2) if found.end() < len(line)]
-            cut = ends[-1] if ends else len(line)
-            yield line[:cut]
-            rest = line[cut:]
-        else:
-            rest = line
-    if rest:
-        yield rest
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sort key that puts chapter 2 before chapter 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
-
-
-def folder_files(path: Path) -> tuple[Path, ...]:
-    """The files of a folder that are read, in natural order: those of a known format, not hidden, and not within a run
-    folder (one with settings.toml, which may lie among the texts). UserError: there is none."""
+def folder_files(path: Path, skipped: dict[str, UserError] | None = None) -> tuple[Path, ...]:
+    """The files of a folder in natural order, but for hidden ones and those of a run folder (one with settings.toml,
+    which may lie among the texts), which are noted in `skipped`. UserError: there is none."""
+    skipped = {} if skipped is None else skipped
     runs = {item.parent for item in path.rglob("settings.toml")} - {path}
-    found = [
-        item
-        for item in path.rglob("*")
-        if item.name.lower().endswith(_SUFFIXES)
-        and item.is_file()
-        and not any(part.startswith(".") for part in item.relative_to(path).parts)
-        and runs.isdisjoint(item.parents)
-    ]
+    found: list[Path] = []
+    for item in path.rglob("*"):
+        inner = item.relative_to(path)
+        if any(part.startswith(".") or part == "__MACOSX" for part in inner.parts) or not item.is_file():
+            continue
+        if runs.isdisjoint(item.parents):
+            found.append(item)
+    for run in sorted(runs):
+        skipped[str(run.relative_to(path))] = UserError("text.run_folder_passed")
     if not found:
         raise UserError("text.folder_without_text", path=path)
     return tuple(sorted(found, key=lambda item: natural_key(str(item.relative_to(path)))))
 
 
-def _distinct_names(paths: tuple[Path, ...]) -> dict[Path, str]:
-    """What to call each file: its name, with its folder where files of several folders are read."""
-    top = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
-    return {path: str(path.relative_to(top)) for path in paths}
+def _lines_of(
+    file: File, lines: Callable[[File, Reading], Iterator[Line]], reading: Reading
+) -> Callable[[], Iterator[Line]]:
+    def read() -> Iterator[Line]:
+        reading.begin()
+        return lines(file, reading)
+
+    return read
 
 
-def _opener(path: Path) -> Callable[[], BinaryIO]:
-    def open_bytes() -> BinaryIO:
-        try:
-            stream = path.open("rb")
-        except OSError as error:
-            raise UserError("text.unreadable", path=path, reason=error.strerror or error) from None
-        if stream.peek(2)[:2] != b"\x1f\x8b":
-            return stream
-        stream.close()
-        return cast(BinaryIO, gzip.open(path))
-
-    return open_bytes
-
-
-@contextmanager
-def _readable(path: Path) -> Generator[None]:
-    """Turn errors of the disk or of gzip into a UserError."""
-    try:
-        yield
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError("text.broken_gzip", path=path, reason=error) from None
-    except OSError as error:
-        raise UserError("text.unreadable", path=path, reason=error.strerror or error) from None
-
-
-def _text_stream(opener: Callable[[], BinaryIO], encoding: Encoding) -> io.TextIOWrapper:
-    return io.TextIOWrapper(opener(), encoding=encoding.codec, errors="replace", newline=None)
-
-
-def _lines(path: Path, opener: Callable[[], BinaryIO], reading: FileReading) -> Iterator[str]:
-    reading.undecodable, characters = 0, 0
-    reading.lost.clear()
-    with _readable(path), _text_stream(opener, reading.encoding) as stream:
-        for line in cut_lines(stream):
-            characters += len(line)
-            _count_lost(line, reading)
-            yield line
-    if reading.undecodable > max(5, characters // 100) or 2 * reading.undecodable > characters > 0:
-        raise UserError("text.too_many_undecodable", path=path, count=reading.undecodable)
-
-
-def _count_lost(text: str, reading: FileReading) -> None:
-    if "\ufffd" in text:
-        reading.undecodable += text.count("\ufffd")
-        if len(reading.lost) < _KEPT:
-            at = text.index("\ufffd")
-            reading.lost.append(text[max(0, at - 8) : at + 9].strip())
-
-
-def _row_documents(path: Path, opener: Callable[[], BinaryIO], reading: FileReading) -> Iterator[Document]:
-    with _readable(path), _text_stream(opener, reading.encoding) as stream:
-        for row in read_rows(stream):
-            if isinstance(row, Row):
-                reading.rows += 1
-                _count_lost(row.text, reading)
-                yield text_document(f"{path.name}:{row.place}", row.title, row.text)
-            else:
-                reading.bad_rows += 1
-                if len(reading.complaints) < 2 * _KEPT:
-                    reading.complaints.append(f"{path.name}:{row.place}: {note(row.reason)}")
+def _in_memory(text: str) -> Callable[[], Iterator[Line]]:
+    return lambda: text_lines(text)

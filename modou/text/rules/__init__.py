@@ -3,8 +3,8 @@
 The place where a rule applies determines its arguments and result; every `apply` also takes `tally`, which counts its
 changes.
 
-    lines      the lines of a document, in order -> lines
-    document   lines and headings of a document, and its survey -> lines and headings; a Heading starts a chapter
+    lines      lines and the format's own headings of a document, in order -> the same, lines changed or removed
+    document   the same, and the survey of the document -> lines and headings; a Heading starts a chapter
     sentence   a sentence -> that sentence, changed or not
     chapters   the chapters of the book, in order -> those to keep
     training   a sentence of a training chapter -> that sentence, changed or not; in held-out chapters changes are
@@ -17,7 +17,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from modou.settings.text import CleanSettings, Place
+from modou.settings.text import CleanSettings, Layout, Place
 from modou.text.report import RuleReport
 
 
@@ -28,14 +28,19 @@ class Chapter:
     place: int
     """Its index among the chapters of the book."""
     heading: str | None
+    layout: Layout = "prose"
     opening: str = ""
+    lines: int = 0
+    """Its lines in the working file."""
     characters: int = 0
     visible: int = 0
     digest: bytes = b""
     """BLAKE2b of its characters without white space."""
 
 
-def rules(settings: CleanSettings, place: Place, tallies: Mapping[str, RuleReport]) -> list[Callable[..., Any]]:
+def rules(
+    settings: CleanSettings, place: Place, tallies: Mapping[str, RuleReport], layout: Layout = "prose"
+) -> list[Callable[..., Any]]:
     """The enabled rules of a place, in order, each bound to its tally."""
-    functions = ((name, import_module(f"{__name__}.{name}").apply) for name in settings.rules(place))
+    functions = ((name, import_module(f"{__name__}.{name}").apply) for name in settings.rules(place, layout))
     return [partial(apply, tally=tallies[name]) for name, apply in functions]

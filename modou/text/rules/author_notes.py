@@ -25,7 +25,7 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
             since = 0
         elif isinstance(event, str) and event.strip():
             since += 1
-            aside = is_authors(event)
+            aside = is_authors(event) and not tally.keeps(event)
             if aside and (since <= _EDGE or found.asides[folded(event)] > 1):
                 held.pop()
                 tally.touch(event.strip())
@@ -40,7 +40,7 @@ def _edge(held: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | He
     texts = [index for index, event in enumerate(held) if isinstance(event, str) and event.strip()]
     last = set(texts[-_EDGE:])
     for index, event in enumerate(held):
-        if index in last and isinstance(event, str) and is_authors(event):
+        if index in last and isinstance(event, str) and is_authors(event) and not tally.keeps(event):
             tally.touch(event.strip())
         else:
             yield event

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from modou.text.headings import Heading
+from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 
 _HEADER_LINES = 1000
@@ -15,11 +17,13 @@ _END = re.compile(
 )
 
 
-def apply(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
+def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     """Yield the lines between the markers; all up to the end marker if the first lines hold no start marker."""
-    source, header = iter(lines), list[str]()
+    source, header = iter(lines), list[Line]()
     for line in source:
         header.append(line)
+        if isinstance(line, Heading):
+            continue
         if _START.match(line):
             _count(header, tally)
             header = []
@@ -27,13 +31,14 @@ def apply(lines: Iterable[str], tally: RuleReport) -> Iterator[str]:
         if len(header) == _HEADER_LINES or len(line) > _LONGEST:
             break
     for line in (text := chain(header, source)):
-        if _END.match(line):
+        if isinstance(line, str) and _END.match(line):
             _count(chain([line], text), tally)
         else:
             yield line
 
 
-def _count(lines: Iterable[str], tally: RuleReport) -> None:
+def _count(lines: Iterable[Line], tally: RuleReport) -> None:
     for line in lines:
-        if line.strip():
-            tally.touch(line.strip())
+        text = (line.text or "") if isinstance(line, Heading) else line
+        if text.strip():
+            tally.touch(text.strip())

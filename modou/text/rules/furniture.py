@@ -3,19 +3,22 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from modou.text.headings import Heading
 from modou.text.notices import is_address
+from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 
 _LONGEST = 100
 _RULE = re.compile(r"(?:[-—–_=*＊·•~～#+※☆★◆◇■□●○◎═─━]\s*){3,}")
 
 
-def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | Heading]:
+def _is_furniture(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST and (_RULE.fullmatch(text) is not None or is_address(text))
+
+
+def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     """Lines without furniture; no blank line is left, so that a paragraph continues across a page break."""
     for line in lines:
-        text = line.strip() if isinstance(line, str) else ""
-        if text and len(text) <= _LONGEST and (_RULE.fullmatch(text) or is_address(text)):
-            tally.touch(text)
+        if isinstance(line, str) and _is_furniture(line.strip()) and not tally.keeps(line):
+            tally.touch(line.strip())
         else:
             yield line

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 
 from modou.text.headings import Heading
 from modou.text.notices import is_notice
+from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 
 _BRACKETS = re.compile(r"[（(【\[][^（()）【】\[\]]{4,80}[）)】\]]")
 
 
-def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | Heading]:
+def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     """Lines without notices; no blank line is left in place of one."""
 
     def without(found: re.Match[str]) -> str:
@@ -20,9 +21,9 @@ def apply(lines: Iterable[str | Heading], tally: RuleReport) -> Iterator[str | H
         return ""
 
     for line in lines:
-        if isinstance(line, str) and is_notice(line):
+        if isinstance(line, Heading) or tally.keeps(line):
+            yield line
+        elif is_notice(line):
             tally.touch(line.strip())
-            continue
-        if isinstance(line, str):
-            line = _BRACKETS.sub(without, line)
-        yield line
+        else:
+            yield _BRACKETS.sub(without, line)

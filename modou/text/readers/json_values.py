@@ -1,9 +1,9 @@
-"""Read JSON Lines or one JSON array as a stream of values or documents. A bad row is yielded as a BadRow."""
+"""Read JSON Lines or one JSON array as a stream of values. A bad row is yielded as a BadRow."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 from modou.storage import is_deep, without_surrogates
 
@@ -23,26 +23,11 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One valid row: its place in the file (1-based line or item), title and text."""
-
-    place: int
-    title: str | None
-    text: str
-
-
-@dataclass(frozen=True)
 class BadRow:
     """One invalid row. `reason`: a message key."""
 
     place: int
     reason: str
-
-
-def read_rows(stream: TextIO) -> Iterator[Row | BadRow]:
-    """Yield the documents of a JSON Lines stream or of one JSON array."""
-    for found in read_values(stream):
-        yield found if isinstance(found, BadRow) else _row(found.place, found.value)
 
 
 def read_values(stream: TextIO) -> Iterator[Value | BadRow]:
@@ -125,21 +110,3 @@ def _array(stream: TextIO) -> Iterator[Value | BadRow]:
             yield BadRow(place, "text.row_not_json")
             return
         buffer += more
-
-
-def _row(place: int, value: Any) -> Row | BadRow:
-    if isinstance(value, str):
-        return Row(place, None, value) if value.strip() else BadRow(place, "text.row_empty")
-    if not isinstance(value, dict):
-        return BadRow(place, "text.row_not_object")
-    fields = cast(dict[str, Any], value)
-    title = fields.get("title")
-    for name in ("text", "content", "paragraphs"):
-        found = fields.get(name)
-        if isinstance(found, list) and all(isinstance(item, str) for item in cast(list[Any], found)):
-            found = "\n".join(cast(list[str], found))
-        if isinstance(found, str):
-            if not found.strip():
-                return BadRow(place, "text.row_empty")
-            return Row(place, title.strip() if isinstance(title, str) else None, found)
-    return BadRow(place, "text.row_without_text")

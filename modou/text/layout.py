@@ -1,0 +1,113 @@
+"""Decide what a line of a file is: part of a paragraph of prose, a unit of its own, or code.
+
+A line is a unit in verse, plays, chats, lists and logs. The decision rests on counts over the whole file.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from modou.settings.text import Layout
+from modou.text.headings import Heading, candidate
+
+_SAMPLE = 20_000
+"""Lines looked at, to bound time and memory."""
+_SHORT = 60
+"""Characters of a line of verse, or of a heading, at most."""
+_LEAST = 6
+"""Lines; fewer do not show a pattern."""
+_ENDS = re.compile(r"[。！？!?….؟۔।॥።։;；:：][”’」』】）》\"')\]]*$")
+_STOP = re.compile(r"[。！？!?؟۔।॥።։]|[.…](?=\s|$|[”’\"')])")
+_NAME = r"[^\s:：,，。.!?！？\"“「]{1,24}"
+_LABEL = re.compile(rf"({_NAME}(?: {_NAME}){{0,2}})[:：]\s*[^\s\d/。，.,!?！？:：]")
+_NUMBERED = re.compile(
+    r"(?:\d{1,3}|[a-zA-Z])[.)、．]\s*\S|[-*•·+]\s+\S.*[^.!?。！？…”\"]$|\[[ xX]\]|☐|\d+(?:[.,/]\d+)?\s*$"
+)
+_STAMP = re.compile(r"[\[(<]?\d{1,4}[-/.:年]\d{1,2}(?:[-/.:月]\d{1,4})?|\[?[A-Z]{4,8}\]?[:\s]\s*|\d{5,}\b")
+_CODE = re.compile(
+    r"\s*(?:(?:def|class|import|from|return|if|elif|else|for|while|try|except|with|public|private|static|void|int|const|let"
+    r"|var|function|func|fn|struct|package|use|using|namespace|print|printf|self)\b.*[(:{=;)]\s*$|#include\b|@\w+"
+    r"|[\w.\[\]\"']+\s*[-+*/|]?=\s*\S.*|[\w.]+\([^。]*\)[;:{]?\s*$|[}\])]+[;,)]*\s*$|//|/\*|.*[{;]\s*$|import\s+[\w.]+$"
+    r"|from\s+[\w.]+\s+import\b|return\b[^.。]*$)"
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The layout of a file. `reason`: the message text.layout_REASON."""
+
+    layout: Layout
+    reason: str
+
+
+class LineShape:
+    """Counts over the lines of a file, gathered while they pass."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+        self.labels: Counter[str] = Counter()
+        self.ended = self.numbered = self.stamped = self.code = self.capitals = 0
+        self.characters = self.stops = self.begun_low = 0
+        self.groups: list[int] = [0]
+        """Lines between blank lines."""
+
+    def watch(self, lines: Iterable[str | Heading]) -> Iterator[str | Heading]:
+        """The same lines; the first ones are counted, but for headings."""
+        for line in lines:
+            if isinstance(line, str) and len(self.lengths) < _SAMPLE:
+                text = line[:2000].strip()
+                if not text and self.groups[-1]:
+                    self.groups.append(0)
+                if text and not (len(text) <= _SHORT and candidate(text)):
+                    self._count(line[:2000], text)
+            yield line
+
+    def _count(self, line: str, text: str) -> None:
+        self.lengths.append(len(text))
+        self.groups[-1] += 1
+        self.characters += len(text)
+        self.stops += len(_STOP.findall(text))
+        self.ended += bool(_ENDS.search(text))
+        self.begun_low += text[0].islower()
+        if label := _LABEL.match(text):
+            self.labels[label[1]] += 1
+        self.numbered += bool(_NUMBERED.match(text))
+        self.stamped += bool(_STAMP.match(text))
+        self.code += bool(_CODE.match(line)) and not text.endswith(("。", "”", ","))
+        letters = [char for char in text if char.isalpha()]
+        self.capitals += len(text) <= _SHORT and len(letters) > 1 and all(char.isupper() for char in letters)
+
+    def decide(self, wrapped: bool, sentences: bool) -> Decision:
+        """The layout. `wrapped`: the lines were found to be parts of paragraphs; `sentences`: one sentence each."""
+        count = len(self.lengths)
+        if self._is_code(count):
+            return Decision("exact", "code")
+        if count and self.stops * 500 < self.characters:
+            return Decision("lines", "no_stops")
+        said = sum(times for times in self.labels.values() if times > 1)
+        if count >= _LEAST and 2 * said >= count and len(self.labels) * 3 <= count:
+            return Decision("lines", "labels")
+        if wrapped or count < _LEAST:
+            return Decision("prose", "prose")
+        if median(self.lengths) <= 100:
+            if 2 * self.stamped >= count:
+                return Decision("lines", "stamps")
+            if (self.numbered + self.capitals + said) * 3 >= count and max(self.lengths) <= 600:
+                return Decision("lines", "list")
+            if self._is_verse(count):
+                return Decision("lines", "verse")
+        return Decision("prose", "sentences" if sentences else "prose")
+
+    def _is_code(self, count: int) -> bool:
+        return count >= _LEAST and 2 * self.code >= count
+
+    def _is_verse(self, count: int) -> bool:
+        """Short lines that begin anew with a capital letter, of which many do not end a sentence; or stanzas."""
+        width = sorted(self.lengths)[count * 95 // 100]
+        if width > _SHORT or 4 * self.begun_low > count or count < 2 * _LEAST:
+            return False
+        groups = [size for size in self.groups if size]
+        stanzas = len(groups) >= 3 and sum(2 <= size <= 16 for size in groups) * 5 >= 4 * len(groups)
+        return (5 * self.ended <= 4 * count) if stanzas else (2 * self.ended <= count)

@@ -1,0 +1,82 @@
+"""Zip archives: their members are files of the book. Archives within archives are passed over."""
+
+import stat
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import BinaryIO, cast
+
+from modou.messages import UserError
+from modou.text.readers.file import File
+from modou.text.readers.order import natural_key
+
+_FOREIGN = ("[Content_Types].xml", "mimetype", "META-INF/container.xml", "content.xml")
+"""Members that mark a book or a document that happens to be packed as a zip."""
+_MEMBERS = 100_000
+_BOMB, _BOMB_BYTES = 400, 1 << 26
+"""A member that unpacks to more than so many times its size, and to more than so many bytes, is not a text."""
+
+
+def recognises(file: File) -> bool:
+    """Whether a file is a zip archive of files. UserError: it is a damaged one."""
+    if not file.head.startswith(b"PK\x03\x04"):
+        return False
+    with opened(file) as archive:
+        return not {info.filename for info in archive.infolist()}.intersection(_FOREIGN)
+
+
+def members(file: File, encoding: str, skipped: dict[str, UserError]) -> list[File]:
+    """The members in natural order; what is passed over is noted in `skipped`. UserError: damaged, nothing in it."""
+    archive, found = opened(file), list[File]()
+    if len(archive.infolist()) > _MEMBERS:
+        raise UserError("text.too_many_members", path=file.path, count=len(archive.infolist()), most=_MEMBERS)
+    for name, info in sorted(((_name(info), info) for info in archive.infolist()), key=lambda one: natural_key(one[0])):
+        path = PurePosixPath(name)
+        hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in path.parts)
+        if info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) or hidden:
+            continue
+        shown = f"{file.name}/{name}"
+        if info.flag_bits & 1:
+            skipped[shown] = UserError("text.encrypted", path=shown)
+        elif path.suffix.lower() in (".zip", ".rar", ".7z", ".tar"):
+            skipped[shown] = UserError("text.nested_archive", path=shown)
+        else:
+            found.append(File(file.path, shown, encoding, member_opener(archive, info, shown)))
+    if not found:
+        raise UserError("text.folder_without_text", path=file.path)
+    return found
+
+
+def opened(file: File) -> zipfile.ZipFile:
+    """The archive. UserError: damaged."""
+    try:
+        with file.readable():
+            return zipfile.ZipFile(file.open())
+    except NotImplementedError as error:
+        raise UserError("text.broken_packing", path=file.path, reason=error) from None
+
+
+def member_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -> Callable[[], BinaryIO]:
+    """A function that opens a member. UserError: it is a bomb, or packed in a way that is not known."""
+
+    def opens() -> BinaryIO:
+        if info.file_size > max(_BOMB_BYTES, _BOMB * info.compress_size):
+            raise UserError("text.bomb", path=shown, times=_BOMB)
+        try:
+            return cast(BinaryIO, archive.open(info))
+        except (NotImplementedError, RuntimeError) as error:
+            raise UserError("text.broken_packing", path=shown, reason=error) from None
+
+    return opens
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The name of a member; old archives hold it in the encoding of a country, and do not say in which."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    raw = info.filename.encode("cp437", "replace")
+    for codec in ("utf-8", "gb18030"):
+        with suppress(UnicodeDecodeError):
+            return raw.decode(codec)
+    return info.filename
