@@ -74,7 +74,11 @@ class Contents:
         taken, run, keys = set[int](), list[int](), set[str]()
         for index, entry in enumerate([*self._front, None]):
             again = entry is not None and self._again.get(index, -1) > entry.number
-            fits = entry is not None and index not in self._markers and (again or (run and entry.paged))
+            fits = (
+                entry is not None
+                and index not in self._markers
+                and (again or ((run or index - 1 in self._markers) and entry.paged))
+            )
             if entry is None or not fits or entry.key in keys:
                 taken |= self._judged(run)
                 run, keys = [], set()

@@ -28,7 +28,7 @@ def serial(line: str) -> Candidate | None:
     if not text or len(text) > _LONGEST or text[0].islower():
         return None
     found = _numbered(text) or _written(text) or _worded(text)
-    if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith(_ENDS):
+    if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!")):
         return _made(text, CAPITALS, "", None)
     return found
 

@@ -20,7 +20,12 @@ _APART = 300
 """Characters between headings in a unit of which the document has few."""
 _LEAST_GAP = 100
 _PREFACE = 5_000
+_OPENING = 1_000
+"""Characters before the first title that is told by its capitals alone, at most."""
+_LONGEST = 40_000
+"""Characters of a chapter whose title is told by its capitals alone."""
 _DEPTH = 8
+_SHOWN = 3
 _LEAST = 3
 
 
@@ -56,12 +61,16 @@ class Outline:
         """Those whose label says that they are headings, such as Chapter 3."""
         self.series: dict[str, list[Item]] = {}
         """Those that are headings only as members of a series, by series."""
+        self.seen: list[str] = []
+        """The first few."""
         self._count = 0
 
-    def add(self, one: Item, *, labelled: bool) -> None:
+    def add(self, one: Item, text: str, *, labelled: bool) -> None:
         """Add the next candidate."""
         if len(self.labelled) + self._count >= _KEPT:
             return
+        if len(self.seen) < _SHOWN and one.unit != CAPITALS:
+            self.seen.append(text)
         if labelled:
             self.labelled.append(one)
         else:
@@ -82,15 +91,22 @@ class Outline:
         refused = {one.number for one in others if not _belongs(one, main, counts, mains, rising)}
         return refused | _misfits([one for one in items if one.number not in refused]) | _unknown(items)
 
+    def kept(self, refused: set[int]) -> set[int]:
+        """Numbers of the labelled lines that are headings."""
+        glued = Counter(one.unit for one in self.labelled if one.form == "glued")
+        return {one.number for one in self.labelled if one.form != "glued" or glued[one.unit] >= 2} - refused
+
     def members(self, contents: set[int], refused: set[int], total: int) -> set[int]:
         """Numbers of the lines that are headings as members of a series, in a document of `total` characters."""
-        labelled = [one for one in self.labelled if one.number not in refused | contents and one.unit != "opening"]
+        kept = self.kept(refused | contents)
+        labelled = [one for one in self.labelled if one.number in kept and one.unit != "opening"]
         nested = sum(_class(one) not in _PARTS and _class(one) != "part" for one in labelled) >= 2
         accepted = set[int]()
         for unit, items in self.series.items():
             bare = all(one.form == "bare" for one in items)
             if unit != CAPITALS and (bare or not nested):
-                accepted |= _risen([one for one in items if one.number not in contents], total, nested=nested)
+                listed = [one for one in items if one.number not in contents]
+                accepted |= _risen(listed, total, nested=nested, parts=bool(labelled))
         if not accepted and not labelled:
             capitals = [one for one in self.series.get(CAPITALS, ()) if one.number not in contents]
             accepted = _capitals(capitals, total)
@@ -166,12 +182,12 @@ def _spread(items: list[Item], total: int) -> bool:
     return median(gaps) >= _LEAST_GAP and begins and items[-1].position * 10 >= total * 3
 
 
-def _risen(items: list[Item], total: int, *, nested: bool) -> set[int]:
+def _risen(items: list[Item], total: int, *, nested: bool, parts: bool) -> set[int]:
     runs = [run for run in _runs(_spaced(items)) if len(run) >= 2 and (run[0].value in (0, 1) or len(run) >= 5)]
     found = sorted((one for run in runs for one in run), key=lambda one: one.number)
     if nested and any(run[0].value != 1 for run in runs):
         return set()
-    if not any(len(run) >= _LEAST for run in runs) or not _spread(found, total):
+    if not (parts or any(len(run) >= _LEAST for run in runs)) or not _spread(found, total):
         return set()
     if found[0].unit.startswith(ARABIC) and all(one.form == "bare" for one in found) and not _divides(found):
         return set()
@@ -182,7 +198,7 @@ def _divides(items: list[Item]) -> bool:
     """Whether plain numbers are headings, not page numbers: they begin the text, and sentences end before them."""
     gap = median(after.position - one.position for one, after in itertools.pairwise(items))
     ended = sum(one.ended for one in items) >= 0.9 * len(items)
-    return ended and items[0].value in (0, 1) and items[0].position < gap / 2 and all(one.blank for one in items)
+    return ended and items[0].value in (0, 1) and items[0].position < gap / 2
 
 
 def _runs(items: list[Item]) -> list[list[Item]]:
@@ -213,4 +229,7 @@ def _reach(one: Item) -> int:
 def _capitals(items: list[Item], total: int) -> set[int]:
     found = [one for one in _spaced(items) if one.blank]
     different = len({one.key for one in found}) >= 0.8 * len(found)
-    return {one.number for one in found} if different and _spread(found, total) else set()
+    places = [*(one.position for one in found), total]
+    even = max((after - one for one, after in itertools.pairwise(places)), default=0) <= max(_LONGEST, total // 2)
+    begins = places[0] <= max(_OPENING, total // 20)
+    return {one.number for one in found} if different and even and begins and _spread(found, total) else set()

@@ -17,7 +17,7 @@ _CLEAR = re.compile("page|p\\.|页|頁|^[-—–·•~].*[-—–·•~]$")
 """Forms that nothing but a page number has."""
 _STEP = 5
 """Pages that may lack a number in between."""
-_LEAST_PAGE = 40
+_LEAST_PAGE = 80
 """Characters between two page numbers, at the median."""
 
 

@@ -205,7 +205,7 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
     result = Survey()
     lengths, blocks, page, place = _Lengths(), _Blocks(), _TitlePage(), _Lines()
     outline, contents, pages = Outline(), Contents(), Pages()
-    headed = marked = 0
+    inline = marked = 0
     for number, line in enumerate(lines):
         if isinstance(line, Heading):
             marked += line.text is not None
@@ -221,7 +221,7 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
         one = found or serial(text)
         where = place.place()
         if one:
-            outline.add(item(number, place.position, one, **where), labelled=found is not None)
+            outline.add(item(number, place.position, one, **where), text[:60], labelled=found is not None)
         if is_authors(text) and len(result.asides) < _ASIDES:
             result.asides[folded(text)] += 1
         if numeral := page_number(text):
@@ -232,28 +232,35 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
             result.forms[(found.form, found.unit)] += 1
             result.prefixes[found.prefix] += bool(found.prefix)
             result.plain += not found.prefix and found.unit != "opening" and not found.latin
-            headed += found.form == "inline"
+            inline += found.form == "inline"
         if not found or found.form == "inline":
             lengths.add(line.rstrip())
         place.add(text, heading=found is not None)
     result.wrap = lengths.wrap()
-    result.chapter_a_line = headed * 2 > result.lines and headed >= 2
+    result.chapter_a_line = inline * 2 > result.lines and inline >= 2
     result.contents = contents.found()
     result.refused = outline.refused(result.contents)
     result.series = outline.members(result.contents, result.refused, place.position)
     result.pages = pages.found(place.position) - result.series
     result.blocks = blocks.found() and not result.wrap and not result.forms and not result.series
     result.title_page = _title_page(result, page, outline)
-    if place.position > _LONG and not marked and not result.series and not result.forms:
-        result.notes.append(note("text.note_no_headings"))
+    headed = marked or result.series or outline.kept(result.refused | result.contents)
+    if place.position > _LONG and not headed:
+        result.notes.append(_no_headings(outline))
     return result
+
+
+def _no_headings(outline: Outline) -> Note:
+    if outline.seen:
+        return note("text.note_near_headings", examples=" | ".join(outline.seen))
+    return note("text.note_no_headings")
 
 
 def _title_page(result: Survey, page: _TitlePage, outline: Outline) -> int:
     """Number of lines before the first heading, if they are few and short."""
     if result.chapter_a_line:
         return 0
-    labelled = {one.number for one in outline.labelled} - result.refused
+    labelled = outline.kept(result.refused)
     for number, alone in page.headings:
         if number in result.contents or number in result.series or number in labelled:
             return number if alone else 0

@@ -1,13 +1,19 @@
 """Headings are decided by the whole document: its unit, rising numbers, lines that stand apart; tables of contents."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_helpers import Cleaned, clean
 
+from modou.messages import UserError
+from modou.settings.text import CleanSettings
+from modou.text.corpus import PARTS, prepare
 from modou.text.headings import Heading
 from modou.text.numbered import numbered
 from modou.text.numerals import value
+from modou.text.readers.book import TextBook
 from modou.text.report import RuleReport, visible
 from modou.text.rules import contents, headings, page_numbers
 from modou.text.survey import survey
@@ -93,6 +99,14 @@ def test_parts_above_chapters_and_numbers_that_begin_again() -> None:
         f"{title}\n\n" + (f"{prose(n, english=True)}\n\n" if title.isdigit() else "") for n, title in enumerate(titles)
     )
     assert names(clean(text)) == ["1", "2", "3", "1", "2", "3"]
+    titles = ["PART ONE", "1. Pears", "2. Tower", "PART TWO", "1. Wheel", "2. Gong"]
+    numbered_titles = [title for title in titles if title[0].isdigit()]
+    text = "".join(
+        f"{title}\n\n" + (f"{prose(n, english=True)}\n\n" if title in numbered_titles else "")
+        for n, title in enumerate(titles)
+    )
+    assert names(clean(text)) == numbered_titles
+    assert names(clean("Contents\n\n" + "\n".join(titles) + "\n\n\n" + text)) == numbered_titles
     titles = ["第一卷 河", "第一章 梨", "第二章 塔", "第二卷 山", "第一章 水车", "第二章 剪刀"]
     result = clean("".join(title + "\n" + (prose(n) + "\n" if "章" in title else "") for n, title in enumerate(titles)))
     assert names(result) == [title for title in titles if "章" in title]
@@ -168,6 +182,11 @@ def test_a_refrain_is_no_table_of_contents() -> None:
 def test_a_long_text_without_headings_says_so() -> None:
     long = "\n".join(prose(n) for n in range(60))
     assert [note.key for note in clean(long).report.notes] == ["text.note_no_headings"]
+    near = clean(f"3. 不许动\n{long}\n第三部电影他看了\n{prose(3)}").report.notes
+    assert [str(note) for note in near] == [
+        "no chapter headings were found: lines such as “3. 不许动 | 第三部电影他看了” stayed in the text, since their numbers"
+        " do not rise or they do not stand apart"
+    ]
     assert clean("第一章 梨\n" + long).report.notes == clean(prose(1)).report.notes == []
 
 
@@ -250,3 +269,13 @@ def test_what_goes_is_counted(lines: list[str]) -> None:
         kept = [*rule(numbered(lines), found, tally)]
         left = sum(visible(event) for event in kept if not isinstance(event, Heading))
         assert sum(map(visible, lines)) == left + tally.removed
+
+
+def test_a_text_that_a_rule_takes_whole_is_refused_with_the_rules_name(tmp_path: Path) -> None:
+    text = "".join(f"- {n} -\n" for n in range(1, 200))
+    with pytest.raises(
+        UserError, match=r"the rule page_numbers removed \d+, such as “- 1 -”; .*--no-clean.page_numbers"
+    ):
+        prepare(TextBook("pages", lambda: iter((text,))), tmp_path)
+    kept = prepare(TextBook("pages", lambda: iter((text,))), tmp_path, CleanSettings(skip=("page_numbers",)))
+    assert sum(map(kept.characters, PARTS)) == sum(map(len, text.split("\n")))
