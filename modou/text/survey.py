@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from modou.text.contents import Contents
-from modou.text.heading_series import serial
+from modou.text.heading_series import CAPITALS, serial
 from modou.text.headings import Candidate, Heading, candidate
 from modou.text.notices import folded, is_authors
 from modou.text.outline import Outline, item
@@ -226,7 +226,8 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
             result.asides[folded(text)] += 1
         if numeral := page_number(text):
             pages.add(number, place.position, numeral)
-        contents.add(number, text, apart=where["blank"] or place.headed, title=one and one.title)
+        title = one.title if one and one.unit != CAPITALS else None
+        contents.add(number, text, apart=where["blank"] or place.headed, title=title)
         page.add(number, text, heading=one is not None)
         if found:
             result.forms[(found.form, found.unit)] += 1

@@ -182,11 +182,8 @@ def test_a_refrain_is_no_table_of_contents() -> None:
 def test_a_long_text_without_headings_says_so() -> None:
     long = "\n".join(prose(n) for n in range(60))
     assert [note.key for note in clean(long).report.notes] == ["text.note_no_headings"]
-    near = clean(f"3. 不许动\n{long}\n第三部电影他看了\n{prose(3)}").report.notes
-    assert [str(note) for note in near] == [
-        "no chapter headings were found: lines such as “3. 不许动 | 第三部电影他看了” stayed in the text, since their numbers"
-        " do not rise or they do not stand apart"
-    ]
+    (near,) = clean(f"3. 不许动\n{long}\n第三部电影他看了\n{prose(3)}").report.notes
+    assert str(near).startswith("no chapter headings were found: lines such as “3. 不许动 | 第三部电影他看了” stayed")
     assert clean("第一章 梨\n" + long).report.notes == clean(prose(1)).report.notes == []
 
 
