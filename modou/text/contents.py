@@ -4,7 +4,10 @@ import re
 from dataclasses import dataclass
 
 _LINES = 20_000
-_LONGEST = 80
+_LONGEST, _ENTRY = 80, 50
+"""Characters of an entry, at most and as a rule."""
+_PROSE = 500
+"""Longer lines with which the front ends: a title page and a preface may come before the contents."""
 _LEAST = 3
 _ALIKE = 8
 """Entries that say the same, such as 1 under each part."""
@@ -42,16 +45,19 @@ class Contents:
         self._again: dict[int, int] = {}
         """The last line that repeats an entry, by the entry's index."""
         self._markers = set[int]()
+        self._open, self._prose = True, 0
 
     def add(self, number: int, text: str, *, apart: bool, title: str | None) -> None:
         """Add a line that is not blank. `title`: of a heading, "" if it has none; None for other lines."""
         short = len(text) <= _LONGEST
-        if short and (apart or title is not None):
+        if self._places and short and (apart or title is not None):
             for key in (_key(text), _key(title or "")):
                 for index in self._places.get(key, ()) if key else ():
                     self._again[index] = number
-        if len(self._front) < _LINES:
+        if self._open:
             self._front.append(None)
+            self._prose += len(text) > _ENTRY
+            self._open = len(self._front) < _LINES and self._prose < _PROSE
             if short:
                 self._enter(number, text, title)
 

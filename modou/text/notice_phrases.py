@@ -101,11 +101,24 @@ CALLS = (
 )
 """How a line begins that names an address."""
 
-_HINTS = (
-    "本站 网 票 未完 弹窗 下一 书签 书架 书页 手机 最新 最快 收藏 推荐 更新 电子书 首发 公众号 群 章节 阅读 手打 转码"
-    " 作者 订阅 打赏 地雷 手榴弹 营养液 盟主 霸王票 待续 完 终 多多 全 chapter novel translat patreon discord ko-fi"
-    " kofi paypal amazon royal author a/n report ps p.s tl txt continued end vote review rating comment stones next"
-    " prev http w-w-w com net org .cn .cc .info .me .xyz .top .vip .example 点cn 点cc errors search google"
+_ADDRESS = (
+    "www http w-w-w com net org .cn .cc .info .tw .me .xyz .la .io .top .vip .example 点c 點c ｗｗ ｃｏｍ ｎｅｔ ｏｒｇ"
 )
-HINTS = tuple(_HINTS.split())
-"""One of these occurs in every such line: a cheap test before the patterns."""
+_NOTICE = (
+    "本站 网 網 无弹窗 無彈窗 下一页 下一頁 下一章 未完 书签 书架 目录 手机 手機 最新 最快 请大家 請大家 尽在 txt 章节"
+    " 章節 手打 刷新 转码 群 公众号 公眾號 阅读 閱讀 chapter novel report patreon discord ko-fi kofi paypal amazon royal"
+    " search google"
+)
+_AUTHOR = (
+    "作者 票 订阅 訂閱 打赏 打賞 收藏 全订 求推荐 地雷 手榴弹 营养液 盟主 投票 支持 ps p.s ｐｓ 待续 待續 完 终 終 a/n"
+    " author translat tl patreon vote rate rating review follow favo comment stones continued end"
+)
+
+
+def _hints(words: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """All hints, and those for a line of ASCII characters."""
+    return tuple(words.split()), tuple(word for word in words.split() if word.isascii())
+
+
+ADDRESS_HINTS, NOTICE_HINTS, AUTHOR_HINTS = _hints(_ADDRESS), _hints(f"{_ADDRESS} {_NOTICE}"), _hints(_AUTHOR)
+"""One of its hints is a part of every such line in small letters: a cheap test before the patterns."""
