@@ -32,7 +32,7 @@ RULES: dict[str, Place] = {
 }
 """The cleaning rules in order of application, each with the place where it applies (see modou.text.rules)."""
 
-PROSE = ("unwrap", "spaces")
+PROSE = ("author_notes", "unwrap", "spaces")
 """The rules that apply only where a text is prose; where lines are units they and their white space stay."""
 
 

@@ -1,6 +1,7 @@
 """Recognise lines that are headings as members of a series: numbered titles, numerals alone, capitals."""
 
 import re
+from dataclasses import replace
 
 from modou.text.headings import Candidate
 from modou.text.numerals import CHINESE, WRITTEN, value
@@ -19,6 +20,7 @@ _WORD = re.compile(
     rf"(?P<word>[^\W\d_]{{2,20}})(?:\s+(?P<number>\d{{1,4}}|{_ROMAN})|\s*(?P<chinese>[{CHINESE}]{{1,6}}))(?!\w)"
     r"(?:\s*[.:：—–-]+)?(?P<rest>.*)"
 )
+_DASHES = "-—–~*·• "
 _ENDS = tuple("。，；、,;.")
 
 
@@ -27,14 +29,21 @@ def serial(line: str) -> Candidate | None:
     text = line.strip().lstrip("# ")
     if not text or len(text) > _LONGEST or text[0].islower():
         return None
-    found = _numbered(text) or _written(text) or _worded(text)
+    found = _numbered(text) or _dashed(text) or _written(text) or _worded(text)
     if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!")):
-        return _made(text, CAPITALS, "", None)
-    return found
+        found = _made(text, CAPITALS, "", None)
+    return found and replace(found, heading=line.strip())
 
 
 def _made(text: str, unit: str, title: str, number: int | None) -> Candidate:
     return Candidate("title" if title else "bare", text, "", unit, "", "", title, number)
+
+
+def _dashed(text: str) -> Candidate | None:
+    """A numeral between dashes."""
+    inner = text.strip(_DASHES)
+    found = _numbered(inner) if text[0] in _DASHES and text[-1] in _DASHES and inner else None
+    return replace(found, unit=f"{found.unit} dashed") if found and found.form == "bare" else None
 
 
 def _is_title(text: str) -> bool:

@@ -105,9 +105,9 @@ _ADDRESS = (
     "www http w-w-w com net org .cn .cc .info .tw .me .xyz .la .io .top .vip .example 点c 點c ｗｗ ｃｏｍ ｎｅｔ ｏｒｇ"
 )
 _NOTICE = (
-    "本站 网 網 无弹窗 無彈窗 下一页 下一頁 下一章 未完 书签 书架 目录 手机 手機 最新 最快 请大家 請大家 尽在 txt 章节"
-    " 章節 手打 刷新 转码 群 公众号 公眾號 阅读 閱讀 chapter novel report patreon discord ko-fi kofi paypal amazon royal"
-    " search google"
+    "本站 网 網 无弹窗 無彈窗 下一页 下一頁 下一章 未完 书签 书架 目录 手机 手機 最新 最快 请大家 請大家 尽在 txt"
+    " 章节 章節 手打 刷新 转码 群 公众号 公眾號 阅读 閱讀 chapter novel report patreon discord ko-fi kofi paypal"
+    " amazon royal search google"
 )
 _AUTHOR = (
     "作者 票 订阅 訂閱 打赏 打賞 收藏 全订 求推荐 地雷 手榴弹 营养液 盟主 投票 支持 ps p.s ｐｓ 待续 待續 完 终 終 a/n"

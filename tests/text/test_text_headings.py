@@ -62,6 +62,8 @@ def names(result: Cleaned) -> list[str | None]:
         (["ONE", "TWO", "THREE"], True),
         (["One: The Pears", "Two: The Tower", "Three: The Wheel"], True),
         (["1", "2", "3", "4"], True),
+        (["- 1 -", "- 2 -", "- 3 -"], True),
+        (["#1 梨", "#2 塔", "#3 水车"], False),
         (["Chapter the First", "Chapter the Second", "Chapter the Third"], True),
         (["CHAPTER TWENTY-ONE", "CHAPTER TWENTY-TWO"], True),
         (["THE PEARS", "THE TOWER", "THE WHEEL", "A NEEDLE"], True),
@@ -250,7 +252,9 @@ some_lines = st.lists(
                 "3",
             ]
         ),
-        st.sampled_from(["", "Глава 1", "제1장", "- 4 -", "第5页", "第一章 梨 …… 3", prose(1), prose(2), "Part One"]),
+        st.sampled_from(
+            ["", "Глава 1", "# 2", "제1장", "- 4 -", "第5页", "第一章 梨 …… 3", prose(1), prose(2), "Part One"]
+        ),
         st.text(max_size=40).map(lambda text: " ".join(text.splitlines())),
     ),
     max_size=40,

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_helpers import clean
 
+from modou.settings.text import CleanSettings
 from modou.text.notices import is_address, is_notice
 from modou.text.report import RuleReport, visible
 from modou.text.rules import author_notes, furniture, notices
@@ -106,15 +107,15 @@ def test_sentences_of_a_story_stay(line: str) -> None:
     ],
 )
 def test_authors_words_go_at_the_edges_of_chapters(line: str) -> None:
-    body = "\n".join(f"{TALE}{n}" for n in "甲乙丙丁戊己庚辛壬癸")
-    at_end = clean(f"第一章 水车\n{body}\n{line}\n第二章 星星\n{body}又。\n")
-    at_start = clean(f"第一章 水车\n{line}\n{body}\n第二章 星星\n{body}又。\n")
+    body = "\n".join(f"{n}看见{TALE}" for n in "甲乙丙丁戊己庚辛壬癸")
+    at_end = clean(f"第一章 水车\n{body}\n{line}\n第二章 星星\n{body}天亮了。\n")
+    at_start = clean(f"第一章 水车\n{line}\n{body}\n第二章 星星\n{body}天亮了。\n")
     for result in (at_end, at_start):
         assert result.report["author_notes"].examples == [line]
         assert result.report["author_notes"].removed == visible(line)
-    in_the_middle = clean(f"第一章 水车\n{body}\n{line}\n{body}又。\n")
+    in_the_middle = clean(f"第一章 水车\n{body}\n{line}\n{body}天亮了。\n")
     assert in_the_middle.report["author_notes"].count == 0
-    repeated = clean(f"第一章 水车\n{body}\n{line}\n{body}又。\n{line}\n{body}再。\n")
+    repeated = clean(f"第一章 水车\n{body}\n{line}\n{body}天亮了。\n{line}\n{body}天黑了。\n")
     assert repeated.report["author_notes"].count == 2
 
 
@@ -122,6 +123,13 @@ def test_a_notice_in_brackets_goes_without_the_sentence_around_it() -> None:
     result = clean(f"水车停了。（记住本站网址：w-w-w.shui-che.c o m）阿蓝（他醒了）站起来。\n{TALE}\n")
     assert result.text.startswith("水车停了。\n阿蓝（他醒了）站起来。\n")
     assert result.report["notices"].examples == ["（记住本站网址：w-w-w.shui-che.c o m）"]
+
+
+def test_what_the_user_keeps_stays() -> None:
+    text = f"{TALE}\n一秒记住本站\nwww.shuiche.com\n------\n求月票！\n"
+    assert clean(text).text.split("\n") == clean(TALE).text.split("\n")
+    kept = clean(text, CleanSettings.parse({"keep": "记住|shuiche|--|月票"})).text
+    assert kept == clean(TALE).text + "\n一秒记住本站\nwww.shuiche.com\n------\n求月票！"
 
 
 lines = st.lists(
