@@ -6,26 +6,25 @@ applies the training rules, and writes cleaned.txt and the index of its units.
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal, NamedTuple
+from typing import Annotated, BinaryIO, NamedTuple
 
 from pydantic import Field, Strict
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings, Layout
 from modou.storage import json_line, parse_form, read_json, to_json, write_text_atomically
-from modou.text.clean import Cleaner
+from modou.text.clean import Cleaner, headings_kept
 from modou.text.headings import Heading
 from modou.text.readers.book import Book
 from modou.text.report import Cleaning, CleaningReport, note, visible
 from modou.text.rules import Chapter
-from modou.text.sentences import LONGEST, join_sentences, shorten
-from modou.text.split import LEAST, PARTS, Part, Splitter
+from modou.text.sentences import join_sentences
+from modou.text.split import LEAST, PARTS, Part, Splitter, Way
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
 _WORKING = f"{TEXT}.part"
@@ -48,8 +47,8 @@ class Summary:
 
     name: str
     """The book's name."""
-    way: Literal["chapters", "blocks", "tail"]
-    """By chapters, by blocks of about 2,000 characters, or with the last fifth held out."""
+    way: Way
+    """By chapters, by blocks of about 2,000 characters, with the last fifth held out; given = texts of their own."""
     chapters: int
     """Number of chapters."""
     characters: dict[Part, int]
@@ -111,10 +110,13 @@ class Corpus:
         return sum(unit.characters for unit in self.units if unit.part == part)
 
 
-def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
+def prepare(
+    book: Book, folder: Path, settings: CleanSettings | None = None, given: Mapping[Part, Book] | None = None
+) -> Corpus:
     """Clean and split a book into `folder`, in memory independent of its size.
 
-    UserError: the book cannot be read or is too short; the folder cannot be written.
+    given: texts that are the validation or the test part, exactly as they stand but for the last line end; the book
+    is then not divided for them. UserError: the book cannot be read or is too short; the folder cannot be written.
     """
     settings = settings or CleanSettings()
     report = CleaningReport(settings.keep)
@@ -127,14 +129,19 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
         good = cleaner.chapters([chapter for chapter in chapters if chapter.visible])
         characters = sum(chapter.characters for chapter in good)
         _check_length(characters, report)
-        splitter = Splitter(len(good), characters)
+        splitter = Splitter(len(good), characters, frozenset(given or ()))
         with target.open("wb") as stream:
             writer = _Writer(stream)
             for place in _places(working, chapters, good, splitter):
-                *earlier, last = cleaner.finish(place.text, held_out=place.part != "train", layout=place.layout)
-                for sentence in earlier:
-                    writer.write(place.part, place.chapter, sentence)
-                writer.write(place.part, place.chapter, last, ended=place.ended)
+                pieces = cleaner.finish(place.text, held_out=place.part != "train", layout=place.layout)
+                for number, piece in enumerate(pieces, 1):
+                    writer.write(place.part, place.chapter, piece, ended=place.ended or number < len(pieces))
+            report.output_characters = writer.visible
+            for part, text in (given or {}).items():
+                _write_exactly(writer, part, text, report)
+        # A part may have held nothing but what a training rule removes.
+        if len({row[0] for row in writer.rows if row[4]}) < len(PARTS):
+            raise UserError("text.too_short", characters=writer.visible, least=LEAST)
         target.replace(folder / TEXT)
     except OSError as error:
         raise UserError("text.cannot_write", path=folder, reason=error.strerror or error) from None
@@ -143,7 +150,6 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
             with suppress(OSError):
                 leftover.unlink()
     report.chapters = len(good)
-    report.output_characters = writer.visible
     _write_index(folder, splitter, writer, good, report, book)
     return Corpus(folder)
 
@@ -192,19 +198,7 @@ class _Place(NamedTuple):
 
 
 def _places(working: Path, chapters: list[Chapter], good: list[Chapter], splitter: Splitter) -> Iterator[_Place]:
-    """The lines of the good chapters. Where whole lines would leave a part empty, they are divided between parts."""
-    whole = partial(_pieces, working, chapters, good, splitter)
-    parts = set[Part]()
-    for place in whole(LONGEST):
-        parts.add(place.part)
-        if len(parts) == len(PARTS):
-            break
-    return whole(LONGEST if len(parts) == len(PARTS) else splitter.characters // 50)
-
-
-def _pieces(
-    working: Path, chapters: list[Chapter], good: list[Chapter], splitter: Splitter, longest: int
-) -> Iterator[_Place]:
+    """The lines of the good chapters, long ones divided between parts."""
     numbers = {chapter.place: number for number, chapter in enumerate(good, 1)}
     start = 0
     with working.open(encoding="utf-8", newline="\n") as stream:
@@ -214,11 +208,25 @@ def _pieces(
                 line = stream.readline().removesuffix("\n")
                 if number is None:
                     continue
-                *earlier, last = shorten(line, longest)
-                for text in (*earlier, last):
-                    part = splitter.place(number, start, len(text))
-                    yield _Place(part, number, chapter.layout, text, text is last)
-                    start += len(text)
+                pieces = splitter.pieces(number, line, start)
+                for count, (part, text) in enumerate(pieces, 1):
+                    yield _Place(part, number, chapter.layout, text, count == len(pieces))
+                start += len(line)
+
+
+def _write_exactly(writer: "_Writer", part: Part, book: Book, report: CleaningReport) -> None:
+    """Write each document of a book as a unit of a part, every character as it is. UserError: there is no text."""
+    before = writer.visible
+    for document in book.documents():
+        chapter = writer.chapter + 1
+        for line in headings_kept(document.lines()):
+            if isinstance(line, str):
+                writer.write(part, chapter, line)
+    if writer.visible == before:
+        raise UserError("text.empty", path=book.name)
+    report.add(note("text.note_given", part=part, name=book.name, characters=writer.visible - before))
+    for remark in book.notes:
+        report.add(remark)
 
 
 class _Writer:
@@ -268,6 +276,7 @@ def _write_index(
     characters: dict[Part, int] = {
         part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)
     }
+    report.passed_over = {name: str(error) for name, error in book.skipped.items()}
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
     found = report.result()
