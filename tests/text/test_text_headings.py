@@ -211,6 +211,13 @@ def test_other_numbers_alone_on_a_line_stay(numbers: list[int]) -> None:
     assert clean(alone).text == alone
 
 
+def test_what_the_user_keeps_stays() -> None:
+    text = "目录\n第一章 梨\n第二章 塔\n第三章 车\n\n" + book(["第一章 梨", "第二章 塔", "第三章 车"])
+    kept = clean(text, CleanSettings.parse({"keep": "^第二章"}))
+    assert names(kept) == [None, "第一章 梨", "第三章 车"] and kept.text.count("第二章 塔") == 2
+    assert clean(pages("- {} -", [1, 2, 3]), CleanSettings.parse({"keep": "- 2 -"})).text.count("- 2 -") == 1
+
+
 def test_counting_is_no_row_of_pages() -> None:
     counting = "\n".join(map(str, range(1, 81)))
     assert clean(counting).text == counting
