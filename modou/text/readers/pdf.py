@@ -1,0 +1,153 @@
+"""PDF: paragraphs and headings in reading order; each page begins with a form feed, for the rules on pages.
+
+The text is that which the file holds; a file of pictures of pages is refused.
+"""
+
+import logging
+import re
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
+from itertools import islice
+from typing import Any
+
+from modou.messages import UserError
+from modou.text.headings import Heading
+from modou.text.readers.file import File, Line, Reading
+from modou.text.readers.pdf_layout import CHARACTERS, PageLine, page_lines
+from modou.text.readers.pdf_text import PageStyle, Words, heal_across, page_text, usual_size
+from modou.text.report import note, visible
+
+LAYOUT = "prose"
+
+_MOST_BYTES, _MOST_PAGES = 1 << 30, 50_000
+_SAMPLE = 24
+"""Pages from which the usual size of the text is taken."""
+_FEW = 10
+"""Visible characters a page; with fewer a file that has pictures is a scanned one."""
+_OUTLINE, _DEPTH = 20_000, 8
+_UNREADABLE = re.compile("[\0\ufffd\ue000-\uf8ff]")
+_PASSWORD, _SECURITY = 4, 5
+"""Error codes of pdfium."""
+
+
+def recognises(file: File) -> bool:
+    """By the signature, which may follow some other bytes."""
+    return b"%PDF-" in file.head[:1024]
+
+
+def lines(file: File, reading: Reading) -> Iterator[Line]:
+    """The pages. UserError: damaged, locked with a password, or without text."""
+    with _opened(file) as document:
+        style = _style(file, document)
+        before: list[str | Heading] | None = None
+        for number in range(_count(document)):
+            with _page(document, number) as (page, textpage):
+                if page is None or (not textpage.count_chars() and _has_picture(page)):
+                    reason = note("text.pdf_page_broken" if page is None else "text.pdf_page_picture")
+                    reading.complain(f"{file.path.name}:{number + 1}: {reason}")
+                found = page_text(page_lines(textpage, _raw()), number, style, reading) if page else []
+            reading.rows += page is not None
+            if before is not None:
+                heal_across(before, found, style.words, reading)
+                yield from _given(before, reading)
+                found[:1] = ["\f" + found[0]] if found and isinstance(found[0], str) else ["\f", *found[:1]]
+            before = found
+        yield from _given(before or [], reading)
+
+
+def _given(text: list[str | Heading], reading: Reading) -> Iterator[Line]:
+    for line in text:
+        reading.undecoded((line.text or "") if isinstance(line, Heading) else line)
+        yield line
+
+
+def _style(file: File, document: Any) -> PageStyle:
+    """What is usual in the document, from all its pages. UserError: they hold pictures, or no text."""
+    count = _count(document)
+    words = Words()
+    sample = list[list[PageLine]]()
+    held = lost = pictures = 0
+    for number in range(count):
+        with _page(document, number) as (page, textpage):
+            if page is None:
+                continue
+            text = textpage.get_text_range(count=min(textpage.count_chars(), CHARACTERS))
+            words.add(text)
+            shown = visible(text)
+            held += shown
+            lost += len(_UNREADABLE.findall(text))
+            pictures += shown < _FEW and _has_picture(page)
+            if number % (count // _SAMPLE + 1) == 0:
+                sample.append(page_lines(textpage, _raw()))
+    if held < _FEW * count and pictures:
+        raise UserError("text.pdf_scanned", path=file.path)
+    if not held:
+        raise UserError("text.pdf_empty", path=file.path)
+    if 3 * lost > held:
+        raise UserError("text.pdf_garbled", path=file.path)
+    return PageStyle(usual_size(sample), words, _outline(document))
+
+
+def _outline(document: Any) -> dict[int, set[str]]:
+    """The titles in the outline, without white space, by page."""
+    titles = dict[int, set[str]]()
+    logging.getLogger("pypdfium2").setLevel(logging.ERROR)  # it warns of outlines that are deep or run in circles
+    with suppress(_pdfium().PdfiumError, ValueError):
+        for mark in islice(document.get_toc(max_depth=_DEPTH), _OUTLINE):
+            place = mark.get_dest()
+            page = place.get_index() if place else None
+            title = "".join(mark.get_title().split())
+            if page is not None and title:
+                titles.setdefault(page, set()).add(title)
+    return titles
+
+
+def _count(document: Any) -> int:
+    return min(len(document), _MOST_PAGES)
+
+
+@contextmanager
+def _opened(file: File) -> Generator[Any]:
+    pdfium = _pdfium()
+    with file.readable(), file.open() as stream:
+        data = stream.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UserError("text.pdf_too_large", path=file.path, most=_MOST_BYTES >> 30)
+    try:
+        document = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        locked = error.err_code in (_PASSWORD, _SECURITY)
+        raise UserError("text.encrypted" if locked else "text.pdf_broken", path=file.path) from None
+    try:
+        yield document
+    finally:
+        document.close()
+
+
+@contextmanager
+def _page(document: Any, number: int) -> Generator[tuple[Any, Any]]:
+    """A page and its text, closed at the end; (None, None) if it is damaged."""
+    with ExitStack() as stack:
+        try:
+            page = document[number]
+            stack.callback(page.close)
+            textpage = page.get_textpage()
+            stack.callback(textpage.close)
+        except _pdfium().PdfiumError:
+            page = textpage = None
+        yield page, textpage
+
+
+def _has_picture(page: Any) -> bool:
+    with suppress(_pdfium().PdfiumError):
+        return next(iter(page.get_objects([_raw().FPDF_PAGEOBJ_IMAGE], max_depth=_DEPTH)), None) is not None
+    return False
+
+
+def _pdfium() -> Any:
+    return import_module("pypdfium2")
+
+
+def _raw() -> Any:
+    return import_module("pypdfium2.raw")

@@ -1,0 +1,225 @@
+"""The lines of a PDF page in reading order, from the places of its characters."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+from statistics import median
+from typing import Any
+
+CHARACTERS = 200_000
+"""Characters of a page that are read, at most."""
+FOOT = -2
+"""Number of the column of lines that stand apart below the text."""
+MARK, MARK_END = "\x0e", "\x0f"
+"""Enclose small raised signs, such as the marks of footnotes, in the text of a line."""
+
+_HYPHENS = {0x02: "-", 0xFFFE: "-", 0x00: "\ufffd", 0x00A0: " "}
+_MARK_SIGNS = frozenset("0123456789*†‡§¹²³⁴⁵⁶⁷⁸⁹⁰")
+_WIDE = ("\u2e80", "\ua4cf")
+_SEGMENT = 1.2
+"""Heights of a line between two characters that belong to different columns, at least."""
+_EDGES = 4
+"""Parts of lines above or below the text that are looked at."""
+_COLUMN_LINES, _STARTS = 4, 40
+_COLUMN_WIDTH = 0.25
+"""Share of the width of the text that is a column, at least."""
+_FULL_WIDTH = 0.3
+"""Share of the lines of a page in columns that run across them, at most."""
+
+
+@dataclass
+class PageLine:
+    """A line. Lengths in points; `first`: width of its first word, or of its first character in Chinese."""
+
+    text: str
+    left: float
+    right: float
+    bottom: float
+    top: float
+    column: int = 0
+    """Lines of one column that follow one another have the same number."""
+    first: float = 0.0
+
+    @property
+    def size(self) -> float:
+        """Its height, which is that of its characters' fonts."""
+        return self.top - self.bottom
+
+
+@dataclass
+class _Segment:
+    """Characters on one base line without a wide gap, as (character, left, right, height)."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    chars: list[tuple[str, float, float, float]] = field(default_factory=list[tuple[str, float, float, float]])
+
+    def overlaps(self, bottom: float, top: float) -> bool:
+        """Whether a height range is on its base line."""
+        shared = min(self.top, top) - max(self.bottom, bottom)
+        return shared > 0.4 * min(self.top - self.bottom, top - bottom)
+
+
+def page_lines(textpage: Any, raw: Any) -> list[PageLine]:
+    """The lines of a page. `raw`: the module pypdfium2.raw."""
+    head, text, foot = _edges(_segments(_characters(textpage, raw)))
+    gutter = _gutter(text)
+    ordered = _by_columns(text, gutter) if gutter is not None else _by_stream(text)
+    above, below = ([(one, number) for one in side] for side, number in ((head, -1), (foot, FOOT)))
+    return [_line(group, column) for group, column in _joined(chain(above, ordered, below))]
+
+
+def _characters(textpage: Any, raw: Any) -> Iterator[tuple[str, float, float, float, float]]:
+    """(character, left, bottom, right, top); the character of a gap for which the file has no space is ""."""
+    box = raw.FS_RECTF()
+    waiting = ""
+    for index in range(min(textpage.count_chars(), CHARACTERS)):
+        code = raw.FPDFText_GetUnicode(textpage, index)
+        if raw.FPDFText_IsGenerated(textpage, index) and code != 0x02:
+            if code == 0x20:
+                yield "", 0.0, 0.0, 0.0, 0.0
+            continue
+        char = _HYPHENS.get(code) or chr(code)
+        if 0xD800 <= code < 0xE000:  # a character beyond U+FFFF comes in halves
+            char = (waiting + char).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            waiting = chr(code) if len(char) != 1 or char == "\ufffd" else ""
+            if waiting:
+                continue
+        if raw.FPDFText_GetLooseCharBox(textpage, index, box):
+            yield _letters(char), box.left, box.bottom, box.right, box.top
+
+
+def _letters(char: str) -> str:
+    """The letters of a ligature; the ideograph of a radical, which some fonts have in its place."""
+    if "\ufb00" <= char <= "\ufb06" or "\u2f00" <= char <= "\u2fd5":
+        return unicodedata.normalize("NFKC", char)
+    return char
+
+
+def _segments(chars: Iterable[tuple[str, float, float, float, float]]) -> list[_Segment]:
+    found = list[_Segment]()
+    spaced = gap = False
+    for char, left, bottom, right, top in chars:
+        if not char or char.isspace():
+            spaced, gap = spaced or bool(char), True
+            continue
+        height = top - bottom
+        last = found[-1] if found else None
+        if (
+            last is None
+            or not last.overlaps(bottom, top)
+            or left - last.right > _SEGMENT * max(height, last.top - last.bottom)
+            or left < last.right - max(height, last.top - last.bottom)
+        ):
+            last = _Segment(left, right, bottom, top)
+            found.append(last)
+        elif spaced or (gap and not (_is_wide(char) and _is_wide(last.chars[-1][0]))):
+            last.chars.append((" ", last.right, left, height))
+        spaced = gap = False
+        if height > last.top - last.bottom:
+            last.bottom, last.top = bottom, top
+        last.left, last.right = min(last.left, left), max(last.right, right)
+        last.chars.append((char, left, right, height))
+    return found
+
+
+def _is_wide(char: str) -> bool:
+    return _WIDE[0] <= char[:1] <= _WIDE[1] or "\uff00" <= char[:1] <= "\uffef"
+
+
+def _gutter(segments: list[_Segment]) -> float | None:
+    """The place between two columns, or None: both are wide, stand beside each other, and few lines run across."""
+    if len(segments) < 2 * _COLUMN_LINES:
+        return None
+    width = max(one.right for one in segments) - min(one.left for one in segments)
+    starts = Counter(round(one.left) for one in segments)
+    best, most = None, _COLUMN_LINES - 1
+    for start, _ in starts.most_common(_STARTS):
+        place = start - 1.0
+        left = [one for one in segments if one.right <= place]
+        right = [one for one in segments if one.left >= place]
+        across = len(segments) - len(left) - len(right)
+        if min(len(left), len(right)) <= most or across > _FULL_WIDTH * len(segments):
+            continue
+        if any(median(one.right - one.left for one in side) < _COLUMN_WIDTH * width for side in (left, right)):
+            continue
+        if min(one.bottom for one in left) < max(one.top for one in right):
+            best, most = place, min(len(left), len(right))
+    return best
+
+
+def _by_columns(segments: list[_Segment], gutter: float) -> Iterator[tuple[_Segment, int]]:
+    """Segments with the number of their column, from the top: a line across the columns ends those above it."""
+    number = 0
+    sides: tuple[list[_Segment], list[_Segment]] = ([], [])
+    for one in [*sorted(segments, key=lambda one: -one.bottom), None]:
+        if one is not None and (one.right <= gutter or one.left >= gutter):
+            sides[one.left >= gutter].append(one)
+            continue
+        for side in sides:
+            number += bool(side)
+            yield from ((other, number) for other in side)
+            side.clear()
+        if one is not None:
+            number += 1
+            yield one, number
+
+
+def _by_stream(segments: list[_Segment]) -> Iterator[tuple[_Segment, int]]:
+    """Segments in the order of the file; one that stands above the one before it begins a column."""
+    number, before = 0, None
+    for one in segments:
+        number += before is not None and one.bottom > before.top
+        before = one
+        yield one, number
+
+
+def _edges(segments: list[_Segment]) -> tuple[list[_Segment], list[_Segment], list[_Segment]]:
+    """What stands apart above the text, the text, and what stands apart below it, wherever the file has them."""
+    ordered = sorted(segments, key=lambda one: -one.top)
+    first, last = 0, len(ordered)
+    lowest = 0.0
+    for place, one in enumerate(ordered[:_EDGES], 1):
+        lowest = one.bottom if place == 1 else min(lowest, one.bottom)
+        if place < last and ordered[place].top < lowest - (one.top - one.bottom):
+            first = place
+    ordered = [*ordered[:first], *sorted(ordered[first:], key=lambda one: -one.bottom)]
+    highest = 0.0
+    for place in range(last - 1, max(first, last - 1 - _EDGES), -1):
+        one = ordered[place]
+        highest = one.top if place == len(ordered) - 1 else max(highest, one.top)
+        if ordered[place - 1].bottom > highest + (one.top - one.bottom):
+            last = place
+    apart = {id(one) for one in (*ordered[:first], *ordered[last:])}
+    return ordered[:first], [one for one in segments if id(one) not in apart], ordered[last:]
+
+
+def _joined(ordered: Iterable[tuple[_Segment, int]]) -> Iterator[tuple[list[_Segment], int]]:
+    """The segments of each line, from left to right."""
+    for column, pairs in groupby(ordered, key=lambda pair: pair[1]):
+        group = list[_Segment]()
+        for one, _ in pairs:
+            if group and not group[-1].overlaps(one.bottom, one.top):
+                yield sorted(group, key=lambda other: other.left), column
+                group = []
+            group.append(one)
+        yield sorted(group, key=lambda other: other.left), column
+
+
+def _line(group: list[_Segment], column: int) -> PageLine:
+    tallest = max(group, key=lambda one: one.top - one.bottom)
+    chars = [char for one in group for char in ((" ", one.left, one.left, 0.0), *one.chars)][1:]
+    heights = Counter(round(char[3], 1) for char in chars if char[0] != " ")
+    usual = heights.most_common(1)[0][0] if heights else 0.0
+    text = "".join(
+        f"{MARK}{char}{MARK_END}" if height < 0.75 * usual and char in _MARK_SIGNS else char
+        for char, _, _, height in chars
+    ).replace(MARK_END + MARK, "")
+    end = next((place for place, char in enumerate(chars) if char[0] == " " or _is_wide(char[0])), len(chars) - 1)
+    left, right = min(one.left for one in group), max(one.right for one in group)
+    top = tallest.top if usual > 0.9 * (tallest.top - tallest.bottom) else tallest.bottom + usual
+    return PageLine(text, left, right, tallest.bottom, top, column, chars[end][2] - left)

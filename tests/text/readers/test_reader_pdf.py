@@ -1,0 +1,352 @@
+"""PDF: books that reportlab writes are read back as paragraphs; what is no text, or no PDF, is refused."""
+
+import io
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pypdfium2
+import pytest
+from pypdfium2.internal import ObjectTracker
+from reportlab.lib.enums import TA_JUSTIFY
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph
+from text.damage import damaged
+
+from modou.messages import UserError
+from modou.text.headings import Heading
+from modou.text.readers import reader_of
+from modou.text.readers.file import File, Reading
+from modou.text.report import visible
+
+WORDS = "the old miller carried his lantern over a wet bridge and counted every sack of barley".split()  # noqa: SIM905
+PARAGRAPHS = (
+    "The harbour was empty when Wren came down. Nobody had told her that the boats were gone. She sat on a barrel and "
+    "ate her bread, and the gulls walked closer with every bite.",
+    "Later an old man asked what she was waiting for. “For the tide,” she said.",
+    "He laughed at that, for the tide had turned an hour ago, and it would be dark before it came again. Still, he sat "
+    "down beside her and told her of the winter in which the whole bay froze, so that people walked to the island.",
+)
+
+
+def read(data: bytes) -> tuple[list[str | Heading], Reading]:
+    """The lines that are not blank, form feeds included, and what else was found."""
+    file = File(Path("book.pdf"), "book.pdf", opens=lambda: io.BytesIO(data))
+    reader = reader_of(file)
+    assert reader.__name__.endswith(".pdf")
+    reading = Reading("pdf")
+    found = list(reader.lines(file, reading))
+    reading.begin()
+    assert found == list(reader.lines(file, reading))
+    return [line for line in found if line], reading
+
+
+def style(size: float = 11, **more: object) -> ParagraphStyle:
+    return ParagraphStyle(f"s{size}", fontSize=size, leading=1.3 * size, **more)
+
+
+def flowed(paragraphs: list[tuple[str, ParagraphStyle]], columns: int = 1, pages: list[str] | None = None) -> bytes:
+    """Paragraphs set in frames; each page has a running head and its number, drawn before the text."""
+    stream = io.BytesIO()
+
+    def furniture(canvas: Canvas, template: BaseDocTemplate) -> None:
+        if pages:
+            canvas.setFont("Helvetica", 8)
+            canvas.drawString(72, 800, pages[template.page % len(pages)])
+            canvas.drawString(290, 30, str(template.page))
+
+    width = (451 - 20 * (columns - 1)) / columns
+    frames = [Frame(72 + place * (width + 20), 72, width, 698) for place in range(columns)]
+    document = BaseDocTemplate(stream)
+    document.addPageTemplates([PageTemplate(frames=frames, onPage=furniture)])
+    document.build([Paragraph(text, its) for text, its in paragraphs])
+    return stream.getvalue()
+
+
+def drawn(draw: Callable[[Canvas], None], **kwargs: object) -> bytes:
+    stream = io.BytesIO()
+    canvas = Canvas(stream, **kwargs)
+    draw(canvas)
+    canvas.save()
+    return stream.getvalue()
+
+
+def invented(seed: int, sentences: int = 5) -> str:
+    draw = random.Random(seed)
+    return " ".join(
+        " ".join(draw.choice(WORDS) for _ in range(draw.randint(4, 14))).capitalize() + "." for _ in range(sentences)
+    )
+
+
+JUSTIFIED = {"alignment": TA_JUSTIFY, "firstLineIndent": 14}
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("more", [JUSTIFIED, {"firstLineIndent": 14}, {"spaceAfter": 9}], ids=str)
+def test_paragraphs_are_whole(columns: int, more: dict[str, object]) -> None:
+    found, _ = read(flowed([(text, style(**more)) for text in PARAGRAPHS], columns))
+    assert found == list(PARAGRAPHS)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_pages_begin_with_a_form_feed_and_their_furniture_stands_at_their_edges(columns: int) -> None:
+    texts = [invented(seed, 8) for seed in range(24)]
+    found, _ = read(flowed([(text, style(**JUSTIFIED)) for text in texts], columns, ["THE MILL", "A. WREN"]))
+    pages = "\n".join(map(str, found)).split("\f")
+    assert len(pages) >= 2
+    for number, page in enumerate(pages, 1):
+        first, *body, last = page.strip("\n").split("\n")
+        assert (first, last) == (["THE MILL", "A. WREN"][number % 2], str(number))
+        assert all(text in texts for text in body[1:-1])
+
+
+def test_headings_are_larger_or_named_by_the_outline() -> None:
+    parts = [("The First Night", style(18)), (PARAGRAPHS[0], style(**JUSTIFIED)), ("The Second", style(14))]
+    found, _ = read(flowed([*parts, (PARAGRAPHS[1], style(**JUSTIFIED)), (PARAGRAPHS[2], style(**JUSTIFIED))]))
+    assert found == [Heading("The First Night"), PARAGRAPHS[0], Heading("The Second"), *PARAGRAPHS[1:]]
+
+    def outlined(canvas: Canvas) -> None:
+        for number, text in enumerate(("Wind", "Rain")):
+            canvas.bookmarkPage(text)
+            canvas.addOutlineEntry(text, text)
+            canvas.drawString(72, 780, text)
+            for place in range(6):
+                canvas.drawString(72, 740 - 14 * place, f"Line {place} of the part numbered {number}.")
+            canvas.showPage()
+
+    found, _ = read(drawn(outlined))
+    assert [line for line in found if isinstance(line, Heading)] == [Heading("Wind"), Heading("Rain")]
+
+
+def test_a_heading_of_two_lines_is_one() -> None:
+    long = "Of the Journey to the Northern Islands and of What Was Found in the Harbour There"
+    found, _ = read(flowed([(long, style(20)), *((text, style()) for text in PARAGRAPHS)]))
+    assert found[0] == Heading(long)
+
+
+def test_columns_that_the_file_mixes_line_by_line_are_read_one_after_the_other() -> None:
+    left = [
+        "The keeper rowed to the harbour",
+        "before the sun was up and tied",
+        "his boat to the post. Then",
+        "he slept.",
+    ]
+    right = [
+        "On the other shore a girl was",
+        "counting gulls. There were nine",
+        "of them, and one was white. She",
+        "told no one.",
+    ]
+
+    def mixed(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica-Bold", 18)
+        canvas.drawString(150, 780, "Two Shores, One River")
+        canvas.setFont("Helvetica", 10)
+        for place, pair in enumerate(zip(left, right, strict=True)):
+            for x, text in zip((72, 300), pair, strict=True):
+                canvas.drawString(x, 740 - 12 * place, text)
+
+    found, _ = read(drawn(mixed))
+    assert found == [Heading("Two Shores, One River"), " ".join(left), " ".join(right)]
+
+
+def test_words_divided_at_line_ends_are_whole_and_hyphens_that_belong_to_them_stay() -> None:
+    lines = [
+        "Wren tied up at the har-",
+        "bour wall, where a well-",
+        "known smith had set a",
+        "ring. The well was known.",
+    ]
+
+    def broken(canvas: Canvas) -> None:
+        for place, text in enumerate(lines):
+            canvas.drawString(72, 700 - 14 * place, text)
+
+    found, reading = read(drawn(broken))
+    assert found == ["Wren tied up at the harbour wall, where a well-known smith had set a ring. The well was known."]
+    assert reading.set_aside.kinds == {"line_hyphens": 1}
+
+
+def test_a_word_divided_between_pages_is_whole() -> None:
+    def broken(canvas: Canvas) -> None:
+        for number, lines in enumerate(
+            (["Nobody knew why the", "old lan-"], ["tern burned all night.", "It was the wind."]), 1
+        ):
+            canvas.drawString(72, 800, "THE MILL")
+            for place, text in enumerate(lines):
+                canvas.drawString(72, 740 - 14 * place, text)
+            canvas.drawString(290, 30, str(number))
+            canvas.showPage()
+
+    found, _ = read(drawn(broken))
+    text = "\n".join(map(str, found))
+    assert "lantern" in text and "burned all night." in text and "tern burned" not in text
+
+
+def test_footnotes_and_their_marks_are_set_aside() -> None:
+    def noted(canvas: Canvas) -> None:
+        text = canvas.beginText(72, 740)
+        for place in range(12):
+            text.setFont("Times-Roman", 11)
+            text.textOut(f"In the year {1800 + place} the miller sold a sack of barley")
+            if place == 4:
+                text.setRise(4)
+                text.setFont("Times-Roman", 6)
+                text.textOut("1")
+                text.setRise(0)
+            text.textLine()
+        canvas.drawText(text)
+        canvas.setFont("Times-Roman", 8)
+        canvas.drawString(72, 90, "1 Barley was dear in that year; see the")
+        canvas.drawString(72, 80, "letters of the miller.")
+
+    found, reading = read(drawn(noted))
+    text = "".join(map(str, found))
+    assert "Barley was dear" not in text and "barley1" not in text and "letters" not in text
+    assert reading.set_aside.kinds == {"footnotes": 2, "footnote_marks": 1}
+
+
+@pytest.mark.parametrize(
+    ("font", "title", "text"),
+    [
+        ("STSong-Light", "第一章 渡口", "船夫把缆绳系在木桩上，回头望了望对岸的灯火。那一夜没有月亮，水声比平时响。"),
+        ("MSung-Light", "第一回 渡口", "船夫把纜繩繫在木樁上，回頭望了望對岸的燈火。那一夜沒有月亮。"),
+        (
+            "HYSMyeongJo-Medium",
+            "제1장 나루터",
+            "사공은 밧줄을 말뚝에 묶고 불빛을 돌아보았다. 그날 밤에는 달이 없었다.",
+        ),
+    ],
+)
+def test_other_scripts(font: str, title: str, text: str) -> None:
+    pdfmetrics.registerFont(UnicodeCIDFont(font))
+    wrap = {"fontName": font, "firstLineIndent": 22} | ({} if " " in text else {"wordWrap": "CJK"})
+    gap = " " if " " in text else ""
+    texts = [gap.join([text] * times) for times in (4, 2, 5)]
+    found, _ = read(flowed([(title, style(17, fontName=font)), *((one, style(**wrap)) for one in texts)]))
+    assert found == [Heading(title), *texts]
+
+
+def test_verse_keeps_its_lines() -> None:
+    verse = ["The wheel goes round,", "the water falls,", "and in the mill", "the cricket calls."]
+
+    def poem(canvas: Canvas) -> None:
+        for place, text in enumerate(
+            [*verse, "This line is a long one, which shows how wide the page of this book is."]
+        ):
+            canvas.drawString(72, 740 - 14 * place - (30 if place == 4 else 0), text)
+        canvas.drawString(
+            72, 740 - 14 * 5 - 30, "So is this one: it shows as well as the other how wide the page may be."
+        )
+
+    assert read(drawn(poem))[0][:4] == verse
+
+
+def test_what_is_read_is_what_the_library_gives() -> None:
+    data = flowed([(invented(seed), style(**JUSTIFIED)) for seed in range(30)], 2, ["THE MILL"])
+    found, reading = read(data)
+    with pypdfium2.PdfDocument(data) as document:
+        text = "".join(page.get_textpage().get_text_range() for page in document)
+    shown = sum(visible(str(line.text) if isinstance(line, Heading) else line) for line in found)
+    assert shown + reading.set_aside.removed == visible(text)
+
+
+def picture(canvas: Canvas) -> None:
+    from PIL import Image
+
+    canvas.drawImage(ImageReader(Image.new("RGB", (60, 80), (200, 190, 180))), 0, 0, 595, 842)
+
+
+def test_scans_are_refused() -> None:
+    def scan(canvas: Canvas) -> None:
+        for number in range(3):
+            picture(canvas)
+            canvas.drawString(290, 30, str(number))
+            canvas.showPage()
+
+    with pytest.raises(UserError, match="ocrmypdf"):
+        read(drawn(scan))
+
+
+def test_a_page_that_is_a_picture_is_told() -> None:
+    def mostly(canvas: Canvas) -> None:
+        for number in range(3):
+            if number == 1:
+                picture(canvas)
+            else:
+                for place in range(10):
+                    canvas.drawString(72, 700 - 14 * place, "The miller counted the sacks of barley in the dark.")
+            canvas.showPage()
+
+    found, reading = read(drawn(mostly))
+    assert "barley" in str(found)
+    assert reading.complaints == ["book.pdf:2: the page is a picture without text"]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"%PDF-1.7\nnothing else", "damaged"),
+        (drawn(lambda canvas: canvas.showPage()), "no text"),
+        (drawn(lambda canvas: canvas.drawString(9, 9, "x"), encrypt=StandardEncryption("key", "owner")), "password"),
+    ],
+    ids=["damaged", "empty", "locked"],
+)
+def test_what_cannot_be_read_is_one_line(data: bytes, said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        read(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_about_pdf_is_no_pdf() -> None:
+    file = File(Path("a.txt"), "a.txt", opens=lambda: io.BytesIO(b"A file that begins with %PDF is one.\n" * 9))
+    assert reader_of(file).__name__.endswith("plain")
+
+
+def test_one_page_at_a_time_is_held() -> None:
+    data = flowed([(invented(seed, 8), style(**JUSTIFIED)) for seed in range(40)])
+    file = File(Path("book.pdf"), "book.pdf", opens=lambda: io.BytesIO(data))
+    held = [
+        (len(ObjectTracker[pypdfium2.PdfDocument]), len(ObjectTracker[pypdfium2.PdfPage]))
+        for _ in reader_of(file).lines(file, Reading("pdf"))
+    ]
+    assert max(held) == (1, 0)
+    assert not ObjectTracker[pypdfium2.PdfDocument] and not ObjectTracker[pypdfium2.PdfTextPage]
+
+
+def _samples() -> list[bytes]:
+    book = [("A Night", style(18)), *((invented(seed), style(**JUSTIFIED)) for seed in range(4))]
+    return [
+        flowed(book, 1, ["THE MILL"]),
+        drawn(lambda canvas: canvas.drawString(72, 700, "One line."), pageCompression=0),
+    ]
+
+
+def _survives(data: bytes, seed: int) -> None:
+    try:
+        found, _ = read(damaged(data, seed))
+    except UserError as error:
+        assert "\n" not in str(error)
+    except AssertionError:
+        assert b"%PDF-" not in damaged(data, seed)[:1024]
+    else:
+        assert all(isinstance(line, Heading) or "\n" not in line for line in found)
+
+
+@pytest.mark.parametrize("data", _samples(), ids=["book", "plain"])
+def test_damaged_files(data: bytes) -> None:
+    for seed in range(100):
+        _survives(data, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("data", _samples(), ids=["book", "plain"])
+def test_many_damaged_files(data: bytes) -> None:
+    for seed in range(1000, 3000):
+        _survives(data, seed)
