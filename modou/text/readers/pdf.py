@@ -18,14 +18,16 @@ from modou.text.readers.pdf_layout import CHARACTERS, PageLine, page_lines
 from modou.text.readers.pdf_text import PageStyle, Words, heal_across, page_text, usual_size
 from modou.text.report import note, visible
 
-LAYOUT = "prose"
+LAYOUT = None
 
 _MOST_BYTES, _MOST_PAGES = 1 << 30, 50_000
-_SAMPLE = 24
-"""Pages from which the usual size of the text is taken."""
+_SAMPLE, _SAMPLE_CHARACTERS = 12, 50_000
+"""Pages from which the usual size of the text is taken, and characters on them that are enough."""
 _FEW = 10
 """Visible characters a page; with fewer a file that has pictures is a scanned one."""
 _OUTLINE, _DEPTH = 20_000, 8
+_BOMB, _BOMB_TIMES = 1 << 21, 20
+"""A file whose text is longer than that, and than so many times its size, is not a book."""
 _UNREADABLE = re.compile("[\0\ufffd\ue000-\uf8ff]")
 _PASSWORD, _SECURITY = 4, 5
 """Error codes of pdfium."""
@@ -38,8 +40,8 @@ def recognises(file: File) -> bool:
 
 def lines(file: File, reading: Reading) -> Iterator[Line]:
     """The pages. UserError: damaged, locked with a password, or without text."""
-    with _opened(file) as document:
-        style = _style(file, document)
+    with _opened(file) as (document, size):
+        style = _style(file, document, size)
         before: list[str | Heading] | None = None
         for number in range(_count(document)):
             with _page(document, number) as (page, textpage):
@@ -62,24 +64,31 @@ def _given(text: list[str | Heading], reading: Reading) -> Iterator[Line]:
         yield line
 
 
-def _style(file: File, document: Any) -> PageStyle:
-    """What is usual in the document, from all its pages. UserError: they hold pictures, or no text."""
+def _style(file: File, document: Any, size: int) -> PageStyle:
+    """What is usual in the document, from all its pages. `size`: of the file, in bytes. UserError: they hold pictures,
+    no text, or a page's text many times over."""
     count = _count(document)
     words = Words()
     sample = list[list[PageLine]]()
-    held = lost = pictures = 0
+    held = lost = pictures = good = sampled = 0
     for number in range(count):
         with _page(document, number) as (page, textpage):
             if page is None:
                 continue
+            good += 1
             text = textpage.get_text_range(count=min(textpage.count_chars(), CHARACTERS))
             words.add(text)
             shown = visible(text)
             held += shown
             lost += len(_UNREADABLE.findall(text))
             pictures += shown < _FEW and _has_picture(page)
-            if number % (count // _SAMPLE + 1) == 0:
+            if number % (count // _SAMPLE + 1) == 0 and sampled < _SAMPLE_CHARACTERS:
+                sampled += shown
                 sample.append(page_lines(textpage, _raw()))
+            if held > max(_BOMB, _BOMB_TIMES * size):
+                raise UserError("text.bomb", path=file.path, times=_BOMB_TIMES)
+    if not good:
+        raise UserError("text.pdf_broken", path=file.path)
     if held < _FEW * count and pictures:
         raise UserError("text.pdf_scanned", path=file.path)
     if not held:
@@ -108,7 +117,8 @@ def _count(document: Any) -> int:
 
 
 @contextmanager
-def _opened(file: File) -> Generator[Any]:
+def _opened(file: File) -> Generator[tuple[Any, int]]:
+    """The document and its size in bytes. UserError: too large, damaged, locked."""
     pdfium = _pdfium()
     with file.readable(), file.open() as stream:
         data = stream.read(_MOST_BYTES + 1)
@@ -120,7 +130,7 @@ def _opened(file: File) -> Generator[Any]:
         locked = error.err_code in (_PASSWORD, _SECURITY)
         raise UserError("text.encrypted" if locked else "text.pdf_broken", path=file.path) from None
     try:
-        yield document
+        yield document, len(data)
     finally:
         document.close()
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
 from statistics import median
 from typing import Any
 
@@ -41,10 +41,12 @@ class PageLine:
     column: int = 0
     """Lines of one column that follow one another have the same number."""
     first: float = 0.0
+    size: float = 0.0
+    """That of its font; 0 if it is not known."""
 
     @property
-    def size(self) -> float:
-        """Its height, which is that of its characters' fonts."""
+    def height(self) -> float:
+        """Distance of its top from its bottom."""
         return self.top - self.bottom
 
 
@@ -66,7 +68,10 @@ class _Segment:
 
 def page_lines(textpage: Any, raw: Any) -> list[PageLine]:
     """The lines of a page. `raw`: the module pypdfium2.raw."""
-    head, text, foot = _edges(_segments(_characters(textpage, raw)))
+    chars = list(_characters(textpage, raw))
+    if _runs_otherwise(chars):
+        return list(_in_cells(textpage.get_text_range(count=min(textpage.count_chars(), CHARACTERS))))
+    head, text, foot = _edges(_segments(chars))
     gutter = _gutter(text)
     ordered = _by_columns(text, gutter) if gutter is not None else _by_stream(text)
     above, below = ([(one, number) for one in side] for side, number in ((head, -1), (foot, FOOT)))
@@ -75,27 +80,45 @@ def page_lines(textpage: Any, raw: Any) -> list[PageLine]:
 
 def _characters(textpage: Any, raw: Any) -> Iterator[tuple[str, float, float, float, float]]:
     """(character, left, bottom, right, top); the character of a gap for which the file has no space is ""."""
-    box = raw.FS_RECTF()
+    box, handle = raw.FS_RECTF(), textpage.raw
+    unicode, place, generated = raw.FPDFText_GetUnicode, raw.FPDFText_GetLooseCharBox, raw.FPDFText_IsGenerated
     waiting = ""
     for index in range(min(textpage.count_chars(), CHARACTERS)):
-        code = raw.FPDFText_GetUnicode(textpage, index)
-        if raw.FPDFText_IsGenerated(textpage, index) and code != 0x02:
+        code = unicode(handle, index)
+        if 0x02 < code <= 0x20 and generated(handle, index):
             if code == 0x20:
                 yield "", 0.0, 0.0, 0.0, 0.0
             continue
         char = _HYPHENS.get(code) or chr(code)
         if 0xD800 <= code < 0xE000:  # a character beyond U+FFFF comes in halves
-            char = (waiting + char).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-            waiting = chr(code) if len(char) != 1 or char == "\ufffd" else ""
-            if waiting:
+            if not waiting:
+                waiting = char
                 continue
-        if raw.FPDFText_GetLooseCharBox(textpage, index, box):
+            char = (waiting + char).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        waiting = ""
+        if place(handle, index, box):
             yield _letters(char), box.left, box.bottom, box.right, box.top
+
+
+def _runs_otherwise(chars: list[tuple[str, float, float, float, float]]) -> bool:
+    """Whether most characters do not stand to the right of the one before: a text from right to left, from top to
+    bottom, or on a page turned by a quarter."""
+    placed = [char for char in chars if char[0].strip()]
+    right = sum(two[1] > one[1] and abs(two[2] - one[2]) < one[4] - one[2] for one, two in pairwise(placed))
+    return 2 * right < len(placed) - 1
+
+
+def _in_cells(text: str) -> Iterator[PageLine]:
+    """The lines of such a page as the library finds them, in cells of one point by ten."""
+    for place, line in enumerate(text.replace("\ufffe", "-\n").split("\n")):
+        if shown := line.strip():
+            first = 1 if _is_wide(shown[0]) else len(shown.split(maxsplit=1)[0])
+            yield PageLine(shown, 0, len(shown), -12.0 * place, -12.0 * place + 10, 0, first)
 
 
 def _letters(char: str) -> str:
     """The letters of a ligature; the ideograph of a radical, which some fonts have in its place."""
-    if "\ufb00" <= char <= "\ufb06" or "\u2f00" <= char <= "\u2fd5":
+    if char >= "\u2f00" and ("\ufb00" <= char <= "\ufb06" or "\u2f00" <= char <= "\u2fd5"):
         return unicodedata.normalize("NFKC", char)
     return char
 
@@ -103,23 +126,21 @@ def _letters(char: str) -> str:
 def _segments(chars: Iterable[tuple[str, float, float, float, float]]) -> list[_Segment]:
     found = list[_Segment]()
     spaced = gap = False
+    last, place = None, (0.0, 0.0)
     for char, left, bottom, right, top in chars:
         if not char or char.isspace():
             spaced, gap = spaced or bool(char), True
             continue
         height = top - bottom
-        last = found[-1] if found else None
-        if (
-            last is None
-            or not last.overlaps(bottom, top)
-            or left - last.right > _SEGMENT * max(height, last.top - last.bottom)
-            or left < last.right - max(height, last.top - last.bottom)
-        ):
+        reach = height if last is None or height > last.top - last.bottom else last.top - last.bottom
+        same = last is not None and ((bottom, top) == place or last.overlaps(bottom, top))
+        if last is None or not same or not -reach <= left - last.right <= _SEGMENT * reach:
             last = _Segment(left, right, bottom, top)
             found.append(last)
         elif spaced or (gap and not (_is_wide(char) and _is_wide(last.chars[-1][0]))):
             last.chars.append((" ", last.right, left, height))
         spaced = gap = False
+        place = (bottom, top)
         if height > last.top - last.bottom:
             last.bottom, last.top = bottom, top
         last.left, last.right = min(last.left, left), max(last.right, right)
@@ -222,4 +243,4 @@ def _line(group: list[_Segment], column: int) -> PageLine:
     end = next((place for place, char in enumerate(chars) if char[0] == " " or _is_wide(char[0])), len(chars) - 1)
     left, right = min(one.left for one in group), max(one.right for one in group)
     top = tallest.top if usual > 0.9 * (tallest.top - tallest.bottom) else tallest.bottom + usual
-    return PageLine(text, left, right, tallest.bottom, top, column, chars[end][2] - left)
+    return PageLine(text, left, right, tallest.bottom, top, column, chars[end][2] - left, top - tallest.bottom)

@@ -153,20 +153,21 @@ def _margins(lines: list[PageLine]) -> dict[int, _Margins]:
         members = list(group) if column >= 0 else lines
         size = usual_size([members])
         main = [line for line in members if abs(line.size - size) <= 0.1 * size] or members
-        left = min(_frequent([line.left for line in main], size))
-        right = max(_frequent([line.right for line in main], size))
+        height = main[0].height
+        left = min(_frequent([line.left for line in main], height / 2))
+        right = max(_frequent([line.right for line in main], height / 2))
         steps = [one.bottom - two.bottom for one, two in pairwise(main) if one.bottom > two.bottom]
-        found[column] = _Margins(left, right, median(steps) if steps else 1.2 * size)
+        found[column] = _Margins(left, right, median(steps) if steps else 1.2 * height)
     return found
 
 
-def _frequent(places: list[float], size: float) -> list[float]:
+def _frequent(places: list[float], within: float) -> list[float]:
     """The places near which there are others; all of them if there are none."""
     ordered = sorted(places)
     near = [
         place
         for at, place in enumerate(ordered)
-        if any(abs(ordered[other] - place) <= size / 2 for other in (at - 1, at + 1) if 0 <= other < len(ordered))
+        if any(abs(ordered[other] - place) <= within for other in (at - 1, at + 1) if 0 <= other < len(ordered))
     ]
     return near or places
 
@@ -182,7 +183,7 @@ def _title(lines: list[PageLine], place: int, titles: set[str], size: float) -> 
     for line in lines[place : place + _HEADING_LINES + 1]:
         first = lines[place]
         near = not count or 0 < lines[place + count - 1].bottom - line.bottom < 2 * first.size
-        if line.size < _LARGE * size or abs(line.size - first.size) > 0.1 * first.size or not near:
+        if line.size <= _LARGE * size or abs(line.size - first.size) > 0.1 * first.size or not near:
             break
         count += 1
     length = sum(len(line.text) for line in lines[place : place + count])
@@ -205,7 +206,7 @@ def _gap(last: PageLine, line: PageLine, margins: dict[int, _Margins]) -> bool:
 def _continues(last: PageLine, line: PageLine, margins: dict[int, _Margins]) -> bool:
     """Whether a line goes on with the paragraph of the one before: that is full, and this one is not indented."""
     here, there = margins[line.column], margins[last.column]
-    size = min(last.size, line.size)
+    size = min(last.height, line.height)
     if abs(last.size - line.size) > 0.15 * size or _gap(last, line, margins) or line.left > here.left + 0.6 * size:
         return False
     stopped = _STOP.search(last.text) is not None

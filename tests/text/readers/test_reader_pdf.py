@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib
 import pypdfium2
 import pytest
 from pypdfium2.internal import ObjectTracker
@@ -14,6 +15,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph
 from text.damage import damaged
@@ -232,6 +234,50 @@ def test_other_scripts(font: str, title: str, text: str) -> None:
     assert found == [Heading(title), *texts]
 
 
+def test_pages_that_do_not_run_from_left_to_right() -> None:
+    lines = ["The miller carried his lantern over the bridge", "and counted every sack of barley before", "dark came."]
+
+    def turned(canvas: Canvas) -> None:
+        canvas.setPageRotation(90)
+        canvas.translate(300, 100)
+        canvas.rotate(90)
+        for place, text in enumerate(lines):
+            canvas.drawString(0, -14 * place, text)
+
+    assert read(drawn(turned))[0] == [" ".join(lines)]
+
+    hebrew = ["הרוח שב אל הים בשנת 1984 ולא ידע", "איש מדוע. הסירות עמדו ריקות בנמל", "הקטן."]
+    pdfmetrics.registerFont(TTFont("DejaVu", f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"))
+
+    def leftwards(canvas: Canvas) -> None:
+        canvas.setFont("DejaVu", 12)
+        for place, text in enumerate(hebrew):
+            canvas.drawRightString(500, 700 - 16 * place, text[::-1].replace("4891", "1984"))
+
+    assert read(drawn(leftwards))[0] == [" ".join(hebrew)]
+
+    japanese = "舟守は綱を杭に結び、対岸の灯をふりかえった。"
+    font = UnicodeCIDFont("HeiseiMin-W3", isVertical=True)
+    pdfmetrics.registerFont(font)
+
+    def downwards(canvas: Canvas) -> None:
+        canvas.setFont(font.fontName, 12)
+        for place in range(3):
+            canvas.drawString(500 - 20 * place, 700, japanese)
+
+    assert read(drawn(downwards))[0] == [3 * japanese]
+
+
+def test_ligatures_are_letters() -> None:
+    pdfmetrics.registerFont(TTFont("DejaVu", f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"))
+
+    def ligature(canvas: Canvas) -> None:
+        canvas.setFont("DejaVu", 12)
+        canvas.drawString(72, 700, "The ﬁrst ﬂood was diﬃcult.")
+
+    assert read(drawn(ligature))[0] == ["The first flood was difficult."]
+
+
 def test_verse_keeps_its_lines() -> None:
     verse = ["The wheel goes round,", "the water falls,", "and in the mill", "the cricket calls."]
 
@@ -288,6 +334,20 @@ def test_a_page_that_is_a_picture_is_told() -> None:
     assert reading.complaints == ["book.pdf:2: the page is a picture without text"]
 
 
+def test_a_page_used_ten_thousand_times_is_refused() -> None:
+    text = b"BT /F 9 Tf 9 9 Td (" + b"barley " * 20_000 + b") Tj ET"
+    data = (
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 10000/Kids["
+        + b"3 0 R " * 10_000
+        + b"]>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R"
+        + b"/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
+        + b"4 0 obj<</Length %d>>stream\n%s\nendstream endobj\n" % (len(text), text)
+        + b"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"
+    )
+    with pytest.raises(UserError, match="unpacks to more than"):
+        read(data)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -320,11 +380,17 @@ def test_one_page_at_a_time_is_held() -> None:
 
 
 def _samples() -> list[bytes]:
+    def plain(canvas: Canvas) -> None:
+        for number in range(3):
+            canvas.bookmarkPage(str(number))
+            canvas.addOutlineEntry(f"Night {number}", str(number))
+            canvas.drawString(72, 760, f"Night {number}")
+            for place in range(8):
+                canvas.drawString(72 + 220 * (place % 2), 700 - 14 * (place // 2), "The miller counted barley.")
+            canvas.showPage()
+
     book = [("A Night", style(18)), *((invented(seed), style(**JUSTIFIED)) for seed in range(4))]
-    return [
-        flowed(book, 1, ["THE MILL"]),
-        drawn(lambda canvas: canvas.drawString(72, 700, "One line."), pageCompression=0),
-    ]
+    return [flowed(book, 1, ["THE MILL"]), drawn(plain, pageCompression=0)]
 
 
 def _survives(data: bytes, seed: int) -> None:
