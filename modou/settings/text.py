@@ -52,7 +52,7 @@ class CleanSettings(Settings):
     encoding: str = "auto"
     """Encoding of the input; auto = detected and reported."""
     skip: tuple[Annotated[str, AfterValidator(_known)], ...] = ()
-    """Cleaning rules not to apply."""
+    """Cleaning rules not to apply; --no-clean.RULE leaves out one."""
     keep: Annotated[str, AfterValidator(_pattern)] = ""
     """Regular expression: a line in which it is found is never removed as a heading, notice or page number."""
     layout: Literal["auto", "prose", "lines", "exact"] = "auto"

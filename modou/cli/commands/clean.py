@@ -2,9 +2,14 @@
 
 from functools import partial
 
-from modou.cli.spec import COMMON, PRESET, Command, out
+from modou.cli.spec import COMMON, GIVEN, PRESET, Command, out
 from modou.cli.training import train
 
 COMMAND = Command(
-    "clean", partial(train, until="clean"), ("BOOK",), (PRESET, out("out_book"), *COMMON), ("clean",), goes_on=True
+    "clean",
+    partial(train, until="clean"),
+    ("BOOK",),
+    (PRESET, out("out_book"), *GIVEN, *COMMON),
+    ("clean",),
+    goes_on=True,
 )
