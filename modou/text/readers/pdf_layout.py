@@ -15,7 +15,8 @@ FOOT = -2
 MARK, MARK_END = "\x0e", "\x0f"
 """Enclose small raised signs, such as the marks of footnotes, in the text of a line."""
 
-_HYPHENS = {0x02: "-", 0xFFFE: "-", 0x00: "\ufffd", 0x00A0: " "}
+_SHOWN = {0x02: "-", 0xFFFE: "-", 0xA0: " ", **dict.fromkeys((0x00, 0x0E, 0x0F), "\ufffd")}
+"""What the library gives for a hyphen at a line's end, a space, and characters without a meaning."""
 _MARK_SIGNS = frozenset("0123456789*†‡§¹²³⁴⁵⁶⁷⁸⁹⁰")
 _WIDE = ("\u2e80", "\ua4cf")
 _SEGMENT = 1.2
@@ -89,7 +90,7 @@ def _characters(textpage: Any, raw: Any) -> Iterator[tuple[str, float, float, fl
             if code == 0x20:
                 yield "", 0.0, 0.0, 0.0, 0.0
             continue
-        char = _HYPHENS.get(code) or chr(code)
+        char = _SHOWN.get(code) or chr(code)
         if 0xD800 <= code < 0xE000:  # a character beyond U+FFFF comes in halves
             if not waiting:
                 waiting = char
