@@ -4,7 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, groupby, pairwise
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -23,7 +23,7 @@ _SEGMENT = 1.2
 """Heights of a line between two characters that belong to different columns, at least."""
 _EDGES = 4
 """Parts of lines above or below the text that are looked at."""
-_COLUMN_LINES, _STARTS = 4, 40
+_COLUMN_LINES, _STARTS, _DEPTH = 4, 40, 3
 _COLUMN_WIDTH = 0.25
 """Share of the width of the text that is a column, at least."""
 _FULL_WIDTH = 0.3
@@ -73,10 +73,8 @@ def page_lines(textpage: Any, raw: Any) -> list[PageLine]:
     if _runs_otherwise(chars):
         return list(_in_cells(textpage.get_text_range(count=min(textpage.count_chars(), CHARACTERS))))
     head, text, foot = _edges(_segments(chars))
-    gutter = _gutter(text)
-    ordered = _by_columns(text, gutter) if gutter is not None else _by_stream(text)
-    above, below = ([(one, number) for one in side] for side, number in ((head, -1), (foot, FOOT)))
-    return [_line(group, column) for group, column in _joined(chain(above, ordered, below))]
+    columns = [(-1, head), *enumerate(_columns(text)), (FOOT, foot)]
+    return [_line(group, number) for number, column in columns for group in _joined(column)]
 
 
 def _characters(textpage: Any, raw: Any) -> Iterator[tuple[str, float, float, float, float]]:
@@ -174,30 +172,38 @@ def _gutter(segments: list[_Segment]) -> float | None:
     return best
 
 
-def _by_columns(segments: list[_Segment], gutter: float) -> Iterator[tuple[_Segment, int]]:
-    """Segments with the number of their column, from the top: a line across the columns ends those above it."""
-    number = 0
+def _columns(segments: list[_Segment], depth: int = _DEPTH) -> list[list[_Segment]]:
+    """The columns, in reading order: a line that runs across several of them ends those above it."""
+    gutter = _gutter(segments) if depth else None
+    if gutter is None:
+        return _by_stream(segments)
+    place = {id(one): number for number, one in enumerate(segments)}
+    found, across = list[list[_Segment]](), list[_Segment]()
     sides: tuple[list[_Segment], list[_Segment]] = ([], [])
     for one in [*sorted(segments, key=lambda one: -one.bottom), None]:
         if one is not None and (one.right <= gutter or one.left >= gutter):
             sides[one.left >= gutter].append(one)
             continue
+        if any(sides):
+            across = list[_Segment]()
         for side in sides:
-            number += bool(side)
-            yield from ((other, number) for other in side)
+            found += _columns(sorted(side, key=lambda other: place[id(other)]), depth - 1)
             side.clear()
         if one is not None:
-            number += 1
-            yield one, number
+            if not across:
+                found.append(across)
+            across.append(one)
+    return found
 
 
-def _by_stream(segments: list[_Segment]) -> Iterator[tuple[_Segment, int]]:
+def _by_stream(segments: list[_Segment]) -> list[list[_Segment]]:
     """Segments in the order of the file; one that stands above the one before it begins a column."""
-    number, before = 0, None
+    found = list[list[_Segment]]()
     for one in segments:
-        number += before is not None and one.bottom > before.top
-        before = one
-        yield one, number
+        if not found or one.bottom > found[-1][-1].top:
+            found.append([])
+        found[-1].append(one)
+    return found
 
 
 def _edges(segments: list[_Segment]) -> tuple[list[_Segment], list[_Segment], list[_Segment]]:
@@ -220,16 +226,16 @@ def _edges(segments: list[_Segment]) -> tuple[list[_Segment], list[_Segment], li
     return ordered[:first], [one for one in segments if id(one) not in apart], ordered[last:]
 
 
-def _joined(ordered: Iterable[tuple[_Segment, int]]) -> Iterator[tuple[list[_Segment], int]]:
-    """The segments of each line, from left to right."""
-    for column, pairs in groupby(ordered, key=lambda pair: pair[1]):
-        group = list[_Segment]()
-        for one, _ in pairs:
-            if group and not group[-1].overlaps(one.bottom, one.top):
-                yield sorted(group, key=lambda other: other.left), column
-                group = []
-            group.append(one)
-        yield sorted(group, key=lambda other: other.left), column
+def _joined(column: list[_Segment]) -> Iterator[list[_Segment]]:
+    """The segments of each line of a column, from left to right."""
+    group = list[_Segment]()
+    for one in column:
+        if group and not group[-1].overlaps(one.bottom, one.top):
+            yield sorted(group, key=lambda other: other.left)
+            group = []
+        group.append(one)
+    if group:
+        yield sorted(group, key=lambda other: other.left)
 
 
 def _line(group: list[_Segment], column: int) -> PageLine:

@@ -88,7 +88,7 @@ def invented(seed: int, sentences: int = 5) -> str:
 JUSTIFIED = {"alignment": TA_JUSTIFY, "firstLineIndent": 14}
 
 
-@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("columns", [1, 2, 3])
 @pytest.mark.parametrize("more", [JUSTIFIED, {"firstLineIndent": 14}, {"spaceAfter": 9}], ids=str)
 def test_paragraphs_are_whole(columns: int, more: dict[str, object]) -> None:
     found, _ = read(flowed([(text, style(**more)) for text in PARAGRAPHS], columns))
@@ -155,6 +155,19 @@ def test_columns_that_the_file_mixes_line_by_line_are_read_one_after_the_other()
 
     found, _ = read(drawn(mixed))
     assert found == [Heading("Two Shores, One River"), " ".join(left), " ".join(right)]
+
+
+def test_a_page_of_three_columns_below_lines_that_run_across() -> None:
+    texts = [invented(seed, 6) for seed in range(8)]
+
+    def newspaper(canvas: Canvas) -> None:
+        frames = [Frame(60, 500, 480, 280), *(Frame(60 + 165 * place, 60, 150, 430) for place in range(3))]
+        story = [Paragraph(text, style(9, **JUSTIFIED)) for text in texts]
+        for frame in frames:
+            for _ in range(2):
+                frame.add(story.pop(0), canvas)
+
+    assert read(drawn(newspaper))[0] == texts
 
 
 def test_words_divided_at_line_ends_are_whole_and_hyphens_that_belong_to_them_stay() -> None:
