@@ -52,7 +52,7 @@ def opened(file: File) -> zipfile.ZipFile:
     """The archive. UserError: damaged."""
     try:
         with file.readable():
-            return zipfile.ZipFile(file.open())
+            return zipfile.ZipFile(file.on_disk)
     except NotImplementedError as error:
         raise UserError("text.broken_packing", path=file.path, reason=error) from None
 
