@@ -15,8 +15,9 @@ from modou.messages import UserError
 from modou.text.headings import Heading
 from modou.text.readers.file import File, Line, Reading
 from modou.text.readers.pdf_layout import CHARACTERS, PageLine, page_lines
-from modou.text.readers.pdf_text import PageStyle, Words, heal_across, page_text, usual_size
+from modou.text.readers.pdf_text import PageStyle, page_text, usual_size
 from modou.text.report import note, visible
+from modou.text.wrapping import Hyphens
 
 LAYOUT = None
 
@@ -42,7 +43,6 @@ def lines(file: File, reading: Reading) -> Iterator[Line]:
     """The pages. UserError: damaged, locked with a password, or without text."""
     with _opened(file) as (document, size):
         style = _style(file, document, size)
-        before: list[str | Heading] | None = None
         for number in range(_count(document)):
             with _page(document, number) as (page, textpage):
                 if page is None or (not textpage.count_chars() and _has_picture(page)):
@@ -50,25 +50,18 @@ def lines(file: File, reading: Reading) -> Iterator[Line]:
                     reading.complain(f"{file.path.name}:{number + 1}: {reason}")
                 found = page_text(page_lines(textpage, _raw()), number, style, reading) if page else []
             reading.rows += page is not None
-            if before is not None:
-                heal_across(before, found, style.words, reading)
-                yield from _given(before, reading)
+            if number:
                 found[:1] = ["\f" + found[0]] if found and isinstance(found[0], str) else ["\f", *found[:1]]
-            before = found
-        yield from _given(before or [], reading)
-
-
-def _given(text: list[str | Heading], reading: Reading) -> Iterator[Line]:
-    for line in text:
-        reading.undecoded((line.text or "") if isinstance(line, Heading) else line)
-        yield line
+            for line in found:
+                reading.undecoded((line.text or "") if isinstance(line, Heading) else line)
+                yield line
 
 
 def _style(file: File, document: Any, size: int) -> PageStyle:
     """What is usual in the document, from all its pages. `size`: of the file, in bytes. UserError: they hold pictures,
     no text, or a page's text many times over."""
     count = _count(document)
-    words = Words()
+    hyphens = Hyphens()
     sample = list[list[PageLine]]()
     held = lost = pictures = good = sampled = 0
     for number in range(count):
@@ -77,7 +70,8 @@ def _style(file: File, document: Any, size: int) -> PageStyle:
                 continue
             good += 1
             text = textpage.get_text_range(count=min(textpage.count_chars(), CHARACTERS))
-            words.add(text)
+            for line in text.replace("\ufffe", "-\n").split("\n"):
+                hyphens.add(line.strip())
             shown = visible(text)
             held += shown
             lost += len(_UNREADABLE.findall(text))
@@ -95,7 +89,7 @@ def _style(file: File, document: Any, size: int) -> PageStyle:
         raise UserError("text.pdf_empty", path=file.path)
     if 3 * lost > held:
         raise UserError("text.pdf_garbled", path=file.path)
-    return PageStyle(usual_size(sample), words, _outline(document))
+    return PageStyle(usual_size(sample), hyphens, _outline(document))
 
 
 def _outline(document: Any) -> dict[int, set[str]]:

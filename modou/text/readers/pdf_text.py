@@ -10,7 +10,8 @@ from statistics import median
 from modou.text.headings import Heading
 from modou.text.readers.file import Reading
 from modou.text.readers.pdf_layout import FOOT, MARK, MARK_END, PageLine
-from modou.text.sentences import joint
+from modou.text.sentences import ends_sentence, joint
+from modou.text.wrapping import HYPHENS, Hyphens
 
 _LARGE, _SMALL = 1.13, 0.9
 """Size of headings and of footnotes, as a share of that of the text."""
@@ -22,38 +23,8 @@ _LONG = 0.6
 """Share of the width of a column from which a line may be one that was broken early."""
 _NOTE = re.compile(rf"{MARK}?(?:[\d*†‡§¹²³⁴⁵⁶⁷⁸⁹⁰①-⑳]|\[\d)")
 _MARKED = re.compile(f"{MARK}([^{MARK_END}]*){MARK_END}")
-_STOP = re.compile(r"[.。！？!?…][”’」』】）\"')\]»]*$")
 _ITEM = re.compile(r"(?:[-•·*–▪◦]|\(?\d{1,3}[.)、])\s")
 _PAGE_NUMBER = re.compile(r"[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*")
-_LAST_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*(?=-$)")
-_FIRST_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_DIVIDED = re.compile(r"[^\s\ufffe]*(?:\ufffe|[-\u00ad]\s*\n\s*)[^\s\ufffe]*")
-_WORDS = 200_000
-_FURNITURE = 4
-"""Lines at the edge of a page, blank ones included, that may be a running head or a page number."""
-
-
-class Words:
-    """The words of a document, which show whether a hyphen at a line's end divides a word or belongs to it."""
-
-    def __init__(self) -> None:
-        self._words = set[str]()
-
-    def add(self, text: str) -> None:
-        """Add the words of a text; those that may be divided between lines are left out."""
-        if len(self._words) < _WORDS:
-            self._words.update(word.lower() for word in _FIRST_WORD.findall(_DIVIDED.sub(" ", text)))
-
-    def divides(self, left: str, right: str) -> bool:
-        """Whether the hyphen that ends `left` divides a word: one that the document has elsewhere, or one of parts that
-        are no words themselves and which it does not have with a hyphen."""
-        stem, rest = _LAST_WORD.search(left[-100:]), _FIRST_WORD.match(right)
-        if not stem or not rest or not rest.group()[0].islower():
-            return False
-        parts = (stem.group().lower(), rest.group().lower())
-        return "".join(parts) in self._words or (
-            "-".join(parts) not in self._words and not self._words.issuperset(parts)
-        )
 
 
 @dataclass(frozen=True)
@@ -62,7 +33,7 @@ class PageStyle:
     white space, by page."""
 
     size: float
-    words: Words
+    hyphens: Hyphens
     titles: dict[int, set[str]]
 
 
@@ -128,12 +99,12 @@ def _paragraphs(lines: list[PageLine], titles: set[str], style: PageStyle, readi
         if title:
             if text:
                 yield text
-            yield Heading(_together(lines[place : place + title], style.words, reading))
+            yield Heading(_together(lines[place : place + title], style.hyphens, reading))
             place += title
             text, last = "", None
             continue
         if last is not None and _continues(last, line, margins):
-            text = _join(text, line.text, style.words, reading)
+            text = _join(text, line.text, style.hyphens, reading)
         else:
             if text:
                 yield text
@@ -191,10 +162,10 @@ def _title(lines: list[PageLine], place: int, titles: set[str], size: float) -> 
     return count if count <= _HEADING_LINES and length <= _HEADING and has_letters else 0
 
 
-def _together(lines: list[PageLine], words: Words, reading: Reading) -> str:
+def _together(lines: list[PageLine], hyphens: Hyphens, reading: Reading) -> str:
     text = lines[0].text
     for line in lines[1:]:
-        text = _join(text, line.text, words, reading)
+        text = _join(text, line.text, hyphens, reading)
     return text
 
 
@@ -209,42 +180,20 @@ def _continues(last: PageLine, line: PageLine, margins: dict[int, _Margins]) -> 
     size = min(last.height, line.height)
     if abs(last.size - line.size) > 0.15 * size or _gap(last, line, margins) or line.left > here.left + 0.6 * size:
         return False
-    stopped = _STOP.search(last.text) is not None
+    stopped = ends_sentence(last.text)
     if _ITEM.match(line.text) or (last.column != line.column and (stopped or min(last.column, line.column) < 0)):
         return False
     full = last.right + 0.2 * size + line.first > there.right - 0.1 * size
     early = line.text[0].islower() and not stopped and last.right > there.left + _LONG * (there.right - there.left)
-    return full or early or last.text.endswith("-")
+    return full or early or last.text.endswith(HYPHENS)
 
 
-def _join(left: str, right: str, words: Words, reading: Reading) -> str:
-    if left.endswith("\u00ad") or (left.endswith("-") and words.divides(left, right)):
+def _join(left: str, right: str, hyphens: Hyphens, reading: Reading) -> str:
+    if left.endswith("\u00ad") or _is_divided(left, right, hyphens):
         reading.aside("line_hyphens", left[-1])
         return left[:-1] + right
     return left + joint(left, right) + right
 
 
-def heal_across(before: list[str | Heading], after: list[str | Heading], words: Words, reading: Reading) -> None:
-    """Put the end of a word that is divided between two pages on the first one, past the furniture between them."""
-    last = next((at for at in _edge(before, -1) if str(before[at]).endswith("-")), None)
-    first = next((at for at in _edge(after, 1) if str(after[at])[:1].islower()), None)
-    if last is None or first is None:
-        return
-    left, right = str(before[last]), str(after[first])
-    end = right.find(" ") + 1 or len(right)
-    if words.divides(left, right):
-        before[last] = _join(left, right[:end].rstrip(), words, reading)
-        after[first] = right[end:]
-
-
-def _edge(text: list[str | Heading], step: int) -> list[int]:
-    """The places of the lines at the end or the start of a page up to the first one of the text itself."""
-    found = list[int]()
-    for at in range(len(text))[::step]:
-        line = text[at]
-        if isinstance(line, Heading) or len(found) == _FURNITURE:
-            break
-        found.append(at)
-        if len(line) > _HEADING:
-            break
-    return found
+def _is_divided(left: str, right: str, hyphens: Hyphens) -> bool:
+    return left.endswith(HYPHENS) and right[:1].islower() and hyphens.divides(left, right)

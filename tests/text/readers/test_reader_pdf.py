@@ -21,10 +21,13 @@ from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph
 from text.damage import damaged
 
 from modou.messages import UserError
+from modou.settings.text import CleanSettings
+from modou.text.clean import Cleaner
 from modou.text.headings import Heading
 from modou.text.readers import reader_of
+from modou.text.readers.book import read_book
 from modou.text.readers.file import File, Reading
-from modou.text.report import visible
+from modou.text.report import CleaningReport, visible
 
 WORDS = "the old miller carried his lantern over a wet bridge and counted every sack of barley".split()  # noqa: SIM905
 PARAGRAPHS = (
@@ -187,20 +190,48 @@ def test_words_divided_at_line_ends_are_whole_and_hyphens_that_belong_to_them_st
     assert reading.set_aside.kinds == {"line_hyphens": 1}
 
 
-def test_a_word_divided_between_pages_is_whole() -> None:
-    def broken(canvas: Canvas) -> None:
-        for number, lines in enumerate(
-            (["Nobody knew why the", "old lan-"], ["tern burned all night.", "It was the wind."]), 1
-        ):
+def test_through_the_cleaner(tmp_path: Path) -> None:
+    pages = (
+        ["The old miller and his dog lived in a", "house by the river. Nobody knew why the lan-"],
+        ["tern in the window burned every night. It was", "the wind, said the old"],
+        ["people of the village. The miller said", "nothing at all, and the lantern burned."],
+    )
+
+    def book(canvas: Canvas) -> None:
+        for number, lines in enumerate(pages, 7):
             canvas.drawString(72, 800, "THE MILL")
             for place, text in enumerate(lines):
                 canvas.drawString(72, 740 - 14 * place, text)
             canvas.drawString(290, 30, str(number))
             canvas.showPage()
 
-    found, _ = read(drawn(broken))
-    text = "\n".join(map(str, found))
-    assert "lantern" in text and "burned all night." in text and "tern burned" not in text
+    path = tmp_path / "book.pdf"
+    path.write_bytes(drawn(book))
+    _, *sentences = Cleaner(CleanSettings(), CleaningReport("")).events(read_book(path))
+    assert sentences == [
+        "The old miller and his dog lived in a house by the river.",
+        "Nobody knew why the lantern in the window burned every night.",
+        "It was the wind, said the old people of the village.",
+        "The miller said nothing at all, and the lantern burned.",
+    ]
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_book_through_the_cleaner(tmp_path: Path, columns: int) -> None:
+    texts = [invented(seed, 9) for seed in range(40)]
+    parts = [(f"The Night of Number {place}", style(18)) for place in range(4)]
+    story = [
+        one
+        for place, text in enumerate(texts)
+        for one in (*parts[place // 10 : place // 10 + (place % 10 == 0)], (text, style(**JUSTIFIED)))
+    ]
+    path = tmp_path / "book.pdf"
+    path.write_bytes(flowed(story, columns, ["THE MILL", "A. WREN"]))
+    events = list(Cleaner(CleanSettings(), CleaningReport("")).events(read_book(path)))
+    assert [line.strip() for line in events if isinstance(line, str)] == [
+        f"{sentence}." for text in texts for sentence in text.removesuffix(".").split(". ")
+    ]
+    assert [line.text for line in events if isinstance(line, Heading) and line.text] == [title for title, _ in parts]
 
 
 def test_footnotes_and_their_marks_are_set_aside() -> None:
