@@ -29,25 +29,25 @@ _FEW = 10
 _OUTLINE, _DEPTH = 20_000, 8
 _BOMB, _BOMB_TIMES = 1 << 21, 20
 """A file whose text is longer than that, and than so many times its size, is not a book."""
+_SIGNATURE = re.compile(rb"(?:\xef\xbb\xbf)?\s*%PDF-\d")
 _UNREADABLE = re.compile("[\0\ufffd\ue000-\uf8ff]")
 _PASSWORD, _SECURITY = 4, 5
 """Error codes of pdfium."""
 
 
 def recognises(file: File) -> bool:
-    """By the signature, which may follow some other bytes."""
-    return b"%PDF-" in file.head[:1024]
+    """By the signature, which may follow some other bytes where the name says what it is."""
+    return _SIGNATURE.match(file.head) is not None or (file.suffix == ".pdf" and b"%PDF-" in file.head[:1024])
 
 
 def lines(file: File, reading: Reading) -> Iterator[Line]:
     """The pages. UserError: damaged, locked with a password, or without text."""
     with _opened(file) as (document, size):
         style = _style(file, document, size)
-        for number in range(_count(document)):
+        for number in range(len(document)):
             with _page(document, number) as (page, textpage):
-                if page is None or (not textpage.count_chars() and _has_picture(page)):
-                    reason = note("text.pdf_page_broken" if page is None else "text.pdf_page_picture")
-                    reading.complain(f"{file.path.name}:{number + 1}: {reason}")
+                if fault := _fault(page, textpage):
+                    reading.complain(f"{file.path.name}:{number + 1}: {note(fault)}")
                 found = page_text(page_lines(textpage, _raw()), number, style, reading) if page else []
             reading.rows += page is not None
             if number:
@@ -57,10 +57,19 @@ def lines(file: File, reading: Reading) -> Iterator[Line]:
                 yield line
 
 
+def _fault(page: Any, textpage: Any) -> str | None:
+    """The message that says why a page is not read, or not wholly."""
+    if page is None:
+        return "text.pdf_page_broken"
+    if not textpage.count_chars() and _has_picture(page):
+        return "text.pdf_page_picture"
+    return "text.pdf_page_long" if textpage.count_chars() > CHARACTERS else None
+
+
 def _style(file: File, document: Any, size: int) -> PageStyle:
     """What is usual in the document, from all its pages. `size`: of the file, in bytes. UserError: they hold pictures,
     no text, or a page's text many times over."""
-    count = _count(document)
+    count = len(document)
     hyphens = Hyphens()
     sample = list[list[PageLine]]()
     held = lost = pictures = good = sampled = 0
@@ -106,10 +115,6 @@ def _outline(document: Any) -> dict[int, set[str]]:
     return titles
 
 
-def _count(document: Any) -> int:
-    return min(len(document), _MOST_PAGES)
-
-
 @contextmanager
 def _opened(file: File) -> Generator[tuple[Any, int]]:
     """The document and its size in bytes. UserError: too large, damaged, locked."""
@@ -117,13 +122,15 @@ def _opened(file: File) -> Generator[tuple[Any, int]]:
     with file.readable(), file.open() as stream:
         data = stream.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
-        raise UserError("text.pdf_too_large", path=file.path, most=_MOST_BYTES >> 30)
+        raise UserError("text.pdf_too_large", path=file.path, most=_MOST_BYTES >> 30, pages=_MOST_PAGES)
     try:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
         locked = error.err_code in (_PASSWORD, _SECURITY)
         raise UserError("text.encrypted" if locked else "text.pdf_broken", path=file.path) from None
     try:
+        if len(document) > _MOST_PAGES:
+            raise UserError("text.pdf_too_large", path=file.path, most=_MOST_BYTES >> 30, pages=_MOST_PAGES)
         yield document, len(data)
     finally:
         document.close()

@@ -378,18 +378,31 @@ def test_a_page_that_is_a_picture_is_told() -> None:
     assert reading.complaints == ["book.pdf:2: the page is a picture without text"]
 
 
-def test_a_page_used_ten_thousand_times_is_refused() -> None:
-    text = b"BT /F 9 Tf 9 9 Td (" + b"barley " * 20_000 + b") Tj ET"
-    data = (
-        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 10000/Kids["
-        + b"3 0 R " * 10_000
-        + b"]>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R"
-        + b"/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
-        + b"4 0 obj<</Length %d>>stream\n%s\nendstream endobj\n" % (len(text), text)
-        + b"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"
+def by_hand(kids: str, text: bytes) -> bytes:
+    """A file of pages: object 3 is one of this text, which may be used more than once; other objects are missing."""
+    drawing = b"BT /F 9 Tf 72 700 Td 12 TL " + b"".join(b"(%s) Tj T* " % line for line in text.split(b"\n")) + b"ET"
+    parts = (
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj",
+        f"2 0 obj<</Type/Pages/Count {kids.count('R')}/Kids[{kids}]>>endobj".encode(),
+        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R",
+        b"/Resources<</Font<</F 5 0 R>>>>>>endobj",
+        b"4 0 obj<</Length %d>>stream\n%s\nendstream endobj" % (len(drawing), drawing),
+        b"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF",
     )
+    return b"\n".join(parts)
+
+
+def test_a_page_used_ten_thousand_times_is_refused() -> None:
     with pytest.raises(UserError, match="unpacks to more than"):
-        read(data)
+        read(by_hand("3 0 R " * 10_000, b"\n".join([b"barley " * 2000] * 8)))
+
+
+def test_a_damaged_page_and_one_that_is_too_long_are_told() -> None:
+    found, reading = read(by_hand("3 0 R 9 0 R 3 0 R", b"Barley is dear."))
+    assert found == ["Barley is dear.", "\f", "\fBarley is dear."]
+    assert reading.complaints == ["book.pdf:2: the page is damaged"] and (reading.rows, reading.bad_rows) == (2, 1)
+    _, reading = read(by_hand("3 0 R", b"\n".join([b"barley" * 4000] * 9)))
+    assert "only the first ones were read" in reading.complaints[0]
 
 
 @pytest.mark.parametrize(
@@ -408,7 +421,7 @@ def test_what_cannot_be_read_is_one_line(data: bytes, said: str) -> None:
 
 
 def test_a_text_about_pdf_is_no_pdf() -> None:
-    file = File(Path("a.txt"), "a.txt", opens=lambda: io.BytesIO(b"A file that begins with %PDF is one.\n" * 9))
+    file = File(Path("a.txt"), "a.txt", opens=lambda: io.BytesIO(b"A file that begins with %PDF-1.7 is one.\n" * 9))
     assert reader_of(file).__name__.endswith("plain")
 
 
