@@ -20,8 +20,9 @@ _COUNTER = re.compile(r"[\s\ufeff]*\d{1,7}\s*")
 _OPENING = 4
 """Lines, blank ones aside, within which a file that is not named as subtitles has its first time line."""
 _TAG = re.compile(r"<rt>[^<]*</rt>|</?(?:[A-Za-z][^<>]*|[\d:.]+)?>|\{\\[^{}]*\}")
+_SECTION = re.compile(r"\s*(?:;[^\r\n]*[\r\n]\s*)*\[(?:Script Info|V4\+? Styles|Events)\]", re.IGNORECASE)
 _OVERRIDE = re.compile(r"\{[^{}]*\}")
-_DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}")
+_DRAWING = re.compile(r"\\p[1-9]")
 _BREAK = re.compile(r"\\[Nn]")
 _SOUND = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］|[♪♫#\s]+")
 _DASH = re.compile(r"[-–—‐]\s*(?=[^\W\d_]|[\"“«¿¡「『♪])")
@@ -89,7 +90,9 @@ def _is_vtt(head: str) -> bool:
 
 
 def _is_ass(head: str) -> bool:
-    return re.match(r"\s*(?:;.*\s+)*\[(?:Script Info|V4\+? Styles|Events)\]", head, re.IGNORECASE) is not None
+    return (
+        re.match(r"\s*(?:;[^\r\n]*[\r\n]\s*)*\[(?:Script Info|V4\+? Styles|Events)\]", head, re.IGNORECASE) is not None
+    )
 
 
 def _cues(lines: Iterable[str], reading: Reading, *, vtt: bool) -> Iterator[_Cue]:
@@ -164,10 +167,11 @@ def _events(lines: Iterable[str], reading: Reading) -> Iterator[_Cue]:
             continue
         text = event["text"]
         reading.aside("cue_times", kind + colon + rest[: len(rest) - len(text)])
-        if _DRAWING.search(text):
+        tags = _OVERRIDE.findall(text)
+        if any(_DRAWING.search(tag) for tag in tags):
             reading.aside("cue_remarks", text)
             continue
-        for tag in _OVERRIDE.findall(text):
+        for tag in tags:
             reading.aside("cue_tags", tag)
         said = _BREAK.sub("\n", _OVERRIDE.sub("", text)).replace("\\h", " ").split("\n")
         start, end = (_seconds(*time.groups()) for time in times if time)

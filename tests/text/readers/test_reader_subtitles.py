@@ -239,3 +239,10 @@ def test_hostile_text_takes_time_that_grows_with_its_length(piece: str) -> None:
     text = piece * (300_000 // len(piece))
     found, _ = read(f"1\n00:00:01,000 --> 00:00:02,000\n{text}\n".encode(), "film.srt")
     assert sum(map(len, found)) <= 2 * len(text)
+
+
+@pytest.mark.timeout(60)
+def test_hostile_beginnings_and_drawings_take_little_time() -> None:
+    assert read(b"; " * 100_000)[1].kind == "plain"
+    drawing = "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{" + r"\p1" * 100_000 + "\n"
+    assert read(("[Script Info]\n\n[Events]\n" + drawing).encode())[0]
