@@ -1,5 +1,6 @@
 """The lines of a PDF page in reading order, from the places of its characters."""
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,10 @@ _FULL_WIDTH = 0.3
 """Share of the lines of a page in columns that run across them, at most."""
 
 
+_Char = tuple[str, float, float, float, float, float]
+"""(character, left, bottom, right, top, size of its font); "" is a gap for which the file has no space."""
+
+
 @dataclass
 class PageLine:
     """A line. Lengths in points; `first`: width of its first word, or of its first character in Chinese."""
@@ -53,7 +58,7 @@ class PageLine:
 
 @dataclass
 class _Segment:
-    """Characters on one base line without a wide gap, as (character, left, right, height)."""
+    """Characters on one base line without a wide gap, as (character, left, right, size)."""
 
     left: float
     right: float
@@ -77,16 +82,15 @@ def page_lines(textpage: Any, raw: Any) -> list[PageLine]:
     return [_line(group, number) for number, column in columns for group in _joined(column)]
 
 
-def _characters(textpage: Any, raw: Any) -> Iterator[tuple[str, float, float, float, float]]:
-    """(character, left, bottom, right, top); the character of a gap for which the file has no space is ""."""
-    box, handle = raw.FS_RECTF(), textpage.raw
+def _characters(textpage: Any, raw: Any) -> Iterator[_Char]:
+    box, matrix, handle = raw.FS_RECTF(), raw.FS_MATRIX(), textpage.raw
     unicode, place, generated = raw.FPDFText_GetUnicode, raw.FPDFText_GetLooseCharBox, raw.FPDFText_IsGenerated
-    waiting = ""
+    waiting, extent, size = "", (0.0, 0.0), 0.0
     for index in range(min(textpage.count_chars(), CHARACTERS)):
         code = unicode(handle, index)
         if 0x02 < code <= 0x20 and generated(handle, index):
             if code == 0x20:
-                yield "", 0.0, 0.0, 0.0, 0.0
+                yield "", 0.0, 0.0, 0.0, 0.0, 0.0
             continue
         char = _SHOWN.get(code) or chr(code)
         if 0xD800 <= code < 0xE000:  # a character beyond U+FFFF comes in halves
@@ -96,10 +100,14 @@ def _characters(textpage: Any, raw: Any) -> Iterator[tuple[str, float, float, fl
             char = (waiting + char).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         waiting = ""
         if place(handle, index, box):
-            yield _letters(char), box.left, box.bottom, box.right, box.top
+            if extent != (box.bottom, box.top):
+                extent = (box.bottom, box.top)
+                scale = math.hypot(matrix.c, matrix.d) if raw.FPDFText_GetMatrix(handle, index, matrix) else 1.0
+                size = raw.FPDFText_GetFontSize(handle, index) * scale
+            yield _letters(char), box.left, box.bottom, box.right, box.top, size
 
 
-def _runs_otherwise(chars: list[tuple[str, float, float, float, float]]) -> bool:
+def _runs_otherwise(chars: list[_Char]) -> bool:
     """Whether most characters do not stand to the right of the one before: a text from right to left, from top to
     bottom, or on a page turned by a quarter."""
     placed = [char for char in chars if char[0].strip()]
@@ -122,11 +130,11 @@ def _letters(char: str) -> str:
     return char
 
 
-def _segments(chars: Iterable[tuple[str, float, float, float, float]]) -> list[_Segment]:
+def _segments(chars: Iterable[_Char]) -> list[_Segment]:
     found = list[_Segment]()
     spaced = gap = False
     last, place = None, (0.0, 0.0)
-    for char, left, bottom, right, top in chars:
+    for char, left, bottom, right, top, size in chars:
         if not char or char.isspace():
             spaced, gap = spaced or bool(char), True
             continue
@@ -137,13 +145,13 @@ def _segments(chars: Iterable[tuple[str, float, float, float, float]]) -> list[_
             last = _Segment(left, right, bottom, top)
             found.append(last)
         elif spaced or (gap and not (_is_wide(char) and _is_wide(last.chars[-1][0]))):
-            last.chars.append((" ", last.right, left, height))
+            last.chars.append((" ", last.right, left, size))
         spaced = gap = False
         place = (bottom, top)
         if height > last.top - last.bottom:
             last.bottom, last.top = bottom, top
         last.left, last.right = min(last.left, left), max(last.right, right)
-        last.chars.append((char, left, right, height))
+        last.chars.append((char, left, right, size))
     return found
 
 
@@ -241,13 +249,11 @@ def _joined(column: list[_Segment]) -> Iterator[list[_Segment]]:
 def _line(group: list[_Segment], column: int) -> PageLine:
     tallest = max(group, key=lambda one: one.top - one.bottom)
     chars = [char for one in group for char in ((" ", one.left, one.left, 0.0), *one.chars)][1:]
-    heights = Counter(round(char[3], 1) for char in chars if char[0] != " ")
-    usual = heights.most_common(1)[0][0] if heights else 0.0
+    sizes = Counter(round(char[3], 1) for char in chars if char[0] != " ")
+    usual = sizes.most_common(1)[0][0] if sizes else 0.0
     text = "".join(
-        f"{MARK}{char}{MARK_END}" if height < 0.75 * usual and char in _MARK_SIGNS else char
-        for char, _, _, height in chars
+        f"{MARK}{char}{MARK_END}" if size < 0.75 * usual and char in _MARK_SIGNS else char for char, _, _, size in chars
     ).replace(MARK_END + MARK, "")
     end = next((place for place, char in enumerate(chars) if char[0] == " " or _is_wide(char[0])), len(chars) - 1)
     left, right = min(one.left for one in group), max(one.right for one in group)
-    top = tallest.top if usual > 0.9 * (tallest.top - tallest.bottom) else tallest.bottom + usual
-    return PageLine(text, left, right, tallest.bottom, top, column, chars[end][2] - left, top - tallest.bottom)
+    return PageLine(text, left, right, tallest.bottom, tallest.top, column, chars[end][2] - left, usual)

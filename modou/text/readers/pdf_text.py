@@ -148,7 +148,7 @@ def _title(lines: list[PageLine], place: int, titles: set[str], size: float) -> 
     flat = ""
     for count, line in enumerate(lines[place : place + _TITLE_LINES], 1):
         flat += "".join(line.text.split())
-        if flat in titles:
+        if flat in titles and line.column != FOOT:
             return count
     count = 0
     for line in lines[place : place + _HEADING_LINES + 1]:

@@ -128,6 +128,12 @@ def test_headings_are_larger_or_named_by_the_outline() -> None:
     assert [line for line in found if isinstance(line, Heading)] == [Heading("Wind"), Heading("Rain")]
 
 
+def test_another_font_of_the_same_size_is_no_heading() -> None:
+    letter = ("I am well, and the barley is in.", style(fontName="Courier", spaceAfter=9))
+    shown = [(PARAGRAPHS[0], style(spaceAfter=9)), letter, (PARAGRAPHS[2], style(fontName="Times-Roman"))]
+    assert read(flowed(shown))[0] == [text for text, _ in shown]
+
+
 def test_a_heading_of_two_lines_is_one() -> None:
     long = "Of the Journey to the Northern Islands and of What Was Found in the Harbour There"
     found, _ = read(flowed([(long, style(20)), *((text, style()) for text in PARAGRAPHS)]))
