@@ -47,10 +47,10 @@ class _Margins:
 def page_text(lines: list[PageLine], page: int, style: PageStyle, reading: Reading) -> list[str | Heading]:
     """The page's headings and paragraphs, with blank lines where it has gaps."""
     notes = _notes(lines, style.size)
-    for line in lines:
-        if line in notes:
-            reading.aside("footnotes", _unmarked(line.text))
-    body = [line for line in lines if line not in notes]
+    for line in notes:
+        reading.aside("footnotes", _unmarked(line.text))
+    apart = {id(line) for line in notes}
+    body = [line for line in lines if id(line) not in apart]
     for line in body:
         if notes:
             for mark in _MARKED.findall(line.text):
