@@ -57,11 +57,6 @@ def test_an_ordinary_text_is_not(tmp_path: Path) -> None:
     assert not [note for note in found.cleaning.notes if note["key"] == "text.note_known"]
 
 
-def test_a_training_part_of_which_nothing_is_left_is_compared(tmp_path: Path) -> None:
-    found = facts("\ue456" * 30_000, tmp_path)
-    assert found.split.characters["train"] == 0 and found.split.known is None
-
-
 def test_cleaning_and_comparing_tell_a_share_that_rises_to_the_end(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / "book").mkdir(exist_ok=True)

@@ -19,6 +19,7 @@ from modou.text.readers.file import File
 
 READERS: tuple[str, ...] = (
     "refused",
+    "pdf",
     "epub",
     "docx",
     "odt",
@@ -29,6 +30,8 @@ READERS: tuple[str, ...] = (
     "rst",
     "html",
     "json_rows",
+    "subtitles",
+    "lyrics",
     "plain",
 )
 """The readers, in the order in which they are asked; the last one takes what no other recognises."""
