@@ -1,4 +1,7 @@
-"""Markdown (CommonMark with tables): rendered as a web page, which is read as one. Line ends in a paragraph stay."""
+"""Markdown (CommonMark with tables): rendered as a web page, which is read as one.
+
+A line end within a paragraph is a space where the line was full, as in wrapped prose; otherwise it stays, as in verse.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ from markdown_it.token import Token
 
 from modou.text.readers.file import File, Line, Reading, cut_lines
 from modou.text.readers.html import Page
-from modou.text.readers.markup import html_parser, parsed, some_text
+from modou.text.readers.markup import SENTENCE_ENDS, html_parser, parsed, some_text, wraps
 
 LAYOUT = None
 SUFFIXES = (".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".rmd", ".qmd")
@@ -25,7 +28,7 @@ _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _NOTE = re.compile(r" {0,3}\[\^[^\]\s]+\]:")
 _MARK = re.compile(r"\[\^[^\]\s]+\]")
 _DEFINED = re.compile(r" {0,3}\[[^\]^]+\]:\s*\S")
-_SENTENCE = (".", "。", "！", "？", "!", "?", "…", "”", "，", ",", "；", ";")
+_PROSE = (*SENTENCE_ENDS, "，", ",", "；", ";")
 
 
 def recognises(file: File) -> bool:
@@ -114,7 +117,8 @@ class _Renderer:
                     self._reading.aside("note_mark", mark)
                 child.content = _MARK.sub("", child.content)
         text = token.content.strip()
-        prose = "\n" in text or len(text) > _TITLE or text.endswith(_SENTENCE)
+        _join(token)
+        prose = "\n" in text or len(text) > _TITLE or text.endswith(_PROSE)
         if before.type == "heading_open" and before.markup in ("-", "=") and prose:
             before.tag = after.tag = "p"
 
@@ -125,6 +129,17 @@ class _Renderer:
                 inner = next((one for one in tokens[at : at + 3] if one.type == "inline"), None)
                 if inner is not None and inner.children is not None:
                     inner.children.insert(0, Token("text", "", 0, content=f"{token.info}{token.markup} "))
+
+
+def _join(token: Token) -> None:
+    """Make line ends after full lines that end no sentence spaces."""
+    breaks = [child for child in token.children or () if child.type in ("softbreak", "hardbreak")]
+    lines = token.content.split("\n")
+    if not breaks or len(breaks) != len(lines) - 1:
+        return
+    for wrapped, found in zip(wraps(lines), breaks, strict=False):
+        if found.type == "softbreak" and wrapped:
+            found.type, found.content = "text", "\n"
 
 
 def _inline(state: StateCore) -> None:

@@ -12,6 +12,7 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 from modou.messages import UserError
 from modou.text.headings import Heading
 from modou.text.readers.file import LINE_LIMIT, File, Line, Reading, text_lines
+from modou.text.sentences import joint
 
 CHUNK = 1 << 16
 DAMAGED: type[Exception] = etree.LxmlError
@@ -19,6 +20,9 @@ DAMAGED: type[Exception] = etree.LxmlError
 _CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _WRAPPED = re.compile(rf"(?<=[{_CJK}])[ \t\r\f]*\n[ \t\r\n\f]*(?=[{_CJK}])")
 _WHITE = re.compile(r"[ \t\r\n\f]+")
+SENTENCE_ENDS = (".", "。", "！", "？", "!", "?", "…", "”", '"', "」")
+_FULL, _SHARE = 50, 0.75
+"""A line that was wrapped has at least so many columns, and so large a part of the widest of its paragraph."""
 _CELL = "\x1f"
 """Between two cells of a row, until the line is finished."""
 
@@ -219,6 +223,30 @@ class Flow:
 def collapsed(text: str) -> str:
     """A text with each run of white space as one space; a line end between ideographs is none."""
     return _WHITE.sub(" ", _WRAPPED.sub("", text) if "\n" in text else text).strip(" ")
+
+
+def wraps(lines: list[str]) -> list[bool]:
+    """For each line of a paragraph whether it goes on in the next one: it is full, and ends no sentence."""
+    widths = [sum(2 if char >= "\u2e80" else 1 for char in line) for line in lines]  # ideographs take two columns
+    full = max(_FULL, _SHARE * max(widths))
+    return [
+        width >= full and not line.rstrip().endswith(SENTENCE_ENDS) for line, width in zip(lines, widths, strict=True)
+    ]
+
+
+def unwrapped(lines: list[str]) -> list[str]:
+    """The lines of a paragraph, those that go on in the next one joined with it."""
+    found: list[list[str]] = []
+    goes_on = False
+    for line, wrapped in zip(lines, wraps(lines) if lines else (), strict=True):
+        line = line.rstrip() if wrapped else line
+        if goes_on:
+            right = line.lstrip()
+            found[-1] += [joint(found[-1][-1], right), right]
+        else:
+            found.append([line])
+        goes_on = wrapped
+    return ["".join(pieces) for pieces in found]
 
 
 class Handler(Protocol):

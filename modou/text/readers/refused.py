@@ -113,6 +113,8 @@ def _kind(file: File) -> str | None:
         return _zipped(file)
     if head.startswith(_OLE):
         return _compound(file)
+    if file.suffix == ".svg" and b"<svg" in head:
+        return "picture"
     if not _is_binary(head):
         return None
     for kind, place, mark in _MARKS:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from modou.text.headings import Heading
 from modou.text.readers.file import File, Line, Reading, cut_lines
-from modou.text.readers.markup import some_text
+from modou.text.readers.markup import some_text, unwrapped
 
 LAYOUT = None
 SUFFIXES = (".rst", ".rest")
@@ -15,6 +15,8 @@ _NOTE = re.compile(r"\[[^\]]+\]\s")
 _DIRECTIVE = re.compile(r"(?:\|[^|]+\|\s+)?([\w:.+-]+?)\s*::(?:\s+(.*))?$")
 _FIELD = re.compile(r"\s*:[\w -]+:(?:\s|$)")
 _ITEM = re.compile(r"(\s*)(?:[-*+•]|#\.)\s+(?=\S)")
+_BEGINS = re.compile(r"\s*(?:[-*+•|]|#\.|\(?(?:\d+|[A-Za-z])[.)]|\.\.|:[\w -]+:)(?:\s|$)|\s*[+=]{3,}|\s*\+-")
+"""Lines with which something else begins than the paragraph goes on."""
 _GRID = re.compile(r"\s*\+(?:[-=]+\+)+\s*|\s*=+(?:\s+=+)+\s*")
 _ROW = re.compile(r"\s*\|(.*)\|\s*")
 _KEPT = frozenset(
@@ -36,6 +38,8 @@ _MARKS = (
     (re.compile(r"\\(.)"), r"\1"),
 )
 _NOTE_MARK = re.compile(r"\s?\[(?:\d+|#[\w.-]*|\*|[A-Za-z][\w.-]*)\]_(?!\w)")
+_MOST = 1000
+"""Lines of a paragraph that are held, at most."""
 _LONGEST = 10_000
 """Characters; a longer line keeps its marks."""
 
@@ -57,6 +61,7 @@ class Source:
     def __init__(self, lines: Iterator[str], reading: Reading) -> None:
         self._lines, self._reading = lines, reading
         self._ahead: list[str] = []
+        self._paragraph: list[str] = []
         self._literal: int | None = None
         """Indentation of the line before a literal block, within one."""
         self._front = True
@@ -66,7 +71,10 @@ class Source:
         """Headings, and lines without marks."""
         before = ""
         while (line := self._next()) is not None:
-            if self._in_literal(line):
+            literal = self._in_literal(line)
+            if literal or not line.strip() or _BEGINS.match(line) or len(self._paragraph) >= _MOST:
+                yield from self._end_paragraph()
+            if literal:
                 before = line
                 yield self._passed(line.rstrip())
             elif _EXPLICIT.match(line.lstrip()):
@@ -75,12 +83,14 @@ class Source:
             elif self._is_rule(line, before):
                 before = ""
             elif not before.strip() and _is_title(line, self._peek()):
+                yield from self._end_paragraph()
                 self._next()
                 yield Heading(self._text(line.strip()))
                 before = ""
             else:
                 before = line
                 yield from self._body(line)
+        yield from self._end_paragraph()
 
     def _next(self) -> str | None:
         return self._ahead.pop() if self._ahead else next(self._lines, None)
@@ -124,7 +134,16 @@ class Source:
         if line.rstrip().endswith("::"):
             self._literal = _indent(line)
             line = line.rstrip()[:-1] if line.strip() != "::" else ""
-        yield self._text(line.rstrip())
+        text = self._text(line.rstrip())
+        if text.strip():
+            self._paragraph.append(text)
+        else:
+            yield text
+
+    def _end_paragraph(self) -> Iterator[str]:
+        """Its lines, those that were wrapped joined."""
+        yield from unwrapped(self._paragraph)
+        self._paragraph = []
 
     def _explicit(self, line: str) -> Iterator[str]:
         """A directive, comment, target or note, with the lines that are indented under it."""

@@ -100,6 +100,30 @@ def test_a_line_at_the_front_need_not_be_metadata() -> None:
     assert md("---\n\nIt rained.").texts == ["It rained."]
 
 
+def test_wrapped_lines_are_joined_and_verse_is_not() -> None:
+    wrapped = """Nobody at the kiln had slept since the wind turned, and **the** wood was
+running out. Noa went down to the shed where the last of the birch was kept and
+brought it up.
+
+a rope of hay,
+a bell of clay
+
+窑火烧了整整一夜，谁也没有合眼，柴也快要烧完了，诺亚只好下到
+棚子里去，把最后一点桦木搬上来。
+
+雨停了。
+她推开门。"""
+    assert md(wrapped).texts == [
+        "Nobody at the kiln had slept since the wind turned, and the wood was running out. Noa went down to the shed "
+        "where the last of the birch was kept and brought it up.",
+        "a rope of hay,",
+        "a bell of clay",
+        "窑火烧了整整一夜，谁也没有合眼，柴也快要烧完了，诺亚只好下到棚子里去，把最后一点桦木搬上来。",
+        "雨停了。",
+        "她推开门。",
+    ]
+
+
 def test_links_that_are_defined_at_the_end_of_a_long_text() -> None:
     text = "See [her notes][n] first.\n\n" + "The kiln burned for a night and a day.\n\n" * 3000 + "[n]: notes.html\n"
     found = md(text)

@@ -68,6 +68,7 @@ KINDS: list[tuple[str, bytes, str]] = [
     ("cover", drawn("TIFF"), "picture"),
     ("cover", drawn("WEBP"), "picture"),
     ("cover.bmp", drawn("BMP"), "picture"),
+    ("cover.svg", b'<?xml version="1.0"?><svg><text>a</text></svg>', "picture"),
     ("cover", b"\x00\x00\x00\x18ftypheic" + ZEROS, "picture"),
     ("song", b"ID3\x04" + ZEROS, "sound"),
     ("song.m4a", b"\x00\x00\x00\x18ftypM4A " + ZEROS, "sound"),

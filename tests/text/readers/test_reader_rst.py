@@ -80,8 +80,7 @@ def test_a_text_with_every_mark() -> None:
     assert found.shape == [
         "# The Dam",
         "# One",
-        "Pia held the rope, and waited by the gate or gate;",
-        "see her notes, name and 2 * 3 * 4. snake_case_word stays:",
+        "Pia held the rope, and waited by the gate or gate; see her notes, name and 2 * 3 * 4. snake_case_word stays:",
         "    # not a heading",
         "    ----------------",
         "    x = **kept**",
@@ -106,8 +105,28 @@ def test_a_paragraph_over_a_rule_is_no_title() -> None:
     assert rst("First line\nof two\n------\n\nMore.\n").headings == []
 
 
+def test_wrapped_lines_are_joined() -> None:
+    text = """The dam had been built of the stones of the old mill, and in the spring
+one could hear it from the church.
+
+1. Pia opened the first of the gates, the one that nobody had touched since
+   the flood.
+2. She waited.
+
+Term
+    Short."""
+    assert rst(text).texts == [
+        "The dam had been built of the stones of the old mill, and in the spring one could hear it from the church.",
+        "1. Pia opened the first of the gates, the one that nobody had touched since the flood.",
+        "2. She waited.",
+        "Term",
+        "    Short.",
+    ]
+
+
 def test_many_lines_and_a_long_one() -> None:
     assert len(rst("One line.\n" * 30_000).texts) == 30_000
+    assert rst("word " * 20 + "\n" + ("word " * 20 + "\n") * 20_000).characters == 4 * 20 * 20_001
     assert rst("*" * 200_000 + "a").characters == 200_001
 
 
