@@ -35,11 +35,12 @@ _CLASS = re.compile(r"(?:duokan-)?(?:foot|end)notes?(?:[-_]\w+)*|noteref|referen
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.:-]+)|<meta[^>]*charset\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
 _WIDER = {
-    **dict.fromkeys(("gb2312", "gbk", "hz"), "gb18030"),
+    **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
     **dict.fromkeys(("big5", "cp950"), "big5hkscs"),
     **dict.fromkeys(("euc_kr", "ks_c_5601_1987"), "cp949"),
-    **dict.fromkeys(("shift_jis", "x-sjis"), "cp932"),
+    "shift_jis": "cp932",
 }
+"""Codecs that hold what pages of a declared one hold in truth."""
 _DEFAULTS = ("iso8859-1", "cp1252", "ascii")
 """What editors declare without being asked: such a declaration says nothing."""
 _PAGE = re.compile(rb"<!doctype\s+html|<html[\s>]|<body[\s>]", re.IGNORECASE)
