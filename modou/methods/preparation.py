@@ -73,8 +73,9 @@ def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
     source = record.inputs["book"]
     if named.content_sha256(source.path) != source.sha256:
         raise UserError("run.book_differs", path=source.path, run=run.path)
-    book = named.open_corpus(source.path, encoding=record.settings.clean.encoding, seed=1)
-    corpus = prepare(book, run.corpus, record.settings.clean)
+    settings = record.settings.clean
+    book = named.open_corpus(source.path, encoding=settings.encoding, columns=settings.columns, seed=1)
+    corpus = prepare(book, run.corpus, settings)
     yield StageEnded("clean", corpus_facts(corpus), files=tuple(run.corpus / name for name in (TEXT, SPLIT, REPORT)))
 
 

@@ -3,8 +3,14 @@
 from functools import partial
 
 from modou.cli.spec import COMMON, PRESET, Command, out
-from modou.cli.training import train
+from modou.cli.training import OF_BOOK, train
 
 COMMAND = Command(
-    "clean", partial(train, until="clean"), ("BOOK",), (PRESET, out("out_book"), *COMMON), ("clean",), goes_on=True
+    "clean",
+    partial(train, until="clean"),
+    ("BOOK",),
+    (PRESET, out("out_book"), *COMMON),
+    ("clean",),
+    aliases=OF_BOOK,
+    goes_on=True,
 )

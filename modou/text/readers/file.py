@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 from modou.messages import UserError
 from modou.text.headings import Heading
 from modou.text.readers.encoding import Encoding, checked, detect
-from modou.text.report import RuleReport
+from modou.text.report import Note, RuleReport
 
 HEAD = 1 << 16
 """Bytes from which a reader recognises a file."""
@@ -55,17 +55,24 @@ class Reading:
     """The first few bad rows as file:line: reason."""
     set_aside: RuleReport = field(default_factory=RuleReport)
     """Text of the file that is not text to learn from, by kind: a key of the messages text.aside_KIND."""
+    remarks: list[Note] = field(default_factory=list[Note])
+    """What the user should know of how it was read."""
 
     def begin(self) -> None:
         """Start a pass over the file."""
         self.undecodable = self.rows = self.bad_rows = 0
-        self.lost, self.complaints, self.set_aside = [], [], RuleReport()
+        self.lost, self.complaints, self.set_aside, self.remarks = [], [], RuleReport(), []
 
     def aside(self, kind: str, text: str) -> None:
         """Count a text that is not passed on."""
         if text and not text.isspace():
             self.set_aside.kinds[kind] += 1
             self.set_aside.touch(text)
+
+    def remark(self, remark: Note) -> None:
+        """Tell the user something once."""
+        if remark not in self.remarks:
+            self.remarks.append(remark)
 
     def undecoded(self, text: str) -> None:
         """Count the replacement characters of a text that is passed on."""
@@ -91,6 +98,8 @@ class File:
         self.path, self.name = path, name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self.taken = 0
         """Bytes of the file, as it is on the disk, that all passes have read."""
+        self.columns = ""
+        """Which columns of a table hold the text and the titles, as in settings.text.CleanSettings."""
         self._named = encoding
         self._opens = opens or (lambda: path.open("rb"))
 
@@ -118,6 +127,15 @@ class File:
         """The first bytes."""
         with self.readable(), self.open() as stream:
             return stream.read(HEAD)
+
+    @cached_property
+    def opening(self) -> str:
+        """The first bytes as text, of which the ASCII characters are right in any encoding."""
+        for mark, codec in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
+            if self.head.startswith(mark):
+                return self.head.decode(codec, "replace")
+        wide = "utf-16-be" if self.head[:1] == b"\x00" else "utf-16-le" if self.head[1:2] == b"\x00" else "utf-8"
+        return self.head.decode(wide, "replace")
 
     @cached_property
     def encoding(self) -> Encoding:
