@@ -40,6 +40,7 @@ GIVEN = {
     "rollout.tokens": "6",
     "rollout.held_out": "3",
     "sft.epochs": "0.5",
+    "clean.columns": "text=text",
     "clean.encoding": "utf-8",
     "clean.skip": "unwrap",
     # What the other values ask of a machine, or of the other options, is not to be had here.

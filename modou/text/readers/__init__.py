@@ -17,7 +17,7 @@ from types import ModuleType
 
 from modou.text.readers.file import File
 
-READERS: tuple[str, ...] = ("xlsx", "parquet", "json_rows", "table", "plain")
+READERS: tuple[str, ...] = ("xlsx", "parquet", "chat", "json_rows", "table", "plain")
 """The readers, in the order in which they are asked; the last one takes what no other recognises."""
 
 

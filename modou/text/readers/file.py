@@ -225,6 +225,28 @@ class _Bounded(_Raw):
         super().close()
 
 
+class _Zstandard(_Raw):
+    """An unpacked stream, which is unpacked anew to go back in it."""
+
+    def __init__(self, packed: BinaryIO, zstandard: Any) -> None:
+        self._packed, self._zstandard = packed, zstandard
+        super().__init__(self._anew())
+
+    def _anew(self) -> BinaryIO:
+        self._packed.seek(0)
+        return self._zstandard.ZstdDecompressor().stream_reader(self._packed, read_across_frames=True)
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET and offset < self.tell():
+            self._stream = self._anew()
+        return self._stream.seek(offset, whence)
+
+
 def _unpacked(stream: io.RawIOBase, ending: str, path: Path) -> BinaryIO:
     raw = cast(BinaryIO, io.BufferedReader(stream, 1 << 13))
     match ending:
@@ -235,7 +257,7 @@ def _unpacked(stream: io.RawIOBase, ending: str, path: Path) -> BinaryIO:
         case ".bz2":
             return cast(BinaryIO, bz2.BZ2File(raw))
         case _:
-            return library("zstandard", path).ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            return cast(BinaryIO, _Zstandard(raw, library("zstandard", path)))
 
 
 def _zstandard_errors() -> tuple[type[Exception], ...]:

@@ -35,6 +35,11 @@ class Form:
     numeric: bool
     """Whether a column below the header holds numbers alone."""
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is one column without a name, the lines of a text."""
+        return not self.header and len(self.names) == 1
+
 
 def recognises(file: File) -> bool:
     """By the name; or by a header of names over rows of as many cells, some of them numbers."""
@@ -53,23 +58,20 @@ def lines(file: File, reading: Reading) -> Iterator[Line]:
     """A Heading and the lines of each row; one column without a name is a text. UserError: no row can be used."""
     with file.text(reading) as stream:
         form, rows = read_rows(stream)
-        if not form.header and len(form.names) == 1:
-            yield from _one_text(rows, file, reading)
-        else:
-            yield from documents(file, reading, rows)
+        yield from one_text(rows, reading) if form.is_text else documents(file, reading, rows)
 
 
-def read_rows(stream: TextIO) -> tuple[Form, Iterator[Row]]:
-    """The form of a table and its rows, as fields by name."""
+def read_rows(stream: TextIO, headed: bool = False) -> tuple[Form, Iterator[Row]]:
+    """The form of a table and its rows as fields by name. `headed`: the first row is known to hold the names."""
     opening = stream.read(1 << 16)
     stream.seek(0)
-    form, _ = form_of(opening)
+    form, _ = form_of(opening, headed)
     rows = _records(stream, form)
     skipped = bool(_SEPARATOR.match(opening.partition("\n")[0])) + form.header
     return form, islice(rows, skipped, None)
 
 
-def form_of(opening: str) -> tuple[Form, list[list[str]]]:
+def form_of(opening: str, headed: bool = False) -> tuple[Form, list[list[str]]]:
     """The form of a table by its beginning, and the first rows below the header."""
     first, _, below = opening.partition("\n")
     declared = _SEPARATOR.match(first)
@@ -77,10 +79,10 @@ def form_of(opening: str) -> tuple[Form, list[list[str]]]:
     whole = text if len(text) < 1 << 15 else text[: text.rfind("\n") + 1] or text
     delimiter = declared[1] if declared else max(_DELIMITERS, key=lambda one: _fits(whole, one))
     rows = _first_rows(whole, delimiter)
-    return form_of_rows(rows, delimiter), rows[1:]
+    return form_of_rows(rows, delimiter, headed), rows[1:]
 
 
-def form_of_rows(rows: list[list[str]], delimiter: str = ",") -> Form:
+def form_of_rows(rows: list[list[str]], delimiter: str = ",", headed: bool = False) -> Form:
     """The form of a table by its first rows."""
     if not rows:
         return Form(delimiter, ("1",), False, False)
@@ -89,7 +91,7 @@ def form_of_rows(rows: list[list[str]], delimiter: str = ",") -> Form:
         rest and not _is_number(name) and all(len(row) > at and _is_number(row[at]) for row in rest)
         for at, name in enumerate(head)
     )
-    header = _is_header(head, rest, numeric)
+    header = headed or _is_header(head, rest, numeric)
     names = tuple(_distinct(head)) if header else tuple(str(at) for at in range(1, _width(rows) + 1))
     return Form(delimiter, names, header, numeric)
 
@@ -196,7 +198,8 @@ def _records(stream: TextIO, form: Form) -> Iterator[Row]:
             yield Value(source.record[0][0], dict(zip(names, row, strict=False)))
 
 
-def _one_text(rows: Iterable[Row], file: File, reading: Reading) -> Iterator[Line]:
+def one_text(rows: Iterable[Row], reading: Reading) -> Iterator[Line]:
+    """The lines of a table that is a text."""
     yield Heading(None)
     for row in rows:
         if isinstance(row, Value):
