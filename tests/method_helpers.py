@@ -1,6 +1,6 @@
 """Every method as one call: what a command line asks of the runner, without the words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ def pretrain(
     extend: bool = False,
     should_stop: Callable[[], bool] = never,
     until: StageName = "report",
+    given: Mapping[str, Source] | None = None,
 ) -> Iterator[Event]:
-    inputs = {} if book is None else {"book": book_source(book)}
+    inputs = {**({} if book is None else {"book": book_source(book)}), **(given or {})}
     yield from run(RunRequest("pretrain", inputs, with_minutes(settings, minutes), out, extend, until), should_stop)
 
 

@@ -17,6 +17,7 @@ from modou.cli.asked import Asked
 from modou.cli.spec import Command, Kind, Own
 from modou.cli.table import COMMANDS
 from modou.messages import UserError
+from modou.settings.text import RULES, CleanSettings
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,12 @@ def _at_dashes(argv: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _normal(word: str) -> str:
-    """`--model.kv-heads` is `--model.kv_heads`, and `-h` is `--help`."""
+    """`--model.kv-heads` is `--model.kv_heads`, `-h` is `--help`, and `--no-clean.RULE` is `--clean.skip=RULE`."""
     if word == "-h":
         return "--help"
+    rule = word.removeprefix("--no-clean.").replace("-", "_")
+    if rule != word and rule in RULES and rule not in CleanSettings.model_fields:
+        return f"--clean.skip={rule}"
     name, equals, value = word.partition("=")
     if name.startswith("--") and "." in name:
         before = "--no-" if name.startswith("--no-") else "--"

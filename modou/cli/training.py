@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modou.cli import console
-from modou.cli.spec import COLUMNS, COMMON, JUDGE, PRESET, Command, out, seed
+from modou.cli.spec import COLUMNS, COMMON, GIVEN, JUDGE, PRESET, Command, out, seed
 from modou.messages import UserError
 from modou.settings.methods import METHODS, MethodInfo
 
@@ -78,6 +78,7 @@ def sources(asked: "Asked", method: MethodInfo) -> "dict[str, Source]":
     found: dict[str, Source] = {}
     if "BOOK" in asked.words:
         found["book"] = book_source(asked.words["BOOK"])
+    found |= {one.name: book_source(asked[one.name] or "") for one in GIVEN if asked[one.name] is not None}
     if "base" in method.inputs:
         found["base"] = run_source(Path(asked.words["RUN"]))
         found["data"] = examples_source(Path(asked.words["DATA"]), asked["columns"] or "")

@@ -133,6 +133,8 @@ def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[s
             yield from _examples(numbers, words)
         case "evaluate" if v.number(numbers, "validation.loss") is not None:
             yield from _aligned(numbers, words)
+        case "evaluate" if "file" in numbers:
+            yield from _scored(numbers, words)
         case "evaluate" if v.number(numbers, "test.bits_per_char") is not None:
             yield text("console.found_bits", bits=words.decimal(v.number(numbers, "test.bits_per_char")))
         case "report" if "path" in numbers:
@@ -180,6 +182,19 @@ def _aligned(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     drift = v.number(numbers, "drift.bits_per_char")
     if drift is not None:
         yield text("console.found_drift", change=f"{drift:+.2f}", now=words.decimal(v.number(numbers, "drift.now")))
+
+
+def _scored(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """A file's code length in all units, beside n-gram models."""
+    names = ("bits_per_char", "bits_per_char_with_newlines", "nats_per_token")
+    figures = {name: words.decimal(v.number(numbers, f"test.{name}")) for name in names}
+    counts = {name: _count(numbers, words, f"test.{name}") for name in ("characters", "newlines", "tokens")}
+    yield text("console.scored", file=numbers["file"], **figures, **counts)
+    rivals = [
+        f"{words.named('baseline', name)} {words.decimal(v.number(numbers, f'baselines.{name}.bits_per_char'))}"
+        for name in ("kn2", "kn3", "kn5", "xz")
+    ]
+    yield text("console.scored_beside", rivals=("、" if words.language == "zh" else ", ").join(rivals))
 
 
 def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:

@@ -11,7 +11,7 @@ from modou.evaluate.novelty import Novelty, TrainText
 from modou.evaluate.subsample import subsample
 from modou.evaluate.variety import Variety, human_slices, variety
 from modou.generate.engine import complete
-from modou.methods.likelihood import bits_per_character, excerpts
+from modou.methods.likelihood import TextScore, bits_per_character, excerpts, text_score
 from modou.methods.preparation import open_corpus, prompts
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
@@ -42,7 +42,7 @@ class TextEvaluation:
 
     checkpoint: dict[str, int]
     """The checkpoint that was evaluated: "step", the optimizer steps before it."""
-    test: CodeLength
+    test: TextScore
     """The test text: the main figure."""
     validation: CodeLength
     """The validation text."""
@@ -87,7 +87,7 @@ def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) ->
     novel, varied = novelty_and_variety(train, test, [sample.text for sample in written])
     found = TextEvaluation(
         checkpoint={"step": step},
-        test=tests.figures,
+        test=text_score(tests, tokenizer, test),
         validation=validation.figures,
         train=seen.figures,
         gap={"bits_per_char": validation.value - seen.value},

@@ -19,6 +19,10 @@ class RunFacts:
     """Method of training."""
     book: str | None = None
     """The text (of pretraining)."""
+    validation: str | None = None
+    """The text it was validated on, where that is no part of the book."""
+    test: str | None = None
+    """The text it was tested on, where that is no part of the book."""
     base: str | None = None
     """The run it began from."""
     data: str | None = None

@@ -6,14 +6,30 @@ Shapes: V vocabulary.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modou.evaluate.bits import BitsPerCharacter, score
+from modou.evaluate.bits import BitsPerCharacter, CodeLength, score
 from modou.model.gpt import GPT
 from modou.model.windows import score_texts
 from modou.tokenizer.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class TextScore(CodeLength):
+    """A model's code length of a text, in the units of other programs as well."""
+
+    newlines: int
+    """Line ends, which bits_per_char does not count as characters (their bits it counts)."""
+    bits_per_char_with_newlines: float
+    """Bits ÷ (characters + line ends)."""
+    tokens: int
+    """Tokens, the end mark of each document included."""
+    nats_per_token: float
+    """Cross-entropy: natural-logarithm loss per token."""
+
 
 SHORTEST = 200
 """Least characters of an excerpt, where its text is that long."""
@@ -30,6 +46,20 @@ def bits_per_character(
     lengths = characters_of_tokens(tokenizer)
     scored = zip(score_texts(model, ids, context), ids, strict=True)
     return score([(-log / math.log(2), lengths[text[1:]]) for log, text in scored])
+
+
+def text_score(found: BitsPerCharacter, tokenizer: Tokenizer, texts: Sequence[str]) -> TextScore:
+    """The result of `bits_per_character` on `texts`, in all units."""
+    newlines = sum(text.count("\n") for text in texts)
+    tokens = sum(len(tokenizer.encode(text)) + 1 for text in texts)
+    whole = found.bits / (found.characters + newlines)
+    return TextScore(
+        **vars(found.figures),
+        newlines=newlines,
+        bits_per_char_with_newlines=whole,
+        tokens=tokens,
+        nats_per_token=found.bits * math.log(2) / tokens,
+    )
 
 
 def characters_of_tokens(tokenizer: Tokenizer) -> NDArray[np.int64]:

@@ -15,11 +15,14 @@ from modou.runs.stages import figures, require_stage
 from modou.settings.run import RunSettings
 from modou.text.corpus import REPORT, SPLIT, TEXT, Corpus, Summary, prepare
 from modou.text.overlap import find_overlap
+from modou.text.readers.book import Book
 from modou.text.report import Cleaning
+from modou.text.split import Part
 from modou.tokenizer.card import make_card
 from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
 from modou.train.events import Event, StageEnded
 
+HELD_OUT: tuple[Part, ...] = ("validation", "test")
 LISTED = 20
 """Passages shared by the splits that the report lists, at most."""
 
@@ -70,12 +73,17 @@ class ShardFigures:
 
 def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
     """Cleans the book and writes corpus/: text, split, cleaning report. UserError: the book is missing or changed."""
-    source = record.inputs["book"]
-    if named.content_sha256(source.path) != source.sha256:
-        raise UserError("run.book_differs", path=source.path, run=run.path)
+    for source in (record.inputs[name] for name in ("book", *HELD_OUT) if name in record.inputs):
+        if named.content_sha256(source.path) != source.sha256:
+            raise UserError("run.book_differs", path=source.path, run=run.path)
     settings = record.settings.clean
-    book = named.open_corpus(source.path, encoding=settings.encoding, columns=settings.columns, seed=1)
-    corpus = prepare(book, run.corpus, settings)
+    columns = settings.columns
+    book = named.open_corpus(record.inputs["book"].path, encoding=settings.encoding, columns=columns, seed=1)
+    given: dict[Part, Book] = {}
+    for part in HELD_OUT:
+        if part in record.inputs:
+            given[part] = named.open_corpus(record.inputs[part].path, columns=columns)
+    corpus = prepare(book, run.corpus, settings, given)
     yield StageEnded("clean", corpus_facts(corpus), files=tuple(run.corpus / name for name in (TEXT, SPLIT, REPORT)))
 
 

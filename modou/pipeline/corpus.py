@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from modou import storage
 from modou.corpora import named as corpora
 from modou.corpora.storyteller.book import DEFAULT_BYTES
 from modou.messages import UserError
+from modou.text.headings import Heading
 from modou.train.events import StageBegan, StageEnded, StageEvent
 
 
@@ -44,11 +46,12 @@ def write_corpus(name: str, path: Path, size: int | None = None, seed: int | Non
         try:
             with temporary.open("w", encoding="utf-8", newline="\n") as stream:
                 for document in book.documents():
-                    for line in document.lines():
-                        stream.write(line + "\n")
-                        characters += len(line)
-                    stream.write("\n")
-                    chapters += 1
+                    for is_heading, lines in groupby(document.lines(), lambda line: isinstance(line, Heading)):
+                        if not is_heading:
+                            text = "".join(f"{line}\n" for line in lines)
+                            stream.write(text + "\n")
+                            characters += len(text) - text.count("\n")
+                            chapters += 1
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

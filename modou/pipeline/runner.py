@@ -208,8 +208,9 @@ def remedy(folder: RunFolder, request: RunRequest[Any], here: Record[Any]) -> st
     ways = [text("pipeline.remedy_out")]
     if request.method != here.method:
         return ways[0]
-    if not any(name in here.inputs and not here.inputs[name].holds_the_same(s) for name, s in request.inputs.items()):
-        if "book" in here.inputs and checkpoints.steps(folder.checkpoints):
+    known = here.inputs
+    if all(name in known and known[name].holds_the_same(source) for name, source in request.inputs.items()):
+        if "book" in known and checkpoints.steps(folder.checkpoints):
             ways.append(text("pipeline.remedy_extend", path=quoted(str(folder.path), plain=True)))
     elif done(folder, "clean"):
         ways.append(text("pipeline.remedy_go_on", path=quoted(str(folder.path), plain=True)))

@@ -5,6 +5,7 @@ and one for each group of settings: before the plan only the options the user se
 
     book     the text of pretraining                     base    the run whose model is trained further
     data     a file of examples or questions             judge   what scores answers: a task's rules, or a reward model
+    validation, test   texts to measure on, instead of parts of the book
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,14 @@ from modou.settings.model import ModelSettings
 from modou.settings.train import Trained
 
 G = TypeVar("G", bound=Trained)
-WORDS = {"book": "BOOK", "base": "RUN", "data": "DATA", "judge": "--judge"}
+WORDS = {
+    "book": "BOOK",
+    "base": "RUN",
+    "data": "DATA",
+    "judge": "--judge",
+    "validation": "--validation",
+    "test": "--test",
+}
 """The inputs' names on the command line."""
 FORMAT = 2
 """Format of settings.toml; versions before 0.1 had 1."""
@@ -125,7 +133,9 @@ class Record(Generic[G]):
         found = [text("run.other_method", here=self.method, asked=asked.method)] if self.method != asked.method else []
         for name, source in asked.inputs.items():
             here = self.inputs.get(name)
-            if here is not None and not here.holds_the_same(source):
+            if here is None:
+                found.append(f"{WORDS[name]} {source.path}")
+            elif not here.holds_the_same(source):
                 found.append(_difference(name, here, source))
         own = self.settings.model_dump()
         for group, values in asked.settings.model_dump(exclude_unset=True).items():

@@ -71,7 +71,7 @@ class CleanSettings(Settings):
     """Which columns of a table or of JSON rows hold the text and the titles, such as text=story,title=name; else they
     are guessed and told."""
     skip: tuple[Annotated[str, AfterValidator(_known)], ...] = ()
-    """Cleaning rules not to apply."""
+    """Cleaning rules not to apply; --no-clean.RULE leaves out one."""
     keep: Annotated[str, AfterValidator(_pattern)] = ""
     """Regular expression: a line in which it is found is never removed as a heading, notice or page number."""
     layout: Literal["auto", "prose", "lines", "exact"] = "auto"

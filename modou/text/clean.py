@@ -11,7 +11,7 @@ from modou.text.headings import Heading
 from modou.text.layout import Decision, LineShape
 from modou.text.readers.book import Book, Document
 from modou.text.readers.file import Line
-from modou.text.report import CleaningReport, FileFacts, note, visible
+from modou.text.report import CleaningReport, BookFile, note, visible
 from modou.text.rules import Chapter, rules
 from modou.text.sentences import LONGEST, split_sentences
 from modou.text.survey import Survey, survey
@@ -58,7 +58,7 @@ class Cleaner:
             return Decision(self._settings.layout, "set")
         if document.layout:
             return Decision(document.layout, "format")
-        return shape.decide(bool(found.wrap or found.blocks or found.chapter_a_line))
+        return shape.decide(bool(found.wrap or found.chapter_a_line), found.blocks)
 
     def _account(self, book: Book, document: Document, decision: Decision, characters: int) -> None:
         """What was read of a file, and how."""
@@ -71,16 +71,16 @@ class Cleaner:
         reason = str(note(f"text.layout_{decision.reason}"))
         if decision.layout != "prose" and decision.reason != "set":
             self._report.add(note(f"text.note_layout_{decision.layout}", files=document.name, reason=reason))
-        facts = FileFacts(document.name, reading.kind, encoding, characters, decision.layout, reason)
+        facts = BookFile(document.name, reading.kind, encoding, characters, decision.layout, reason)
         self._report.files.append(facts)
 
     def _events_of(self, document: Document, found: Survey, layout: Layout) -> Iterator[str | Heading]:
         if layout == "exact":
-            yield from _headings_kept(self._counted(document, self._report))
+            yield from headings_kept(self._counted(document, self._report))
             return
         events = self._lines_of(document, self._report)
         if "headings" in self._settings.skip:
-            events = _headings_kept(events)
+            events = headings_kept(events)
         for rule in self._document[layout]:
             events = rule(events, found)
         for event in events:
@@ -137,7 +137,7 @@ class Cleaner:
                 yield sentence
 
 
-def _headings_kept(lines: Iterator[Line]) -> Iterator[Line]:
+def headings_kept(lines: Iterator[Line]) -> Iterator[Line]:
     """The lines; a heading that the format marks starts a chapter and stays in the text."""
     for line in lines:
         if isinstance(line, Heading) and line.text:

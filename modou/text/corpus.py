@@ -6,26 +6,26 @@ applies the training rules, and writes cleaned.txt and the index of its units.
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal, NamedTuple
+from typing import Annotated, BinaryIO, NamedTuple
 
 from pydantic import Field, Strict
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings, Layout
 from modou.storage import json_line, parse_form, read_json, to_json, write_text_atomically
-from modou.text.clean import Cleaner
+from modou.text.clean import Cleaner, headings_kept
 from modou.text.headings import Heading
 from modou.text.readers.book import Book
 from modou.text.report import Cleaning, CleaningReport, note, visible
 from modou.text.rules import Chapter
 from modou.text.sentences import LONGEST, join_sentences, shorten
-from modou.text.split import PARTS, Part, Splitter
+from modou.text.split import PARTS, Part, Splitter, Way
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
 _WORKING = f"{TEXT}.part"
@@ -48,8 +48,8 @@ class Summary:
 
     name: str
     """The book's name."""
-    way: Literal["chapters", "blocks", "tail"]
-    """By chapters, by blocks of about 2,000 characters, or with the last fifth held out."""
+    way: Way
+    """By chapters, by blocks of about 2,000 characters, with the last fifth held out; given = texts of their own."""
     chapters: int
     """Number of chapters."""
     characters: dict[Part, int]
@@ -111,10 +111,13 @@ class Corpus:
         return sum(unit.characters for unit in self.units if unit.part == part)
 
 
-def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> Corpus:
+def prepare(
+    book: Book, folder: Path, settings: CleanSettings | None = None, given: Mapping[Part, Book] | None = None
+) -> Corpus:
     """Clean and split a book into `folder`, in memory independent of its size.
 
-    UserError: the book cannot be read or is too short; the folder cannot be written.
+    given: texts that are the validation or the test part, exactly as they stand but for the last line end; the book
+    is then not divided for them. UserError: the book cannot be read or is too short; the folder cannot be written.
     """
     settings = settings or CleanSettings()
     report = CleaningReport(settings.keep)
@@ -125,7 +128,7 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
         with working.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
             chapters = list(_first_pass(cleaner.events(book), stream.write))
         good = cleaner.chapters([chapter for chapter in chapters if chapter.visible])
-        splitter = Splitter(len(good), sum(chapter.characters for chapter in good))
+        splitter = Splitter(len(good), sum(chapter.characters for chapter in good), frozenset(given or ()))
         with target.open("wb") as stream:
             writer = _Writer(stream)
             for place in _places(working, chapters, good, splitter):
@@ -133,6 +136,9 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
                 for sentence in earlier:
                     writer.write(place.part, place.chapter, sentence)
                 writer.write(place.part, place.chapter, last, ended=place.ended)
+            report.output_characters = writer.visible
+            for part, text in (given or {}).items():
+                _write_exactly(writer, part, text, report)
         target.replace(folder / TEXT)
     except OSError as error:
         raise UserError("text.cannot_write", path=folder, reason=error.strerror or error) from None
@@ -141,7 +147,6 @@ def prepare(book: Book, folder: Path, settings: CleanSettings | None = None) -> 
             with suppress(OSError):
                 leftover.unlink()
     report.chapters = len(good)
-    report.output_characters = writer.visible
     _write_index(folder, splitter, writer, good, report, book)
     return Corpus(folder)
 
@@ -187,9 +192,9 @@ def _places(working: Path, chapters: list[Chapter], good: list[Chapter], splitte
     parts = set[Part]()
     for place in whole(LONGEST):
         parts.add(place.part)
-        if len(parts) == len(PARTS):
+        if parts == splitter.parts:
             break
-    return whole(LONGEST if len(parts) == len(PARTS) else splitter.characters // 50)
+    return whole(LONGEST if parts == splitter.parts else splitter.characters // 50)
 
 
 def _pieces(
@@ -209,6 +214,21 @@ def _pieces(
                     part = splitter.place(number, start, len(text))
                     yield _Place(part, number, chapter.layout, text, text is last)
                     start += len(text)
+
+
+def _write_exactly(writer: "_Writer", part: Part, book: Book, report: CleaningReport) -> None:
+    """Write each document of a book as a unit of a part, every character as it is. UserError: there is no text."""
+    before = writer.visible
+    for document in book.documents():
+        chapter = writer.chapter + 1
+        for line in headings_kept(document.lines()):
+            if isinstance(line, str):
+                writer.write(part, chapter, line)
+    if writer.visible == before:
+        raise UserError("text.empty", path=book.name)
+    report.add(note("text.note_given", part=part, name=book.name, characters=writer.visible - before))
+    for remark in book.notes:
+        report.add(remark)
 
 
 class _Writer:

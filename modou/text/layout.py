@@ -50,18 +50,23 @@ class LineShape:
         self.labels: Counter[str] = Counter()
         self.ended = self.numbered = self.stamped = self.code = self.capitals = 0
         self.characters = self.stops = self.begun_low = 0
+        self.groups: list[int] = [0]
+        """Lines between blank lines."""
 
     def watch(self, lines: Iterable[str | Heading]) -> Iterator[str | Heading]:
         """The same lines; the first ones are counted, but for headings."""
         for line in lines:
             if isinstance(line, str) and len(self.lengths) < _SAMPLE:
                 text = line[:2000].strip()
+                if not text and self.groups[-1]:
+                    self.groups.append(0)
                 if text and not (len(text) <= _SHORT and candidate(text)):
                     self._count(line[:2000], text)
             yield line
 
     def _count(self, line: str, text: str) -> None:
         self.lengths.append(len(text))
+        self.groups[-1] += 1
         self.characters += len(text)
         self.stops += len(_STOP.findall(text))
         self.ended += bool(_ENDS.search(text))
@@ -74,33 +79,35 @@ class LineShape:
         letters = [char for char in text if char.isalpha()]
         self.capitals += len(text) <= _SHORT and len(letters) > 1 and all(char.isupper() for char in letters)
 
-    def decide(self, prose: bool) -> Decision:
-        """The layout. `prose`: the lines were found to be wrapped paragraphs, or one sentence each."""
+    def decide(self, wrapped: bool, sentences: bool) -> Decision:
+        """The layout. `wrapped`: the lines were found to be parts of paragraphs; `sentences`: one sentence each."""
         count = len(self.lengths)
-        if count and self.stops * 500 < self.characters:
-            return Decision("exact", "code") if self._is_code(count) else Decision("lines", "no_stops")
-        if count < _LEAST:
-            return Decision("prose", "prose")
         if self._is_code(count):
             return Decision("exact", "code")
+        if count and self.stops * 500 < self.characters:
+            return Decision("lines", "no_stops")
         said = sum(times for times in self.labels.values() if times > 1)
-        if 2 * said >= count and len(self.labels) * 3 <= count:
+        if count >= _LEAST and 2 * said >= count and len(self.labels) * 3 <= count:
             return Decision("lines", "labels")
-        if prose:
+        if wrapped or count < _LEAST:
             return Decision("prose", "prose")
-        short = median(self.lengths) <= 100
-        if short and 2 * self.stamped >= count:
-            return Decision("lines", "stamps")
-        if short and (self.numbered + self.capitals + said) * 3 >= count and max(self.lengths) <= 600:
-            return Decision("lines", "list")
-        if self._is_verse(count):
-            return Decision("lines", "verse")
-        return Decision("prose", "prose")
+        if median(self.lengths) <= 100:
+            if 2 * self.stamped >= count:
+                return Decision("lines", "stamps")
+            if (self.numbered + self.capitals + said) * 3 >= count and max(self.lengths) <= 600:
+                return Decision("lines", "list")
+            if self._is_verse(count):
+                return Decision("lines", "verse")
+        return Decision("prose", "sentences" if sentences else "prose")
 
     def _is_code(self, count: int) -> bool:
-        return 2 * self.code >= count and count >= _LEAST
+        return count >= _LEAST and 2 * self.code >= count
 
     def _is_verse(self, count: int) -> bool:
-        """Short lines, about half of which do not end a sentence, and which begin anew with a capital letter."""
+        """Short lines that begin anew with a capital letter, of which many do not end a sentence; or stanzas."""
         width = sorted(self.lengths)[count * 95 // 100]
-        return width <= _SHORT and 5 * self.ended <= 3 * count and 4 * self.begun_low <= count and count >= 2 * _LEAST
+        if width > _SHORT or 4 * self.begun_low > count or count < 2 * _LEAST:
+            return False
+        groups = [size for size in self.groups if size]
+        stanzas = len(groups) >= 3 and sum(2 <= size <= 16 for size in groups) * 5 >= 4 * len(groups)
+        return (5 * self.ended <= 4 * count) if stanzas else (2 * self.ended <= count)

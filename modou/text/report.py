@@ -94,7 +94,7 @@ def note(key: str, **values: object) -> Note:
 
 
 @dataclass(frozen=True)
-class FileFacts:
+class BookFile:
     """How one file of the book was read."""
 
     name: str
@@ -123,7 +123,7 @@ class Cleaning:
     """Number of headings removed."""
     rules: dict[str, RuleReport]
     """Changes by rule."""
-    files: list[FileFacts]
+    files: list[BookFile]
     """The first files of the book."""
     notes: list[dict[Literal["key", "text"], str]]
     """Assumptions and their effects: "text", the message, and "key", its name in either language."""
@@ -144,7 +144,7 @@ class CleaningReport:
         """What the training rules would have changed in held-out chapters."""
         for rule in self.rules.values():
             rule.keep(keep)
-        self.files: list[FileFacts] = []
+        self.files: list[BookFile] = []
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0

@@ -13,6 +13,7 @@ from modou.text.report import Note, note
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
+Way = Literal["chapters", "blocks", "tail", "given"]
 
 CHAPTERS = 40
 """With fewer chapters the text is split by blocks."""
@@ -41,14 +42,23 @@ class Splitter:
 
     chapters: int
     characters: int
+    given: frozenset[Part] = frozenset()
+    """Parts that are texts of their own."""
 
     def __post_init__(self) -> None:
         if self.characters < LEAST:
             raise UserError("text.too_short", characters=self.characters, least=LEAST)
 
     @property
-    def way(self) -> Literal["chapters", "blocks", "tail"]:
+    def parts(self) -> set[Part]:
+        """The parts that the text is divided into."""
+        return set(PARTS) - self.given
+
+    @property
+    def way(self) -> Way:
         """The kind of split."""
+        if self.parts == {"train"}:
+            return "given"
         if self.characters < SHORT:
             return "tail"
         return "chapters" if self.chapters >= CHAPTERS else "blocks"
@@ -60,7 +70,13 @@ class Splitter:
 
     def place(self, chapter: int, start: int, length: int) -> Part:
         """The part of a sentence, given its chapter (from 1), the characters before it, and its length."""
+        part = self._place(chapter, start, length)
+        return "train" if part in self.given else part
+
+    def _place(self, chapter: int, start: int, length: int) -> Part:
         match self.way:
+            case "given":
+                return "train"
             case "chapters":
                 return part_of(chapter)
             case "blocks":
@@ -75,7 +91,7 @@ class Splitter:
     def note(self) -> Note | None:
         """A note on the limits of a split that is not by chapters."""
         match self.way:
-            case "chapters":
+            case "chapters" | "given":
                 return None
             case "blocks":
                 return note("text.note_blocks", chapters=self.chapters, block=self.characters // self.blocks)

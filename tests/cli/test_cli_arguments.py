@@ -64,6 +64,8 @@ def test_lists_are_repeated_or_separated_but_text_keeps_its_commas() -> None:
     lists = ["--evaluate.lengths", "2,4", "--evaluate.lengths=8", "--clean.skip", "unwrap，spaces"]
     settings = parse("run", ["b", *lists, "--sampling.stop", "啊，", "--sampling.stop", "a,b"]).settings()
     assert settings.clean.skip == ("unwrap", "spaces")
+    one_by_one = parse("clean", ["book.txt", "--no-clean.unwrap", "--no-clean.private-use"]).settings().clean
+    assert one_by_one.skip == ("unwrap", "private_use")
     assert settings.evaluate.lengths == (2, 4, 8)
     assert settings.sampling.stop == ("啊，", "a,b")
 

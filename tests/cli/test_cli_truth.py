@@ -35,7 +35,7 @@ from modou.tasks.registry import TASKS
 from modou.train.events import RunEnded
 
 EVERY = [(command, option) for command in COMMANDS for option in options(command)]
-SAID_ELSEWHERE = ("preset", "out", "columns", "judge", "minutes", "methods", "me")
+SAID_ELSEWHERE = ("preset", "out", "columns", "judge", "minutes", "methods", "validation", "test", "text", "me")
 """Own options without a default, or with one that their description says in words."""
 
 

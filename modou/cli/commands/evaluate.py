@@ -2,7 +2,7 @@
 
 from modou.cli import console
 from modou.cli.asked import Asked
-from modou.cli.spec import CHECKPOINT, COMMON, SAMPLING, Command, out, seed
+from modou.cli.spec import CHECKPOINT, COMMON, SAMPLING, Command, Own, out, seed
 from modou.cli.training import checkpoint, overwritten, run_folder
 from modou.messages import UserError
 from modou.settings.evaluate import EvaluateSettings
@@ -23,6 +23,10 @@ def run(asked: Asked) -> int:
     from modou.runs.record import Record
 
     here = RunFolder(folder)
+    if (file := asked["text"]) is not None:
+        from modou.pipeline.score import score_file
+
+        return console.shown(asked, score_file(here, file, which))
     if given:
         method = METHODS[Record.read(here).method]
         for option in (f"{group}.{name}" for group, values in given.items() for name in values):
@@ -35,7 +39,7 @@ COMMAND = Command(
     "evaluate",
     run,
     ("[RUN]",),
-    (out("out_run"), CHECKPOINT, seed("sampling.seed", chosen="run"), *COMMON),
+    (out("out_run"), CHECKPOINT, Own("text", metavar="FILE"), seed("sampling.seed", chosen="run"), *COMMON),
     tuple(GROUPS),
     WITHOUT,
     SAMPLING,

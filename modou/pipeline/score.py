@@ -1,0 +1,78 @@
+"""`modou evaluate RUN --text FILE`: bits per character of any text, beside n-gram models of the run's training text."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from modou.corpora.named import open_corpus
+from modou.evaluate.baselines import Baseline, baselines
+from modou.evaluate.bits import Gain
+from modou.messages import UserError
+from modou.methods.likelihood import TextScore, bits_per_character, text_score
+from modou.methods.preparation import open_corpus as cleaned
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record, ancestors
+from modou.runs.weights import load_model
+from modou.text.clean import headings_kept
+from modou.train.events import Event, StageBegan, StageEnded, StageProgress
+
+
+@dataclass(frozen=True)
+class FileScore:
+    """A text scored by a run."""
+
+    file: str
+    """Its name as given."""
+    checkpoint: dict[str, int]
+    """The checkpoint that scored it: "step", the optimizer steps before it."""
+    test: TextScore
+    """The run's model."""
+    baselines: dict[str, Baseline]
+    """Simple models fitted to the run's training text: Kneser-Ney of order 1 to 6, "kn1" … "kn6", and "xz"; "train":
+    the text they were fitted to."""
+    advantage: dict[str, Gain]
+    """Bits per character saved against "kn5"."""
+
+
+def score_file(folder: RunFolder, file: str, which: str | int = "best") -> Iterator[Event]:
+    """Scores a file, a folder or a corpus exactly as it stands; each file of it is a document. Nothing is written.
+
+    UserError: no such file, no text in it; not a run, no checkpoint, the text of the run is gone.
+    """
+    yield StageBegan("evaluate", 1, 1)
+    texts = exact_texts(file)
+    model, tokenizer, step = load_model(folder, which)
+    found = bits_per_character(model, tokenizer, texts)
+    yield StageProgress("evaluate", 1, 2)
+    train = list(cleaned(pretrained(folder)).texts("train"))
+    compared, kneser_ney = baselines(train, texts)
+    yield StageEnded(
+        "evaluate",
+        FileScore(
+            file=file,
+            checkpoint={"step": step},
+            test=text_score(found, tokenizer, texts),
+            baselines=compared,
+            advantage={"kn5": found.gain_over(kneser_ney)},
+        ),
+    )
+
+
+def exact_texts(source: str) -> list[str]:
+    """The documents of a file, a folder or a corpus: all their characters, without the last line end."""
+    book = open_corpus(source)
+    texts: list[str] = []
+    for document in book.documents():
+        lines = [line for line in headings_kept(document.lines()) if isinstance(line, str)]
+        texts.append("\n".join(lines))
+    if not any(text.strip() for text in texts):
+        raise UserError("text.empty", path=Path(source))
+    return texts
+
+
+def pretrained(folder: RunFolder) -> RunFolder:
+    """The run that holds the text: the run itself, or the base that its model comes from. UserError: it is gone."""
+    for run in ancestors(folder):
+        if "book" in Record[object].read(run).inputs:  # type: ignore[type-var]
+            return run
+    raise UserError("pipeline.no_text_of_base", path=folder.path)
