@@ -69,7 +69,7 @@ def member_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -
             raise UserError("text.bomb", path=shown, times=_BOMB)
         try:
             return cast(BinaryIO, archive.open(info))
-        except (NotImplementedError, RuntimeError) as error:
+        except (NotImplementedError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
             raise UserError("text.broken_packing", path=shown, reason=error) from None
 
     return opens

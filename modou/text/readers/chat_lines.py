@@ -29,7 +29,7 @@ _QQ = re.compile(
 _LABEL = re.compile(
     r"(?P<name>[^\s:：,，。.!?！？/\"“]{1,24}(?: [^\s:：,，。.!?！？]{1,24}){0,2})[:：]\s*(?P<text>\S.*)"
 )
-_LEVELS = frozenset("TRACE DEBUG INFO NOTICE WARN WARNING ERROR CRITICAL FATAL".split())
+_LEVELS = {"TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "CRITICAL", "FATAL"}
 """Where these speak, the file is a log."""
 _ENDINGS = "jpe?g|png|gif|webp|heic|opus|ogg|mp3|m4a|aac|mp4|mov|3gp|pdf|vcf|docx?|xlsx?|pptx?|zip"
 _LEFT_OUT = (
@@ -38,12 +38,14 @@ _LEFT_OUT = (
 )
 _MEDIA = re.compile(
     rf"<[^<>]{{0,60}}(?:{_LEFT_OUT})[^<>]{{0,80}}>|\S.{{0,80}}\.(?:{_ENDINGS}) \([^()]{{3,40}}\)"
-    r"|(?:image|video|audio|sticker|GIF|document|Contact card|video note) omitted|(?:图片|圖片|视频|影片|音频|贴图|文件)[已被]?(?:省略|忽略|略過)",
+    r"|(?:image|video|audio|sticker|GIF|document|Contact card|video note) omitted"
+    r"|(?:图片|圖片|视频|影片|音频|贴图|文件)[已被]?(?:省略|忽略|略過)",
     re.IGNORECASE,
 )
 _LINE_MEDIA = re.compile(r"\[[^\[\]]{1,12}\]")
 _SERVICE = re.compile(
-    r"(?:This message was deleted|You deleted this message|Missed (?:group )?(?:voice|video) call|Waiting for this message"
+    r"(?:This message was deleted|You deleted this message|Missed (?:group )?(?:voice|video) call"
+    r"|Waiting for this message"
     r"|Diese Nachricht wurde gelöscht|Du hast diese Nachricht gelöscht|Se eliminó este mensaje|Eliminaste este mensaje"
     r"|Ce message a été supprimé|Esta mensagem foi apagada|Questo messaggio è stato eliminato|Сообщение удалено"
     r"|此消息已删除|您删除了此消息|你撤回了一条消息|此訊息已刪除|☎).{0,60}"

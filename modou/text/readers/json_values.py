@@ -110,7 +110,7 @@ def read_values(stream: TextIO, *, within: bool = False) -> Iterator[Value | Bad
     opening = _opening(stream)
     if opening.startswith("["):
         rows = _arrays(Buffer(stream))
-    elif opening.startswith("{"):
+    elif opening.startswith(("{", '"')):
         rows = _lines(stream) if _is_lines(opening) else _objects(Buffer(stream))
     else:
         rows = iter((BadRow(1, "text.row_not_json"),) if opening else ())
