@@ -1,12 +1,13 @@
 """A book: one file, an archive, or a folder of files, read as a stream of documents."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from modou.messages import UserError
+from modou.messages import UserError, named
 from modou.settings.text import Layout
 from modou.text.readers import archive, reader_of
 from modou.text.readers.encoding import Encoding, checked
@@ -83,6 +84,10 @@ class Book:
                 total = reading.rows + reading.bad_rows
                 bad = reading.bad_rows
                 notes.append(note("text.note_bad_rows", file=name, bad=bad, rows=total, examples=examples))
+        aside = sum((reading.set_aside.kinds for reading in self.readings.values()), Counter[str]())
+        if aside:
+            kinds = ", ".join(f"{named('text.aside', kind)} ({count})" for kind, count in aside.most_common())
+            notes.append(note("text.note_aside", kinds=kinds))
         for encoding, names in by_encoding.items():
             if encoding.how != "valid":
                 some = ", ".join(names[:KEPT]) + (f" (+{len(names) - KEPT})" if len(names) > KEPT else "")
