@@ -224,6 +224,8 @@ def say_examples(found: "Checked") -> None:
         put(text("console.examples_tokens", **facts.tokens))
         if facts.too_long:
             put(text("console.examples_too_long", count=facts.too_long, context=facts.context))
+    for line in facts.notes:
+        put(one_line(line))
     if bad:
         put(text("console.examples_bad", count=len(bad)))
         for line in bad[:_COMPLAINTS]:

@@ -172,13 +172,14 @@ def _aligned(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     accuracy = v.number(numbers, "validation.accuracy")
     loss, before = v.number(numbers, "validation.loss"), v.number(numbers, "base.validation.loss")
     reward = v.number(numbers, "validation.reward")
+    which = text("console.which_trained" if v.number(numbers, "held_out") == 0 else "console.which_held_out")
     if reward is not None:
         was, kl = v.number(numbers, "base.validation.reward") or 0.0, v.number(numbers, "validation.kl") or 0.0
-        yield text("console.found_reward", reward=f"{reward:.2f}", before=f"{was:.2f}", kl=f"{kl:.2f}")
+        yield text("console.found_reward", which=which, reward=f"{reward:.2f}", before=f"{was:.2f}", kl=f"{kl:.2f}")
     elif accuracy is not None:
-        yield text("console.found_accuracy", accuracy=words.share(accuracy))
+        yield text("console.found_accuracy", which=which, accuracy=words.share(accuracy))
     elif before is not None:
-        yield text("console.found_loss", loss=words.decimal(loss), before=words.decimal(before))
+        yield text("console.found_loss", which=which, loss=words.decimal(loss), before=words.decimal(before))
     drift = v.number(numbers, "drift.bits_per_char")
     if drift is not None:
         yield text("console.found_drift", change=f"{drift:+.2f}", now=words.decimal(v.number(numbers, "drift.now")))

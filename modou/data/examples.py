@@ -1,7 +1,7 @@
 """Read a file of examples for one method: training data, and an error message for every unusable row."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +31,8 @@ class Facts:
     """Number of unusable rows."""
     complaints: list[str]
     """The first error messages, each "file:line: reason"."""
+    notes: list[str]
+    """What was assumed in reading the file, each with its number and first place."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,13 @@ class Rows:
     """The usable rows of a file (in subclasses), and one error message for each of the others."""
 
     complaints: list[str] = field(default_factory=list[str])
+    notes: list[str] = field(default_factory=list[str])
+    """What was assumed in reading them."""
 
     @property
-    def unused(self) -> Facts:
-        """Number of unusable rows, and the first error messages."""
-        return Facts(len(self.complaints), self.complaints[:LISTED])
+    def read_as(self) -> Facts:
+        """Number of unusable rows, the first error messages, and the notes."""
+        return Facts(len(self.complaints), self.complaints[:LISTED], self.notes)
 
     def read(
         self, path: Path, columns: str, add: Callable[[Example], str | None], items: Sequence[object], missing: str
@@ -97,6 +101,7 @@ class Rows:
         """
         examples = read_examples(path, Columns(columns))
         self.complaints += examples.complaints
+        self.notes += examples.notes
         for placed in examples.placed:
             if complaint := add(placed.example):
                 self.complaints.append(f"{placed.place}: {complaint}")
@@ -117,7 +122,7 @@ class Conversations(Rows):
     def facts(self) -> ConversationFacts:
         """Counts, as reported."""
         return ConversationFacts(
-            **vars(self.unused),
+            **vars(self.read_as),
             conversations=len(self.encoded),
             tokens=sum(len(one) for one in self.encoded),
             trained_tokens=sum(sum(one.trained) for one in self.encoded),
@@ -126,16 +131,21 @@ class Conversations(Rows):
 
 
 def read_conversations(path: Path, columns: str, template: Template, context: int) -> Conversations:
-    """Read the conversations with at most `context` + 1 tokens from a file. UserError: there are none."""
+    """Read the conversations with at most `context` + 1 tokens from a file, each up to its last answer.
+
+    UserError: there are none.
+    """
     found = Conversations()
 
     def add(example: Example) -> str | None:
-        if example.kind != "conversation":
+        messages = example.messages[:-1] if example.kind == "prompt" else example.messages
+        learned = any(message.role == "assistant" and message.trained for message in messages)
+        if example.kind not in ("conversation", "prompt") or not learned:
             return text("align.not_conversation", kind=example.kind)
-        encoded = template.encode(example.messages)
+        encoded = template.encode(messages)
         if len(encoded) > context + 1:
             return text("align.too_long", tokens=len(encoded), context=context)
-        found.messages.append(example.messages)
+        found.messages.append(messages)
         found.encoded.append(encoded)
         return None
 
@@ -153,7 +163,7 @@ class Preferences(Rows):
     def facts(self) -> PreferenceFacts:
         """Counts, as reported."""
         kinds = dict(Counter(pair.kind for pair in self.pairs if pair.kind))
-        return PreferenceFacts(**vars(self.unused), pairs=len(self.pairs), kinds=kinds)
+        return PreferenceFacts(**vars(self.read_as), pairs=len(self.pairs), kinds=kinds)
 
 
 def read_preferences(path: Path, columns: str, template: Template, context: int) -> Preferences:
@@ -194,7 +204,7 @@ class Judgements(Rows):
     def facts(self) -> JudgementFacts:
         """Counts, as reported."""
         count, desirable = len(self.answers), sum(one.desirable for one in self.answers)
-        return JudgementFacts(**vars(self.unused), answers=count, desirable=desirable, undesirable=count - desirable)
+        return JudgementFacts(**vars(self.read_as), answers=count, desirable=desirable, undesirable=count - desirable)
 
 
 def read_judgements(path: Path, columns: str, template: Template, context: int) -> Judgements:
@@ -248,20 +258,23 @@ class Questions(Rows):
 
     def facts(self) -> QuestionFacts:
         """Counts, as reported."""
-        return QuestionFacts(**vars(self.unused), questions=len(self.items))
+        return QuestionFacts(**vars(self.read_as), questions=len(self.items))
 
 
 def read_questions(path: Path, columns: str, template: Template, room: int) -> Questions:
     """Read the prompts with at most `room` tokens from a file. UserError: there are none.
 
-    Of a conversation, the prompt is everything before the last answer, which becomes facts["answer"].
+    Of a conversation, the prompt is everything before the last answer, which becomes facts["answer"]; of a worked
+    answer, its result, while the whole is facts["worked"].
     """
     found = Questions()
 
     def add(example: Example) -> str | None:
         messages, facts = example.messages, dict(example.facts)
         if example.kind == "conversation":
-            messages, facts = messages[:-1], {"answer": messages[-1].content} | facts
+            worked = messages[-1].content
+            given = {"answer": worked} if example.answer is None else {"answer": example.answer, "worked": worked}
+            messages, facts = messages[:-1], given | facts
         elif example.kind != "prompt":
             return text("align.not_question", kind=example.kind)
         elif example.answer is not None:
@@ -276,15 +289,27 @@ def read_questions(path: Path, columns: str, template: Template, room: int) -> Q
     return found
 
 
-def split(count: int, share: float, seed: int, most: int = MOST_HELD_OUT) -> tuple[list[int], list[int]]:
-    """(training indices, held-out indices) of 0 .. count - 1: a random split, at most `most` held out.
+def split(keys: Sequence[Hashable], share: float, seed: int, most: int = MOST_HELD_OUT) -> tuple[list[int], list[int]]:
+    """(training indices, held-out indices) of items: a random split, at most `most` held out. Items with equal keys are
+    on one side: groups are held out in random order as long as they fit the share, or else the smallest.
 
-    With `share` 0, or fewer than two items, the first `most` training indices serve as both.
+    With `share` 0, or fewer than two different keys, the first `most` training indices serve as both.
     """
-    order = np.random.Generator(np.random.Philox(key=np.array([seed % (1 << 64), 1], np.uint64))).permutation(count)
-    held_out = min(most, max(1, round(share * count))) if share and count > 1 else 0
-    seen = sorted(order[held_out:].tolist())
-    return seen, sorted(order[:held_out].tolist()) or seen[:most]
+    groups: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    alike = list(groups.values())
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed % (1 << 64), 1], np.uint64)))
+    order = [alike[group] for group in generator.permutation(len(alike))]
+    wanted = min(most, max(1, round(share * len(keys)))) if share and len(alike) > 1 else 0
+    held_out: list[int] = []
+    for group in order[:-1]:
+        if len(held_out) + len(group) <= wanted:
+            held_out += group
+    if wanted and not held_out:
+        held_out = min(order, key=len)
+    seen = sorted(set(range(len(keys))).difference(held_out))
+    return seen, sorted(held_out) or seen[:most]
 
 
 def subsample_indices(indices: Sequence[int]) -> Sequence[int]:

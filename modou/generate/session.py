@@ -13,7 +13,7 @@ import torch
 from modou import messages as catalogue
 from modou.data.conversation import Message, Template
 from modou.data.formats.example import BadExample
-from modou.data.formats.turns import check, messages_of
+from modou.data.formats.turns import check, in_order, messages_of
 from modou.generate import engine
 from modou.generate.engine import GenerationNotice, Piece, Prompt
 from modou.messages import UserError
@@ -186,7 +186,9 @@ def _shown(events: Iterable[Piece | GenerationNotice]) -> Iterator[str]:
 def _conversation(turns: Turns) -> tuple[Message, ...]:
     """Validated messages that end with the user's turn. UserError names the first error."""
     try:
-        return check(messages_of(turns if isinstance(turns, str) else list(turns)), "user")
+        messages, _ = in_order(messages_of(turns if isinstance(turns, str) else list(turns)))
+        check(messages, "user")
+        return messages
     except BadExample as bad:
         reason = catalogue.text(bad.key, **bad.values)
         raise UserError("generate.no_conversation", reason=reason) from None

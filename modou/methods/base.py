@@ -135,6 +135,11 @@ class Alignment(Method[G], Generic[G, D]):
         """The default number of optimizer steps."""
 
     @abstractmethod
+    def split(self, settings: G) -> tuple[list[int], list[int]]:
+        """Indices of the examples to train on, and of those to measure: held-out ones, or, where none are held out,
+        some of the former."""
+
+    @abstractmethod
     def network(self, settings: G, world: World) -> GPT:
         """The model to train, initialised from the base and parallelised over `world`."""
 
@@ -161,6 +166,10 @@ class Alignment(Method[G], Generic[G, D]):
         settings: Any = self.record.settings
         if isinstance(settings, Writing) and settings.replay.rows and pretraining_text(self.base) is None:
             yield Notice(text("align.nothing_to_replay", path=self.base.path))
+        for note in self.data.facts().notes:
+            yield Notice(note)
+        if not self.held_out(self.record.settings):
+            yield Notice(text("align.none_held_out"))
         yield StageEnded("data", self.data.facts(), skipped=done is not None, files=files)
 
     def plan(self, settings: G) -> Generator[Event, None, tuple[G, Plan | None]]:
@@ -209,11 +218,17 @@ class Alignment(Method[G], Generic[G, D]):
         before, (after, _, step) = load_model(self.base, extend=True)[0], load_model(self.run, which)
         return AlignedEvaluation(
             checkpoint={"step": step},
+            held_out=self.held_out(settings),
             validation=objective.evaluate(after),
             base={"validation": objective.evaluate(before)} if self.evaluates_base else None,
             samples=objective.sample(after),
             drift=drift(self.base, before, after, self.template.tokenizer),
         )
+
+    def held_out(self, settings: G) -> int:
+        """Number of held-out examples."""
+        train, measured = self.split(settings)
+        return 0 if set(train) & set(measured) else len(measured)
 
     def report(self, common: Report, history: Sequence[dict[str, Any]]) -> AlignedReport:
         """See Method: the counts of the data, and the training curve."""

@@ -111,7 +111,7 @@ class DpoMethod(PairMethod[DpoRun]):
 
     def objective(self, settings: DpoRun, world: World, in_training: bool = True) -> Dpo:
         """See Alignment."""
-        train, held_out = self.indices(settings)
+        train, held_out = self.split(settings)
         return Dpo(
             pairs=select(self.data.pairs, train),
             held_out=select(self.data.pairs, subsample_indices(held_out) if in_training else held_out),

@@ -65,12 +65,15 @@ class AlignedEvaluation:
 
     checkpoint: dict[str, int]
     """The checkpoint that was evaluated: "step", the optimizer steps before it."""
+    held_out: int | None = None
+    """Number of held-out examples; 0: none, so that `validation` is of examples that were trained on. Absent in runs
+    of older versions."""
     validation: Any
     """Figures on held-out examples, of each method its own."""
     base: dict[str, Any] | None = None
     """The base (sft, ppo, grpo): "validation", the same figures before training."""
     samples: Sequence[Sample] | None = None
-    """Answers to held-out questions; absent for a reward model."""
+    """Answers to the questions of these examples; absent for a reward model."""
     drift: Drift | None = None
     """Forgetting; absent where the pretraining corpus no longer exists."""
 

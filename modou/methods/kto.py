@@ -154,15 +154,27 @@ def mismatched(encoded: Sequence[Encoded], context: int) -> list[Encoded]:
     """Each question with the answer of the next example whose question is another, if both fit the context together. A
     question without such an example is left out."""
     begins = [one.trained.index(True) for one in encoded]
+    questions = [one.ids[:begin] for one, begin in zip(encoded, begins, strict=True)]
     found: list[Encoded] = []
-    for number, (one, begin) in enumerate(zip(encoded, begins, strict=True)):
-        for step in range(1, len(encoded)):
+    for number, (one, begin, first) in enumerate(zip(encoded, begins, distances(questions), strict=True)):
+        for step in range(first, len(encoded)):
             index = (number + step) % len(encoded)
             other, start = encoded[index], begins[index]
-            if one.ids[:begin] != other.ids[:start] and begin + len(other) - start <= context:
+            if questions[number] != questions[index] and begin + len(other) - start <= context:
                 ids, trained = (*one.ids[:begin], *other.ids[start:]), (*one.trained[:begin], *other.trained[start:])
                 found.append(Encoded(ids, trained))
                 break
+    return found
+
+
+def distances(items: Sequence[object]) -> list[int]:
+    """How far the next item that differs is from each, round the end; their number where all are equal."""
+    count = len(items)
+    found = [count] * count
+    if any(item != items[0] for item in items):
+        for place in range(2 * count - 2, -1, -1):
+            here, after = place % count, (place + 1) % count
+            found[here] = 1 if items[here] != items[after] else found[after] + 1
     return found
 
 
@@ -205,7 +217,7 @@ class KtoMethod(PreferenceMethod[KtoRun, Judgements]):
 
     def objective(self, settings: KtoRun, world: World, in_training: bool = True) -> Kto:
         """See Alignment."""
-        train, held_out = self.indices(settings)
+        train, held_out = self.split(settings)
         return Kto(
             answers=select(self.data.answers, train),
             held_out=select(self.data.answers, subsample_indices(held_out) if in_training else held_out),

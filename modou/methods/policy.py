@@ -267,11 +267,15 @@ class PolicyMethod(Alignment[P, Questions]):
         """The optimizer steps of all rounds."""
         return settings.rollout.rounds * self.steps_per_round(settings)
 
+    def split(self, settings: P) -> tuple[list[int], list[int]]:
+        """See Alignment."""
+        keys = [question.ids for question in self.data.items]
+        wanted = settings.rollout.held_out
+        return split(keys, min(0.5, wanted / len(keys)), settings.train.seed, wanted)
+
     def common(self, settings: P, world: World) -> dict[str, Any]:
         """The arguments that both objectives share."""
-        count = len(self.data.items)
-        share = min(0.5, settings.rollout.held_out / count)
-        train, held_out = split(count, share, settings.train.seed, settings.rollout.held_out)
+        train, held_out = self.split(settings)
         return {
             "questions": select(self.data.items, train),
             "held_out": select(self.data.items, held_out),

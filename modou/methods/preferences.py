@@ -47,22 +47,22 @@ class PreferenceMethod(Alignment[G, A]):
     def split_by_question(self, held_out: float, seed: int) -> tuple[list[int], list[int]]:
         """Indices of the examples to train on and to hold out (a share of the questions). All examples of a question
         are on one side, so that no held-out answer was trained on."""
-        by_question = defaultdict[tuple[Message, ...], list[int]](list)
+        by_question = defaultdict[tuple[tuple[str, str], ...], list[int]](list)
         for index, question in enumerate(self.data.questions):
-            by_question[question].append(index)
+            by_question[tuple((message.role, message.content) for message in question)].append(index)
         groups = list(by_question.values())
-        train, measured = split(len(groups), held_out, seed)
+        train, measured = split(range(len(groups)), held_out, seed)
         return sorted(chain(*select(groups, train))), sorted(chain(*select(groups, measured)))
 
-    def indices(self, settings: G) -> tuple[list[int], list[int]]:
-        """`split_by_question` with the method's settings."""
+    def split(self, settings: G) -> tuple[list[int], list[int]]:
+        """See Alignment."""
         return self.split_by_question(self._own(settings).held_out, settings.train.seed)
 
     def steps(self, settings: G) -> int:
         """Steps for `epochs` passes over the training examples."""
         own: Any = self._own(settings)
         train: Any = settings.train
-        return max(1, math.ceil(own.epochs * len(self.indices(settings)[0]) / train.batch))
+        return max(1, math.ceil(own.epochs * len(self.split(settings)[0]) / train.batch))
 
     def _own(self, settings: G) -> Any:
         return getattr(settings, self.record.method)

@@ -184,7 +184,7 @@ class RewardMethod(PairMethod[RewardRun]):
 
     def objective(self, settings: RewardRun, world: World, in_training: bool = True) -> RewardObjective:
         """See Alignment."""
-        train, held_out = self.indices(settings)
+        train, held_out = self.split(settings)
         return RewardObjective(
             pairs=select(self.data.pairs, train),
             held_out=select(self.data.pairs, subsample_indices(held_out) if in_training else held_out),
@@ -199,7 +199,9 @@ class RewardMethod(PairMethod[RewardRun]):
         """See Alignment; without samples and forgetting, since the model does not generate."""
         objective = self.objective(settings, CPU, in_training=False)
         model, _, step = load_model(self.run, which)
-        return AlignedEvaluation(checkpoint={"step": step}, validation=objective.evaluate(model))
+        return AlignedEvaluation(
+            checkpoint={"step": step}, held_out=self.held_out(settings), validation=objective.evaluate(model)
+        )
 
 
 METHOD = RewardMethod

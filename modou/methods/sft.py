@@ -136,6 +136,10 @@ class SftMethod(Alignment[SftRun, Conversations]):
         """Steps for `sft.epochs` passes over the conversations."""
         return max(1, math.ceil(settings.sft.epochs * self._packed(settings).rows_per_epoch / settings.train.batch))
 
+    def split(self, settings: SftRun) -> tuple[list[int], list[int]]:
+        """See Alignment."""
+        return split(self.data.encoded, settings.sft.held_out, settings.train.seed)
+
     def network(self, settings: SftRun, world: World) -> GPT:
         """See Alignment; with low-rank adapters if `sft.lora_rank` is set."""
         weights, _, _ = load_weights(self.base, extend=True)
@@ -147,7 +151,7 @@ class SftMethod(Alignment[SftRun, Conversations]):
 
     def objective(self, settings: SftRun, world: World, in_training: bool = True) -> Sft:
         """See Alignment."""
-        _, held_out = self._split(settings)
+        _, held_out = self.split(settings)
         return Sft(
             conversations=self._packed(settings),
             held_out=select(self.data.encoded, subsample_indices(held_out) if in_training else held_out),
@@ -160,11 +164,8 @@ class SftMethod(Alignment[SftRun, Conversations]):
         )
 
     def _packed(self, settings: SftRun) -> Packing:
-        encoded = select(self.data.encoded, self._split(settings)[0])
+        encoded = select(self.data.encoded, self.split(settings)[0])
         return Packing(encoded, self.shape.context, settings.train.batch, settings.sft.packed, settings.train.seed)
-
-    def _split(self, settings: SftRun) -> tuple[list[int], list[int]]:
-        return split(len(self.data.encoded), settings.sft.held_out, settings.train.seed)
 
 
 def with_control_tokens(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list[str]]:

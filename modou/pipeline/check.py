@@ -38,6 +38,8 @@ class FileFacts:
     """Rows that cannot be used."""
     complaints: list[str]
     """Their errors, each as "file:line: reason"."""
+    notes: list[str]
+    """What was assumed in reading the others, each with its number and first place."""
     tokens: dict[str, int] | None = None
     """Tokens of the "shortest", "median" and "longest" conversation; this and the next two are absent where no run is
     named."""
@@ -60,7 +62,7 @@ def check(path: Path, columns: str = "", base: Path | None = None) -> Checked:
     """Reads the whole file; with the run `base`, also tokenizes it. UserError: no such file or run, no text."""
     examples = read_examples(path, Columns(columns))
     bad = examples.complaints
-    facts = FileFacts(str(path), len(examples.placed) + len(bad), examples.counts, len(bad), bad)
+    facts = FileFacts(str(path), examples.rows, examples.counts, len(bad), bad, examples.notes)
     if base is None:
         return Checked(facts, examples, tuple(_shown(examples, None)))
     folder = RunFolder(base)

@@ -19,7 +19,7 @@ from modou.pipeline.task import WrittenRows
 from modou.runs.folder import RunFolder
 from modou.runs.weights import answers, load_model
 from modou.settings.sampling import SamplingSettings
-from modou.tasks.base import Drafts, Row, Task
+from modou.tasks.base import Drafts, Row, Task, states
 from modou.tasks.registry import task_of
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 from modou.train.parallel import World
@@ -92,18 +92,19 @@ class _Writer:
             ]
             for count, sampling in ((own.samples, self.sampling), (own.warm, warmer))
         )
-        rows = list(_sampled_pairs(asked, {"samples": samples, "warm": warm}))
+        rows = list(sampled_pairs(asked, {"samples": samples, "warm": warm}))
         rng = random.Random(f"pairs {self.sampling.seed} {first}")
         more = list(self.task.pairs(Drafts(self.model, self.template, asked, samples, self.questions), rng))
         # Pairs that share a chosen answer are adjacent, so that a batch encodes it once (modou.data.pairs).
         return sorted([*rows, *more], key=lambda row: row["chosen"]) if more else rows
 
 
-def _sampled_pairs(asked: Sequence[Question], written: Mapping[str, Sequence[Answer]]) -> Iterator[Row]:
-    """A pair for each distinct sampled answer that differs from the file's; `written`: sampled answers by kind."""
+def sampled_pairs(asked: Sequence[Question], written: Mapping[str, Sequence[Answer]]) -> Iterator[Row]:
+    """A pair for each distinct sampled answer that does not state the true one; `written`: sampled answers by kind."""
     for question in asked:
-        true = str(question.facts["answer"])
+        true = str(question.facts["answer"]).strip()
+        chosen = str(question.facts.get("worked", question.facts["answer"]))
         own = ((kind, answer.text) for kind, some in written.items() for answer in some if answer.question is question)
         for text, kind in {text: kind for kind, text in own}.items():
-            if text.strip() not in ("", true.strip()):
-                yield {"prompt": question.prompt, "chosen": true, "rejected": text, "kind": kind}
+            if text.strip() and not states(text, true):
+                yield {"prompt": question.prompt, "chosen": chosen, "rejected": text, "kind": kind}

@@ -23,6 +23,7 @@ SECTIONS = (
     quality.quality,
     memory.memory,
     memory.variety,
+    corpus.files,
     corpus.cleaning,
     corpus.split,
     corpus.tokenizer,

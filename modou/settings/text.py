@@ -15,7 +15,9 @@ Layout = Literal["prose", "lines", "exact"]
 # -- the registry of cleaning rules; the code of a rule is modou.text.rules.NAME --
 
 RULES: dict[str, Place] = {
+    "pages": "lines",
     "control": "lines",
+    "aozora": "lines",
     "frame": "lines",
     "furniture": "lines",
     "headings": "document",

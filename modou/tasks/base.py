@@ -10,6 +10,7 @@ from typing import Any
 
 from modou.data.conversation import Template
 from modou.data.examples import Question
+from modou.data.formats.formats import true_answer
 from modou.model.gpt import GPT
 from modou.settings.base import Settings
 from modou.train.rollouts import Answer, Credit
@@ -98,6 +99,11 @@ class Drafts:
     """All questions of the file."""
 
 
+def states(text: str, truth: str) -> bool:
+    """Whether an answer, or the result after #### on the last line of a worked one, equals the true answer."""
+    return truth in (text.strip(), true_answer(text))
+
+
 @dataclass(frozen=True)
 class Task:
     """A task. This base class is the task of questions that name none: exact match with the true answer."""
@@ -118,7 +124,7 @@ class Task:
     def rules(self, question: Question, text: str) -> dict[str, bool]:
         """Whether an answer satisfies each rule that applies to the question, by the rule's name."""
         truth = self.truth(question)
-        return {} if truth is None else {"exact": text.strip() == truth}
+        return {} if truth is None else {"exact": states(text, truth)}
 
     def truth(self, question: Question) -> str | None:
         """The true answer, if there is exactly one and it is known."""
@@ -126,7 +132,7 @@ class Task:
 
     def score(self, text: str, facts: Facts) -> float:
         """The rule-based reward of an answer, 0 to 1. KeyError: a fact is missing."""
-        return float(text.strip() == str(facts["answer"]).strip())
+        return float(states(text, str(facts["answer"]).strip()))
 
     @property
     def credits(self) -> Callable[[str, Facts], Iterable[Credit]] | None:

@@ -11,7 +11,7 @@ from modou.text.headings import Heading
 from modou.text.layout import Decision, LineShape
 from modou.text.readers.book import Book, Document
 from modou.text.readers.file import Line
-from modou.text.report import CleaningReport, BookFile, note, visible
+from modou.text.report import BookFile, CleaningReport, note, visible
 from modou.text.rules import Chapter, rules
 from modou.text.sentences import LONGEST, split_sentences
 from modou.text.survey import Survey, survey

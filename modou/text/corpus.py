@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, BinaryIO, NamedTuple
@@ -24,8 +23,8 @@ from modou.text.headings import Heading
 from modou.text.readers.book import Book
 from modou.text.report import Cleaning, CleaningReport, note, visible
 from modou.text.rules import Chapter
-from modou.text.sentences import LONGEST, join_sentences, shorten
-from modou.text.split import PARTS, Part, Splitter, Way
+from modou.text.sentences import join_sentences
+from modou.text.split import LEAST, PARTS, Part, Splitter, Way
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
 _WORKING = f"{TEXT}.part"
@@ -132,13 +131,15 @@ def prepare(
         with target.open("wb") as stream:
             writer = _Writer(stream)
             for place in _places(working, chapters, good, splitter):
-                *earlier, last = cleaner.finish(place.text, held_out=place.part != "train", layout=place.layout)
-                for sentence in earlier:
-                    writer.write(place.part, place.chapter, sentence)
-                writer.write(place.part, place.chapter, last, ended=place.ended)
+                pieces = cleaner.finish(place.text, held_out=place.part != "train", layout=place.layout)
+                for number, piece in enumerate(pieces, 1):
+                    writer.write(place.part, place.chapter, piece, ended=place.ended or number < len(pieces))
             report.output_characters = writer.visible
             for part, text in (given or {}).items():
                 _write_exactly(writer, part, text, report)
+        # A part may have held nothing but what a training rule removes.
+        if len({row[0] for row in writer.rows if row[4]}) < len(PARTS):
+            raise UserError("text.too_short", characters=writer.visible, least=LEAST)
         target.replace(folder / TEXT)
     except OSError as error:
         raise UserError("text.cannot_write", path=folder, reason=error.strerror or error) from None
@@ -187,19 +188,7 @@ class _Place(NamedTuple):
 
 
 def _places(working: Path, chapters: list[Chapter], good: list[Chapter], splitter: Splitter) -> Iterator[_Place]:
-    """The lines of the good chapters. Where whole lines would leave a part empty, they are divided between parts."""
-    whole = partial(_pieces, working, chapters, good, splitter)
-    parts = set[Part]()
-    for place in whole(LONGEST):
-        parts.add(place.part)
-        if parts == splitter.parts:
-            break
-    return whole(LONGEST if parts == splitter.parts else splitter.characters // 50)
-
-
-def _pieces(
-    working: Path, chapters: list[Chapter], good: list[Chapter], splitter: Splitter, longest: int
-) -> Iterator[_Place]:
+    """The lines of the good chapters, long ones divided between parts."""
     numbers = {chapter.place: number for number, chapter in enumerate(good, 1)}
     start = 0
     with working.open(encoding="utf-8", newline="\n") as stream:
@@ -209,11 +198,10 @@ def _pieces(
                 line = stream.readline().removesuffix("\n")
                 if number is None:
                     continue
-                *earlier, last = shorten(line, longest)
-                for text in (*earlier, last):
-                    part = splitter.place(number, start, len(text))
-                    yield _Place(part, number, chapter.layout, text, text is last)
-                    start += len(text)
+                pieces = splitter.pieces(number, line, start)
+                for count, (part, text) in enumerate(pieces, 1):
+                    yield _Place(part, number, chapter.layout, text, count == len(pieces))
+                start += len(line)
 
 
 def _write_exactly(writer: "_Writer", part: Part, book: Book, report: CleaningReport) -> None:
@@ -278,6 +266,7 @@ def _write_index(
     characters: dict[Part, int] = {
         part: sum(row[4] for row in writer.rows if row[0] == i) for i, part in enumerate(PARTS)
     }
+    report.passed_over = {name: str(error) for name, error in book.skipped.items()}
     for remark in (*book.notes, *filter(None, (splitter.note(),))):
         report.add(remark)
     found = report.result()

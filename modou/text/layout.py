@@ -76,8 +76,7 @@ class LineShape:
         self.numbered += bool(_NUMBERED.match(text))
         self.stamped += bool(_STAMP.match(text))
         self.code += bool(_CODE.match(line)) and not text.endswith(("。", "”", ","))
-        letters = [char for char in text if char.isalpha()]
-        self.capitals += len(text) <= _SHORT and len(letters) > 1 and all(char.isupper() for char in letters)
+        self.capitals += len(text) <= _SHORT and text.isupper()
 
     def decide(self, wrapped: bool, sentences: bool) -> Decision:
         """The layout. `wrapped`: the lines were found to be parts of paragraphs; `sentences`: one sentence each."""

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal
 
 from modou import messages
@@ -55,6 +56,11 @@ class RuleReport:
     def keeps(self, line: str) -> bool:
         """Whether the user keeps a line, so that no rule removes it."""
         return self._keep is not None and self._keep.search(line) is not None
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether there are as many examples as are kept, so that a rule need not make another."""
+        return len(self.examples) >= _EXAMPLES
 
     def add(self, other: "RuleReport") -> None:
         """Add the changes of another report of the same rule."""
@@ -124,7 +130,9 @@ class Cleaning:
     rules: dict[str, RuleReport]
     """Changes by rule."""
     files: list[BookFile]
-    """The first files of the book."""
+    """The files of the book that were read, the first of them."""
+    passed_over: dict[str, str]
+    """Those that were not, the first of them, and why."""
     notes: list[dict[Literal["key", "text"], str]]
     """Assumptions and their effects: "text", the message, and "key", its name in either language."""
 
@@ -145,6 +153,7 @@ class CleaningReport:
         for rule in self.rules.values():
             rule.keep(keep)
         self.files: list[BookFile] = []
+        self.passed_over: dict[str, str] = {}
         self.input_characters = 0
         self.output_characters = 0
         self.chapters = 0
@@ -170,5 +179,6 @@ class CleaningReport:
                 for (name, rule), left in zip(self.rules.items(), self.held_out.values(), strict=True)
             },
             files=self.files[:LISTED],
+            passed_over=dict(islice(self.passed_over.items(), LISTED)),
             notes=[{"key": item.key, "text": str(item)} for item in self.notes],
         )

@@ -1,29 +1,15 @@
 """First pass over a document: kinds of headings, line width, title page."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from modou.text.headings import Candidate, Heading, candidate
 from modou.text.sentences import split_sentences
+from modou.text.wrapping import Hyphens, Lengths, Wrap
 
 _TITLE_PAGE_LINES = 10
 _TITLE_PAGE_CHARACTERS = 200
-_LEAST_LINES = 12
-_LETTERS = 100_000
-_IDEOGRAPH = re.compile("[\u3400-\u9fff]")
-_LETTER = re.compile(r"[^\W\d_]")
-_ENDS = "。！？…；”’」』）.!?\"'"
-_MARKS = _ENDS + "，、：,;:"
-
-
-@dataclass(frozen=True)
-class Wrap:
-    """Hard-wrapped lines. `width`: in characters."""
-
-    width: int
-    chinese: bool
 
 
 @dataclass
@@ -40,6 +26,8 @@ class Survey:
     title_page: int = 0
     """Number of lines before the first heading (including blank ones) that are a title page."""
     wrap: Wrap | None = None
+    hyphens: Hyphens = field(default_factory=Hyphens)
+    """The words broken at line ends."""
     blocks: bool = False
     """Whether there is one sentence per line, as in cleaned.txt, with blank lines between chapters."""
 
@@ -56,53 +44,6 @@ class Survey:
         """Whether it is a book's first heading, which may be preceded by the book's name."""
         first = found.number in ("一", "1", "１", "壹", "01", "001")
         return first and (self.plain > 0 or self.lines <= 3 or found.form == "bare")
-
-
-class _Lengths:
-    """Line lengths, to distinguish hard-wrapped prose from unwrapped paragraphs and verse."""
-
-    def __init__(self) -> None:
-        self.all: Counter[int] = Counter()
-        self.ended: Counter[int] = Counter()
-        self.marked: Counter[int] = Counter()
-        self.chinese = self.letters = self.low = 0
-
-    def add(self, line: str) -> None:
-        length = len(line)
-        self.all[length] += 1
-        self.ended[length] += line[-1] in _ENDS
-        self.marked[length] += line[-1] in _MARKS
-        first = line.lstrip()[0]
-        self.low += first.islower()
-        if self.letters < _LETTERS:
-            head = line[:200]
-            self.chinese += len(_IDEOGRAPH.findall(head))
-            self.letters += len(_LETTER.findall(head))
-
-    def wrap(self) -> Wrap | None:
-        """The width at which most lines break without ending a sentence, or None."""
-        lines = self.all.total()
-        if lines < _LEAST_LINES or not self.letters:
-            return None
-        chinese = self.chinese * 2 > self.letters
-        width, above = 0, lines * 0.02
-        for length in sorted(self.all, reverse=True):
-            width = length
-            above -= self.all[length]
-            if above < 0:
-                break
-        low, high = (12, 100) if chinese else (40, 100)
-        if not low <= width <= high or max(self.all) > 2 * width + 20:
-            return None
-        full = range(width - 2 if chinese else width * 3 // 4, width + 3)
-        count = sum(self.all[length] for length in full)
-        ended = sum(self.ended[length] for length in full)
-        marked = sum(self.marked[length] for length in full)
-        if count < 0.4 * lines or ended > 0.4 * count:
-            return None
-        if chinese:
-            return Wrap(width, True) if marked <= 0.5 * count else None
-        return Wrap(width, False) if self.low >= 0.3 * lines else None
 
 
 class _Blocks:
@@ -132,7 +73,7 @@ class _Blocks:
 def survey(lines: Iterable[str | Heading]) -> Survey:
     """Compute the statistics of a document in one pass and constant memory."""
     result = Survey()
-    lengths, blocks = _Lengths(), _Blocks()
+    lengths, blocks = Lengths(), _Blocks()
     headed = short = page_lines = page_characters = 0
     title_page: int | None = None
     first: Candidate | None = None
@@ -141,6 +82,7 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
             continue
         text = line.strip()
         blocks.add(line)
+        result.hyphens.add(text)
         if not text:
             continue
         result.lines += 1

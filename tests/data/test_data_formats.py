@@ -166,7 +166,7 @@ SHAPES: dict[str, tuple[Any, Example]] = {
     ),
     "prompt": ({"prompt": ASKED}, Example("prompt", (user(ASKED),))),
     "minimind rlaif": (
-        {"conversations": [{"role": "user", "content": ASKED}, {"role": "assistant", "content": "无"}]},
+        {"conversations": [{"role": "user", "content": ASKED}, {"role": "assistant", "content": ""}]},
         Example("prompt", (user(ASKED),)),
     ),
     "minimind agent": (
@@ -176,7 +176,10 @@ SHAPES: dict[str, tuple[Any, Example]] = {
         },
         Example("prompt", (user(ASKED),), answer="9472"),
     ),
-    "gsm8k": ({"question": ASKED, "answer": "6 × 7 #### 42"}, Example("prompt", (user(ASKED),), answer="42")),
+    "gsm8k": (
+        {"question": ASKED, "answer": "6 × 7 #### 42"},
+        Example("conversation", (user(ASKED), bot("6 × 7 #### 42")), answer="42"),
+    ),
     "verl": (
         {
             "data_source": "d",
@@ -220,7 +223,7 @@ SHAPES: dict[str, tuple[Any, Example]] = {
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_shape_is_recognised(name: str) -> None:
     row, expected = SHAPES[name]
-    assert read(row) == expected
+    assert read(row) == (expected,)
 
 
 BAD: dict[str, tuple[Any, str]] = {
@@ -229,17 +232,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "unknown keys": ({"frage": "?", "antwort": "!"}, "unknown_shape"),
     "blank text": ({"text": " "}, "empty_row"),
     "blank answer": ({"instruction": ASKED, "output": " "}, "empty_turn"),
-    "the answer first": (
-        {"messages": [{"role": "assistant", "content": "乙"}, {"role": "user", "content": "甲"}]},
-        "no_question",
-    ),
-    "two questions": (
-        {"messages": [{"role": "user", "content": "甲"}, {"role": "user", "content": "乙"}]},
-        "not_in_turn",
-    ),
-    "late system": (
+    "the assistant alone": ({"messages": [{"role": "assistant", "content": "乙"}]}, "no_question"),
+    "a system message at the end": (
         {"messages": [{"role": "user", "content": "甲"}, {"role": "system", "content": "乙"}]},
-        "system_not_first",
+        "ends_with_question",
     ),
     "unknown role": ({"messages": [{"role": "ferryman", "content": "甲"}]}, "unknown_role"),
     "no list": ({"messages": "甲"}, "no_turns"),
@@ -288,10 +284,10 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_row_whatever_it_is_ends_the_reading(row: Any) -> None:
     try:
-        example = read(row)
+        examples = read(row)
     except BadExample:
         return
-    assert example.kind
+    assert examples and all(example.kind for example in examples)
 
 
 def lines(*rows: Any) -> str:
@@ -398,7 +394,7 @@ def test_a_file_that_is_not_there_or_empty(tmp_path: Path) -> None:
     ],
 )
 def test_columns_say_what_a_file_calls_otherwise(columns: str, row: Any, expected: Example) -> None:
-    assert read(Columns(columns).renamed(row)) == expected
+    assert read(Columns(columns).renamed(row)) == (expected,)
 
 
 @pytest.mark.parametrize("given", ["prompt", "prompt=", "colour=x"])
@@ -428,33 +424,6 @@ def test_columns_that_mean_nothing_are_refused(given: str) -> None:
 )
 def test_a_true_answer_stands_behind_the_last_mark_on_the_last_line(worked: str, answer: str | None) -> None:
     assert formats.true_answer(worked) == answer
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"question": "Who \ud83d?", "answer": "Hob."},
-        {"question": "Who?", "answer": "Hob \ud83d."},
-        {"messages": [{"role": "user", "content": "\udc00"}, {"role": "assistant", "content": "Hob."}]},
-        {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "\ud800"}]},
-        {"prompt": "Who?", "chosen": "Hob.", "rejected": "\udfff"},
-        {"prompt": "Who?", "completion": "\ud83d", "label": True},
-        {"prompt": "Who?", "completions": ["\ud83d"], "labels": [True]},
-        {"chat": {"turn_1": {"Human": "Who?", "MOSS": "\ud83d"}}},
-        {"prompt": "\ud83d"},
-        {"text": "\ud83d"},
-        "\ud83d alone",
-    ],
-)
-@pytest.mark.parametrize("array", [False, True], ids=["lines", "array"])
-def test_half_a_character_is_told_in_every_format(tmp_path: Path, row: object, array: bool) -> None:
-    good = {"question": "Who is there?", "answer": "Hob."}
-    path = tmp_path / ("rows.json" if array else "rows.jsonl")
-    path.write_text(json.dumps([good, row]) if array else f"{json.dumps(good)}\n{json.dumps(row)}\n", encoding="utf-8")
-    found = read_examples(path)
-    assert len(found.placed) == 1
-    (complaint,) = found.complaints
-    assert complaint.startswith(f"{path.name}:2: ") and "cannot be decoded" in complaint
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "questions.txt"])

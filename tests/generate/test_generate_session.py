@@ -151,7 +151,6 @@ def test_one_stop_string_needs_no_list() -> None:
         ([{"role": "wizard", "content": "x"}], "wizard"),
         ([user("甲"), {"role": "assistant", "content": "乙"}], "user's question"),
         ([user("")], "empty"),
-        ([user("甲"), user("乙")], "two turns"),
         (["甲"], "not an object"),
     ],
 )
@@ -159,6 +158,11 @@ def test_what_is_no_conversation_is_refused_with_the_form_to_write(session: Sess
     with pytest.raises(ValueError, match=says) as caught:
         session.chat(turns)  # type: ignore[arg-type]
     assert '[{"role": "user", "content": "..."}]' in str(caught.value)
+
+
+def test_messages_of_one_side_in_a_row_are_one_turn(session: Session) -> None:
+    sampling = {"temperature": 0, "tokens": 3}
+    assert session.chat([user("甲"), user("乙")], **sampling) == session.chat([user("甲\n乙")], **sampling)
 
 
 def test_a_prompt_that_is_too_long_is_a_warning(session: Session) -> None:

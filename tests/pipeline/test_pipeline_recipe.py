@@ -67,7 +67,7 @@ def test_what_stands_there_is_better_than_what_is_written(folder: Path, tmp_path
     assert "samples" not in kinds, "so small a model writes no verse"
     assert "endings/real" in kinds and sum(kind.startswith("damaged/") for kind in kinds) > 4
     for row in rows:
-        example = read(row)
+        (example,) = read(row)
         assert example.kind == "preference" and example.chosen == VERSE != example.rejected
     assert {row["prompt"] for row in rows if row["kind"] == "damaged/beheaded"} == {"藏头"}
     with pytest.raises(UserError):

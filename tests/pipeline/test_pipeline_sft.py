@@ -189,7 +189,45 @@ def test_nothing_held_out_measures_what_is_trained_on(base: Path, data: Path, tm
     list(sft(base, data, settings(sft={"held_out": 0.0}), tmp_path / "out"))
     report = storage.read_json(tmp_path / "out" / "report.json")
     losses = [look["loss"] for look in report["training"]["history"]]
-    assert losses[0] > losses[-1] > 0 and report["validation"]["loss"] > 0
+    assert losses[0] > losses[-1] > 0 and report["validation"]["loss"] > 0 and report["held_out"] == 0
+
+
+@pytest.mark.parametrize("rows", [ROWS[:1], ROWS[:1] * 9], ids=["one row", "one row nine times"])
+def test_nothing_is_called_held_out_that_was_trained_on(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: list[dict[str, str]]
+) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    words = ["sft", str(base), str(path), "--out", str(tmp_path / "out"), "--train.steps", "1", "--train.threads", "1"]
+    assert cli.status_of([*words, "--lang", "en"]) == 0
+    said = capsys.readouterr().out
+    assert "no example is held out" in said and "trained-on (none held out) answers" in said
+    assert "held-out answers" not in said
+    assert storage.read_json(tmp_path / "out" / "report.json")["held_out"] == 0
+
+
+def test_what_the_file_made_necessary_is_said_before_training(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [
+        {"role": role, "content": "去哪里？", "mood": "calm"} for role in ("assistant", "user", "user", "assistant")
+    ]
+    damaged = {"instruction": "谁\ud83d？", "output": "是我。\0"}
+    path = tmp_path / "chat.jsonl"
+    path.write_text(data.read_text("utf-8") + json.dumps({"messages": turns}) + "\n" + json.dumps(damaged), "utf-8")
+    words = ["sft", str(base), str(path), "--out", str(tmp_path / "out"), "--train.steps", "1", "--train.threads", "1"]
+    assert cli.status_of([*words, "--lang", "en"]) == 0
+    said = capsys.readouterr().out
+    before = said[: said.index("step 1")]
+    for told in ("in a row are read as one", "the assistant opens", "“mood”", "U+FFFD", "NUL"):
+        assert before.count(told) == 1
+    report = storage.read_json(tmp_path / "out" / "report.json")
+    assert len(report["data"]["notes"]) == 5 and report["held_out"] > 0
+    assert cli.status_of(["data", "check", str(path), "--json", "--lang", "en"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == report["data"]["notes"]
+    assert cli.status_of(["data", "check", str(path), "--lang", "en"]) == 0
+    said = capsys.readouterr().out
+    assert all(note in said for note in report["data"]["notes"])
 
 
 def test_a_folder_that_failed_on_its_data_begins_anew_with_another_base(base: Path, data: Path, tmp_path: Path) -> None:

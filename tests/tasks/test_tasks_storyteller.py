@@ -24,7 +24,7 @@ def test_rows_are_conversations_that_bring_their_passage(language: str) -> None:
     rows = list(storyteller.rows(language, 40, 3))  # pyright: ignore[reportArgumentType]
     assert len(rows) == 40 and rows == list(storyteller.rows(language, 40, 3))  # pyright: ignore[reportArgumentType]
     for row in rows:
-        example = read(row)
+        (example,) = read(row)
         assert (
             example.kind == "conversation" and example.facts["answer"] == row["output"] == example.messages[1].content
         )
@@ -36,7 +36,7 @@ def test_conversations_ask_several_questions_about_one_passage(language: str) ->
     rows = list(storyteller.conversations(language, 40, 3))  # pyright: ignore[reportArgumentType]
     assert len(rows) == 40 and rows == list(storyteller.conversations(language, 40, 3))  # pyright: ignore[reportArgumentType]
     for row in rows:
-        messages = read(row).messages
+        messages = read(row)[0].messages
         assert [message.role for message in messages] == ["user", "assistant"] * (len(messages) // 2)
         passage, _, _ = messages[0].content.rpartition("\n")
         assert passage and not any("\n" in message.content for message in messages[1:])
@@ -69,7 +69,7 @@ def test_test_worlds_are_others(tmp_path: Path) -> None:
 def check_worlds(tmp_path: Path, settings: StorytellerSettings) -> None:
     list(write_task("storyteller-en", tmp_path))
     asked = {
-        path.stem: [read(json.loads(line)).messages[0].content for line in path.read_text("utf-8").splitlines()]
+        path.stem: [read(json.loads(line))[0].messages[0].content for line in path.read_text("utf-8").splitlines()]
         for path in tmp_path.iterdir()
     }
     counts = {name: len(questions) for name, questions in asked.items()}
@@ -110,5 +110,5 @@ def test_the_poems_files_share_no_poem(tmp_path: Path) -> None:
             asked = {row["facts"][fact] for row in rows[file] if fact in row["facts"]}
             assert asked and not asked & {row["facts"].get(fact) for row in rows["train.jsonl"]}
     row = rows["train.jsonl"][0]
-    assert read(row).facts["form"] in row["instruction"]
+    assert read(row)[0].facts["form"] in row["instruction"]
     assert {row["facts"]["task"] for name in ("train", "judge", "test") for row in rows[f"{name}.jsonl"]} == {"poems"}

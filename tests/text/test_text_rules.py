@@ -74,5 +74,5 @@ def test_every_rule_has_its_code_and_a_name(name: str) -> None:
 
 
 def test_an_unknown_rule_is_named_with_those_that_exist() -> None:
-    with pytest.raises(UserError, match=r"--clean.skip cannot be joke: choose control, .*, punctuation"):
+    with pytest.raises(UserError, match=r"--clean.skip cannot be joke: choose pages, .*, punctuation"):
         parse("clean", ["book.txt", "--clean.skip", "spaces,joke"]).settings()

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from rank_helpers import record_gradients, start_two, world_of_two
 from train_helpers import (
     CPU,
@@ -25,7 +27,7 @@ from train_helpers import (
 from modou.data.conversation import Message, Template
 from modou.data.examples import Judged
 from modou.data.pairs import encode_answer
-from modou.methods.kto import Kto, answer_log_probabilities, answer_scores, judged_batch, mismatched
+from modou.methods.kto import Kto, answer_log_probabilities, answer_scores, distances, judged_batch, mismatched
 from modou.methods.pretrain import Pretrain
 from modou.model.gpt import GPT
 from modou.settings.methods import KtoSettings
@@ -107,6 +109,13 @@ def test_a_question_gets_the_answer_to_another_one() -> None:
     room = min(len(one) for one in encoded)
     assert all(len(one) <= room for one in mismatched(encoded, room)) and len(mismatched(encoded, room)) < len(encoded)
     assert mismatched(encoded[:1], CONTEXT) == [] and mismatched([encoded[1]] * 3, CONTEXT) == []
+
+
+@given(st.lists(st.integers(0, 2), max_size=12))
+def test_the_next_other_question_is_found_round_the_end(items: list[int]) -> None:
+    count = len(items)
+    steps = [[n for n in range(1, count) if items[(place + n) % count] != items[place]] for place in range(count)]
+    assert distances(items) == [min(some, default=count) for some in steps]
 
 
 def _question(n: int) -> tuple[Message, ...]:

@@ -26,7 +26,7 @@ ROLES = {
     "assistant_tag": "assistant",
     "system_tag": "system",
     "observation_tag": "tool",
-    "function_tag": "function",
+    "function_tag": "function_call",
 }
 """Key of the mapping -> role."""
 

@@ -1,7 +1,7 @@
 """Read files of examples: valid rows as Examples with their place, an error message for each other row."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,6 @@ JSON = (".jsonl", ".json", ".ndjson")
 TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 TEXT = (".txt",)
 """Endings of names; that of packed data (.gz, .xz, .zst, .bz2) may follow."""
-_REPLACED = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,26 @@ class Examples:
     placed: list[Placed] = field(default_factory=list[Placed])
     complaints: list[str] = field(default_factory=list[str])
     """file:line: reason, in the reader's language."""
+    noted: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
+    """What was assumed in reading (see Example.notes): how often, and the first place."""
+    rows: int = 0
+
+    def add(self, place: str, examples: Sequence[Example]) -> None:
+        """Adds the examples of one row."""
+        self.placed += [Placed(place, example) for example in examples]
+        for name in examples[0].notes:
+            count, first = self.noted.get(name, (0, place))
+            self.noted[name] = (count + 1, first)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was assumed in reading, in the reader's language, each with its number and first place."""
+        named = {"unread": "examples.note_unread", "marked": "examples.note_marked"}
+        found: list[str] = []
+        for name, (count, place) in self.noted.items():
+            kind, _, what = name.partition(":")
+            found.append(text(named.get(kind, kind), what=what, count=count, place=place))
+        return found
 
     @property
     def counts(self) -> dict[str, int]:
@@ -51,14 +70,12 @@ def read_examples(path: Path, columns: Columns | None = None) -> Examples:
     if path.is_file() and File(path, path.name).suffix not in known:
         raise UserError("examples.unknown_file", path=path, known=", ".join(known))
     for place, row in _rows(path):
+        found.rows += 1
         where = f"{path.name}:{place}"
         try:
             if isinstance(row, BadExample):
                 raise row
-            example = read((columns or Columns()).renamed(row))
-            if _REPLACED in repr(example):
-                raise BadExample("examples.undecodable")
-            found.placed.append(Placed(where, example))
+            found.add(where, read((columns or Columns()).renamed(row)))
         except BadExample as bad:
             found.complaints.append(f"{where}: {text(bad.key, **bad.values)}")
     if not found.placed and not found.complaints:

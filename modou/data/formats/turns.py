@@ -1,8 +1,8 @@
-"""Convert lists of turns to messages, under any of the usual names of roles and fields."""
+"""Convert lists of turns to messages, under any of the usual names of roles and fields, and put them in order."""
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, cast
 
 from modou.data.conversation import Message, Role
@@ -15,8 +15,12 @@ ROLES: dict[str, Role] = {
     "human": "user",
     "问": "user",
     "用户": "user",
-    "observation": "user",  # a tool's result: input to the model, not in the loss mask
+    # A tool's result: input to the model, not in the loss mask.
+    "observation": "user",
     "tool": "user",
+    "tool_response": "user",
+    "function": "user",
+    "ipython": "user",
     "assistant": "assistant",
     "gpt": "assistant",
     "bot": "assistant",
@@ -25,10 +29,24 @@ ROLES: dict[str, Role] = {
     "答": "assistant",
     "助手": "assistant",
     "function_call": "assistant",
-    "function": "assistant",
+    "tool_call": "assistant",
 }
 ROLE_FIELDS = ("role", "from")
 CONTENT_FIELDS = ("content", "value")
+LEARNED = ("weight", "train", "training", "trained", "trainable", "learn", "loss")
+"""Keys of a turn that is not to be learned if their value is 0 or false."""
+MASKED = ("mask", "masked")
+"""Keys of a turn that is not to be learned if their value is 1 or true."""
+MARKS = {*LEARNED, *MASKED}
+CALLS = ("tools", "tool_calls", "function_call")
+READ = frozenset(
+    (
+        *(*ROLE_FIELDS, *CONTENT_FIELDS, *LEARNED, *MASKED, *CALLS),
+        *("human", "assistant", "reasoning_content", "name", "tool_call_id", "id", "type"),
+    )
+)
+"""Keys of a turn that are read, or only name it."""
+_NO, _YES = ("false", "0", "0.0"), ("true", "1", "1.0")
 
 
 def messages_of(turns: Any) -> list[Message]:
@@ -57,24 +75,47 @@ def pairs_of(history: Any) -> list[Message]:
 
 
 def text_of(value: Any, field: str) -> str:
-    """A string, a number, or the joined texts of OpenAI's content parts; null is "". BadExample: anything else."""
+    """A string, a finite number, or the joined texts of a list of content parts (OpenAI, Anthropic); null is "".
+
+    BadExample: anything else.
+    """
     if value is None:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) != float("inf"):
         return str(value)
     if isinstance(value, list):
-        parts = [cast(dict[str, Any], part) for part in cast(list[Any], value) if isinstance(part, dict)]
-        if len(parts) == len(cast(list[Any], value)) and all(part.get("type") == "text" for part in parts):
-            return "".join(text_of(part.get("text"), field) for part in parts)
+        parts = cast(list[Any], value)
+        said = [_part(part, field) for part in parts]
+        plain = all(isinstance(part, dict) and "text" in part for part in parts)
+        return ("" if plain else "\n").join(said)
+    raise BadExample("examples.not_text", field=field)
+
+
+def _part(part: Any, field: str) -> str:
+    """The text of one content part; a tool's use as JSON, its result as its text."""
+    if isinstance(part, dict):
+        fields = cast(dict[str, Any], part)
+        match fields.get("type"):
+            case "text" | "input_text" | "output_text":
+                return text_of(fields.get("text"), field)
+            case "thinking":
+                return f"<think>\n{text_of(fields.get('thinking'), field)}\n</think>"
+            case "tool_use":
+                return _plain({"name": fields.get("name"), "arguments": fields.get("input")})
+            case "tool_result":
+                return text_of(fields.get("content"), field)
+            case _:
+                pass
     raise BadExample("examples.not_text", field=field)
 
 
 def _turn(turn: Mapping[str, Any], number: int) -> list[Message]:
+    trained = is_trained(turn)
     if "human" in turn and "assistant" in turn:
         human, assistant = (text_of(turn[name], name) for name in ("human", "assistant"))
-        return [Message("user", human), Message("assistant", assistant)]
+        return [Message("user", human), Message("assistant", assistant, trained)]
     name = next((turn[field] for field in ROLE_FIELDS if field in turn), None)
     role = ROLES.get(str(name).lower()) if name is not None else None
     if role is None:
@@ -83,31 +124,78 @@ def _turn(turn: Mapping[str, Any], number: int) -> list[Message]:
     reasoning = text_of(turn.get("reasoning_content"), "reasoning_content")
     if reasoning:
         content = f"<think>\n{reasoning}\n</think>\n{content}"
-    calls, tools = turn.get("tool_calls"), turn.get("tools")
-    content = "\n".join(part for part in (content, *(_plain(extra) for extra in (tools, calls) if extra)) if part)
-    return [Message(role, content)]
+    called = [_plain(turn[name]) for name in CALLS if turn.get(name)]
+    return [Message(role, "\n".join(part for part in (content, *called) if part), trained)]
+
+
+def is_trained(turn: Mapping[str, Any]) -> bool:
+    """False if a key of the turn says that it is not to be learned."""
+    return not any(str(turn[name]).lower() in (_NO if name in LEARNED else _YES) for name in turn.keys() & MARKS)
+
+
+def unread_keys(fields: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of a row's turns that have a value and are not read, such as "emotion"; "weight 0.5" is one, too."""
+    lists = [cast(list[Any], value) for value in fields.values() if isinstance(value, list)]
+    turns = [cast(dict[str, Any], turn) for turns in lists for turn in turns if isinstance(turn, dict)]
+    for turn in turns:
+        if any(name in turn for name in ROLE_FIELDS):
+            for name, value in turn.items():
+                if name not in READ and value not in (None, "", [], {}):
+                    yield name
+                elif name in LEARNED and value is not None and str(value).lower() not in (*_NO, *_YES):
+                    yield f"{name} {value}"[:40]
 
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def check(messages: Sequence[Message], ends_with: Role) -> tuple[Message, ...]:
-    """Validate a conversation that ends with role `ends_with`: at most one system message, first; then user and
-    assistant alternate; no turn is empty. Blank system messages are dropped. BadExample: names the first fault."""
+def in_order(messages: Sequence[Message]) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """The messages as a conversation that a template can hold, and a note for everything that was changed.
+
+    Blank system messages are dropped; one amid the conversation becomes the user's; several messages of one side in a
+    row become one, joined by a line break, learned only if all of them are; an answer before the first question is
+    context that is not learned.
+    """
     messages = [message for message in messages if message.role != "system" or message.content.strip()]
-    spoken = [message for message in messages if message.role != "system"]
-    systems = [index for index, message in enumerate(messages) if message.role == "system"]
-    if systems not in ([], [0]):
-        raise BadExample("examples.system_not_first", turn=systems[-1] + 1)
-    if not spoken or spoken[0].role != "user":
+    notes: list[str] = []
+    found: list[Message] = []
+    begun = False
+    for _, side in groupby(_amid(messages, notes), lambda message: message.role):
+        run = list(side)
+        role = run[0].role
+        said = [message for message in run if message.content.strip()] or run
+        notes += ["examples.note_joined"] * (len(said) - 1)
+        trained = all(message.trained for message in said)
+        if role == "assistant" and not begun:
+            trained = False
+            notes.append("examples.note_opening")
+        elif role == "assistant" and not trained:
+            notes.append("examples.note_unlearned")
+        begun = begun or role == "user"
+        found.append(Message(role, "\n".join(message.content for message in said), trained))
+    return tuple(found), tuple(notes)
+
+
+def _amid(messages: Sequence[Message], notes: list[str]) -> Iterator[Message]:
+    begun = False
+    for message in messages:
+        if begun and message.role == "system":
+            notes.append("examples.note_system")
+            message = Message("user", message.content)
+        begun = begun or message.role != "system"
+        yield message
+
+
+def check(messages: Sequence[Message], ends_with: Role) -> None:
+    """BadExample: messages `in_order` hold no question, an empty turn, nothing to learn, or do not end with role
+    `ends_with`."""
+    if not any(message.role == "user" for message in messages):
         raise BadExample("examples.no_question")
-    for before, after in pairwise(spoken):
-        if before.role == after.role:
-            raise BadExample("examples.not_in_turn", role=after.role)
-    if spoken[-1].role != ends_with:
+    if messages[-1].role != ends_with:
         raise BadExample("examples.ends_with_answer" if ends_with == "user" else "examples.ends_with_question")
     for number, message in enumerate(messages, 1):
         if not message.content.strip():
             raise BadExample("examples.empty_turn", turn=number, role=message.role)
-    return tuple(messages)
+    if ends_with == "assistant" and not any(message.role == "assistant" and message.trained for message in messages):
+        raise BadExample("examples.nothing_learned")

@@ -37,6 +37,35 @@ def cleaning(page: Page) -> Section | None:
     )
 
 
+def files(page: Page) -> Section | None:
+    """What each file of the book was read as, and which were not read."""
+    words = page.words
+    read, passed = v.groups(page.values, "cleaning.files"), v.group(page.values, "cleaning.passed_over")
+    if not read:
+        return None
+    head = [words(f"column_{name}") for name in ("file", "reader", "encoding", "characters", "layout")]
+    rows = [_file(page, file) for file in read[:_LISTED]]
+    skipped = [[fitted(name, _EXAMPLE), fitted(str(why), 2 * _EXAMPLE)] for name, why in list(passed.items())[:_LISTED]]
+    why = [words("column_file"), words("column_why")]
+    return page.section(
+        "files",
+        table(words("files_table"), head, rows, kind="rules"),
+        table(words("passed_table"), why, skipped, kind="rules") if skipped else None,
+    )
+
+
+def _file(page: Page, file: Values) -> list[Child]:
+    words = page.words
+    layout = words(f"layout_{v.words_at(file, 'layout') or 'prose'}")
+    return [
+        fitted(v.words_at(file, "name") or "—", _EXAMPLE),
+        words.named("reader", v.words_at(file, "reader") or "—"),
+        v.words_at(file, "encoding") or "—",
+        datum(v.number(file, "characters"), words.count) or "—",
+        f"{layout} ({v.words_at(file, 'reason')})",
+    ]
+
+
 def _rule(page: Page, rule: Values) -> list[Child]:
     words = page.words
     examples = v.texts(rule, "examples")[:_EXAMPLES]

@@ -50,15 +50,11 @@ def members(file: File, encoding: str, skipped: dict[str, UserError]) -> list[Fi
 
 def opened(file: File) -> zipfile.ZipFile:
     """The archive. UserError: damaged."""
-    stream = file.open()
     try:
         with file.readable():
-            return zipfile.ZipFile(stream)
-    except BaseException as error:
-        stream.close()
-        if isinstance(error, NotImplementedError):
-            raise UserError("text.broken_packing", path=file.path, reason=error) from None
-        raise
+            return zipfile.ZipFile(file.on_disk)
+    except NotImplementedError as error:
+        raise UserError("text.broken_packing", path=file.path, reason=error) from None
 
 
 def member_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -> Callable[[], BinaryIO]:

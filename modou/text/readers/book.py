@@ -15,6 +15,9 @@ from modou.text.readers.file import KEPT, File, Line, Reading, text_lines
 from modou.text.readers.order import natural_key
 from modou.text.report import Note, note
 
+_TOLD = 50
+"""Files passed over that notes name."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -92,7 +95,10 @@ class Book:
             if encoding.how != "valid":
                 some = ", ".join(names[:KEPT]) + (f" (+{len(names) - KEPT})" if len(names) > KEPT else "")
                 notes.append(note(f"text.note_encoding_{encoding.how}", encoding=encoding.codec, files=some))
-        notes += [note("text.note_skipped", file=name, reason=str(e)) for name, e in self.skipped.items()]
+        skipped = list(self.skipped.items())
+        notes += [note("text.note_skipped", file=name, reason=str(error)) for name, error in skipped[:_TOLD]]
+        if len(skipped) > _TOLD:
+            notes.append(note("text.note_skipped_more", count=len(skipped) - _TOLD))
         return tuple(notes)
 
 

@@ -50,7 +50,7 @@ def documents(file: File, reading: Reading, rows: Iterator[Row]) -> Iterator[Lin
     sample = _sampled(rows)
     chosen = choose([row.value for row in sample if isinstance(row, Value)], file)
     _say(file, reading, chosen)
-    given = 0
+    given, most = 0, _BOMB * (file.path.stat().st_size if file.path.is_file() else file.taken)
     for row in chain(sample, rows):
         found = row.reason if isinstance(row, BadRow) else _document(row.value, chosen, reading)
         if isinstance(found, str):
@@ -59,7 +59,7 @@ def documents(file: File, reading: Reading, rows: Iterator[Row]) -> Iterator[Lin
         reading.rows += 1
         title, text = found
         given += len(text)
-        if given > max(_BOMB_BYTES, _BOMB * file.taken):
+        if given > max(_BOMB_BYTES, most):
             raise UserError("text.bomb", path=file.path, times=_BOMB)
         reading.undecoded(f"{title or ''} {text}")
         yield Heading(title)

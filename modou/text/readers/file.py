@@ -101,7 +101,7 @@ class File:
         self.columns = ""
         """Which columns of a table hold the text and the titles, as in settings.text.CleanSettings."""
         self._named = encoding
-        self._opens = opens or (lambda: path.open("rb"))
+        self._opens = opens
 
     @property
     def suffix(self) -> str:
@@ -112,7 +112,7 @@ class File:
     def open(self) -> BinaryIO:
         """The bytes, unpacked. UserError: cannot be opened; while they are read: damaged, or a bomb."""
         with self.readable():
-            stream = self._opens()
+            stream = self._opens() if self._opens else self.path.open("rb")
             start = stream.read(6)
             stream.seek(0)
             counted = _Counted(stream, self)
@@ -121,6 +121,19 @@ class File:
                     bounded = _Bounded(_unpacked(counted, ending, self.path), counted, self.path)
                     return io.BufferedReader(bounded, HEAD)
             return io.BufferedReader(counted, HEAD)
+
+    @property
+    def on_disk(self) -> Path | BinaryIO:
+        """What a library opens that jumps about in a file: the file, or the bytes of a member or of a packed one
+        in memory."""
+        with self.readable():
+            if self._opens is None:
+                with self.path.open("rb") as stream:
+                    start = stream.read(6)
+                if not start.startswith(tuple(mark for mark, _ in _PACKED)):
+                    return self.path
+            with self.open() as stream:
+                return io.BytesIO(stream.read())
 
     @cached_property
     def head(self) -> bytes:

@@ -13,11 +13,14 @@ def apply(sentence: str, tally: RuleReport) -> str:
     stripped = sentence.strip()
     after = _WIDE.sub(" ", stripped) if _WIDE.search(stripped) else stripped
     if after != sentence:
-        found = _WIDE.search(stripped)
-        near = stripped[max(0, found.start() - 8) : found.end() + 8] if found else sentence
-        tally.touch("", times=1, example=_shown(near))
+        tally.touch("", times=1, example=None if tally.has_examples else _example(sentence, stripped))
         tally.characters += len(sentence) - len(after) or 1
     return after
+
+
+def _example(sentence: str, stripped: str) -> str:
+    found = _WIDE.search(stripped)
+    return _shown(stripped[max(0, found.start() - 8) : found.end() + 8] if found else sentence)
 
 
 def _shown(text: str) -> str:

@@ -1,18 +1,20 @@
-"""Join hard-wrapped lines into paragraphs; verse and headings keep their lines."""
+"""Join hard-wrapped lines into paragraphs, with the words broken between them; verse and headings keep their lines."""
 
 from collections.abc import Iterable, Iterator
 
 from modou.text.headings import Heading
 from modou.text.report import RuleReport
 from modou.text.sentences import joint
-from modou.text.survey import Survey, Wrap
+from modou.text.survey import Survey
+from modou.text.wrapping import HYPHENS, Wrap
 
 _LIMIT = 1 << 20
 _INDENTS = ("  ", "\t", "\u3000")
 
 
 def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
-    """Yield paragraphs and headings. In a document that is not hard-wrapped each line is a paragraph."""
+    """Yield paragraphs and headings. In a document that is not hard-wrapped each line is a paragraph, unless it
+    ends within a word."""
     wrap = found.wrap
     previous = paragraph = ""
     for event in events:
@@ -23,11 +25,13 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
             if isinstance(event, Heading):
                 yield event
             continue
-        if previous and wrap and len(paragraph) < _LIMIT and _continues(previous, event, wrap):
+        broken = _is_broken(previous, event)
+        if previous and len(paragraph) < _LIMIT and (broken or (wrap and _continues(previous, event, wrap))):
             left, right = paragraph.rstrip(), event.strip()
-            tally.touch("", times=1, example=f"{left[-12:]} ⏎ {right[:12]}")
+            divided = broken and found.hyphens.divides(left, right)
+            tally.touch(left[-1] if divided else "", times=1, example=f"{left[-12:]} ⏎ {right[:12]}")
             tally.characters += 1
-            paragraph = left + joint(left, right) + right
+            paragraph = left[:-1] + right if divided else left + joint(left, right) + right
         else:
             if paragraph:
                 yield paragraph
@@ -35,6 +39,12 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
         previous = event
     if paragraph:
         yield paragraph
+
+
+def _is_broken(line: str, following: str) -> bool:
+    """Whether a line ends within a word, or in a compound's hyphen."""
+    line = line.rstrip()
+    return line.endswith(HYPHENS) and line[-2:-1].isalpha() and following.lstrip()[0].islower()
 
 
 def _continues(line: str, following: str, wrap: Wrap) -> bool:
