@@ -12,7 +12,7 @@ def run(asked: Asked) -> int:
     actions = {"check": _check, "chat": _chat}
     action = asked.words["ACTION"]
     if action not in actions:
-        raise UserError("cli.unknown_action", action=action[:60], usage="modou data check DATA [RUN]")
+        raise UserError("cli.unknown_action", action=action[:60], usage="modou data check|chat DATA [RUN]")
     return actions[action](asked, Path(asked.words["DATA"]), console.path(asked.words.get("RUN")))
 
 

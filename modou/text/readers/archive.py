@@ -1,6 +1,7 @@
 """Zip archives: their members are files of the book. Archives within archives are passed over."""
 
 import stat
+import struct
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -53,7 +54,9 @@ def opened(file: File) -> zipfile.ZipFile:
     try:
         with file.readable():
             return zipfile.ZipFile(file.on_disk)
-    except NotImplementedError as error:
+    except UserError:
+        raise
+    except (NotImplementedError, ValueError, struct.error) as error:  # what a damaged list of members leads to
         raise UserError("text.broken_packing", path=file.path, reason=error) from None
 
 

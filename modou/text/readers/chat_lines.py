@@ -12,7 +12,7 @@ from modou.text.readers.file import File, Reading, cut_lines
 _MARKS = "\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
 _DATE = r"\d{1,4}(?:\s?[./年월년-]\s?)\d{1,2}(?:\s?[./月월-]\s?)\d{1,4}(?:\s?[日일.])?"
 _HALF = "上午|下午|午前|午後|오전|오후|凌晨|清晨|早上|中午|晚上"
-_TIME = rf"(?:(?:{_HALF})\s?)?\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?(?:\s?[AaPp]\.?\s?[Mm]\.?)?"
+_TIME = rf"(?:(?:{_HALF})\s?)?\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?(?:\s?(?:[AaPp]\.?\s?[Mm]\.?|[صم]))?"
 _STAMP = rf"(?P<stamp>{_DATE},?\s{{0,2}}(?:[^\W\d]{{1,3}}\.?\s)?{_TIME})"
 _SPOKEN = r"(?:(?P<name>[^:：\"“”«»]{1,60}?)[:：](?:\s|$))?(?P<text>.*)"
 _WHATSAPP = (
@@ -50,7 +50,7 @@ _SERVICE = re.compile(
     r"|Ce message a été supprimé|Esta mensagem foi apagada|Questo messaggio è stato eliminato|Сообщение удалено"
     r"|此消息已删除|您删除了此消息|你撤回了一条消息|此訊息已刪除|☎).{0,60}"
 )
-_EDITED = re.compile(r"\s*(?:\u200e<[^<>]{4,60}>|<This message was edited>)$")
+_EDITED = re.compile(r"\s{0,3}(?:\u200e<[^<>]{4,60}>|<This message was edited>)$")
 _LONGEST = 1 << 20
 _LOOKED_AT = 400
 _WIDE_MARKS = tuple("。！？，、；：…」』”）】～")
@@ -179,9 +179,9 @@ def read_stamp(stamp: str, order: tuple[int, ...] = (2, 1, 0)) -> datetime | Non
         return None
     day = numbers[:3] if numbers[0] > 31 else [numbers[at] for at in order]
     hour = numbers[3]
-    if re.search(r"[Pp]\.?\s?[Mm]|下午|午後|오후|晚上", stamp) and hour < 12:
+    if re.search(r"[Pp]\.?\s?[Mm]|م|下午|午後|오후|晚上", stamp) and hour < 12:
         hour += 12
-    elif re.search(r"[Aa]\.?\s?[Mm]|上午|午前|오전|凌晨", stamp) and hour == 12:
+    elif re.search(r"[Aa]\.?\s?[Mm]|ص|上午|午前|오전|凌晨", stamp) and hour == 12:
         hour = 0
     year = day[0] + 2000 if day[0] < 100 else day[0]
     try:
@@ -196,7 +196,8 @@ def _numbers(stamp: str) -> list[int]:
 
 def _whatsapp(line: str) -> _Start | None:
     for pattern in _WHATSAPP:
-        if found := pattern.match(line[:5000]):
+        # Where people write from right to left, marks stand within the date.
+        if found := pattern.match(line[:5000].replace("\u200f", "")):
             return _Start(found["stamp"], found["name"], found["text"] + line[5000:])
     return None
 

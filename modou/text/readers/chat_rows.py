@@ -13,9 +13,9 @@ from modou.text.readers.json_values import BadRow, items_within
 from modou.text.readers.table import form_of, read_rows
 from modou.text.report import note
 
-_TELEGRAM = re.compile(r'"messages":\s*\[\s*\{.*?"type":\s*"(?:message|service)"', re.DOTALL)
-_TELEGRAM_FULL = re.compile(r'\s*\{\s*"about":\s*"[^"]*Telegram', re.DOTALL)
-_DISCORD = re.compile(r'"guild":\s*\{.*"channel":\s*\{.*"messages":\s*\[', re.DOTALL)
+_TELEGRAM = re.compile(r'"messages":\s{0,9}\[\s{0,99}\{[^{}]{0,999}"type":\s{0,9}"(?:message|service)"')
+_TELEGRAM_FULL = re.compile(r'\s{0,99}\{\s{0,99}"about":\s{0,9}"[^"]{0,999}Telegram')
+_DISCORD = ('"guild":', '"channel":', '"messages":', '"author":')
 _SPOKEN = ("Default", "Reply")
 _ID = re.compile(r"wxid_\w+|[a-z][a-z0-9_-]{5,}|\d{6,}@\w+")
 _ME = "我"
@@ -43,7 +43,7 @@ def style_of(file: File) -> str | Sheet | None:
     if opening.lstrip().startswith("{"):
         if _TELEGRAM.search(opening) or _TELEGRAM_FULL.match(opening):
             return "telegram"
-        return "discord" if _DISCORD.search(opening) else None
+        return "discord" if all(mark in opening for mark in _DISCORD) else None
     return sheet_of(form_of(opening)[0].names)
 
 
@@ -51,7 +51,7 @@ def sheet_of(names: tuple[str, ...]) -> Sheet | None:
     """The columns of a chat among these names."""
     have = {name.lower(): name for name in names}
     if {"strcontent", "type", "issender"} <= have.keys():
-        speakers = tuple(have[name] for name in ("sender", "remark", "nickname") if name in have)
+        speakers = tuple(have.get(name, "") for name in ("sender", "remark", "nickname"))
         return Sheet(have["strcontent"], speakers, have.get("strtime", ""), have["type"], have["issender"])
     if {"is_sender", "msg", "type_name"} <= have.keys():
         times = have.get("createtime", "")
@@ -138,7 +138,7 @@ def _of_table(fields: Mapping[str, Any], sheet: Sheet, reading: Reading) -> Chat
 
 
 def _speaker(fields: Mapping[str, Any], sheet: Sheet) -> str:
-    """The first name that is not an identifier; the exporter's own messages may carry the name of the other."""
+    """The sender, unless it is an identifier; then who exported it, or the other, by a name of theirs."""
     given = [shown(fields.get(column)).strip() for column in sheet.speakers]
     if given and given[0] and not (sheet.own and _ID.fullmatch(given[0])):
         return given[0]

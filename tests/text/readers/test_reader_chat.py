@@ -62,6 +62,7 @@ WHATSAPP = {
     "Android German": "%d.%m.%y, %H:%M - {}: {}",
     "Android Chinese": "%Y/%-m/%-d 上午%-I:%M - {}: {}",
     "Android Korean": "%Y년 %-m월 %-d일 오전 %-I:%M - {}: {}",
+    "Android Arabic": "\u200f%-d\u200f/%-m\u200f/%Y, %-I:%M ص - {}: {}",
     "Android Indian": "%d/%m/%y, %-I:%M am - {}: {}",
 }
 
@@ -264,6 +265,15 @@ def test_wechat_as_csv(name: str, other: str, mine: str) -> None:
     found, reading = read(table(WECHAT, rows), name)
     assert found == ["", "阿禾：磨坊开了吗？去看看", "我：开了", "阿禾：好，谢谢"]
     assert reading.set_aside.kinds["media"] == reading.set_aside.kinds["service"] == 1
+
+
+@pytest.mark.parametrize("left_out", ["Sender", "NickName", "Remark"])
+def test_wechat_with_fewer_columns(left_out: str) -> None:
+    names = [name for name in WECHAT if name != left_out]
+    values = {"Type": "1", "StrContent": "好", "Remark": "河边", "NickName": "阿禾", "Sender": "wxid_a1b2c3"}
+    rows = [[{**values, "IsSender": own}.get(name, "") for name in names] for own in ("0", "1")]
+    other = "阿禾" if left_out == "Remark" else "河边"
+    assert read(table(names, rows), "a.csv")[0] == ["", f"{other}：好", "我：好"]
 
 
 def test_other_tables_with_speakers() -> None:
