@@ -42,6 +42,7 @@ GIVEN = {
     "sft.epochs": "0.5",
     "clean.columns": "text=text",
     "clean.encoding": "utf-8",
+    "clean.keep": "no such line",
     "clean.skip": "unwrap",
     # What the other values ask of a machine, or of the other options, is not to be had here.
     "model.kv_heads": "0",
