@@ -110,6 +110,13 @@ def test_learning_curve(tmp_path: Path, finished: Path) -> None:
     assert point["validation"]["bits_per_char"] == 6.5
 
 
+def test_detection(tmp_path: Path) -> None:
+    found = run(tmp_path, "detection.py", "--lengths", "200", "--places", "1", "--languages", "sv", "ja")["encodings"]
+    assert set(found["200"]) == {"modou", "charset-normalizer"}
+    ours = found["200"]["modou"]
+    assert ours["samples"] == 11 and ours["right"] == 11 and ours["silent"] == 0 and ours["milliseconds"] > 0
+
+
 def test_models_side_by_side(tmp_path: Path, finished: Path) -> None:
     found = run(tmp_path, "learning.py", "--models", str(finished), "--html", str(tmp_path / "page"))["models"]["run"]
     assert found["test"]["bits_per_char"] == 6.4 and found["share_of_peak"] == 0.6

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modou.cli.plain import harmless, one_line
-from modou.cli.progress import TrainingState
+from modou.cli.progress import StageState, TrainingState
 from modou.cli.streams import put, remark
 from modou.cli.words import Narrator
 from modou.messages import text
@@ -50,23 +50,33 @@ class PlainDisplay(Display):
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
         self._narrator = Narrator()
-        self._state = TrainingState(clock)
+        self._state, self._stage = TrainingState(clock), StageState(clock)
         self._said = -_SECONDS
         self._stop = False
 
     def show(self, event: Event) -> None:
-        """The event's lines; a step only when some seconds have passed since the last one shown, or at the end."""
+        """The event's lines; progress only when some seconds have passed since it was last shown, a step also at the
+        end."""
         self._state.take(event)
+        self._stage.take(event)
         if self._stop:
             self._stop = False
             self._write(text("cli.stopping"))
         for line in self._narrator.lines(event):
             self._write(line)
-        if isinstance(event, Stepped):
-            now = self._clock()
-            if now - self._said >= _SECONDS or event.step == event.steps:
-                self._said = now
-                self._write(self._state.line(self._narrator.words))
+        words, last = self._narrator.words, isinstance(event, Stepped) and event.step == event.steps
+        if isinstance(event, Stepped) and self._is_time(last):
+            self._write(self._state.line(words))
+        elif isinstance(event, StageProgress) and self._stage.seconds_left is not None and self._is_time():
+            self._write(f"{self._narrator.place}{self._narrator.title}: {self._stage.line(words)}")
+
+    def _is_time(self, last: bool = False) -> bool:
+        """Whether progress is shown now."""
+        now = self._clock()
+        if now - self._said < _SECONDS and not last:
+            return False
+        self._said = now
+        return True
 
     def tell(self, notice: str) -> None:
         """A line on standard error."""
@@ -88,8 +98,8 @@ class LiveDisplay(Display):
         self._narrator = Narrator()
         self._state = TrainingState()
         self._spinner = Spinner("dots")
-        self._stage = ""
-        self._share: float | None = None
+        self._name = ""
+        self._stage = StageState()
         self._stop = False
         self._live = Live(
             console=console,
@@ -112,14 +122,12 @@ class LiveDisplay(Display):
     def show(self, event: Event) -> None:
         """Lines above, figures in the panel."""
         self._state.take(event)
+        self._stage.take(event)
         match event:
             case StageBegan():
-                self._share = None
-                self._stage = f"[{event.number}/{event.of}] {text(f'console.stage_{event.stage}')}"
-            case StageProgress():
-                self._share = event.done / event.total if event.total else None
+                self._name = f"[{event.number}/{event.of}] {text(f'console.stage_{event.stage}')}"
             case StageEnded() | RunEnded():
-                self._stage = ""
+                self._name = ""
             case _:
                 pass
         for line in self._narrator.lines(event):
@@ -138,9 +146,8 @@ class LiveDisplay(Display):
         parts: list[RenderableType] = []
         if self._state.running:
             parts.append(self._training())
-        elif self._stage:
-            share = f"  {self._share:.0%}" if self._share is not None else ""
-            self._spinner.update(text=Text(f"{self._stage}{share}"))
+        elif self._name:
+            self._spinner.update(text=Text(f"{self._name}  {self._stage.line(self._narrator.words)}".rstrip()))
             parts.append(self._spinner)
         if self._stop:
             parts.append(Text(text("cli.stopping"), style="yellow"))

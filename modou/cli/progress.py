@@ -17,6 +17,44 @@ _SMOOTHING = 0.95
 """Decay of the exponential moving averages: about the last twenty steps."""
 
 
+_SHOWN = 2.0
+"""Seconds after which the time that a stage will take is shown."""
+
+
+class StageState:
+    """The share of a stage that is done, and the time that the rest will take at the pace so far."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self.share: float | None = None
+
+    def take(self, event: object) -> None:
+        """Updates the state; ignores events that do not concern stages."""
+        match event:
+            case events.StageBegan():
+                self._began, self.share = self._clock(), None
+            case events.StageProgress():
+                self.share = event.done / event.total if event.total else None
+            case events.StageEnded():
+                self.share = None
+            case _:
+                pass
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated from the pace so far, once some seconds have passed."""
+        passed = self._clock() - self._began
+        return passed * (1 - self.share) / self.share if self.share and passed >= _SHOWN else None
+
+    def line(self, words: Words) -> str:
+        """What is known of the two; "" for nothing."""
+        if self.share is None:
+            return ""
+        share, left = f"{self.share:.0%}", self.seconds_left
+        return share if left is None else text("console.stage_left", share=share, left=words.duration(left))
+
+
 @dataclass
 class TrainingState:
     """Updated by training events. None: not known yet."""

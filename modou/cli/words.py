@@ -15,6 +15,7 @@ from modou.train.events import Event, Notice, Planned, RunEnded, StageBegan, Sta
 
 _SAMPLE = 100
 _RULES = 5
+_NOTES = 3
 
 
 class Narrator:
@@ -75,7 +76,7 @@ class Narrator:
         if found:
             yield self._headed(event.stage, found)
         if not event.skipped:
-            yield from (f"! {note}" for note in v.texts(event.numbers, "cleaning.notes"))
+            yield from (f"! {note}" for note in _notes(event.numbers))
 
     def _plan(self, event: Planned) -> Iterator[str]:
         if not event.choices:
@@ -166,6 +167,17 @@ def _cleaning(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     yield text("console.found_rules", rules=joint.join(shown + more)) if shown else text("console.found_nothing")
     parts = {part: _count(numbers, words, f"split.characters.{part}") for part in ("train", "validation", "test")}
     yield text("console.found_split", **parts)
+
+
+def _notes(numbers: Mapping[str, Any]) -> Iterator[str]:
+    """The notes of cleaning, each on one line: the first few of each kind, and how many more there are."""
+    kinds: dict[str, list[str]] = {}
+    for note in v.groups(numbers, "cleaning.notes"):
+        kinds.setdefault(str(note.get("key")), []).append(one_line(str(note.get("text", ""))))
+    for said in kinds.values():
+        yield from said[:_NOTES]
+        if len(said) > _NOTES:
+            yield text("console.more_notes", count=len(said) - _NOTES)
 
 
 def _aligned(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:

@@ -122,11 +122,15 @@ class TrainText:
 
 def inside_match(lengths: Integers) -> Integers:
     """For each character, the length of the longest match that covers it; `lengths`: matches by first character."""
-    result = np.zeros(len(lengths), np.int64)
-    # In order of length, so that longer matches overwrite shorter ones.
-    for start in np.argsort(lengths, kind="stable").tolist():
-        result[start : start + lengths[start]] = lengths[start]
-    return result
+    longest = np.zeros(len(lengths), np.int64)
+    # A value holds for the 2^k characters from its place on; each match is two such stretches, which may overlap.
+    level = np.frexp(lengths.astype(np.float64))[1] - 1
+    for k in range(int(level.max(initial=-1)), -1, -1):
+        size = 1 << k
+        longest[size:] = np.maximum(longest[size:], longest[:-size])  # from 2^(k + 1) characters to twice 2^k
+        starts = np.flatnonzero((level == k) & (lengths > 0))
+        np.maximum.at(longest, np.concatenate([starts, starts + lengths[starts] - size]), np.tile(lengths[starts], 2))
+    return longest
 
 
 def novelty_curve(lengths: Sequence[Integers], longest_gram: int = LONGEST_GRAM) -> tuple[float, ...]:

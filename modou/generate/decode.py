@@ -24,6 +24,8 @@ from modou.settings.sampling import SamplingSettings
 
 NO_UNIFORMS = torch.empty(0, dtype=torch.float64)
 """Greedy decoding needs no random numbers."""
+BARRED = 1e6
+"""Subtracted from a logit: at every temperature the token has probability 0 beside one that is not barred."""
 
 
 def window_start(length: int, context: int) -> int:
@@ -33,10 +35,12 @@ def window_start(length: int, context: int) -> int:
 
 
 class Request(NamedTuple):
-    """A text to continue: its ids (at least one), and the key of its random numbers, see SampleRng."""
+    """A text to continue: its ids (at least one), the key of its random numbers, see SampleRng, and the ids that its
+    first new token is chosen from (none: all)."""
 
     ids: Sequence[int]
     key: Sequence[int]
+    first: Sequence[int] = ()
 
 
 class Token(NamedTuple):
@@ -81,6 +85,7 @@ class Decoder:
         """The next token of every open request whose prompt has been read."""
         self._drop_finished()
         logits_BV = self._logits().index_fill(1, self.excluded, -torch.inf)
+        self._restrict_first(logits_BV)
         given = self._prompt_tokens() if self.length < self.longest else {}
         uniforms_B = self._uniforms(given) if self.settings.temperature else NO_UNIFORMS
         history_BT = self.ids_BN[:, : self.length] if self.settings.looks_back else None
@@ -94,6 +99,15 @@ class Decoder:
             for index, (row, id, log_probability) in enumerate(sampled)
             if row in self.open and index not in given
         ]
+
+    def _restrict_first(self, logits_BV: Tensor) -> None:
+        """Bars, in place, what a row may not begin with; by a finite amount: a filter may exclude all the rest."""
+        for index, row in enumerate(self.rows):
+            ids, _, first = self.requests[row]
+            if first and self.length == len(ids):
+                barred_V = torch.ones_like(logits_BV[index], dtype=torch.bool)
+                barred_V[torch.tensor(first, device=self.device)] = False
+                logits_BV[index, barred_V] -= BARRED
 
     def _uniforms(self, given: Collection[int]) -> Tensor:
         """A random number for each row that samples its next token."""

@@ -2,6 +2,9 @@
 
 A string prompt is encoded with bos before it, as documents of the training data; token ids are used as they are. Each
 prompt is continued `samples` times.
+
+Pieces begin with their space, so a space at a prompt's end is followed by what hardly ever follows one. It is therefore
+left to the model: the first token is one that begins with a space, which is not part of the generated text.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -84,7 +87,9 @@ def generate(
     if model.settings.vocabulary != tokenizer.vocabulary:
         values = {"model": model.settings.vocabulary, "tokenizer": tokenizer.vocabulary}
         raise UserError("generate.vocabularies_differ", **values)
-    encoded = [encode(prompt, tokenizer, model.settings.vocabulary) for prompt in prompts]
+    left = [leaves_space(prompt, tokenizer) for prompt in prompts]
+    given = [prompt[:-1] if leaves else prompt for prompt, leaves in zip(prompts, left, strict=True)]
+    encoded = [encode(prompt, tokenizer, model.settings.vocabulary) for prompt in given]
     for index, ids in enumerate(encoded):
         start, context = window_start(len(ids), model.settings.context), model.settings.context
         if start:
@@ -92,14 +97,18 @@ def generate(
             yield GenerationNotice(index, "generate.prompt_too_long", values)
     ends = frozenset([tokenizer.eos]) if ends is None else frozenset(ends)
     texts = [
-        _Text(prompt, sample, tokenizer, settings, ends)
+        _Text(prompt, sample, tokenizer, settings, ends, left[prompt])
         for prompt in range(len(prompts))
         for sample in range(settings.samples)
     ]
     with evaluation_mode(model):
         for group in _groups(texts, encoded):
             requests = [
-                Request(encoded[text.prompt], (*(keys[text.prompt] if keys else (text.prompt,)), text.sample))
+                Request(
+                    encoded[text.prompt],
+                    (*(keys[text.prompt] if keys else (text.prompt,)), text.sample),
+                    tokenizer.spaced if left[text.prompt] else (),
+                )
                 for text in group
             ]
             yield from _decode(Decoder(model, requests, settings, tokenizer.unseen - ends), group)
@@ -126,6 +135,11 @@ def complete(
     return [result for samples in results for result in samples]
 
 
+def leaves_space(prompt: Prompt, tokenizer: Tokenizer) -> bool:
+    """Whether the space at a prompt's end is left to the model."""
+    return isinstance(prompt, str) and prompt.endswith(" ") and bool(tokenizer.spaced)
+
+
 def encode(prompt: Prompt, tokenizer: Tokenizer, vocabulary: int) -> list[int]:
     """The ids of a prompt, with bos before a string. UserError: an id outside the model's vocabulary."""
     ids = [tokenizer.bos, *tokenizer.encode(prompt)] if isinstance(prompt, str) else list(prompt)
@@ -139,9 +153,17 @@ class _Text:
     """A text being generated: tokens to pieces."""
 
     def __init__(
-        self, prompt: int, sample: int, tokenizer: Tokenizer, settings: SamplingSettings, ends: frozenset[int]
+        self,
+        prompt: int,
+        sample: int,
+        tokenizer: Tokenizer,
+        settings: SamplingSettings,
+        ends: frozenset[int],
+        spaced: bool,
     ) -> None:
+        """`spaced`: the text begins with a space that the prompt has shown."""
         self.prompt, self.sample = prompt, sample
+        self._shown = " " if spaced else ""
         self._characters = tokenizer.stream()
         self._stops = StopStrings(settings.stop)
         self._ends, self._left = ends, settings.tokens
@@ -149,7 +171,9 @@ class _Text:
     def push(self, token: Token) -> Piece:
         self._left -= 1
         ended = token.id in self._ends
-        text, stopped = self._stops.push("" if ended else self._characters.push(token.id))
+        new = "" if ended else self._characters.push(token.id)
+        new, self._shown = new.removeprefix(self._shown), ""
+        text, stopped = self._stops.push(new)
         if not stopped and (ended or not self._left):
             tail, stopped = self._stops.push(self._characters.end())
             text += tail if stopped else tail + self._stops.rest()

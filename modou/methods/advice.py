@@ -12,6 +12,8 @@ def advice(report: TextReport) -> list[str]:
     found: list[str] = []
     training, characters = report.training, report.split.characters["train"]
     epochs = training.tokens / max(1, characters / (report.tokenizer.train.characters_per_token or 1))
+    if report.split.known is not None:
+        found.append(text("pipeline.advice_known", share=report.split.known))
     if characters < 100_000:
         found.append(text("pipeline.advice_text", characters=characters))
     if training.best_step < PAST_ITS_BEST * training.steps:

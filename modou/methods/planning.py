@@ -140,7 +140,11 @@ def plan_training(
         if not any(asked.is_set("model", name) for name in ("layers", "width", "heads")):
             for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
                 chooser.choose(f"model.{name}", value, petaflops=budget.flops / 1e15)
-        chooser.choose("model.context", 128 if budget.flops < 6e14 else 256)
+    context = asked.model.context if not budget.minutes else 128 if budget.flops < 6e14 else 256
+    if tokens <= context:  # a row is a context and the token after it
+        chooser.choose("model.context", max(4, tokens - 1), key="short_text", tokens=tokens)
+    if budget.minutes:
+        chooser.choose("model.context", context)
         chooser.choose("train.batch", 16 if budget.flops < 1e15 else 32)
     settings = chooser.settings
     per_step = settings.train.batch * settings.model.context
@@ -176,9 +180,10 @@ class _Chooser:
         self.settings = asked
         self.choices: list[PlanChoice] = []
 
-    def choose(self, option: str, value: Any, **why: object) -> None:
+    def choose(self, option: str, value: Any, key: str = "", **why: object) -> None:
         group, name = option.split(".")
         if self.settings.is_set(group, name):
             return
         self.settings = self.settings.with_values({group: {name: value}})
-        self.choices.append(PlanChoice(option, value, text(f"plan.{group}_{name}", **why)))
+        reason = f"plan.{key}" if key else f"plan.{group}_{name}"
+        self.choices.append(PlanChoice(option, value, text(reason, **why)))

@@ -1,13 +1,14 @@
 """The stages before pretraining: cleaning and splitting the text, training a tokenizer, writing token files."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from modou import storage
 from modou.corpora import named
 from modou.data.shards import Shards, write_shards
 from modou.messages import UserError
+from modou.methods.background import in_background
 from modou.methods.planning import TextFacts
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
@@ -16,7 +17,7 @@ from modou.settings.run import RunSettings
 from modou.text.corpus import REPORT, SPLIT, TEXT, Corpus, Summary, prepare
 from modou.text.overlap import find_overlap
 from modou.text.readers.book import Book
-from modou.text.report import Cleaning
+from modou.text.report import Cleaning, note
 from modou.text.split import Part
 from modou.tokenizer.card import make_card
 from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
@@ -25,6 +26,10 @@ from modou.train.events import Event, StageEnded
 HELD_OUT: tuple[Part, ...] = ("validation", "test")
 LISTED = 20
 """Passages shared by the splits that the report lists, at most."""
+_CLEANING = 0.7
+"""Share of the stage's time for cleaning; the rest is the search for what the splits share."""
+KNOWN = 0.5
+"""Where training text holds at least this share of the held-out characters, they are not called new."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,12 @@ class Split(Summary):
 
     shared_passages: SharedPassages
     """What training and held-out text share."""
+
+    @property
+    def known(self) -> float | None:
+        """Share of the held-out characters that stand in the training text, too; None where most do not."""
+        share = self.shared_passages.characters / max(1, self.characters["validation"] + self.characters["test"])
+        return min(1.0, share) if share >= KNOWN else None
 
 
 @dataclass(frozen=True)
@@ -83,18 +94,38 @@ def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
     for part in HELD_OUT:
         if part in record.inputs:
             given[part] = named.open_corpus(record.inputs[part].path, columns=columns)
-    corpus = prepare(book, run.corpus, settings, given)
-    yield StageEnded("clean", corpus_facts(corpus), files=tuple(run.corpus / name for name in (TEXT, SPLIT, REPORT)))
+
+    def cleaned(tell: Callable[[float], None]) -> CleanFigures:
+        corpus = prepare(book, run.corpus, settings, given, lambda share: tell(share * _CLEANING))
+        return corpus_facts(corpus, lambda share: tell(_CLEANING + share * (1 - _CLEANING)))
+
+    found = yield from in_background("clean", cleaned)
+    yield StageEnded("clean", found, files=tuple(run.corpus / name for name in (TEXT, SPLIT, REPORT)))
 
 
-def corpus_facts(corpus: Corpus) -> CleanFigures:
-    """Statistics of the cleaning and the split, the language, and the passages that splits share."""
+def corpus_facts(corpus: Corpus, progress: Callable[[float], None] = lambda share: None) -> CleanFigures:
+    """Statistics of the cleaning and the split, the language, and the passages that splits share. `progress` is often
+    told the share that is done."""
     train = "".join(corpus.texts("train"))[:2_000_000]
     chinese = sum("\u3400" <= character <= "\u9fff" for character in train) > len(train) / 4
-    overlap = find_overlap(corpus.lines("train"), (*corpus.lines("validation"), *corpus.lines("test")))
+    lines = _watched(corpus.lines("train"), corpus.characters("train"), progress)
+    overlap = find_overlap(lines, (*corpus.lines("validation"), *corpus.lines("test")))
     shared = SharedPassages(len(overlap.passages), overlap.characters, list(overlap.passages[:LISTED]))
     split = Split(**vars(corpus.summary), shared_passages=shared)
-    return CleanFigures(corpus.report, split, "zh" if chinese else "en", len(set(train)))
+    report = corpus.report
+    if split.known is not None:
+        remark = note("text.note_known", share=split.known)
+        report = replace(report, notes=[*report.notes, {"key": remark.key, "text": str(remark)}])
+    return CleanFigures(report, split, "zh" if chinese else "en", len(set(train)))
+
+
+def _watched(lines: Iterable[str], characters: int, progress: Callable[[float], None]) -> Iterator[str]:
+    """The lines; `progress` is told the share of all characters before each."""
+    read = 0
+    for line in lines:
+        progress(read / max(1, characters))
+        read += len(line)
+        yield line
 
 
 def text_facts(run: RunFolder) -> TextFacts:

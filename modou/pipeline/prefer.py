@@ -30,7 +30,10 @@ class Offer:
 
 
 def offers(run: Path, data: Path, out: Path, columns: str, sampling: SamplingSettings) -> Iterator[Offer]:
-    """Two answers to each question for which `out` holds no choice yet. UserError: a base model, no questions."""
+    """Two answers to each question for which `out` holds no choice yet. UserError: a base model, no questions, greedy
+    decoding."""
+    if not sampling.temperature:
+        raise UserError("generate.none_to_choose")
     session = Session.load(run)
     if session.template is None:
         raise UserError("align.no_answers", path=run)

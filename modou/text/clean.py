@@ -3,7 +3,7 @@
 lines → survey of the file → layout → headings and paragraphs → sentences → chapters → training chapters
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings, Layout
@@ -18,10 +18,13 @@ from modou.text.survey import Survey, survey
 
 
 class Cleaner:
-    """The cleaning rules as a streaming pipeline; `report` is filled as it runs."""
+    """The cleaning rules as a streaming pipeline; `report` is filled as it runs. `read` is called for each
+    line that was read."""
 
-    def __init__(self, settings: CleanSettings, report: CleaningReport) -> None:
-        self._settings, self._report = settings, report
+    def __init__(
+        self, settings: CleanSettings, report: CleaningReport, read: Callable[[], None] = lambda: None
+    ) -> None:
+        self._settings, self._report, self._read = settings, report, read
         self._survey_report = CleaningReport(settings.keep)
         """Discarded: the survey's pass over the lines would count every change twice."""
         self._lines = {one: rules(settings, "lines", one.rules) for one in (report, self._survey_report)}
@@ -121,6 +124,7 @@ class Cleaner:
     def _counted(self, document: Document, report: CleaningReport) -> Iterator[Line]:
         for line in document.lines():
             report.input_characters += visible((line.text or "") if isinstance(line, Heading) else line)
+            self._read()
             yield line
 
     def _line(self, line: str) -> str:

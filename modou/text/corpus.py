@@ -28,6 +28,10 @@ from modou.text.split import LEAST, PARTS, Part, Splitter, Way
 
 TEXT, SPLIT, REPORT = "cleaned.txt", "split.json", "cleaning.json"
 _WORKING = f"{TEXT}.part"
+_READING = 0.6
+"""The first pass's share of the time."""
+_PASSES = 2
+"""How often a file is read meanwhile: it is surveyed, and cleaned."""
 
 
 @dataclass(frozen=True)
@@ -111,16 +115,22 @@ class Corpus:
 
 
 def prepare(
-    book: Book, folder: Path, settings: CleanSettings | None = None, given: Mapping[Part, Book] | None = None
+    book: Book,
+    folder: Path,
+    settings: CleanSettings | None = None,
+    given: Mapping[Part, Book] | None = None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Corpus:
-    """Clean and split a book into `folder`, in memory independent of its size.
+    """Clean and split a book into `folder`, in memory independent of its size. `progress` is often told the share that
+    is done.
 
     given: texts that are the validation or the test part, exactly as they stand but for the last line end; the book
     is then not divided for them. UserError: the book cannot be read or is too short; the folder cannot be written.
     """
     settings = settings or CleanSettings()
     report = CleaningReport(settings.keep)
-    cleaner = Cleaner(settings, report)
+    expected = max(1, _PASSES * book.size)
+    cleaner = Cleaner(settings, report, lambda: progress(_READING * min(1.0, book.taken / expected)))
     working, target = folder / _WORKING, folder / f"{TEXT}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,10 +140,12 @@ def prepare(
         splitter = Splitter(len(good), sum(chapter.characters for chapter in good), frozenset(given or ()))
         with target.open("wb") as stream:
             writer = _Writer(stream)
+            whole = max(1, sum(chapter.visible for chapter in good))
             for place in _places(working, chapters, good, splitter):
                 pieces = cleaner.finish(place.text, held_out=place.part != "train", layout=place.layout)
                 for number, piece in enumerate(pieces, 1):
                     writer.write(place.part, place.chapter, piece, ended=place.ended or number < len(pieces))
+                progress(_READING + (1 - _READING) * min(1.0, writer.visible / whole))
             report.output_characters = writer.visible
             for part, text in (given or {}).items():
                 _write_exactly(writer, part, text, report)

@@ -85,8 +85,9 @@ class LineShape:
             return Decision("exact", "code")
         if count and self.stops * 500 < self.characters:
             return Decision("lines", "no_stops")
-        said = sum(times for times in self.labels.values() if times > 1)
-        if count >= _LEAST and 2 * said >= count and len(self.labels) * 3 <= count:
+        speakers = [times for times in self.labels.values() if times > 2]
+        said = sum(speakers)
+        if len(speakers) > 1 and 2 * said >= count and len(self.labels) * 3 <= count:
             return Decision("lines", "labels")
         if wrapped or count < _LEAST:
             return Decision("prose", "prose")

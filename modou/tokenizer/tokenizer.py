@@ -162,6 +162,12 @@ class Tokenizer:
         words = (piece.decode() for i, piece in enumerate(self.piece_bytes) if not self.is_byte(i))
         return frozenset(word[i : i + 2] for word in words for i in range(len(word) - 1))
 
+    @cached_property
+    def spaced(self) -> tuple[int, ...]:
+        """The ids that begin with a space and occur in the training text; none where only the space itself does."""
+        found = [i for i, piece in enumerate(self.piece_bytes) if piece[:1] == b" " and i not in self.unseen]
+        return tuple(found) if any(len(self.piece_bytes[i]) > 1 for i in found) else ()
+
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of `tokens`. Control tokens are skipped; invalid UTF-8 becomes U+FFFD.
 

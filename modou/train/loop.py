@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from modou.messages import UserError
+from modou.messages import UserError, text
 from modou.model.gpt import GPT
 from modou.runs.progress import Progress
 from modou.settings.train import Trained
 from modou.storage import to_json
 from modou.train.average import WeightAverage
-from modou.train.events import Ended, Evaluated, Event, Rescheduled, Sampled, Started, Stepped
+from modou.train.events import Ended, Evaluated, Event, Notice, Rescheduled, Sampled, Started, Stepped
+from modou.train.leap import Leap
 from modou.train.objective import Objective
 from modou.train.optim import learning_rate_share, make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
@@ -46,6 +47,7 @@ class Trainer:
         self.optimizers = make_optimizers(model, settings.optimizer)
         self.average = WeightAverage(model, settings.train.average) if settings.train.average else None
         self.progress = Progress(planned=settings.train.steps, steps=settings.train.steps)
+        self.leap = Leap()
         self.autocast = settings.train.precision == "bfloat16"
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -57,7 +59,11 @@ class Trainer:
         progress, every = self.progress, self.settings.train.evaluate_every
         reason = "finished"
         while progress.step < progress.steps:
-            yield self._update()
+            stepped = self._update()
+            yield stepped
+            loss = stepped.metrics["loss"]
+            if (usual := self.leap.take(loss)) is not None:
+                yield Notice(text("train.leapt", step=progress.step, usual=usual, loss=loss), "warning")
             if self._is_out_of_time():  # between evaluations, which refit the steps
                 yield Rescheduled(progress.steps, progress.step)
                 progress.steps = progress.step

@@ -15,7 +15,7 @@ from rich.console import Console
 from modou.cli import console
 from modou.cli.live import LiveDisplay, PlainDisplay
 from modou.cli.plain import beside, cell_len, clip, first_sentence, harmless, one_line, wrap
-from modou.cli.progress import TrainingState
+from modou.cli.progress import StageState, TrainingState
 from modou.cli.signals import StopSignals
 from modou.cli.words import Event, ending
 from modou.messages import quoted
@@ -102,6 +102,63 @@ def test_the_end_is_five_lines(tmp_path: Path) -> None:
     assert lines[2] == f"Report: {tmp_path / 'report.html'}"
     assert lines[3] == f'Let it continue a text: modou generate {tmp_path} "却说"'
     assert lines[4] == "What would help most: more text"
+
+
+def noted(*notes: tuple[str, str]) -> list[str]:
+    """What is said of a cleaning with these notes (key, text), below the line of the stage."""
+    stream = io.StringIO()
+    rows = [{"key": key, "text": note} for key, note in notes]
+    ended = StageEnded("clean", {"cleaning": {**FACTS["cleaning"], "notes": rows}})
+    console.watch(iter([StageBegan("clean", 1, 7), ended]), PlainDisplay(stream))
+    head, *lines = stream.getvalue().splitlines()
+    assert head.startswith("[1/7] clean: ")
+    return lines
+
+
+def test_notes_are_told_by_kind_the_first_three_and_how_many_more() -> None:
+    skipped = [("text.note_skipped", f"{n}.txt was skipped") for n in range(9)]
+    bad = [("text.note_bad_rows", f"{n}.jsonl: 1 of 4 rows were skipped") for n in range(3)]
+    lines = noted(*skipped[:2], ("text.note_tail", "only 900 characters"), *bad, *skipped[2:])
+    assert lines == [
+        "! 0.txt was skipped",
+        "! 1.txt was skipped",
+        "! 2.txt was skipped",
+        "! 6 more like these are listed in cleaning.json",
+        "! only 900 characters",
+        *(f"! {n}.jsonl: 1 of 4 rows were skipped" for n in range(3)),
+    ]
+    assert noted(*skipped[:3]) == [f"! {n}.txt was skipped" for n in range(3)]
+    assert noted() == []
+
+
+@pytest.mark.parametrize("name", ["\x1b[2Ka\x1b]0;x\x07b\rc", "a\nb\r\nc", "a\u202ebc\x9b1m"])
+def test_a_file_name_in_a_note_does_not_move_the_cursor(name: str) -> None:
+    (line,) = noted(("text.note_skipped", f"{name} was skipped"))
+    assert re.fullmatch(r"! a ?b ?c was skipped", line)
+
+
+def test_a_stage_that_takes_long_tells_the_time_left() -> None:
+    now, stream = [0.0], io.StringIO()
+    display = PlainDisplay(stream, lambda: now[0])
+    display.show(StageBegan("clean", 1, 7))
+    for second in range(1, 21):
+        now[0] = float(second)
+        display.show(StageProgress("clean", second / 40, 1))
+    display.show(StageProgress("clean", 0.6, 0))
+    lines = stream.getvalue().splitlines()
+    assert lines == [
+        f"[1/7] clean: {share}  {left} s left" for share, left in (("5%", 38), ("18%", 33), ("30%", 28), ("42%", 23))
+    ]
+
+
+def test_a_stage_soon_over_tells_no_time() -> None:
+    state = StageState(clock=lambda: 1.0)
+    state.take(StageBegan("evaluate", 6, 7))
+    assert state.line(Words("en")) == ""
+    state.take(StageProgress("evaluate", 1, 4))
+    assert state.line(Words("en")) == "25%" and state.seconds_left is None
+    state.take(StageEnded("evaluate"))
+    assert state.line(Words("en")) == ""
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -16,6 +16,7 @@ from session_helpers import ANSWERS, QUESTIONS, WORD, endless, make_runs, script
 from train_helpers import sentences, tokenizer
 
 import modou
+from modou.cli.main import status_of
 from modou.data.conversation import Message, Template
 from modou.generate.engine import GenerationNotice, Piece, complete
 from modou.generate.session import Session
@@ -243,3 +244,27 @@ def test_a_run_is_evaluated_as_the_command_does_and_nothing_is_written(
     assert json.loads(capsys.readouterr().out)["evaluate"] == json.loads(json.dumps(found))
     answers = modou.load(runs / "sft").evaluate()
     assert answers["validation"]["loss"] > 0 and answers["base"]["validation"]["loss"] > 0
+
+
+def test_at_temperature_0_one_of_several_samples_is_written_with_a_word(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["generate", str(runs / "base"), "阿豆", "--tokens", "5", "--temperature", "0", "--samples", "4"]
+    assert status_of(words) == 0
+    shown = capsys.readouterr()
+    assert "── text" not in shown.out and "all samples are the same" in shown.err
+    assert status_of([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["samples"]) == 1 and any("all samples are the same" in notice for notice in found["notices"])
+    assert shown.out == f"阿豆{found['samples'][0]['text']}\n"
+    for other in ([*words[:-1], "1"], [*words[:-4], "--temperature", "0.5", *words[-2:]]):
+        assert status_of(other) == 0
+        assert "all samples" not in capsys.readouterr().err
+
+
+def test_two_answers_to_choose_from_need_a_temperature(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prefer", str(runs / "sft"), str(runs / "chat.jsonl"), str(tmp_path / "mine.jsonl"), "--temperature", "0"]
+    assert status_of(words) == 2
+    assert "nothing to choose" in capsys.readouterr().err and not (tmp_path / "mine.jsonl").exists()

@@ -1,5 +1,7 @@
 """The dial: what is asked for stays, more time gives no smaller model, and only a text like ours has an expectation."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from modou.settings.run import RunSettings
 NOVEL = TextFacts(characters=900_000, distinct=4100, chinese=True)
 
 
-def planned(minutes: float, tables: dict[str, dict[str, object]], tokens: int = 600_000) -> tuple[RunSettings, Plan]:
+def planned(minutes: float, tables: dict[str, Any], tokens: int = 600_000) -> tuple[RunSettings, Plan]:
     budget = Budget(minutes, 1e11, lambda settings: 1e11 / describe(settings.model).flops_per_token)
     return plan_training(NOVEL, tokens, 4096, budget, RunSettings.parse(tables))
 
@@ -71,3 +73,20 @@ def test_more_training_lowers_what_is_expected() -> None:
     bits = [expected_bits(flops, NOVEL) for flops in (1e13, 2e13, 5e13)]
     assert None not in bits and bits == sorted(bits, key=lambda value: -(value or 0))
     assert 4.8 < (bits[-1] or 0) < (bits[0] or 0) < 5.6
+
+
+@pytest.mark.parametrize(
+    ("minutes", "tokens", "context"), [(10.0, 97, 96), (10.0, 128, 127), (10.0, 129, 128), (0.0, 200, 199), (0.0, 4, 4)]
+)
+def test_the_context_is_no_longer_than_the_text(minutes: float, tokens: int, context: int) -> None:
+    settings, found = planned(minutes, {"train": {"steps": 20, "minutes": minutes}}, tokens)
+    assert settings.model.context == context
+    reasons = {choice.name: choice.reason for choice in found.choices}
+    assert (f"only {tokens} tokens" in reasons["model.context"]) == (tokens != 129)
+
+
+def test_a_context_that_was_asked_for_stays_for_a_short_text() -> None:
+    settings, found = planned(10.0, {"model": {"context": 512}}, 97)
+    assert settings.model.context == 512
+    assert not any(choice.name == "model.context" for choice in found.choices)
+    assert planned(0.0, {"train": {"steps": 20}}, 10**6)[0].model.context == 256

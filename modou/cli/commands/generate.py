@@ -7,6 +7,7 @@ from modou.cli.asked import Asked
 from modou.cli.spec import CHECKPOINT, COMMON, DEVICE, SAMPLING, Command, seed
 from modou.cli.streams import read_prompt
 from modou.cli.training import checkpoint
+from modou.messages import tell, text
 
 if TYPE_CHECKING:
     from modou.generate.engine import Piece
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(asked: Asked) -> int:
-    settings, writer = asked.settings().sampling, session(asked)
+    settings, writer = _distinct(asked.settings().sampling), session(asked)
     prompt = _prompt(asked.words.get("PROMPT", ""))
     from modou.generate.engine import GenerationNotice
 
@@ -37,6 +38,14 @@ def run(asked: Asked) -> int:
         written = _written(pieces, settings)
         console.print_json({"step": writer.step, "prompt": prompt, "notices": notices, "samples": written})
     return console.DONE
+
+
+def _distinct(settings: "SamplingSettings") -> "SamplingSettings":
+    """The settings with one sample where all would be the same."""
+    if settings.temperature or settings.samples == 1:
+        return settings
+    tell(text("generate.all_alike"))
+    return settings.changed(samples=1)
 
 
 def session(asked: Asked) -> "Session":

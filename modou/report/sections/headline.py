@@ -60,7 +60,7 @@ def _number(page: Page) -> Html | None:
     value = v.number(page.values, path) or 0.0
     choices = perplexity(value, words)
     said: list[Child] = [words.rich(f"meaning_{part}", choices=choices) if choices else None]
-    said += [_against_ngram(page, value), _shorter(page, part, value)]
+    said += [_against_ngram(page, value), _shorter(page, part, value), _known(page)]
     return element(
         "div",
         element(
@@ -75,6 +75,12 @@ def _number(page: Page) -> Html | None:
         _ladder(page, part),
         class_="headline",
     )
+
+
+def _known(page: Page) -> str | None:
+    """That most of the held-out text stands in the training text, too."""
+    notes = v.groups(page.values, "cleaning.notes")
+    return next((v.words_at(note, "text") for note in notes if note.get("key") == "text.note_known"), None)
 
 
 def _interval(page: Page, part: str) -> str | None:

@@ -94,7 +94,9 @@ class Book:
         for encoding, names in by_encoding.items():
             if encoding.how != "valid":
                 some = ", ".join(names[:KEPT]) + (f" (+{len(names) - KEPT})" if len(names) > KEPT else "")
-                notes.append(note(f"text.note_encoding_{encoding.how}", encoding=encoding.codec, files=some))
+                said = "doubtful" if encoding.rivals else encoding.how
+                rivals = ", ".join(encoding.rivals)
+                notes.append(note(f"text.note_encoding_{said}", encoding=encoding.codec, files=some, rivals=rivals))
         skipped = list(self.skipped.items())
         notes += [note("text.note_skipped", file=name, reason=str(error)) for name, error in skipped[:_TOLD]]
         if len(skipped) > _TOLD:

@@ -21,5 +21,7 @@ def lines(file: File, reading: Reading) -> Iterator[Line]:
             characters += len(line)
             reading.undecoded(line)
             yield line
-    if reading.undecodable > max(5, characters // 100) or 2 * reading.undecodable > characters > 0:
+    # Damage, or a stretch in another encoding, costs its place; what the user set may be wrong for the whole file.
+    named = reading.encoding is not None and reading.encoding.how == "set"
+    if reading.undecodable > max(5, characters // (100 if named else 4)) or 2 * reading.undecodable > characters > 0:
         raise UserError("text.too_many_undecodable", path=file.path, count=reading.undecodable)
