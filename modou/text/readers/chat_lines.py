@@ -93,7 +93,13 @@ def style_of(opening: str) -> str | None:
         starts = [match(line.rstrip("\r")) for line in lines]
         spoken = [start for start in starts if start and start.name]
         names = {(start.name or "").strip() for start in spoken}
-        if not any(starts[:4]) or not spoken or names & _LEVELS or any("[" in name for name in names):
+        begun = sum(start is not None and start.day is None for start in starts)
+        if (
+            not any(starts[:4])
+            or 3 * len(spoken) < max(begun, 1)
+            or names & _LEVELS
+            or any("[" in name for name in names)
+        ):
             continue
         if style != "line" or opening.startswith("[LINE]") or any(start and start.day for start in starts):
             return style

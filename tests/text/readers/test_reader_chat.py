@@ -289,6 +289,8 @@ def test_other_tables_with_speakers() -> None:
         "2024-01-02 10:00:00 Server started\n2024-01-02 10:00:01 Server stopped\n",
         "12/03/2021, a Friday - it rained: we stayed.\nOn 13/03/2021 it did not.\n",
         "Wren: Is the mill open?\nTam: It is.\nWren: Good.\n",
+        "12.03.2021 18:22 - To the mill.\n13.03.2021 09:10 - Rain again.\n14.03.2021 08:00 - Bought: rye.\n"
+        "15.03.2021 07:30 - Nothing.\n",
         "18:22\tWren\tarrives\n18:23\tTam\tleaves\n",
     ],
 )
