@@ -22,7 +22,23 @@ TEXTS = (
     *("正文", "内容", "文本", "文章", "全文", "段落", "本文", "텍스트", "본문", "texte", "texto", "description"),
 )
 """Names of a field of text, the likeliest first."""
-TITLES = ("title", "heading", "headline", "chapter", "标题", "题目", "题名", "篇名", "章节", "章回", "タイトル", "제목")
+TITLES = (
+    "title",
+    "heading",
+    "headline",
+    "chapter",
+    "标题",
+    "题目",
+    "题名",
+    "篇名",
+    "章节",
+    "章回",
+    "歌名",
+    "诗题",
+    "主题",
+    "タイトル",
+    "제목",
+)
 _SAMPLE, _SAMPLE_CHARACTERS = 100, 1 << 22
 _SHARE = 10
 """A field that is named like text must hold at least one letter in so many of the fullest field."""

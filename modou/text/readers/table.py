@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TextIO
 
@@ -19,6 +19,8 @@ SUFFIXES = (".csv", ".tsv", ".tab", ".psv")
 _DELIMITERS = (",", "\t", ";", "|")
 _LOOKED_AT = 50
 """Rows by which delimiter and header are decided."""
+_SPOKEN = re.compile(r'(?:^|\t)"(?:[^"\n]|"")*"[^\t\r\n"]', re.MULTILINE)
+"""A cell that begins with speech."""
 _SEPARATOR = re.compile(r"sep=(.)\s*$", re.IGNORECASE)
 _NUMBER = re.compile(r"[\d\s.,:/+%-]+")
 _NAME = re.compile(r"\s*[^\d\W][\w .()#/-]{0,39}\s*")
@@ -34,6 +36,8 @@ class Form:
     header: bool
     numeric: bool
     """Whether a column below the header holds numbers alone."""
+    quoted: bool = True
+    """Whether quotation marks around a cell are not part of it."""
 
     @property
     def is_text(self) -> bool:
@@ -79,7 +83,8 @@ def form_of(opening: str, headed: bool = False) -> tuple[Form, list[list[str]]]:
     whole = text if len(text) < 1 << 15 else text[: text.rfind("\n") + 1] or text
     delimiter = declared[1] if declared else max(_DELIMITERS, key=lambda one: _fits(whole, one))
     rows = _first_rows(whole, delimiter)
-    return form_of_rows(rows, delimiter, headed), rows[1:]
+    form = form_of_rows(rows, delimiter, headed)
+    return replace(form, quoted=delimiter != "\t" or not _SPOKEN.search(opening)), rows[1:]
 
 
 def form_of_rows(rows: list[list[str]], delimiter: str = ",", headed: bool = False) -> Form:
@@ -175,7 +180,8 @@ def _records(stream: TextIO, form: Form) -> Iterator[Row]:
     """The rows, the header included. After a row that is damaged reading goes on with its second line."""
     csv.field_size_limit(max(csv.field_size_limit(), 2 * ROW_LIMIT))
     source = _Source(numbered_lines(stream))
-    rows = csv.reader(source, delimiter=form.delimiter)
+    quoting = csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE
+    rows = csv.reader(source, delimiter=form.delimiter, quoting=quoting)
     names, width = form.names, len(form.names)
     while True:
         source.begin()
@@ -189,7 +195,7 @@ def _records(stream: TextIO, form: Form) -> Iterator[Row]:
         row = [form.delimiter.join(row)] if row and width == 1 else row
         if source.cut or over or (row and len(row) != width and len(source.record) > 1):
             yield BadRow(source.put_back(), "text.row_too_long" if over else "text.row_quote")
-            rows = csv.reader(source, delimiter=form.delimiter)
+            rows = csv.reader(source, delimiter=form.delimiter, quoting=quoting)
         elif not row:
             continue
         elif len(row) > width:

@@ -78,6 +78,12 @@ def test_the_fullest_column_is_taken_and_told(names: tuple[str, ...]) -> None:
     assert [remark.values["name"] for remark in reading.remarks] == [names[2]]
 
 
+def test_speech_in_a_table_without_quoting_stays() -> None:
+    said = ['"Let me go," said Wren.', "Tam did not.", '"No" was all', 'he said: "No."']
+    assert read("id\ttext\n" + "".join(f"{n}\t{text}\n" for n, text in enumerate(said)), "a.tsv")[0] == said
+    assert read(written([["id", "text"], *([str(n), text] for n, text in enumerate(said))], "\t"), "a.tsv")[0] == said
+
+
 def test_no_header() -> None:
     found, reading = read(written(rows("id", "t", "text", "d")[1:]))
     assert found == TALES
