@@ -24,8 +24,10 @@ _BETWEEN = " \t\r\n,"
 _NEAR = 12
 """Characters at the end of what was read, which may be the beginning of something longer."""
 _BAD_IN_A_ROW = 1000
+"""After more bad values than these in a row no other is looked for, to bound the time that hostile files take."""
 _DECODER = json.JSONDecoder()
 _NEXT_OBJECT = re.compile(r"\n(?=\{)")
+_NEXT_TEXT = re.compile(r'\n\s{0,200}(?=["\[{])|,\s{0,200}(?=")')
 _FIRST_KEY = re.compile(r'\{\s*"((?:[^"\\]|\\.){0,60})"\s*:')
 _LIST = re.compile(r'(?<!\\)"([^"\\]{1,60})"\s{0,20}:\s{0,20}\[\s{0,200}\{')
 
@@ -137,12 +139,13 @@ def items_within(stream: TextIO, name: str | None = None) -> Iterator[Value | Ba
         if not names:
             return
         name = next((known for known in LISTS if known in names), str(names[0]))
-    buffer, place = Buffer(stream), 1
+    buffer, place, bad = Buffer(stream), 1, 0
     begins = re.compile(rf'(?<!\\)"{re.escape(name)}"\s{{0,20}}:\s{{0,20}}\[')
-    while buffer.find(begins):
+    while bad <= _BAD_IN_A_ROW and buffer.find(begins):
         for row in _items(buffer, place):
             yield row
             place = row.place + 1
+            bad = bad + 1 if isinstance(row, BadRow) else 0
 
 
 def numbered_lines(stream: TextIO) -> Iterator[tuple[int, str | None]]:
@@ -235,7 +238,8 @@ def _arrays(buffer: Buffer) -> Iterator[Value | BadRow]:
 
 
 def _items(buffer: Buffer, place: int) -> Iterator[Value | BadRow]:
-    """The items of an array up to its end. After a bad one, the next is that which begins with the same key."""
+    """The items of an array up to its end. After a bad one, the next is the object that begins with the same key, or
+    the text that follows a comma."""
     again: re.Pattern[str] | None = None
     bad = 0
     while mark := buffer.next():
@@ -250,7 +254,7 @@ def _items(buffer: Buffer, place: int) -> Iterator[Value | BadRow]:
         bad = bad + 1 if isinstance(found, BadRow) else 0
         if bad:
             buffer.at += 1
-            if bad > _BAD_IN_A_ROW or again is None or not buffer.find(again):
+            if bad > _BAD_IN_A_ROW or not buffer.find(again or _NEXT_TEXT):
                 buffer.at = len(buffer.text)
                 return
     yield BadRow(place, "text.row_not_json")

@@ -94,6 +94,15 @@ def test_a_bad_item_costs_itself(harm: str, start: str, between: str, end: str) 
     assert reading.bad_rows == 1 and "not valid JSON" in reading.complaints[0]
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("harm", ['"said "no" and left"', "tru", '"back\\slash"', '{"a" 1}'])
+def test_a_bad_text_costs_itself(harm: str, indent: int | None) -> None:
+    text = json.dumps(TALES, indent=indent).replace(json.dumps(TALES[1]), harm)
+    found, reading = read(text)
+    assert (found[0], found[-1]) == (TALES[0], TALES[2])
+    assert len(found) <= 3 and reading.bad_rows >= 1
+
+
 @pytest.mark.parametrize("harm", ['{\n "text": "cut\n}', '{\n "text" 3\n}', '{\n "text": [1,,2]\n}'])
 def test_a_bad_object_of_several_lines_costs_itself(harm: str) -> None:
     rows = [json.dumps({"text": tale}, indent=1) for tale in TALES]
@@ -201,6 +210,16 @@ def test_every_character_is_read_or_set_aside(rows: list[dict[str, str]]) -> Non
     held = sum(visible(value) for row in good if row.get("text", "").strip() for value in row.values())
     colons = sum(1 for row in good if row.get("text", "").strip() and row.get("title", "").strip())
     assert sum(map(visible, found)) - colons + reading.set_aside.removed == held
+
+
+@pytest.mark.parametrize("piece", ['"data": [{', '{"data": [', '{"a":', "[", '{"text": "x', '"'])
+def test_hostile_nesting_is_given_up(piece: str) -> None:
+    """Without the bound every piece is looked at again with all that follow: minutes for a megabyte."""
+    reading = Reading("json_rows")
+    file = File(Path("a.json"), "a.json", opens=lambda: io.BytesIO(("{" + piece * (1_000_000 // len(piece))).encode()))
+    with pytest.raises(UserError):
+        list(reader_of(file).lines(file, reading))
+    assert reading.bad_rows <= 1100
 
 
 SHAPES = [
