@@ -17,7 +17,10 @@ from types import ModuleType
 
 from modou.text.readers.file import File
 
-READERS: tuple[str, ...] = ("xlsx", "parquet", "chat", "json_rows", "table", "plain")
+READERS: tuple[str, ...] = (
+    *("pdf", "xlsx", "parquet", "subtitles", "lyrics", "chat"),
+    *("json_rows", "table", "plain"),
+)
 """The readers, in the order in which they are asked; the last one takes what no other recognises."""
 
 
