@@ -34,7 +34,11 @@ class Document:
 class Book:
     """A book, read as a stream. `readings`, `skipped` and `notes` are complete once all documents have been read."""
 
-    def __init__(self, name: str, files: tuple[File, ...], skipped: dict[str, UserError] | None = None) -> None:
+    def __init__(
+        self, name: str, files: tuple[File, ...], skipped: dict[str, UserError] | None = None, columns: str = ""
+    ) -> None:
+        for file in files:
+            file.columns = columns
         self.name = name
         self.files = files
         self.readings: dict[str, Reading] = {}
@@ -113,8 +117,9 @@ class TextBook(Book):
             yield Document(f"{self.name} {index}", _in_memory(text))
 
 
-def read_book(path: Path, encoding: str = "auto") -> Book:
-    """The book at `path`: a file of a known format, an archive, or a folder of them in natural order.
+def read_book(path: Path, encoding: str = "auto", columns: str = "") -> Book:
+    """The book at `path`: a file of a known format, an archive, or a folder of them in natural order. `columns`: which
+    columns of its tables hold the text and the titles.
 
     Nothing is read yet but the lists of archives. UserError: no such path, an empty folder, not a regular file,
     unknown encoding, an archive that is damaged or hostile.
@@ -145,7 +150,7 @@ def read_book(path: Path, encoding: str = "auto") -> Book:
             skipped[shown] = error
     if not files:
         raise UserError("text.folder_without_text", path=path)
-    return Book(name, tuple(files), skipped)
+    return Book(name, tuple(files), skipped, columns)
 
 
 @contextmanager

@@ -101,6 +101,8 @@ class File:
         self.path, self.name = path, name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self.taken = 0
         """Bytes of the file, as it is on the disk, that all passes have read."""
+        self.columns = ""
+        """Which columns of a table hold the text and the titles, as in settings.text.CleanSettings."""
         self._named = encoding
         self._opens = opens
 
@@ -145,6 +147,15 @@ class File:
         """The first bytes."""
         with self.readable(), self.open() as stream:
             return stream.read(HEAD)
+
+    @cached_property
+    def opening(self) -> str:
+        """The first bytes as text, of which the ASCII characters are right in any encoding."""
+        for mark, codec in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
+            if self.head.startswith(mark):
+                return self.head.decode(codec, "replace")
+        wide = "utf-16-be" if self.head[:1] == b"\x00" else "utf-16-le" if self.head[1:2] == b"\x00" else "utf-8"
+        return self.head.decode(wide, "replace")
 
     @cached_property
     def encoding(self) -> Encoding:
@@ -248,6 +259,28 @@ class _Bounded(_Raw):
         super().close()
 
 
+class _Zstandard(_Raw):
+    """An unpacked stream, which is unpacked anew to go back in it."""
+
+    def __init__(self, packed: BinaryIO, zstandard: Any) -> None:
+        self._packed, self._zstandard = packed, zstandard
+        super().__init__(self._anew())
+
+    def _anew(self) -> BinaryIO:
+        self._packed.seek(0)
+        return self._zstandard.ZstdDecompressor().stream_reader(self._packed, read_across_frames=True)
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET and offset < self.tell():
+            self._stream = self._anew()
+        return self._stream.seek(offset, whence)
+
+
 def _unpacked(stream: io.RawIOBase, ending: str, path: Path) -> BinaryIO:
     raw = cast(BinaryIO, io.BufferedReader(stream, 1 << 13))
     match ending:
@@ -258,7 +291,7 @@ def _unpacked(stream: io.RawIOBase, ending: str, path: Path) -> BinaryIO:
         case ".bz2":
             return cast(BinaryIO, bz2.BZ2File(raw))
         case _:
-            return library("zstandard", path).ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            return cast(BinaryIO, _Zstandard(raw, library("zstandard", path)))
 
 
 def _zstandard_errors() -> tuple[type[Exception], ...]:
