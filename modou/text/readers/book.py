@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from modou.messages import UserError, named
+from modou import messages
+from modou.messages import UserError
 from modou.settings.text import Layout
 from modou.text.readers import archive, reader_of
 from modou.text.readers.encoding import Encoding, checked
@@ -87,16 +88,15 @@ class Book:
                 total = reading.rows + reading.bad_rows
                 bad = reading.bad_rows
                 notes.append(note("text.note_bad_rows", file=name, bad=bad, rows=total, examples=examples))
-        aside = sum((reading.set_aside.kinds for reading in self.readings.values()), Counter[str]())
-        if aside:
-            kinds = ", ".join(f"{named('text.aside', kind)} ({count})" for kind, count in aside.most_common())
-            notes.append(note("text.note_aside", kinds=kinds))
         for encoding, names in by_encoding.items():
             if encoding.how != "valid":
                 some = ", ".join(names[:KEPT]) + (f" (+{len(names) - KEPT})" if len(names) > KEPT else "")
                 said = "doubtful" if encoding.rivals else encoding.how
                 rivals = ", ".join(encoding.rivals)
                 notes.append(note(f"text.note_encoding_{said}", encoding=encoding.codec, files=some, rivals=rivals))
+        if kinds := sum((reading.set_aside.kinds for reading in self.readings.values()), Counter[str]()):
+            told = (f"{messages.text(f'text.aside_{kind}')} ({count})" for kind, count in kinds.most_common())
+            notes.append(note("text.note_aside", kinds=", ".join(told)))
         skipped = list(self.skipped.items())
         notes += [note("text.note_skipped", file=name, reason=str(error)) for name, error in skipped[:_TOLD]]
         if len(skipped) > _TOLD:

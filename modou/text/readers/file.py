@@ -1,6 +1,7 @@
 """A file as a reader sees it: its bytes unpacked, its first bytes, its text in the encoding that was found."""
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -32,6 +33,8 @@ Line = str | Heading
 """A line without its end, or a heading that the format itself marks, which starts a chapter."""
 
 _SENTENCE_END = re.compile(r"[。！？!?…][”’」』】）》\"')]*|(?<=[a-z])\.[”’\"')]*\s")
+MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Byte-order marks."""
 _BOMB, _BOMB_BYTES = 400, 1 << 26
 """A file that unpacks to more than so many times its size, and to more than so many bytes, is not a text."""
 _PACKED = ((b"\x1f\x8b", ".gz"), (b"\xfd7zXZ\x00", ".xz"), (b"BZh", ".bz2"), (b"\x28\xb5\x2f\xfd", ".zst"))
@@ -109,6 +112,10 @@ class File:
         path = PurePosixPath(self.name.lower())
         return PurePosixPath(path.stem).suffix if path.suffix in (end for _, end in _PACKED) else path.suffix
 
+    def member(self, name: str, opens: Callable[[], BinaryIO]) -> "File":
+        """A part of this file, which is a file itself."""
+        return File(self.path, name, self._named, opens)
+
     def open(self) -> BinaryIO:
         """The bytes, unpacked. UserError: cannot be opened; while they are read: damaged, or a bomb."""
         with self.readable():
@@ -155,6 +162,20 @@ class File:
         """The encoding of its text. UserError: it is not text."""
         with self.readable():
             return detect(self.open, self.path) if self._named == "auto" else checked(self._named)
+
+    def declared(self, codec: str) -> None:
+        """Take the encoding that the format declares if none is named, and the whole file decodes in it."""
+        if self._named != "auto" or "encoding" in self.__dict__ or self.head.startswith(MARKS):
+            return
+        with self.readable(), self.open() as stream:
+            decoder = codecs.getincrementaldecoder(codec)()
+            try:
+                while piece := stream.read(HEAD):
+                    decoder.decode(piece)
+                decoder.decode(b"", final=True)
+            except UnicodeError:
+                return
+        self.encoding = Encoding(codec, "valid")
 
     @contextmanager
     def text(self, reading: Reading) -> Generator[io.TextIOWrapper]:
