@@ -84,7 +84,7 @@ def open_corpus(
 def content_sha256(source: str) -> str:
     """SHA-256 of a file's bytes, or of the files read of a folder with their names; for a corpus name, the name.
 
-    UserError: no such source, no text in the folder, cannot read.
+    UserError: no such source, neither file nor folder, no text in the folder, cannot read.
     """
     if is_named(source):
         return source
@@ -94,6 +94,8 @@ def content_sha256(source: str) -> str:
     with storage.user_errors(path):
         if path.is_file():
             return storage.sha256_file(path)
+        if not path.is_dir():
+            raise UserError("text.not_a_file", path=path)
         whole = hashlib.sha256()
         for file in sorted(folder_files(path)):
             name = str(file.relative_to(path)).encode("utf-8", "surrogateescape")

@@ -26,7 +26,8 @@ _UNREADABLE = (
 """What the library raises where an archive is damaged, or packed in a way that it does not know."""
 _MEMBERS = 100_000
 _BOMB, _BOMB_BYTES = 400, 1 << 26
-"""A member that unpacks to more than so many times its size, and to more than so many bytes, is not a text."""
+"""A member that unpacks to more than so many times its size, and to more than so many bytes, is not a text; nor are
+all of them together, which may share their packed bytes."""
 
 
 def recognises(file: File) -> bool:
@@ -39,7 +40,7 @@ def recognises(file: File) -> bool:
 
 def members(file: File, encoding: str, skipped: dict[str, UserError]) -> list[File]:
     """The members in natural order; what is passed over is noted in `skipped`. UserError: damaged, nothing in it."""
-    archive, found = opened(file), list[File]()
+    archive, found, passed = opened(file), list[File](), dict[str, UserError]()
     if len(archive.infolist()) > _MEMBERS:
         raise UserError("text.too_many_members", path=file.path, count=len(archive.infolist()), most=_MEMBERS)
     for name, info in sorted(((_name(info), info) for info in archive.infolist()), key=lambda one: natural_key(one[0])):
@@ -49,25 +50,35 @@ def members(file: File, encoding: str, skipped: dict[str, UserError]) -> list[Fi
             continue
         shown = f"{file.name}/{name}"
         if info.flag_bits & 1:
-            skipped[shown] = UserError("text.encrypted", path=shown)
+            passed[shown] = UserError("text.encrypted", path=shown)
         elif path.suffix.lower() in (".zip", ".rar", ".7z", ".tar"):
-            skipped[shown] = UserError("text.nested_archive", path=shown)
+            passed[shown] = UserError("text.nested_archive", path=shown)
         else:
-            found.append(File(file.path, shown, encoding, member_opener(archive, info, shown)))
+            found.append(File(file.path, shown, encoding, member_opener(archive, info, shown), info.file_size))
     if not found:
-        raise UserError("text.folder_without_text", path=file.path)
+        raise next(iter(passed.values()), UserError("text.folder_without_text", path=file.path))
+    skipped.update(passed)
     return found
 
 
+def _is_bomb(info: zipfile.ZipInfo) -> bool:
+    return info.file_size > max(_BOMB_BYTES, _BOMB * info.compress_size)
+
+
 def opened(file: File) -> zipfile.ZipFile:
-    """The archive. UserError: damaged."""
+    """The archive. UserError: damaged; its members unpack to too much together."""
     try:
         with file.readable():
-            return zipfile.ZipFile(file.on_disk)
+            archive = zipfile.ZipFile(file.on_disk)
     except UserError:
         raise
     except _UNREADABLE as error:
         raise UserError("text.broken_packing", path=file.path, reason=error) from None
+    whole = sum(info.file_size for info in archive.infolist() if not _is_bomb(info))
+    if whole > max(_BOMB_BYTES, _BOMB * archive.start_dir):  # where the packed bytes end
+        archive.close()
+        raise UserError("text.bomb", path=file.path, times=_BOMB)
+    return archive
 
 
 def declared_kind(archive: zipfile.ZipFile) -> bytes:
@@ -81,7 +92,7 @@ def member_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -
     """A function that opens a member. UserError: it is a bomb, or packed in a way that is not known."""
 
     def opens() -> BinaryIO:
-        if info.file_size > max(_BOMB_BYTES, _BOMB * info.compress_size):
+        if _is_bomb(info):
             raise UserError("text.bomb", path=shown, times=_BOMB)
         try:
             return cast(BinaryIO, archive.open(info))

@@ -38,13 +38,18 @@ class Book:
         self, name: str, files: tuple[File, ...], skipped: dict[str, UserError] | None = None, columns: str = ""
     ) -> None:
         for file in files:
-            file.columns = columns
+            file.columns, file.on_read = columns, self._count
         self.name = name
         self.files = files
         self.readings: dict[str, Reading] = {}
         self.skipped = skipped or {}
-        self.size = sum(file.path.stat().st_size for file in files)
-        """Bytes on the disk."""
+        self.size = sum(file.size for file in files)
+        """Bytes of all files."""
+        self.taken = 0
+        """Bytes read so far, by all passes over all files."""
+
+    def _count(self, taken: int) -> None:
+        self.taken += taken
 
     def documents(self) -> Iterator[Document]:
         """Yield the documents in order. UserError: nothing can be read."""
@@ -57,7 +62,7 @@ class Book:
             reading = self.readings[file.name] = Reading(reader.__name__.rpartition(".")[2])
             yield Document(file.name, _lines_of(file, reader.lines, reading), reader.LAYOUT)
         if self.files and not self.readings:
-            raise UserError("text.folder_without_text", path=self.files[0].path.parent)
+            raise next(iter(self.skipped.values()))
 
     def pass_over(self, name: str, error: UserError) -> None:
         """Leave a file out. UserError, that same one: it is the only one."""
@@ -65,11 +70,6 @@ class Book:
             raise error
         self.skipped[name] = error
         self.readings.pop(name, None)
-
-    @property
-    def taken(self) -> int:
-        """Bytes read so far, by all passes over all files."""
-        return sum(file.taken for file in self.files)
 
     @property
     def notes(self) -> tuple[Note, ...]:

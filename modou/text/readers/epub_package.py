@@ -89,10 +89,12 @@ class Package:
                     yield self._path(target, posixpath.dirname(path)), unquote(anchor), title
 
     def _path(self, reference: str, folder: str | None = None) -> str:
-        """The path within the archive that a reference means; none leads out of it."""
+        """The path within the archive that a reference means, as the archive writes it; none leads out of it."""
         target = unquote(urlsplit(reference.partition("#")[0].replace("\\", "/")).path) if ":" not in reference else ""
         base = self._folder if folder is None else folder
-        return posixpath.normpath(posixpath.join("/", base, target)).lstrip("/")
+        path = posixpath.normpath(posixpath.join("/", base, target)).lstrip("/")
+        found = self.member(path)
+        return found.filename if found else path
 
     def _tree(self, path: str) -> Any:
         info = self.member(path.lstrip("/"))

@@ -38,6 +38,8 @@ MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BOMB, _BOMB_BYTES = 400, 1 << 26
 """A file that unpacks to more than so many times its size, and to more than so many bytes, is not a text."""
 _PACKED = ((b"\x1f\x8b", ".gz"), (b"\xfd7zXZ\x00", ".xz"), (b"BZh", ".bz2"), (b"\x28\xb5\x2f\xfd", ".zst"))
+_ZSTANDARD_PIECE = 1 << 9
+"""Packed bytes that are unpacked at once: four may be 128 kB."""
 _DAMAGED = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 
 
@@ -96,15 +98,28 @@ class File:
     """A file, or a member of an archive. `name`: as shown, with its folder or archive where there are several."""
 
     def __init__(
-        self, path: Path, name: str, encoding: str = "auto", opens: Callable[[], BinaryIO] | None = None
+        self,
+        path: Path,
+        name: str,
+        encoding: str = "auto",
+        opens: Callable[[], BinaryIO] | None = None,
+        size: int | None = None,
     ) -> None:
+        """size: of a member of an archive, unpacked."""
         self.path, self.name = path, name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self.taken = 0
         """Bytes of the file, as it is on the disk, that all passes have read."""
+        self.on_read: Callable[[int], None] = lambda taken: None
+        """Told the number of bytes whenever some are read."""
         self.columns = ""
         """Which columns of a table hold the text and the titles, as in settings.text.CleanSettings."""
         self._named = encoding
-        self._opens = opens
+        self._opens, self._size = opens, size
+
+    @property
+    def size(self) -> int:
+        """Bytes, those of packed data as they are on the disk."""
+        return self.path.stat().st_size if self._size is None else self._size
 
     @property
     def suffix(self) -> str:
@@ -230,6 +245,7 @@ class _Counted(_Raw):
         buffer[: len(data)] = data
         self.taken += len(data)
         self._file.taken += len(data)
+        self._file.on_read(len(data))
         return len(data)
 
     def close(self) -> None:
@@ -260,25 +276,46 @@ class _Bounded(_Raw):
 
 
 class _Zstandard(_Raw):
-    """An unpacked stream, which is unpacked anew to go back in it."""
+    """An unpacked stream, which is unpacked anew to go back in it. EOFError: it is cut short, which the library's own
+    stream takes for its end."""
 
     def __init__(self, packed: BinaryIO, zstandard: Any) -> None:
-        self._packed, self._zstandard = packed, zstandard
-        super().__init__(self._anew())
+        super().__init__(packed)
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._begin()
 
-    def _anew(self) -> BinaryIO:
-        self._packed.seek(0)
-        return self._zstandard.ZstdDecompressor().stream_reader(self._packed, read_across_frames=True)
+    def _begin(self) -> None:
+        self._stream.seek(0)
+        self._frame: Any = None
+        self._at, self._packed, self._held = 0, b"", memoryview(b"")
 
     def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        while not self._held:
+            self._packed = self._packed or self._stream.read(_ZSTANDARD_PIECE)
+            if not self._packed:
+                if self._frame:
+                    raise EOFError("Zstandard frame cut short")
+                return 0
+            self._frame = self._frame or self._decompressor.decompressobj()
+            self._held = memoryview(self._frame.decompress(self._packed))
+            self._packed = self._frame.unused_data
+            self._frame = None if self._frame.eof else self._frame
+        count = min(len(buffer), len(self._held))
+        buffer[:count], self._held = self._held[:count], self._held[count:]
+        self._at += count
+        return count
+
+    def tell(self) -> int:
+        return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_SET and offset < self.tell():
-            self._stream = self._anew()
-        return self._stream.seek(offset, whence)
+        if whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("seek from elsewhere than the start")
+        if offset < self._at:
+            self._begin()
+        while self._at < offset and self.read(min(HEAD, offset - self._at)):
+            pass
+        return self._at
 
 
 def _unpacked(stream: io.RawIOBase, ending: str, path: Path) -> BinaryIO:
