@@ -278,3 +278,13 @@ def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(SIMPLE, encoding="utf-8")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.txt")).write_text(SIMPLE, encoding="utf-8")
     assert len(read(read_book(tmp_path))) == 2
+
+
+def test_what_is_no_file_is_accounted_for(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(SIMPLE, encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "nowhere.txt").symlink_to(tmp_path / "gone")
+    (tmp_path / "again").symlink_to(tmp_path)
+    book = read_book(tmp_path)
+    assert [file.name for file in book.files] == ["a.txt"]
+    assert sorted(book.skipped) == ["nowhere.txt", "pipe.txt"]

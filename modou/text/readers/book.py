@@ -163,16 +163,18 @@ def open_text(path: Path) -> Generator[TextIO]:
 
 
 def folder_files(path: Path, skipped: dict[str, UserError] | None = None) -> tuple[Path, ...]:
-    """The files of a folder in natural order, but for hidden ones and those of a run folder (one with settings.toml,
-    which may lie among the texts), which are noted in `skipped`. UserError: there is none."""
+    """The files of a folder in natural order, but for hidden ones. Those of a run folder (one with settings.toml, which
+    may lie among the texts), pipes, devices and links to nothing are noted in `skipped`. UserError: there is none."""
     skipped = {} if skipped is None else skipped
     runs = {item.parent for item in path.rglob("settings.toml")} - {path}
     found: list[Path] = []
     for item in path.rglob("*"):
         inner = item.relative_to(path)
-        if any(part.startswith(".") or part == "__MACOSX" for part in inner.parts) or not item.is_file():
+        if any(part.startswith(".") or part == "__MACOSX" for part in inner.parts) or item.is_dir():
             continue
-        if runs.isdisjoint(item.parents):
+        if not item.is_file():
+            skipped[str(inner)] = UserError("text.not_a_file", path=item)
+        elif runs.isdisjoint(item.parents):
             found.append(item)
     for run in sorted(runs):
         skipped[str(run.relative_to(path))] = UserError("text.run_folder_passed")

@@ -66,22 +66,28 @@ def documents(file: File, reading: Reading, rows: Iterator[Row]) -> Iterator[Lin
     sample = _sampled(rows)
     chosen = choose([row.value for row in sample if isinstance(row, Value)], file)
     _say(file, reading, chosen)
-    given, most = 0, _BOMB * (file.path.stat().st_size if file.path.is_file() else file.taken)
+    given = 0
     for row in chain(sample, rows):
         found = row.reason if isinstance(row, BadRow) else _document(row.value, chosen, reading)
         if isinstance(found, str):
             reading.complain(f"{file.path.name}:{row.place}: {note(found, name=chosen.text)}")
             continue
+        assert isinstance(row, Value), "a bad row is told above"
         reading.rows += 1
         title, text = found
-        given += len(text)
-        if given > max(_BOMB_BYTES, most):
-            raise UserError("text.bomb", path=file.path, times=_BOMB)
+        given += sum(len(one) for one in _fields(row.value).values() if isinstance(one, str))
+        refuse_bomb(file, given)
         reading.undecoded(f"{title or ''} {text}")
         yield Heading(title)
         yield from text_lines(text)
     if not reading.rows:
         raise UserError("text.no_good_row", path=file.path, complaint="; ".join(reading.complaints[:1]))
+
+
+def refuse_bomb(file: File, given: int) -> None:
+    """UserError: so many characters, which the rows of a file hold together, are out of all proportion to it."""
+    if given > _BOMB_BYTES and given > _BOMB * (file.path.stat().st_size if file.path.is_file() else file.taken):
+        raise UserError("text.bomb", path=file.path, times=_BOMB)
 
 
 def choose(values: list[Any], file: File) -> Chosen:

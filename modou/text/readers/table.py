@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import TextIO
 
 from modou.text.headings import Heading
-from modou.text.readers.columns import TEXTS, TITLES, Row, documents
+from modou.text.readers.columns import TEXTS, TITLES, Row, documents, refuse_bomb
 from modou.text.readers.file import File, Line, Reading, text_lines
 from modou.text.readers.json_rows import UNNAMED
 from modou.text.readers.json_values import ROW_LIMIT, BadRow, Value, numbered_lines
@@ -62,7 +62,7 @@ def lines(file: File, reading: Reading) -> Iterator[Line]:
     """A Heading and the lines of each row; one column without a name is a text. UserError: no row can be used."""
     with file.text(reading) as stream:
         form, rows = read_rows(stream)
-        yield from one_text(rows, reading) if form.is_text else documents(file, reading, rows)
+        yield from one_text(file, reading, rows) if form.is_text else documents(file, reading, rows)
 
 
 def read_rows(stream: TextIO, headed: bool = False) -> tuple[Form, Iterator[Row]]:
@@ -204,12 +204,15 @@ def _records(stream: TextIO, form: Form) -> Iterator[Row]:
             yield Value(source.record[0][0], dict(zip(names, row, strict=False)))
 
 
-def one_text(rows: Iterable[Row], reading: Reading) -> Iterator[Line]:
-    """The lines of a table that is a text."""
+def one_text(file: File, reading: Reading, rows: Iterable[Row]) -> Iterator[Line]:
+    """The lines of a table that is a text. UserError: rows that repeat a text beyond all proportion to the file."""
     yield Heading(None)
+    given = 0
     for row in rows:
         if isinstance(row, Value):
             reading.rows += 1
             text = "".join(row.value.values())
+            given += len(text)
+            refuse_bomb(file, given)
             reading.undecoded(text)
             yield from text_lines(text)

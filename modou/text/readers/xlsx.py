@@ -16,6 +16,10 @@ LAYOUT = None
 _LOOKED_AT = 50
 _TOTAL = 1 << 30
 """Bytes of all parts of a workbook, unpacked, at most."""
+_ROWS, _COLUMNS = 1 << 20, 1 << 14
+"""Of a sheet, at most: what lies beyond, Excel does not show either."""
+_CELLS, _CELLS_A_BYTE = 1 << 20, 8
+"""A sheet of more cells than these, and than so many a byte of the file, has next to nothing in them."""
 
 
 def recognises(file: File) -> bool:
@@ -55,10 +59,14 @@ def read_sheets(file: File) -> Iterator[Iterator[list[str]]]:
 
 
 def _cells(sheet: Any, file: File) -> Iterator[list[str]]:
+    given = 0
     with _told(file):
         sheet.reset_dimensions()  # they may be wrong
-        for row in sheet.iter_rows(values_only=True):
-            yield list(map(shown, row))
+        for row in sheet.iter_rows(values_only=True, max_row=_ROWS):
+            given += len(row)
+            if given > _CELLS and given > _CELLS_A_BYTE * file.size:
+                raise UserError("text.too_many_cells", path=file.path)
+            yield list(map(shown, row[:_COLUMNS]))
 
 
 @contextmanager
@@ -91,4 +99,4 @@ def rows_of(cells: Iterator[list[str]], headed: bool = False) -> tuple[Form, Ite
 
 def _lines_of(cells: Iterator[list[str]], file: File, reading: Reading) -> Iterator[Line]:
     form, rows = rows_of(cells)
-    yield from one_text(rows, reading) if form.is_text else documents(file, reading, rows)
+    yield from one_text(file, reading, rows) if form.is_text else documents(file, reading, rows)

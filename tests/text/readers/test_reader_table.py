@@ -202,18 +202,24 @@ def test_a_workbook_that_is_a_bomb_is_refused() -> None:
     assert refused.value.key == "text.bomb"
 
 
-def test_a_text_that_a_workbook_repeats_without_end_is_refused() -> None:
+@pytest.mark.parametrize(("first", "cells"), [([["text"]], "A"), ([], "A"), ([["name", "text"]], "AB")])
+def test_a_text_that_a_workbook_repeats_without_end_is_refused(first: list[list[object]], cells: str) -> None:
     """A cell of a shared text costs a few bytes in the file, whatever the length of the text."""
     stream = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(workbook([["text"]]))) as plain,
+        zipfile.ZipFile(io.BytesIO(workbook(first))) as plain,
         zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for name in plain.namelist():
             content = plain.read(name)
             if name.endswith("sheet1.xml"):
-                again = "".join(f'<row r="{n}"><c r="A{n}" t="s"><v>0</v></c></row>' for n in range(2, 20_000))
-                content = content.replace(b"</sheetData>", again.encode() + b"</sheetData>")
+                again = "".join(
+                    f'<row r="{n}">{"".join(f"""<c r="{c}{n}" t="s"><v>0</v></c>""" for c in cells)}</row>'
+                    for n in range(2, 20_000)
+                )
+                before = content.partition(b"<sheetData")[0]
+                head = content[len(before) : content.rfind(b"</row>") + 6] or b"<sheetData>"
+                content = before + head + again.encode() + b"</sheetData></worksheet>"
             content = content.replace(b"</Types>", SHARED.encode() + b"</Types>")
             if name != "xl/sharedStrings.xml":
                 archive.writestr(name, content)
