@@ -20,6 +20,7 @@ _WORD = re.compile(
     rf"(?P<word>[^\W\d_]{{2,20}})(?:\s+(?P<number>\d{{1,4}}|{_ROMAN})|\s*(?P<chinese>[{CHINESE}]{{1,6}}))(?!\w)"
     r"(?:\s*[.:：—–-]+)?(?P<rest>.*)"
 )
+_COUNTED = re.compile(rf"[\dIVXLCⅠ-Ⅻ{CHINESE}](?!\w)")
 _DASHES = "-—–~*·• "
 _ENDS = tuple("。，；、,;.")
 
@@ -77,7 +78,7 @@ def _written(text: str) -> Candidate | None:
 
 def _worded(text: str) -> Candidate | None:
     """A number after a word that all members of the series share."""
-    found = _WORD.match(text)
+    found = _COUNTED.search(text) and _WORD.match(text)
     if not found:
         return None
     title = found["rest"].strip()

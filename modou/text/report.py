@@ -69,7 +69,8 @@ class RuleReport:
         self.removed += other.removed
         self.added += other.added
         self.kinds += other.kinds
-        self.examples += other.examples[: _EXAMPLES - len(self.examples)]
+        new = [example for example in other.examples if example not in self.examples]
+        self.examples += new[: _EXAMPLES - len(self.examples)]
 
     def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
         """Count a change of `before` to `after`, with an example."""
@@ -167,6 +168,11 @@ class CleaningReport:
         """Add a note unless it is already present."""
         if remark not in self.notes:
             self.notes.append(remark)
+
+    def add_rules(self, other: "CleaningReport") -> None:
+        """Add what the rules changed according to another report."""
+        for name, rule in other.rules.items():
+            self.rules[name].add(rule)
 
     def result(self) -> Cleaning:
         """Return the counts so far."""

@@ -9,6 +9,8 @@ _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
 
 def apply(sentence: str, tally: RuleReport) -> str:
     """The sentence without private-use characters."""
+    if sentence.isprintable():
+        return sentence
     for char in _PRIVATE.findall(sentence):
         code = f"U+{ord(char):04X}"
         tally.kinds[code] += 1

@@ -27,11 +27,15 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
             continue
         broken = _is_broken(previous, event)
         if previous and len(paragraph) < _LIMIT and (broken or (wrap and _continues(previous, event, wrap))):
-            left, right = paragraph.rstrip(), event.strip()
-            divided = broken and found.hyphens.divides(left, right)
-            tally.touch(left[-1] if divided else "", times=1, example=f"{left[-12:]} ⏎ {right[:12]}")
+            paragraph, right = paragraph.rstrip(), event.strip()
+            divided = broken and found.hyphens.divides(paragraph, right)
+            example = "" if tally.has_examples else f"{paragraph[-12:]} ⏎ {right[:12]}"
+            tally.touch(paragraph[-1] if divided else "", times=1, example=example)
             tally.characters += 1
-            paragraph = left[:-1] + right if divided else left + joint(left, right) + right
+            if divided:
+                paragraph = paragraph[:-1] + right
+            else:
+                paragraph += joint(paragraph, right) + right
         else:
             if paragraph:
                 yield paragraph
