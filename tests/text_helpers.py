@@ -36,8 +36,9 @@ class Cleaned:
 
 
 def clean(book: Book | str, settings: CleanSettings | None = None) -> Cleaned:
-    report = CleaningReport()
-    cleaner = Cleaner(settings or CleanSettings(), report)
+    settings = settings or CleanSettings()
+    report = CleaningReport(settings.keep)
+    cleaner = Cleaner(settings, report)
     chapters: list[Chapter] = [Chapter(0, None)]
     for event in cleaner.events(TextBook("text", lambda: iter((book,))) if isinstance(book, str) else book):
         if isinstance(event, str):

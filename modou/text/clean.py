@@ -94,7 +94,8 @@ class Cleaner:
             else:
                 for sentence in self._sentences(event):
                     if len(sentence) >= LONGEST:
-                        self._report["long_lines"].touch("", example=f"{sentence[:20]}…")
+                        end = sentence[-20:]
+                        self._report["long_lines"].touch("", example=(end, f"{end}\n"))
                         self._report["long_lines"].characters += len(sentence)
                     yield sentence
 

@@ -47,12 +47,10 @@ def apply(lines: Iterable[str | Heading], found: Survey, tally: RuleReport) -> I
     window = _Window(lines)
     while (line := window.next()) is not None:
         if isinstance(line, Heading):
-            if line.text:
-                tally.touch(line.text)
-            yield line
+            yield from _marked(line, tally)
             continue
         text = line.strip()
-        if window.number < found.title_page:
+        if window.number < found.title_page and not tally.keeps(text):
             if text:
                 tally.touch(text)
             continue
@@ -64,15 +62,26 @@ def apply(lines: Iterable[str | Heading], found: Survey, tally: RuleReport) -> I
             continue
         parts = [heading.heading]
         if heading.form in ("bare", "title", "glued"):
-            parts += _following_titles(heading, window, found)
+            parts += _following_titles(heading, window, found, tally)
         name = " ".join(part.strip() for part in parts)
-        tally.touch("".join(parts), times=1, example=name[:60])
+        tally.touch("".join(parts), example=("\n".join(parts), ""))
         yield Heading(name)
         if heading.rest:
             yield heading.rest
 
 
-def _following_titles(heading: Candidate, window: _Window, found: Survey) -> list[str]:
+def _marked(heading: Heading, tally: RuleReport) -> Iterator[str | Heading]:
+    """A heading of the format; it stays in the text if the user keeps it."""
+    if heading.text and tally.keeps(heading.text):
+        yield Heading(None)
+        yield heading.text
+        return
+    if heading.text:
+        tally.touch(heading.text)
+    yield heading
+
+
+def _following_titles(heading: Candidate, window: _Window, found: Survey, tally: RuleReport) -> list[str]:
     """Consume the title line after a heading: after a bare label, or the second half of a couplet."""
     ahead = window.peek()
     blanks = next((i for i, line in enumerate(ahead) if line.strip()), len(ahead))
@@ -90,7 +99,7 @@ def _following_titles(heading: Candidate, window: _Window, found: Survey) -> lis
         title = title and (len(after) > len(text) or after[-1] in "。！？…”，；：")
         if found.wrap:
             title = title and len(text) < 0.8 * found.wrap.width
-    if not title:
+    if not title or tally.keeps(text):
         return []
     window.skip(blanks + 1)
     return [text]
