@@ -19,8 +19,12 @@ RULES: dict[str, Place] = {
     "control": "lines",
     "aozora": "lines",
     "frame": "lines",
+    "notices": "lines",
     "furniture": "lines",
+    "page_numbers": "document",
+    "contents": "document",
     "headings": "document",
+    "author_notes": "document",
     "unwrap": "document",
     "spaces": "sentence",
     "simplify": "sentence",
@@ -30,7 +34,7 @@ RULES: dict[str, Place] = {
 }
 """The cleaning rules in order of application, each with the place where it applies (see modou.text.rules)."""
 
-PROSE = ("unwrap", "spaces")
+PROSE = ("author_notes", "unwrap", "spaces")
 """The rules that apply only where a text is prose; where lines are units they and their white space stay."""
 
 

@@ -3,12 +3,13 @@
 lines → survey of the file → layout → headings and paragraphs → sentences → chapters → training chapters
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from modou.messages import UserError
 from modou.settings.text import CleanSettings, Layout
 from modou.text.headings import Heading
 from modou.text.layout import Decision, LineShape
+from modou.text.numbered import numbered
 from modou.text.readers.book import Book, Document
 from modou.text.readers.file import Line
 from modou.text.report import BookFile, CleaningReport, note, visible
@@ -46,6 +47,9 @@ class Cleaner:
                 book.pass_over(document.name, error)
                 continue
             decision = self._decide(document, shape, found)
+            if decision.layout == "prose":
+                for remark in found.notes:
+                    self._report.add(remark)
             before = self._report.input_characters
             yield Heading(None, decision.layout)  # a file is a chapter, at least
             for event in self._events_of(document, found, decision.layout):
@@ -81,7 +85,7 @@ class Cleaner:
         if layout == "exact":
             yield from headings_kept(self._counted(document, self._report))
             return
-        events = self._lines_of(document, self._report)
+        events = numbered(self._lines_of(document, self._report))
         if "headings" in self._settings.skip:
             events = headings_kept(events)
         for rule in self._document[layout]:
@@ -142,7 +146,7 @@ class Cleaner:
                 yield sentence
 
 
-def headings_kept(lines: Iterator[Line]) -> Iterator[Line]:
+def headings_kept(lines: Iterable[Line]) -> Iterator[Line]:
     """The lines; a heading that the format marks starts a chapter and stays in the text."""
     for line in lines:
         if isinstance(line, Heading) and line.text:

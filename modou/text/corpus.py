@@ -16,7 +16,7 @@ from typing import Annotated, BinaryIO, NamedTuple
 from pydantic import Field, Strict
 
 from modou.messages import UserError
-from modou.settings.text import CleanSettings, Layout
+from modou.settings.text import RULES, CleanSettings, Layout
 from modou.storage import json_line, parse_form, read_json, to_json, write_text_atomically
 from modou.text.clean import Cleaner, headings_kept
 from modou.text.headings import Heading
@@ -137,7 +137,9 @@ def prepare(
         with working.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
             chapters = list(_first_pass(cleaner.events(book), stream.write))
         good = cleaner.chapters([chapter for chapter in chapters if chapter.visible])
-        splitter = Splitter(len(good), sum(chapter.characters for chapter in good), frozenset(given or ()))
+        characters = sum(chapter.characters for chapter in good)
+        _check_length(characters, report)
+        splitter = Splitter(len(good), characters, frozenset(given or ()))
         with target.open("wb") as stream:
             writer = _Writer(stream)
             whole = max(1, sum(chapter.visible for chapter in good))
@@ -162,6 +164,14 @@ def prepare(
     report.chapters = len(good)
     _write_index(folder, splitter, writer, good, report, book)
     return Corpus(folder)
+
+
+def _check_length(characters: int, report: CleaningReport) -> None:
+    """If a rule took most of a text of which too little is left, raise a UserError that names it."""
+    name, most = max(((name, report[name]) for name in RULES), key=lambda entry: entry[1].removed)
+    if characters < LEAST and 2 * most.removed > report.input_characters and most.examples:
+        values = {"characters": characters, "least": LEAST, "rule": name, "removed": most.removed}
+        raise UserError("text.too_short_by_rule", **values, example=most.examples[0].before)
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from modou.settings.text import Layout
+from modou.text.heading_words import worded
+from modou.text.numerals import CHINESE, WRITTEN, value
 
 Form = Literal["bare", "title", "glued", "inline"]
 """bare = the label alone; title = label, separator, title; glued = label and title without a separator;
 inline = the label shares its line with the text of the chapter."""
 
-_NUMERAL = r"[0-9０-９〇○零一二三四五六七八九十百千两兩廿卅壹贰叁肆伍陆柒捌玖拾]{1,9}"
+_NUMERAL = rf"[0-9０-９{CHINESE}]{{1,9}}"
 _UNIT = r"[回章节節段卷集部篇话話折幕]"
 _LABEL = re.compile(
     rf"(?P<mark>#{{1,6}}\s*)?(?P<prefix>[^\s，。！？：；、“”‘’\"'()（）]{{0,12}}?[\s]*)[【\[（(]?"
@@ -23,12 +25,7 @@ _OPENING = re.compile(
     r"|[上中下]卷|[上下][部篇])[】\]）)]?(?P<separator>\s*[：:、.．·—–-]+\s*|\s+|)(?P<rest>.*)",
     re.DOTALL,
 )
-_ENGLISH_NUMBER = (
-    r"(?:\d{1,4}|[IVXLC]{1,9}|[ivxlc]{1,9}|(?i:the\s+)?(?i:one|two|three|four|five|six|seven|eight|nine|ten|eleven"
-    r"|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|first"
-    r"|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last)"
-    r"(?:[- ](?i:one|two|three|four|five|six|seven|eight|nine))?)"
-)
+_ENGLISH_NUMBER = rf"(?:\d{{1,4}}|[IVXLCDM]{{1,9}}|[ivxlcdm]{{1,9}}|(?i:{WRITTEN}|(?:the\s+)?last))"
 _ENGLISH = re.compile(
     r"(?P<mark>#{1,6}\s*)?(?P<label>(?:CHAPTER|Chapter|BOOK|Book|PART|Part|VOLUME|Volume|VOL\.|Vol\.|SECTION|Section"
     rf"|CANTO|Canto|ACT|Act|SCENE|Scene|STAVE|Stave|LETTER|Letter)\s+{_ENGLISH_NUMBER})(?![\w'’])"
@@ -70,6 +67,14 @@ class Candidate:
     number: str
     prefix: str
     title: str
+    value: int | None = None
+    """The number's value, if it is known."""
+
+    @property
+    def latin(self) -> bool:
+        """Whether it begins with a Latin letter."""
+        first = self.heading.lstrip("# ")[:1]
+        return first.isascii() and first.isalpha()
 
 
 def candidate(line: str) -> Candidate | None:
@@ -84,7 +89,14 @@ def candidate(line: str) -> Candidate | None:
         if found:
             return found
     if first.lstrip("# ")[:1].isascii():
-        return _english(text)
+        found = _english(text)
+        if found:
+            return found
+    other = worded(text)
+    if other:
+        return Candidate(
+            "title" if other.title else "bare", text, "", other.unit, other.word, "", other.title, other.value
+        )
     return None
 
 
@@ -92,11 +104,12 @@ def _chinese(text: str) -> Candidate | None:
     found = _LABEL.match(text)
     if found:
         unit, number = found["unit"] or "卷", found["number"] or ""
+        numeral = number or found["label"].lstrip("卷之第")
         prefix = found["prefix"].strip()
         if prefix.endswith(("在", "到", "看", "的", "是", "这", "那", "了", "从", "于", "把", "见", "于是")):
             return None
     else:
-        found, unit, number, prefix = _OPENING.match(text), "opening", "", ""
+        found, unit, number, numeral, prefix = _OPENING.match(text), "opening", "", "", ""
         if not found:
             return None
         if not found["separator"] and found["rest"]:
@@ -105,7 +118,7 @@ def _chinese(text: str) -> Candidate | None:
     label = text[: found.start("separator")]
 
     def make(form: Form, heading: str, kept: str, title: str) -> Candidate:
-        return Candidate(form, heading, kept, unit, number, prefix, title)
+        return Candidate(form, heading, kept, unit, number, prefix, title, value(numeral))
 
     if not rest:
         return make("bare", text, "", "")
@@ -122,15 +135,14 @@ def _chinese(text: str) -> Candidate | None:
 
 
 def _english(text: str) -> Candidate | None:
-    found = _ENGLISH.match(text)
-    unit = "english"
-    if not found:
-        found, unit = _ENGLISH_OPENING.match(text), "opening"
+    found = _ENGLISH.match(text) or _ENGLISH_OPENING.match(text)
     if not found or len(text) > 100:
         return None
-    separator, rest = found["separator"], found["rest"].strip()
+    separator, rest, label = found["separator"], found["rest"].strip(), found["label"]
+    word, _, numeral = label.partition(" ")
+    unit, number = (word.casefold().rstrip("."), value(numeral)) if numeral else ("opening", None)
     if not rest:
-        return Candidate("bare", text, "", unit, found["label"], "", "")
+        return Candidate("bare", text, "", unit, label, "", "", number)
     if rest.endswith((",", ";")) or not separator:
         return None
     # "Part I read yesterday." versus "Part I The Island": without punctuation the rest must look like a title.
@@ -138,7 +150,7 @@ def _english(text: str) -> Candidate | None:
         return None
     if len(rest) > 60 and rest.endswith("."):
         return None
-    return Candidate("title", text, "", unit, found["label"], "", rest)
+    return Candidate("title", text, "", unit, label, "", rest, number)
 
 
 def looks_like_title(text: str) -> bool:

@@ -22,7 +22,7 @@ CHAPTERS = 40
 """With fewer chapters the text is split by blocks."""
 SHORT = 20_000
 """Characters; in a shorter text the last tenth is test."""
-LEAST = 300
+LEAST = 200
 """Characters; a shorter text is rejected."""
 BLOCK = 2_000
 _CYCLE = 20

@@ -171,11 +171,14 @@ def test_chinese_wrapped_lines_are_joined_and_verse_is_kept() -> None:
 
 
 def test_furniture() -> None:
-    noise = ["- 12 -", "第12页", "Page 3 of 9", "* * *", "————————", "请记住本站网址：www.example.com", "（本章完）"]
+    pages = ["- 12 -", "- 13 -", "第12页", "第13页", "Page 3 of 9", "Page 4 of 9"]
+    noise = [*pages, "* * *", "————————", "请记住本站网址：www.example.com", "（本章完）"]
     text = "\n".join(f"{TALE}\n{item}" for item in noise)
     result = clean(text, CleanSettings(skip=("duplicates",)))
     assert result.text == "\n".join("\n".join(split_sentences(TALE)) for _ in noise)
-    assert result.report["furniture"].count == len(noise)
+    counts = {name: rule.count for name, rule in result.report.rules.items()}
+    wanted = {"page_numbers": len(pages), "furniture": 2, "notices": 1, "author_notes": 1}
+    assert {name: counts[name] for name in wanted} == wanted
     assert accounted(result)
     assert (
         clean("“……”\n一九八四\n他在网上找了很久，最后在example.com的旧页面里见到了那颗豆子。").report["furniture"].count
@@ -239,7 +242,7 @@ def test_simplify_on_request() -> None:
 
 def test_switches_switch_off() -> None:
     text = f"第一章 井\n{TALE}\n- 3 -\n他说,好\ue000\n"
-    result = clean(text, CleanSettings(skip=("headings", "furniture", "punctuation", "private_use")))
+    result = clean(text, CleanSettings(skip=("headings", "page_numbers", "punctuation", "private_use")))
     assert "第一章 井" in result.text and "- 3 -" in result.text and "他说,好\ue000" in result.text
 
 

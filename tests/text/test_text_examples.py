@@ -10,6 +10,8 @@ from modou.text.examples import MOST, Example, around, common, shown
 from modou.text.report import RuleReport
 
 TALE = "豆子在井边发了芽，青藤一夜长到云上。村里的人都来看，谁也说不出它有多高。"
+CONTENTS = "第一章 井\n第二章 藤\n第三章 云\n"
+CHAPTERS = "\n\n".join(f"第{n}章 {t}\n{TALE * 4}{t}。" for n, t in zip("一二三", "井藤云", strict=True))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,13 @@ CHANGES = {
         f"About\n*** START OF THE PROJECT GUTENBERG EBOOK ***\n{TALE}\n*** END OF THE PROJECT GUTENBERG EBOOK ***",
         ("About", ""),
     ),
+    "notices": (
+        f"水车停了。（记住本站：w-w-w.mill.com）豆。{TALE}",
+        ("水车停了。（记住本站：w-w-w.mill.com）豆。豆子在井边发了", "水车停了。豆。豆子在井边发了"),
+    ),
+    "page_numbers": ("\n".join(f"{TALE * 3}\n- {n} -" for n in range(7, 13)), ("- 7 -", "")),
+    "contents": (f"{CONTENTS}\n{CHAPTERS}", ("第一章 井", "")),
+    "author_notes": (f"{CHAPTERS}\n（本章完）", ("（本章完）", "")),
     "furniture": (f"{TALE}\n----------\n{TALE}一。", ("----------", "")),
     "headings": (f"第一章 井\n{TALE}\n第二章 藤\n{TALE}二。", ("第一章 井", "")),
     "unwrap": (

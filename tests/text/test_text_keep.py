@@ -12,12 +12,17 @@ TALE = "豆子在井边发了芽，青藤一夜长到云上。村里的人都来
 REMOVING = {name for name, place in RULES.items() if place in ("lines", "document")} - {"control", "unwrap"}
 """The rules that remove whole lines."""
 
+CHAPTERS = "\n\n".join(f"第{n}章 {t}\n{TALE * 4}{t}。" for n, t in zip("一二三", "井藤云", strict=True))
 BOOKS = {
     "pages": "\f".join(f"The Geese {n}\n\n{TALE}他{n}" for n in range(3, 9)),
     "aozora": f"｜魔法《まほう》の豆。\n［＃改ページ］\n{TALE}\n底本：豆文庫\n入力：某\n校正：某某",
     "frame": "About\nBy nobody\n*** START OF THE PROJECT GUTENBERG EBOOK ***\n"
     f"{TALE}\nEnd of Project Gutenberg\nLicence",
     "furniture": f"{TALE}\n----------\n{TALE}一。\n==========\n{TALE}二。",
+    "notices": f"{TALE}\n一秒记住本站\n{TALE}一。\n手机用户请访问手机站继续阅读\n{TALE}二。",
+    "page_numbers": "\n".join(f"{TALE * 3}\n- {n} -" for n in range(7, 13)),
+    "contents": "第一章 井\n第二章 藤\n第三章 云\n\n" + CHAPTERS,
+    "author_notes": f"{CHAPTERS}\n求月票！\n（本章完）",
     "headings": f"豆书\n某人 著\n第一章 井\n{TALE}\n第二章 藤\n{TALE}二。\n第三章\n\n云\n\n{TALE}三。",
 }
 LINES = {
@@ -25,6 +30,10 @@ LINES = {
     "aozora": ["［＃改ページ］", "底本：豆文庫", "校正：某某"],
     "frame": ["By nobody", "End of Project Gutenberg", "Licence"],
     "furniture": ["=========="],
+    "notices": ["一秒记住本站"],
+    "page_numbers": ["- 9 -"],
+    "contents": ["第二章 藤"],
+    "author_notes": ["求月票！", "（本章完）"],
     "headings": ["某人 著", "第二章 藤", "云"],
 }
 

@@ -17,7 +17,7 @@ from types import ModuleType
 
 from modou.text.readers.file import File
 
-READERS: tuple[str, ...] = ("json_rows", "plain")
+READERS: tuple[str, ...] = ("pdf", "json_rows", "subtitles", "lyrics", "plain")
 """The readers, in the order in which they are asked; the last one takes what no other recognises."""
 
 

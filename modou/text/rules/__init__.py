@@ -4,7 +4,8 @@ The place where a rule applies determines its arguments and result; every `apply
 changes.
 
     lines      lines and the format's own headings of a document, in order -> the same, lines changed or removed
-    document   the same, and the survey of the document -> lines and headings; a Heading starts a chapter
+    document   the same with the lines numbered (modou.text.numbered), and the survey of the document, which names lines
+               by number -> lines and headings; a Heading starts a chapter
     sentence   a sentence -> that sentence, changed or not
     chapters   the chapters of the book, in order -> those to keep
     training   a sentence of a training chapter -> that sentence, changed or not; in held-out chapters changes are

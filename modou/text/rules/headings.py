@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
-from modou.text.headings import Candidate, Heading, candidate, is_chinese_title, looks_like_title
+from modou.text.headings import Candidate, Heading, is_chinese_title, looks_like_title
+from modou.text.numbered import NumberedLine
 from modou.text.report import RuleReport
 from modou.text.survey import Survey
 
@@ -12,27 +13,29 @@ _AHEAD = 4
 
 
 class _Window:
-    """An iterator over lines with lookahead; `number`: index of the current line."""
+    """An iterator over lines and headings with lookahead."""
 
-    def __init__(self, lines: Iterable[str | Heading]) -> None:
-        self._source = iter(lines)
-        self._ahead: deque[str | Heading] = deque()
-        self.number = -1
+    def __init__(self, events: Iterable[NumberedLine | Heading]) -> None:
+        self._source = iter(events)
+        self._ahead: deque[NumberedLine | Heading] = deque()
 
-    def next(self) -> str | Heading | None:
-        """The next line, or None after the last."""
+    def next(self) -> NumberedLine | Heading | None:
+        """The next line or heading, or None after the last."""
         self._fill(1)
-        self.number += 1
         return self._ahead.popleft() if self._ahead else None
 
     def skip(self, count: int) -> None:
         for _ in range(count):
             self.next()
 
-    def peek(self) -> tuple[str, ...]:
-        """The next few lines before a heading of the format, without consuming them."""
+    def peek(self) -> list[NumberedLine]:
+        """The next few lines up to a heading, without consuming them."""
         self._fill(_AHEAD)
-        return tuple(takewhile(lambda line: isinstance(line, str), self._ahead))  # type: ignore[arg-type]
+        return [
+            one
+            for one in takewhile(lambda one: not isinstance(one, Heading), self._ahead)
+            if isinstance(one, NumberedLine)
+        ]
 
     def _fill(self, count: int) -> None:
         while len(self._ahead) < count:
@@ -42,32 +45,44 @@ class _Window:
             self._ahead.append(line)
 
 
-def apply(lines: Iterable[str | Heading], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
+def apply(events: Iterable[NumberedLine | Heading], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
     """Lines of text, with a Heading at the start of each chapter."""
-    window = _Window(lines)
+    window = _Window(events)
     while (line := window.next()) is not None:
         if isinstance(line, Heading):
             yield from _marked(line, tally)
-            continue
-        text = line.strip()
-        if window.number < found.title_page and not tally.keeps(text):
-            if text:
-                tally.touch(text)
-            continue
-        heading = candidate(text) if text and not tally.keeps(text) else None
-        if heading is None or not found.accepts(heading):
-            if found.chapter_a_line if text else found.blocks:
-                yield Heading(None)
-            yield line
-            continue
-        parts = [heading.heading]
-        if heading.form in ("bare", "title", "glued"):
-            parts += _following_titles(heading, window, found, tally)
-        name = " ".join(part.strip() for part in parts)
-        tally.touch("".join(parts), example=("\n".join(parts), ""))
-        yield Heading(name)
-        if heading.rest:
-            yield heading.rest
+        elif _on_title_page(line, found, tally):
+            if line.strip():
+                tally.touch(line.strip())
+        elif heading := _heading(line, found, tally):
+            parts = [heading.heading]
+            if heading.form in ("bare", "title", "glued"):
+                parts += _following_titles(heading, window, found, tally)
+            name = " ".join(part.strip() for part in parts)
+            tally.touch("".join(parts), example=("\n".join(parts), ""))
+            yield Heading(name)
+            if heading.rest:
+                yield heading.rest
+        else:
+            yield from _text(line, found)
+
+
+def _text(line: NumberedLine, found: Survey) -> Iterator[str | Heading]:
+    """A line that is no heading; where a blank line divides chapters it is no part of them."""
+    divides = found.chapter_a_line if line.strip() else found.blocks
+    if divides:
+        yield Heading(None)
+    if line.strip() or not divides:
+        yield line
+
+
+def _on_title_page(line: NumberedLine, found: Survey, tally: RuleReport) -> bool:
+    return line.number < found.title_page and line.number not in found.contents and not tally.keeps(line)
+
+
+def _heading(line: NumberedLine, found: Survey, tally: RuleReport) -> Candidate | None:
+    text = line.strip()
+    return found.heading(line.number, text) if text and not tally.keeps(text) else None
 
 
 def _marked(heading: Heading, tally: RuleReport) -> Iterator[str | Heading]:
@@ -90,9 +105,10 @@ def _following_titles(heading: Candidate, window: _Window, found: Survey, tally:
         return []
     text, after = rest[0].strip(), rest[1].strip() if len(rest) > 1 else ""
     follows_blank = blanks + 1 < len(ahead) and not ahead[blanks + 1].strip()
-    if text.isascii() or heading.unit == "english":
+    if rest[0].number in found.contents or found.heading(rest[0].number, text) or tally.keeps(text):
+        return []
+    if text.isascii() or heading.latin:
         title = heading.form == "bare" and len(text) <= 60 and looks_like_title(text) and follows_blank
-        title = title and candidate(text) is None
     else:
         title = is_chinese_title(text, heading.title) and bool(after)
         # Unlike a first line of prose or verse, a title is followed by a longer or a punctuated line.

@@ -1,0 +1,86 @@
+"""Recognise lines that are headings as members of a series: numbered titles, numerals alone, capitals."""
+
+import re
+from dataclasses import replace
+
+from modou.text.headings import Candidate
+from modou.text.numerals import CHINESE, WRITTEN, value
+
+CAPITALS, ARABIC = "capitals", "arabic"
+"""Unit of titles in capitals; the beginning of the units of arabic numbers."""
+
+_LONGEST = 70
+_ROMAN = "[IVXLC]{1,8}|[Ⅰ-Ⅻ]"
+_NUMBERED = re.compile(
+    rf"(?P<open>[(（\[【〔]\s*)?(?:(?P<arabic>\d{{1,4}})|(?P<roman>{_ROMAN})|(?P<chinese>[{CHINESE}]{{1,6}}))"
+    r"(?P<unit>[章回节節卷话話])?(?P<close>\s*[)）\]】〕])?(?P<mark>\s*[.．、:：)—–-]+(?!\d))?(?P<rest>.*)"
+)
+_WRITTEN = re.compile(rf"(?P<number>{WRITTEN})(?:\s*[.:—–-]+(?P<rest>.*))?", re.IGNORECASE)
+_WORD = re.compile(
+    rf"(?P<word>[^\W\d_]{{2,20}})(?:\s+(?P<number>\d{{1,4}}|{_ROMAN})|\s*(?P<chinese>[{CHINESE}]{{1,6}}))(?!\w)"
+    r"(?:\s*[.:：—–-]+)?(?P<rest>.*)"
+)
+_DASHES = "-—–~*·• "
+_ENDS = tuple("。，；、,;.")
+
+
+def serial(line: str) -> Candidate | None:
+    """Parse a line as a member of a series; `unit` names the series. None if it does not look like one."""
+    text = line.strip().lstrip("# ")
+    if not text or len(text) > _LONGEST or text[0].islower():
+        return None
+    found = _numbered(text) or _dashed(text) or _written(text) or _worded(text)
+    if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!")):
+        found = _made(text, CAPITALS, "", None)
+    return found and replace(found, heading=line.strip())
+
+
+def _made(text: str, unit: str, title: str, number: int | None) -> Candidate:
+    return Candidate("title" if title else "bare", text, "", unit, "", "", title, number)
+
+
+def _dashed(text: str) -> Candidate | None:
+    """A numeral between dashes."""
+    inner = text.strip(_DASHES)
+    found = _numbered(inner) if text[0] in _DASHES and text[-1] in _DASHES and inner else None
+    return replace(found, unit=f"{found.unit} dashed") if found and found.form == "bare" else None
+
+
+def _is_title(text: str) -> bool:
+    return not text[0].islower() and not text.endswith(_ENDS) and any(map(str.isalpha, text))
+
+
+def _numbered(text: str) -> Candidate | None:
+    found = _NUMBERED.match(text)
+    if not found or (bool(found["open"]) != bool(found["close"]) and (found["close"] or "").strip() not in (")", "）")):
+        return None
+    script = next(name for name in ("arabic", "roman", "chinese") if found[name])
+    mark = (found["mark"] or found["close"] or "").strip()
+    rest, title = found["rest"], found["rest"].strip()
+    if title and not (mark or rest[0].isspace()):
+        return None
+    if title and not _is_title(title):
+        return None
+    unit = script + (found["open"] or "").strip() + (found["unit"] or "") + mark[:1]
+    if unit == script and title:
+        unit += " title"
+    return _made(text, unit, title, value(found[script]))
+
+
+def _written(text: str) -> Candidate | None:
+    found = _WRITTEN.fullmatch(text)
+    title = ((found and found["rest"]) or "").strip()
+    if not found or (title and not _is_title(title)):
+        return None
+    return _made(text, "written", title, value(found["number"]))
+
+
+def _worded(text: str) -> Candidate | None:
+    """A number after a word that all members of the series share."""
+    found = _WORD.match(text)
+    if not found:
+        return None
+    title = found["rest"].strip()
+    if title and not (_is_title(title) and text[found.start("rest") - 1] in ".:：—–- "):
+        return None
+    return _made(text, f"word {found['word'].casefold()}", title, value(found["number"] or found["chinese"]))
