@@ -128,6 +128,8 @@ class Cleaner:
 
     def _counted(self, document: Document, report: CleaningReport) -> Iterator[Line]:
         for line in document.lines():
+            if isinstance(line, Heading) and line.text and "\n" in line.text:  # a title of a data file
+                line = Heading(" ".join(line.text.split()))
             report.input_characters += visible((line.text or "") if isinstance(line, Heading) else line)
             self._read()
             yield line

@@ -105,7 +105,7 @@ def test_every_character_of_a_book_is_accounted_for(books: list[str], given: Cle
 
 
 flat = line.map(lambda text: text.replace("\n", ""))
-marked = st.lists(st.lists(st.one_of(flat, flat.map(Heading)), max_size=30), max_size=3)
+marked = st.lists(st.lists(st.one_of(flat, line.map(Heading)), max_size=30), max_size=3)
 
 
 @settings(max_examples=100, deadline=None)

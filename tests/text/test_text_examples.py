@@ -77,7 +77,7 @@ CHANGES = {
     ),
     "notices": (
         f"水车停了。（记住本站：w-w-w.mill.com）豆。{TALE}",
-        ("水车停了。（记住本站：w-w-w.mill.com）豆。豆子在井边发了", "水车停了。豆。豆子在井边发了"),
+        ("水车停了。（记住本站：w-w-w.mill.com）豆。豆子在井边发了芽", "水车停了。豆。豆子在井边发了芽"),
     ),
     "page_numbers": ("\n".join(f"{TALE * 3}\n- {n} -" for n in range(7, 13)), ("- 7 -", "")),
     "contents": (f"{CONTENTS}\n{CHAPTERS}", ("第一章 井", "")),
