@@ -186,7 +186,10 @@ def _files(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     formats = v.group(numbers, "cleaning.formats")
     count, passed = sum(v.as_number(some) or 0 for some in formats.values()), v.number(numbers, "cleaning.not_read")
     if count + (passed or 0) > 1:
-        told = [f"{words.count(some)} {words.named('reader', name)}" for name, some in formats.items()]
+        told = [
+            text("console.found_format", reader=words.named("reader", name), count=words.count(v.as_number(some)))
+            for name, some in formats.items()
+        ]
         joint = "、" if words.language == "zh" else ", "
         yield text("console.found_files", count=words.count(count), formats=joint.join(told))
         if passed:

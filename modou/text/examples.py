@@ -34,7 +34,7 @@ def shown(text: str) -> str:
 
 def around(text: str, start: int, end: int, after: str = "") -> tuple[str, str]:
     """The place of a text that changes from text[start:end] to `after`, with its context, before and after."""
-    left, right = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
+    left, right = text[max(0, start - _CONTEXT) : start].lstrip(" "), text[end : end + _CONTEXT].rstrip(" ")
     return f"{left}{text[start:end]}{right}", f"{left}{after}{right}"
 
 

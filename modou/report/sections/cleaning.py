@@ -15,7 +15,7 @@ _EXAMPLES = 5
 _EXAMPLE = 200
 _KINDS = 12
 _NOTES = 20
-_WORDS = re.compile(r"\w[\w ]{1,11}")
+_WORDS = re.compile(r"\w[\w ]{1,11}\b")
 
 
 def cleaning(page: Page) -> Section | None:

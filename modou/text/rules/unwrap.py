@@ -30,7 +30,7 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
             left, right = paragraph.rstrip(), event.strip()
             divided = broken and found.hyphens.divides(left, right)
             cut, between = (1, "") if divided else (0, joint(left, right))
-            head, tail = left[-12:], right[:12]
+            head, tail = left[-12:].lstrip(), right[:12].rstrip()
             tally.touch("-" * cut, example=(f"{head}\n{tail}", f"{head[: len(head) - cut]}{between}{tail}"))
             tally.characters += 1
             paragraph = left[: len(left) - cut] + between + right
