@@ -40,7 +40,9 @@ GIVEN = {
     "rollout.tokens": "6",
     "rollout.held_out": "3",
     "sft.epochs": "0.5",
+    "clean.columns": "text=text",
     "clean.encoding": "utf-8",
+    "clean.keep": "no such line",
     "clean.skip": "unwrap",
     # What the other values ask of a machine, or of the other options, is not to be had here.
     "model.kv_heads": "0",

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 from modou.cli.plain import escaped, harmless, one_line
 from modou.cli.signals import StopSignals
 from modou.cli.streams import given_input, is_first_process, notices, put, remark, shown_by
-from modou.messages import language, text
+from modou.messages import language, quoted, text
 
 if TYPE_CHECKING:
     from modou.cli.asked import Asked
     from modou.cli.live import Display
+    from modou.pipeline.chat import ChatFacts
     from modou.pipeline.check import Checked, Shown
     from modou.pipeline.prefer import Offer
     from modou.train.events import Event
@@ -256,6 +257,21 @@ def _show_learned(examples: "tuple[Shown, ...]") -> None:
             else:
                 line.append(said, style="dim")
         console.print(line, soft_wrap=not console.is_terminal)
+
+
+def say_chat(facts: "ChatFacts") -> None:
+    """What a chat holds and what was made of it; where nobody was named, the command to give."""
+    speakers = ", ".join(f"{one_line(name)} ({count})" for name, count in [*facts.speakers.items()][:_COMPLAINTS])
+    put(text("console.chat_speakers", file=facts.file, speakers=speakers))
+    if facts.bad:
+        put(text("console.examples_bad", count=facts.bad))
+        for line in facts.complaints:
+            put(f"  {one_line(line)}")
+    if facts.me is None:
+        name = quoted(one_line(next(iter(facts.speakers))), plain=True)
+        put(text("console.chat_whom", file=quoted(facts.file, plain=True), name=name))
+        return
+    put(text("console.chat_written", **{**vars(facts), "me": one_line(facts.me)}))
 
 
 def say_offer(offer: "Offer") -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PRETRAIN = METHODS["pretrain"]
 MINUTES = {"--minutes": "train.minutes"}
+OF_BOOK = {"--columns": "clean.columns"}
 SHAPE = {f"--{name}": f"model.{name}" for name in ("style", "position", "layers", "width")}
 TEMPERATURE = {"--temperature": "sampling.temperature"}
 

@@ -60,17 +60,19 @@ def open_corpus(
     source: str,
     *,
     encoding: str = "auto",
+    columns: str = "",
     size: int = DEFAULT_BYTES,
     seed: int = 1,
 ) -> Book:
-    """Open the book of a corpus name or a path. `size` (UTF-8 bytes) and `seed` apply to generated books.
+    """Open the book of a corpus name or a path. `columns`: as in read_book. `size` (UTF-8 bytes) and `seed` apply to
+    generated books.
 
     UserError: no such file, no network for the first download, not a text file.
     """
     if not is_named(source):
         if not Path(source).exists():
             raise UserError("text.no_such_source", source=source, names=", ".join(NAMES))
-        return read_book(Path(source), encoding)
+        return read_book(Path(source), encoding, columns)
     if source in STORYTELLERS:
         language = STORYTELLERS[source]
         return TextBook(source, lambda: write_book(language, size, seed))

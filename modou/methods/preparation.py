@@ -88,11 +88,12 @@ def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
         if named.content_sha256(source.path) != source.sha256:
             raise UserError("run.book_differs", path=source.path, run=run.path)
     settings = record.settings.clean
-    book = named.open_corpus(record.inputs["book"].path, encoding=settings.encoding, seed=1)
+    columns = settings.columns
+    book = named.open_corpus(record.inputs["book"].path, encoding=settings.encoding, columns=columns, seed=1)
     given: dict[Part, Book] = {}
     for part in HELD_OUT:
         if part in record.inputs:
-            given[part] = named.open_corpus(record.inputs[part].path)
+            given[part] = named.open_corpus(record.inputs[part].path, columns=columns)
 
     def cleaned(tell: Callable[[float], None]) -> CleanFigures:
         corpus = prepare(book, run.corpus, settings, given, lambda share: tell(share * _CLEANING))

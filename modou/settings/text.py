@@ -52,11 +52,30 @@ def _pattern(given: str) -> str:
     return given
 
 
+def columns_of(given: str) -> dict[str, str]:
+    """The columns named by "text=NAME,title=NAME". UserError: it is written otherwise."""
+    found: dict[str, str] = {}
+    for part in filter(str.strip, given.replace("，", ",").split(",")):
+        key, _, name = (piece.strip() for piece in part.partition("="))
+        if key not in ("text", "title") or not name:
+            raise UserError("settings.not_columns", option="--clean.columns", value=given[:60])
+        found[key] = name
+    return found
+
+
+def _columns(given: str) -> str:
+    columns_of(given)
+    return given
+
+
 class CleanSettings(Settings):
     """Cleaning: every rule applies, except those in `skip`."""
 
     encoding: str = "auto"
     """Encoding of the input; auto = detected and reported."""
+    columns: Annotated[str, AfterValidator(_columns)] = ""
+    """Which columns of a table or of JSON rows hold the text and the titles, such as text=story,title=name; else they
+    are guessed and told."""
     skip: tuple[Annotated[str, AfterValidator(_known)], ...] = ()
     """Cleaning rules not to apply; --no-clean.RULE leaves out one."""
     keep: Annotated[str, AfterValidator(_pattern)] = ""

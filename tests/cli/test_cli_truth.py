@@ -35,7 +35,7 @@ from modou.tasks.registry import TASKS
 from modou.train.events import RunEnded
 
 EVERY = [(command, option) for command in COMMANDS for option in options(command)]
-SAID_ELSEWHERE = ("preset", "out", "columns", "judge", "minutes", "methods", "validation", "test", "text")
+SAID_ELSEWHERE = ("preset", "out", "columns", "judge", "minutes", "methods", "validation", "test", "text", "me")
 """Own options without a default, or with one that their description says in words."""
 
 
@@ -180,7 +180,10 @@ USES: dict[str, list[Use]] = {
     "doctor": [Use((), ("--out", "{base}", "--json"))],
     "corpus": [Use(("storyteller", "{new}/corpus.txt"), ("--size", "20000", "--seed", "3"))],
     "task": [Use(("storyteller", "{new}/task"), ("--seed", "3"))],
-    "data": [Use(("check", "{chat}"), JUDGED[2:])],
+    "data": [
+        Use(("check", "{chat}"), JUDGED[2:]),
+        Use(("chat", "{said}"), ("--me", "乙", "--out", "{new}/said.jsonl", "--json")),
+    ],
     "generate": [Use(("{base}", "你"), ("--checkpoint", "latest", "--device", "cpu"), TALKS)],
     "chat": [Use(("{sft}",), ("--checkpoint", "latest", "--device", "cpu"), TALKS, stdin="你\n")],
     "pairs": [Use(("{sft}", "{chat}", "{new}/pairs.jsonl"), JUDGED[2:])],
@@ -219,8 +222,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (folder / "pairs.jsonl").write_text(text, encoding="utf-8")
     (folder / "preset.toml").write_text("[schedule]\nwarmup = 0.1\n", encoding="utf-8")
+    (folder / "said.txt").write_text("甲：豆子呢？\n乙：在罐子里。\n甲：多吗？\n乙：不多。\n", encoding="utf-8")
     (folder / "new").mkdir()
     names = {"book": "book.txt", "chat": "chat.jsonl", "pairs": "pairs.jsonl", "preset": "preset.toml"}
+    names["said"] = "said.txt"
     return {name: str(folder / names.get(name, name)) for name in (*names, "base", "sft", "new")}
 
 

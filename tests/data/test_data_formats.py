@@ -1,13 +1,19 @@
 """Files of examples: every published shape becomes the same few kinds, and no bad row passes or stops the reading."""
 
+import csv
 import gzip
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from modou.data.conversation import Message
 from modou.data.formats import formats
@@ -326,9 +332,36 @@ def test_complaints_name_file_line_and_reason(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "table.csv").write_text("question,answer\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"table\.csv"):
-        read_examples(tmp_path / "table.csv")
+    (tmp_path / "table.docx").write_text("question,answer\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"table\.docx"):
+        read_examples(tmp_path / "table.docx")
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "xlsx", "parquet", "jsonl.zst", "jsonl.xz", "json"])
+def test_examples_stand_in_tables_and_packed_files_too(tmp_path: Path, form: str) -> None:
+    rows = [{"question": "Is it?", "answer": "Yes."}, {"question": 'A "bean", or\ntwo?', "answer": "Two."}]
+    path = tmp_path / f"asked.{form}"
+    names = list(rows[0])
+    if form in ("csv", "tsv"):
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, "excel-tab" if form == "tsv" else "excel")
+            writer.writerows([names, *(row.values() for row in rows)])
+    elif form == "xlsx":
+        book = openpyxl.Workbook()
+        for cells in (names, *(list(row.values()) for row in rows)):
+            book.worksheets[0].append(cells)
+        book.save(path)
+    elif form == "parquet":
+        parquet.write_table(pyarrow.table({name: [row[name] for row in rows] for name in names}), path)
+    else:
+        text = json.dumps(rows, indent=1) if form == "json" else lines(*rows)
+        packed = {"zst": zstandard.ZstdCompressor().compress, "xz": lzma.compress}.get(form.split(".")[-1], bytes)
+        path.write_bytes(packed(text.encode()))
+    found = read_examples(path)
+    assert not found.complaints
+    assert [[message.content for message in one.example.messages] for one in found.placed] == [
+        list(row.values()) for row in rows
+    ]
 
 
 def test_a_file_that_is_not_there_or_empty(tmp_path: Path) -> None:

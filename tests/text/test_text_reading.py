@@ -91,7 +91,7 @@ def test_a_few_broken_bytes_are_replaced_and_shown(tmp_path: Path) -> None:
     [
         ("empty.txt", b"", "is empty"),
         ("blank.txt", b"\xef\xbb\xbf \r\n\n", "is empty"),
-        ("picture.txt", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "not text"),
+        ("picture.txt", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "is a picture"),
         ("packed.txt", b"PK\x03\x04" + bytes(range(256)) * 9, "packed data"),
         ("binary.txt", bytes(range(256)) * 40, "not text"),
         ("nul.txt", b"abc\x00\x01\x02def" * 50, "not text"),

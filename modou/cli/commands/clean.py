@@ -3,7 +3,7 @@
 from functools import partial
 
 from modou.cli.spec import COMMON, GIVEN, PRESET, Command, out
-from modou.cli.training import train
+from modou.cli.training import OF_BOOK, train
 
 COMMAND = Command(
     "clean",
@@ -11,5 +11,6 @@ COMMAND = Command(
     ("BOOK",),
     (PRESET, out("out_book"), *GIVEN, *COMMON),
     ("clean",),
+    aliases=OF_BOOK,
     goes_on=True,
 )

@@ -3,7 +3,7 @@
 from functools import partial
 
 from modou.cli.spec import COMMON, PRESET, Command, out, seed
-from modou.cli.training import MINUTES, SHAPE, pretraining, train
+from modou.cli.training import MINUTES, OF_BOOK, SHAPE, pretraining, train
 
 COMMAND = Command(
     "plan",
@@ -11,7 +11,7 @@ COMMAND = Command(
     ("BOOK",),
     (PRESET, out("out_book"), seed("train.seed", "sampling.seed"), *COMMON),
     ("clean", "tokenizer", "model", "train", "optimizer", "schedule"),
-    aliases={**MINUTES, **SHAPE},
+    aliases={**MINUTES, **OF_BOOK, **SHAPE},
     chosen=pretraining(),
     goes_on=True,
 )

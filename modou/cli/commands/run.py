@@ -2,7 +2,7 @@
 
 from modou.cli.asked import Asked
 from modou.cli.spec import COMMON, GIVEN, PRESET, Command, Own, out, seed
-from modou.cli.training import MINUTES, PRETRAIN, SHAPE, TEMPERATURE, overwritten, pretraining, train
+from modou.cli.training import MINUTES, OF_BOOK, PRETRAIN, SHAPE, TEMPERATURE, overwritten, pretraining, train
 from modou.messages import UserError
 
 
@@ -19,7 +19,7 @@ COMMAND = Command(
     (PRESET, out("out_book"), *GIVEN, Own("extend", "switch"), seed("train.seed", "sampling.seed"), *COMMON),
     PRETRAIN.groups,
     overwritten(PRETRAIN),
-    {**MINUTES, **SHAPE, **TEMPERATURE},
+    {**MINUTES, **OF_BOOK, **SHAPE, **TEMPERATURE},
     chosen=pretraining(),
     goes_on=True,
 )

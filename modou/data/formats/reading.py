@@ -1,7 +1,7 @@
 """Read files of examples: valid rows as Examples with their place, an error message for each other row."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,11 +9,15 @@ from modou.data.formats.columns import Columns
 from modou.data.formats.example import BadExample, Example
 from modou.data.formats.formats import read
 from modou.messages import UserError, text
+from modou.text.readers import parquet, table, xlsx
 from modou.text.readers.book import open_text
-from modou.text.readers.json_values import BadRow, numbered_lines, read_values
+from modou.text.readers.file import File
+from modou.text.readers.json_values import BadRow, Value, numbered_lines, read_values
 
-JSON = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".ndjson")
-TEXT = (".txt", ".txt.gz")
+JSON = (".jsonl", ".json", ".ndjson")
+TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
+TEXT = (".txt",)
+"""Endings of names; that of packed data (.gz, .xz, .zst, .bz2) may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,9 @@ class Examples:
 def read_examples(path: Path, columns: Columns | None = None) -> Examples:
     """Read every row of a file. UserError: no such file, unknown file type, not text, empty."""
     found = Examples(path)
-    if path.is_file() and not path.name.lower().endswith((*JSON, *TEXT)):
-        raise UserError("examples.unknown_file", path=path, known=", ".join((*JSON, *TEXT)))
+    known = (*JSON, *TABLES, *TEXT)
+    if path.is_file() and File(path, path.name).suffix not in known:
+        raise UserError("examples.unknown_file", path=path, known=", ".join(known))
     for place, row in _rows(path):
         found.rows += 1
         where = f"{path.name}:{place}"
@@ -80,13 +85,26 @@ def read_examples(path: Path, columns: Columns | None = None) -> Examples:
 
 def _rows(path: Path) -> Iterator[tuple[int, object]]:
     """Yield (line number, value) of each row. Each line of a text file is a prompt."""
+    file = File(path, path.name)
+    suffix = file.suffix
+    if suffix == ".parquet":
+        yield from _values(parquet.read_rows(file))
+        return
+    if suffix == ".xlsx":
+        for cells in xlsx.read_sheets(file):
+            yield from _values(xlsx.rows_of(cells, headed=True)[1])
+        return
     with open_text(path) as stream:
-        if path.name.lower().endswith(TEXT):
+        if suffix in TEXT:
             for place, line in numbered_lines(stream):
                 if line is None:
                     yield place, BadExample("text.row_too_long")
                 elif line.strip():
                     yield place, {"prompt": line.strip()}
-            return
-        for found in read_values(stream):
-            yield found.place, BadExample(found.reason) if isinstance(found, BadRow) else found.value
+        else:
+            yield from _values(read_values(stream) if suffix in JSON else table.read_rows(stream, headed=True)[1])
+
+
+def _values(rows: Iterable[Value | BadRow]) -> Iterator[tuple[int, object]]:
+    for found in rows:
+        yield found.place, BadExample(found.reason) if isinstance(found, BadRow) else found.value

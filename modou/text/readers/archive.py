@@ -1,7 +1,9 @@
 """Zip archives: their members are files of the book. Archives within archives are passed over."""
 
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import PurePosixPath
@@ -11,8 +13,17 @@ from modou.messages import UserError
 from modou.text.readers.file import File
 from modou.text.readers.order import natural_key
 
-_FOREIGN = ("[Content_Types].xml", "mimetype", "META-INF/container.xml", "content.xml")
+_FOREIGN = (
+    *("[Content_Types].xml", "mimetype", "META-INF/container.xml", "content.xml", "Index/Document.iwa", "Index.zip"),
+    *("index.xml.gz", "index.apxl", "AndroidManifest.xml"),
+)
 """Members that mark a book or a document that happens to be packed as a zip."""
+_FOREIGN_NAMES = (".pt", ".pth", ".ckpt", ".npz", ".jar", ".whl", ".numbers", ".key", ".pages")
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError, OverflowError),
+    struct.error,
+)
+"""What the library raises where an archive is damaged, or packed in a way that it does not know."""
 _MEMBERS = 100_000
 _BOMB, _BOMB_BYTES = 400, 1 << 26
 """A member that unpacks to more than so many times its size, and to more than so many bytes, is not a text."""
@@ -20,7 +31,7 @@ _BOMB, _BOMB_BYTES = 400, 1 << 26
 
 def recognises(file: File) -> bool:
     """Whether a file is a zip archive of files. UserError: it is a damaged one."""
-    if not file.head.startswith(b"PK\x03\x04"):
+    if not file.head.startswith(b"PK\x03\x04") or file.suffix in _FOREIGN_NAMES:
         return False
     with opened(file) as archive:
         return not {info.filename for info in archive.infolist()}.intersection(_FOREIGN)
@@ -53,8 +64,17 @@ def opened(file: File) -> zipfile.ZipFile:
     try:
         with file.readable():
             return zipfile.ZipFile(file.on_disk)
-    except NotImplementedError as error:
+    except UserError:
+        raise
+    except _UNREADABLE as error:
         raise UserError("text.broken_packing", path=file.path, reason=error) from None
+
+
+def declared_kind(archive: zipfile.ZipFile) -> bytes:
+    """The kind of document that an archive says it is; empty if it says none, or cannot be read."""
+    with suppress(*_UNREADABLE), archive.open("mimetype") as stream:
+        return stream.read(100).strip()
+    return b""
 
 
 def member_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -> Callable[[], BinaryIO]:
@@ -65,7 +85,9 @@ def member_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -
             raise UserError("text.bomb", path=shown, times=_BOMB)
         try:
             return cast(BinaryIO, archive.open(info))
-        except (NotImplementedError, RuntimeError) as error:
+        except UserError:
+            raise
+        except _UNREADABLE as error:
             raise UserError("text.broken_packing", path=shown, reason=error) from None
 
     return opens

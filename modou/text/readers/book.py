@@ -1,11 +1,13 @@
 """A book: one file, an archive, or a folder of files, read as a stream of documents."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from modou import messages
 from modou.messages import UserError
 from modou.settings.text import Layout
 from modou.text.readers import archive, reader_of
@@ -32,7 +34,11 @@ class Document:
 class Book:
     """A book, read as a stream. `readings`, `skipped` and `notes` are complete once all documents have been read."""
 
-    def __init__(self, name: str, files: tuple[File, ...], skipped: dict[str, UserError] | None = None) -> None:
+    def __init__(
+        self, name: str, files: tuple[File, ...], skipped: dict[str, UserError] | None = None, columns: str = ""
+    ) -> None:
+        for file in files:
+            file.columns = columns
         self.name = name
         self.files = files
         self.readings: dict[str, Reading] = {}
@@ -71,6 +77,7 @@ class Book:
         notes: list[Note] = []
         by_encoding: dict[Encoding, list[str]] = {}
         for name, reading in self.readings.items():
+            notes += reading.remarks
             if reading.encoding:
                 by_encoding.setdefault(reading.encoding, []).append(name)
             if reading.undecodable:
@@ -87,6 +94,9 @@ class Book:
                 said = "doubtful" if encoding.rivals else encoding.how
                 rivals = ", ".join(encoding.rivals)
                 notes.append(note(f"text.note_encoding_{said}", encoding=encoding.codec, files=some, rivals=rivals))
+        if kinds := sum((reading.set_aside.kinds for reading in self.readings.values()), Counter[str]()):
+            told = (f"{messages.text(f'text.aside_{kind}')} ({count})" for kind, count in kinds.most_common())
+            notes.append(note("text.note_aside", kinds=", ".join(told)))
         skipped = list(self.skipped.items())
         notes += [note("text.note_skipped", file=name, reason=str(error)) for name, error in skipped[:_TOLD]]
         if len(skipped) > _TOLD:
@@ -107,8 +117,9 @@ class TextBook(Book):
             yield Document(f"{self.name} {index}", _in_memory(text))
 
 
-def read_book(path: Path, encoding: str = "auto") -> Book:
-    """The book at `path`: a file of a known format, an archive, or a folder of them in natural order.
+def read_book(path: Path, encoding: str = "auto", columns: str = "") -> Book:
+    """The book at `path`: a file of a known format, an archive, or a folder of them in natural order. `columns`: which
+    columns of its tables hold the text and the titles.
 
     Nothing is read yet but the lists of archives. UserError: no such path, an empty folder, not a regular file,
     unknown encoding, an archive that is damaged or hostile.
@@ -139,7 +150,7 @@ def read_book(path: Path, encoding: str = "auto") -> Book:
             skipped[shown] = error
     if not files:
         raise UserError("text.folder_without_text", path=path)
-    return Book(name, tuple(files), skipped)
+    return Book(name, tuple(files), skipped, columns)
 
 
 @contextmanager

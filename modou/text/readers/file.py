@@ -1,6 +1,7 @@
 """A file as a reader sees it: its bytes unpacked, its first bytes, its text in the encoding that was found."""
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -19,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from modou.messages import UserError
 from modou.text.headings import Heading
 from modou.text.readers.encoding import Encoding, checked, detect
-from modou.text.report import RuleReport
+from modou.text.report import Note, RuleReport
 
 HEAD = 1 << 16
 """Bytes from which a reader recognises a file."""
@@ -32,6 +33,8 @@ Line = str | Heading
 """A line without its end, or a heading that the format itself marks, which starts a chapter."""
 
 _SENTENCE_END = re.compile(r"[。！？!?…][”’」』】）》\"')]*|(?<=[a-z])\.[”’\"')]*\s")
+MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Byte-order marks."""
 _BOMB, _BOMB_BYTES = 400, 1 << 26
 """A file that unpacks to more than so many times its size, and to more than so many bytes, is not a text."""
 _PACKED = ((b"\x1f\x8b", ".gz"), (b"\xfd7zXZ\x00", ".xz"), (b"BZh", ".bz2"), (b"\x28\xb5\x2f\xfd", ".zst"))
@@ -55,17 +58,24 @@ class Reading:
     """The first few bad rows as file:line: reason."""
     set_aside: RuleReport = field(default_factory=RuleReport)
     """Text of the file that is not text to learn from, by kind: a key of the messages text.aside_KIND."""
+    remarks: list[Note] = field(default_factory=list[Note])
+    """What the user should know of how it was read."""
 
     def begin(self) -> None:
         """Start a pass over the file."""
         self.undecodable = self.rows = self.bad_rows = 0
-        self.lost, self.complaints, self.set_aside = [], [], RuleReport()
+        self.lost, self.complaints, self.set_aside, self.remarks = [], [], RuleReport(), []
 
     def aside(self, kind: str, text: str) -> None:
         """Count a text that is not passed on."""
         if text and not text.isspace():
             self.set_aside.kinds[kind] += 1
             self.set_aside.touch(text)
+
+    def remark(self, remark: Note) -> None:
+        """Tell the user something once."""
+        if remark not in self.remarks:
+            self.remarks.append(remark)
 
     def undecoded(self, text: str) -> None:
         """Count the replacement characters of a text that is passed on."""
@@ -91,6 +101,8 @@ class File:
         self.path, self.name = path, name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self.taken = 0
         """Bytes of the file, as it is on the disk, that all passes have read."""
+        self.columns = ""
+        """Which columns of a table hold the text and the titles, as in settings.text.CleanSettings."""
         self._named = encoding
         self._opens = opens
 
@@ -99,6 +111,10 @@ class File:
         """The ending of the name in small letters, that of packed data aside: ".txt" of "Book.TXT.gz"."""
         path = PurePosixPath(self.name.lower())
         return PurePosixPath(path.stem).suffix if path.suffix in (end for _, end in _PACKED) else path.suffix
+
+    def member(self, name: str, opens: Callable[[], BinaryIO]) -> "File":
+        """A part of this file, which is a file itself."""
+        return File(self.path, name, self._named, opens)
 
     def open(self) -> BinaryIO:
         """The bytes, unpacked. UserError: cannot be opened; while they are read: damaged, or a bomb."""
@@ -133,10 +149,33 @@ class File:
             return stream.read(HEAD)
 
     @cached_property
+    def opening(self) -> str:
+        """The first bytes as text, of which the ASCII characters are right in any encoding."""
+        for mark, codec in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
+            if self.head.startswith(mark):
+                return self.head.decode(codec, "replace")
+        wide = "utf-16-be" if self.head[:1] == b"\x00" else "utf-16-le" if self.head[1:2] == b"\x00" else "utf-8"
+        return self.head.decode(wide, "replace")
+
+    @cached_property
     def encoding(self) -> Encoding:
         """The encoding of its text. UserError: it is not text."""
         with self.readable():
             return detect(self.open, self.path) if self._named == "auto" else checked(self._named)
+
+    def declared(self, codec: str) -> None:
+        """Take the encoding that the format declares if none is named, and the whole file decodes in it."""
+        if self._named != "auto" or "encoding" in self.__dict__ or self.head.startswith(MARKS):
+            return
+        with self.readable(), self.open() as stream:
+            decoder = codecs.getincrementaldecoder(codec)()
+            try:
+                while piece := stream.read(HEAD):
+                    decoder.decode(piece)
+                decoder.decode(b"", final=True)
+            except UnicodeError:
+                return
+        self.encoding = Encoding(codec, "valid")
 
     @contextmanager
     def text(self, reading: Reading) -> Generator[io.TextIOWrapper]:
@@ -220,6 +259,28 @@ class _Bounded(_Raw):
         super().close()
 
 
+class _Zstandard(_Raw):
+    """An unpacked stream, which is unpacked anew to go back in it."""
+
+    def __init__(self, packed: BinaryIO, zstandard: Any) -> None:
+        self._packed, self._zstandard = packed, zstandard
+        super().__init__(self._anew())
+
+    def _anew(self) -> BinaryIO:
+        self._packed.seek(0)
+        return self._zstandard.ZstdDecompressor().stream_reader(self._packed, read_across_frames=True)
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET and offset < self.tell():
+            self._stream = self._anew()
+        return self._stream.seek(offset, whence)
+
+
 def _unpacked(stream: io.RawIOBase, ending: str, path: Path) -> BinaryIO:
     raw = cast(BinaryIO, io.BufferedReader(stream, 1 << 13))
     match ending:
@@ -230,7 +291,7 @@ def _unpacked(stream: io.RawIOBase, ending: str, path: Path) -> BinaryIO:
         case ".bz2":
             return cast(BinaryIO, bz2.BZ2File(raw))
         case _:
-            return library("zstandard", path).ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            return cast(BinaryIO, _Zstandard(raw, library("zstandard", path)))
 
 
 def _zstandard_errors() -> tuple[type[Exception], ...]:
