@@ -13,6 +13,7 @@ from modou.text.corpus import Corpus, prepare
 from modou.text.headings import Heading
 from modou.text.readers.book import Book, Document, TextBook
 from modou.text.readers.file import Line
+from modou.text.split import Part
 
 TALE = "豆子在井边发了芽，青藤一夜长到云上。村里的人都来看，谁也说不出它有多高。"
 STORY = "The bean grew all night. By morning it had reached the clouds, and nobody could see its top."
@@ -88,9 +89,9 @@ class Marked(Book):
             yield Document(f"{number}", lambda lines=lines: iter(lines), None)
 
 
-def cleaned(book: Book, settings: CleanSettings) -> Corpus:
+def cleaned(book: Book, settings: CleanSettings, given: dict[Part, Book] | None = None) -> Corpus:
     with TemporaryDirectory() as folder:
-        corpus = prepare(book, Path(folder), settings)
+        corpus = prepare(book, Path(folder), settings, given)
     found = corpus.report
     assert found.unaccounted == 0
     assert not [note for note in found.notes if note["key"] == "text.note_unaccounted"]
@@ -120,3 +121,9 @@ def test_held_out_chapters_do_not_disturb_the_sum(layout: str) -> None:
     found = cleaned(TextBook("豆", lambda: iter([text])), CleanSettings(layout=layout)).report
     held_out = [found.rules[name].left_in_held_out for name in ("private_use", "punctuation")]
     assert all(held_out) if layout != "exact" else not any(held_out)
+
+
+def test_texts_that_are_given_for_validation_stand_outside_the_sum() -> None:
+    book, other = (TextBook(name, lambda name=name: iter([f"第一章 {name}\n" + "\n".join(LONG)])) for name in "豆藤")
+    alone, beside = cleaned(book, CleanSettings()).report, cleaned(book, CleanSettings(), {"validation": other}).report
+    assert alone.characters == beside.characters
