@@ -18,7 +18,7 @@ from types import ModuleType
 from modou.text.readers.file import File
 
 READERS: tuple[str, ...] = (
-    *("refused", "pdf", "epub", "docx", "odt", "xlsx", "parquet", "rtf", "fb2", "code", "markdown", "rst"),
+    *("pdf", "epub", "docx", "odt", "xlsx", "parquet", "rtf", "fb2", "refused", "code", "markdown", "rst"),
     *("subtitles", "lyrics", "chat", "json_rows", "table", "html", "plain"),
 )
 """The readers, in the order in which they are asked; the last one takes what no other recognises."""
