@@ -14,6 +14,7 @@ from rich.console import Console
 
 from modou.cli import console
 from modou.cli.live import LiveDisplay, PlainDisplay
+from modou.cli.main import main
 from modou.cli.plain import beside, cell_len, clip, first_sentence, harmless, one_line, wrap
 from modou.cli.progress import StageState, TrainingState
 from modou.cli.signals import StopSignals
@@ -155,6 +156,17 @@ def test_the_table_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = table(monkeypatch, 80, {f"rule{n}": {"count": 1, "characters": n} for n in range(30)})
     assert len(lines) == 12 and lines[1].split() == ["rule29", "1"] and lines[-1].strip() == "… (+20)"
     assert table(monkeypatch, 80, {}) == []
+
+
+def test_modou_clean_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = tmp_path / "book.txt"
+    tale = "豆子在井边发了芽，青藤一夜长到云上。"
+    book.write_text("".join(f"第{n}章 井\n{tale}第{n}次,又一次。\n\n" for n in range(1, 30)), encoding="utf-8")
+    with pytest.raises(SystemExit, match="^0$"):
+        main(["clean", str(book), "--out", str(tmp_path / "run")])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["Rule", "Times", "Before", "After"] in lines
+    assert ["chapter", "headings", "29", "第1章", "井", "(removed)"] in lines
 
 
 def test_several_files_are_counted_by_format() -> None:
