@@ -162,7 +162,7 @@ def test_modou_clean_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixt
     book = tmp_path / "book.txt"
     tale = "豆子在井边发了芽，青藤一夜长到云上。"
     book.write_text("".join(f"第{n}章 井\n{tale}第{n}次,又一次。\n\n" for n in range(1, 30)), encoding="utf-8")
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main(["clean", str(book), "--out", str(tmp_path / "run")])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["Rule", "Times", "Before", "After"] in lines
