@@ -61,7 +61,7 @@ class Cleaner:
             for remark in found.notes:
                 self._report.add(remark)
         if decision.layout == "exact":
-            events = headings_kept(document.lines())
+            events = headings_kept(self._counted(document, CleaningReport()))  # as it stands
         else:
             self._report.add_rules(report)
             events = self._events_of(spool, found, decision.layout)
@@ -110,7 +110,8 @@ class Cleaner:
             else:
                 for sentence in self._sentences(event):
                     if len(sentence) >= LONGEST:
-                        self._report["long_lines"].touch("", example=f"{sentence[:20]}…")
+                        end = sentence[-20:]
+                        self._report["long_lines"].touch("", example=(end, f"{end}\n"))
                         self._report["long_lines"].characters += len(sentence)
                     yield sentence
 
@@ -134,6 +135,8 @@ class Cleaner:
     def _counted(self, document: Document, report: CleaningReport) -> Iterator[Line]:
         told = 0
         for line in document.lines():
+            if isinstance(line, Heading) and line.text and "\n" in line.text:  # a title of a data file
+                line = Heading(" ".join(line.text.split()))
             report.input_characters += visible((line.text or "") if isinstance(line, Heading) else line)
             if report.input_characters >= told:
                 told = report.input_characters + TELL

@@ -20,8 +20,8 @@ _LINKS = 3
 
 
 def recognises(file: File) -> bool:
-    """A zip archive with the container of a book."""
-    if not file.head.startswith(b"PK\x03\x04"):
+    """A zip archive with the container of a book; Apple's .ibooks has pages of another kind."""
+    if file.suffix == ".ibooks" or not file.head.startswith(b"PK\x03\x04"):
         return False
     with archive.opened(file) as book:
         return "META-INF/container.xml" in book.namelist()

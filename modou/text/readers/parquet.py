@@ -39,7 +39,7 @@ def read_rows(file: File) -> Iterator[Row]:
         except (arrow.ArrowException, OSError, ValueError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError("text.damaged_document", path=file.path, reason=_reason(error)) from None
+            raise UserError("text.broken_document", path=file.path, reason=_reason(error)) from None
 
 
 def _batch(metadata: Any) -> int:

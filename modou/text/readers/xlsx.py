@@ -68,7 +68,7 @@ def _told(file: File) -> Generator[None]:
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:  # openpyxl raises whatever a damaged part leads to
-        raise UserError("text.damaged_document", path=file.path, reason=type(error).__name__) from None
+        raise UserError("text.broken_document", path=file.path, reason=type(error).__name__) from None
 
 
 def guard(file: File) -> None:

@@ -29,13 +29,13 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
         if previous and len(paragraph) < _LIMIT and (broken or (wrap and _continues(previous, event, wrap))):
             paragraph, right = paragraph.rstrip(), event.strip()
             divided = broken and found.hyphens.divides(paragraph, right)
-            example = "" if tally.has_examples else f"{paragraph[-12:]} ⏎ {right[:12]}"
-            tally.touch(paragraph[-1] if divided else "", times=1, example=example)
+            cut, between = (1, "") if divided else (0, joint(paragraph, right))
+            head, tail = paragraph[-12:].lstrip(), right[:12].rstrip()
+            tally.touch("-" * cut, example=(f"{head}\n{tail}", f"{head[: len(head) - cut]}{between}{tail}"))
             tally.characters += 1
-            if divided:
-                paragraph = paragraph[:-1] + right
-            else:
-                paragraph += joint(paragraph, right) + right
+            if cut:
+                paragraph = paragraph[:-cut]
+            paragraph += between + right
         else:
             if paragraph:
                 yield paragraph
