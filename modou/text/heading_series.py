@@ -6,8 +6,8 @@ from dataclasses import replace
 from modou.text.headings import Candidate
 from modou.text.numerals import CHINESE, WRITTEN, value
 
-CAPITALS, ARABIC = "capitals", "arabic"
-"""Unit of titles in capitals; the beginning of the units of arabic numbers."""
+MARKED, CAPITALS, ARABIC = "marked", "capitals", "arabic"
+"""Units of titles after # as in Markdown, and of titles in capitals; the beginning of the units of arabic numbers."""
 
 _LONGEST = 70
 _ROMAN = "[IVXLC]{1,8}|[Ⅰ-Ⅻ]"
@@ -20,6 +20,7 @@ _WORD = re.compile(
     rf"(?P<word>[^\W\d_]{{2,20}})(?:\s+(?P<number>\d{{1,4}}|{_ROMAN})|\s*(?P<chinese>[{CHINESE}]{{1,6}}))(?!\w)"
     r"(?:\s*[.:：—–-]+)?(?P<rest>.*)"
 )
+_MARK = re.compile(r"\s*#{1,6}\s+\S")
 _DASHES = "-—–~*·• "
 _ENDS = tuple("。，；、,;.")
 
@@ -27,9 +28,13 @@ _ENDS = tuple("。，；、,;.")
 def serial(line: str) -> Candidate | None:
     """Parse a line as a member of a series; `unit` names the series. None if it does not look like one."""
     text = line.strip().lstrip("# ")
-    if not text or len(text) > _LONGEST or text[0].islower():
+    if not text or len(text) > _LONGEST:
         return None
+    if text[0].islower():
+        return _made(line.strip(), MARKED, "", None) if _MARK.match(line) else None
     found = _numbered(text) or _dashed(text) or _written(text) or _worded(text)
+    if found is None and _MARK.match(line):
+        found = _made(text, MARKED, "", None)
     if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!")):
         found = _made(text, CAPITALS, "", None)
     return found and replace(found, heading=line.strip())

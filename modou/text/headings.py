@@ -7,13 +7,14 @@ from typing import Literal
 from modou.settings.text import Layout
 from modou.text.heading_words import worded
 from modou.text.numerals import CHINESE, WRITTEN, value
+from modou.text.sentences import ends_sentence
 
 Form = Literal["bare", "title", "glued", "inline"]
 """bare = the label alone; title = label, separator, title; glued = label and title without a separator;
 inline = the label shares its line with the text of the chapter."""
 
 _NUMERAL = rf"[0-9０-９{CHINESE}]{{1,9}}"
-_UNIT = r"[回章节節段卷集部篇话話折幕]"
+_UNIT = r"[回章节節段卷集部篇话話折幕场場]"
 _LABEL = re.compile(
     rf"(?P<mark>#{{1,6}}\s*)?(?P<prefix>[^\s，。！？：；、“”‘’\"'()（）]{{0,12}}?[\s]*)[【\[（(]?"
     rf"(?P<label>第\s*(?P<number>{_NUMERAL})\s*(?P<unit>{_UNIT})|卷[之第]?{_NUMERAL}(?=$|[\s：:、.．·]))"
@@ -21,8 +22,8 @@ _LABEL = re.compile(
     re.DOTALL,
 )
 _OPENING = re.compile(
-    r"(?P<mark>#{1,6}\s*)?[【\[（(]?(?P<label>楔子|引子|序幕|序章|序言|自序|前言|引言|尾声|尾聲|后记|後記|终章|終章|尾章|番外|附录|附錄|跋|序"
-    r"|[上中下]卷|[上下][部篇])[】\]）)]?(?P<separator>\s*[：:、.．·—–-]+\s*|\s+|)(?P<rest>.*)",
+    r"(?P<mark>#{1,6}\s*)?[【\[（(]?(?P<label>楔子|引子|序幕|序章|序言|自序|前言|引言|尾声|尾聲|后记|後記|终章|終章|尾章|附录|附錄|跋|序"
+    rf"|番外[篇章]?(?:{_NUMERAL})?|[上中下]卷|[上下][部篇])[】\]）)]?(?P<separator>\s*[：:、.．·—–-]+\s*|\s+|)(?P<rest>.*)",
     re.DOTALL,
 )
 _ENGLISH_NUMBER = rf"(?:\d{{1,4}}|[IVXLCDM]{{1,9}}|[ivxlcdm]{{1,9}}|(?i:{WRITTEN}|(?:the\s+)?last))"
@@ -154,9 +155,12 @@ def _english(text: str) -> Candidate | None:
 
 
 def looks_like_title(text: str) -> bool:
-    """Whether an English text is in title case and does not end a sentence."""
+    """Whether a text is in title case, or without case, and does not end a sentence."""
     words = [word for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)?", text) if len(word) > _SMALL_WORDS]
-    return text[:1].isupper() and not text.endswith((".", ",", ";")) and all(word[0].isupper() for word in words)
+    begins = text[:1].isalpha() and not text[0].islower()
+    return (
+        begins and not text.endswith((".", ",", ";", "。", "，", "；")) and not any(word[0].islower() for word in words)
+    )
 
 
 def is_chinese_title(text: str, half: str) -> bool:
@@ -164,6 +168,6 @@ def is_chinese_title(text: str, half: str) -> bool:
 
     `half`: the title on the heading's own line ("" for none).
     """
-    if not text or len(text) > 40 or _STOPS.search(text) or text.isascii() or candidate(text):
+    if not text or len(text) > 40 or _STOPS.search(text) or ends_sentence(text) or text.isascii() or candidate(text):
         return False
     return not half or (len(text) == len(half) and not any(char.isspace() for char in half))

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
-from modou.text.heading_series import ARABIC, CAPITALS
+from modou.text.heading_series import ARABIC, CAPITALS, MARKED
 from modou.text.headings import Candidate
 
 _KEPT = 100_000
@@ -104,13 +104,22 @@ class Outline:
         accepted = set[int]()
         for unit, items in self.series.items():
             bare = all(one.form == "bare" for one in items)
-            if unit != CAPITALS and (bare or not nested):
+            if unit == MARKED:
+                accepted |= _marked(items)
+            elif unit != CAPITALS and (bare or not nested):
                 listed = [one for one in items if one.number not in contents]
                 accepted |= _risen(listed, total, nested=nested, parts=bool(labelled))
         if not accepted and not labelled:
             capitals = [one for one in self.series.get(CAPITALS, ()) if one.number not in contents]
             accepted = _capitals(capitals, total)
         return accepted
+
+
+def _marked(items: list[Item]) -> set[int]:
+    """Titles after #: all of them, where they stand after blank lines with some text between; else they are code."""
+    gaps = [after.position - one.position for one, after in itertools.pairwise(items)]
+    apart = sum(one.blank for one in items) >= 0.9 * len(items)
+    return {one.number for one in items} if apart and gaps and median(gaps) >= _LEAST_GAP else set()
 
 
 def _class(one: Item) -> str:

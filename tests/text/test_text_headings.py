@@ -77,6 +77,13 @@ def names(result: Cleaned) -> list[str | None]:
         (["Hoofdstuk 1", "Hoofdstuk 2"], True),
         (["Rozdział 1", "Rozdział 2"], True),
         (["제1장", "제2장 탑", "제3장"], False),
+        (["プロローグ", "第一話　梨", "第二話　塔", "エピローグ"], False),
+        (["프롤로그", "1화. 배", "2화. 탑", "에필로그"], False),
+        (["Пролог", "Глава 1", "Глава 2", "Эпилог: Зима"], True),
+        (["Prólogo", "Capítulo 1", "Capítulo 2"], True),
+        (["第1章 梨", "第2章 塔", "番外一 磨坊主", "番外二 小芬"], False),
+        (["Chapter 1 梨", "Chapter 2 石塔", "Chapter 3 水车"], False),
+        (["第一场", "第二场", "第三场"], False),
         (["บทที่ ๑", "บทที่ ๒ หอคอย"], False),
         (["الفصل الأول", "الفصل الثاني", "الفصل الثالث"], True),
         (["पहला अध्याय", "दूसरा अध्याय", "अध्याय ३"], True),
@@ -113,6 +120,30 @@ def test_parts_above_chapters_and_numbers_that_begin_again() -> None:
     result = clean("".join(title + "\n" + (prose(n) + "\n" if "章" in title else "") for n, title in enumerate(titles)))
     assert names(result) == [title for title in titles if "章" in title]
     assert result.report.headings == 6
+
+
+def test_a_line_between_blank_ones_is_the_title_of_the_number_before_it() -> None:
+    titles = ["La torre de piedra", "Ein alter Brief", "What the miller said"]
+    text = "".join(f"Capítulo {n}\n\n{title}\n\n{prose(n, english=True)}\n\n" for n, title in enumerate(titles, 1))
+    assert names(clean(text)) == [f"Capítulo {n} {title}" for n, title in enumerate(titles, 1)]
+
+
+@pytest.mark.parametrize(
+    ("label", "first"), [("Глава {}", "Шёл снег."), ("제{}장", "눈이 내렸다."), ("Chapter {}", "It snowed.")]
+)
+def test_a_short_sentence_after_a_number_is_no_title(label: str, first: str) -> None:
+    text = "".join(f"{label.format(n)}\n\n{first}\n\n{prose(n, english=True)}\n\n" for n in range(1, 4))
+    result = clean(text)
+    assert names(result) == [label.format(n) for n in range(1, 4)]
+    assert result.text.count(first) == 3
+
+
+def test_titles_after_a_number_sign_are_headings_and_remarks_are_not() -> None:
+    titles = ["# The Pears", "## the first day", "## 塔", "## Nobody came"]
+    text = "".join(f"{title}\n\n" + (prose(n, english=True) + "\n\n") * bool(n) for n, title in enumerate(titles))
+    assert names(clean(text)) == titles[1:]
+    remarks = "".join(f"{prose(n, english=True)}\n# a remark\n" for n in range(4))
+    assert clean(remarks).report.headings == 0
 
 
 @pytest.mark.parametrize(
