@@ -55,7 +55,7 @@ class LineShape:
         self.ended = self.numbered = self.stamped = self.code = self.capitals = 0
         self.characters = self.stops = self.begun_low = 0
         self.even = self.rising = 0
-        """Lines as long as the one before; lines that begin with the number that follows the last line's."""
+        """Lines of one sentence at most as long as the one before; lines that begin with the number that follows the last line's."""
         self._last: int | None = None
         self.groups: list[int] = [0]
         """Lines between blank lines."""
@@ -72,11 +72,12 @@ class LineShape:
             yield line
 
     def _count(self, line: str, text: str) -> None:
-        self.even += self.lengths[-1:] == [len(text)]
+        stops = len(_STOP.findall(text))
+        self.even += self.lengths[-1:] == [len(text)] and stops <= 1
         self.lengths.append(len(text))
         self.groups[-1] += 1
         self.characters += len(text)
-        self.stops += len(_STOP.findall(text))
+        self.stops += stops
         self.ended += bool(_ENDS.search(text))
         self.begun_low += text[0].islower()
         if label := _LABEL.match(text):
