@@ -3,11 +3,13 @@
 import re
 from dataclasses import replace
 
+from modou.text.heading_dates import dated
 from modou.text.headings import Candidate
 from modou.text.numerals import CHINESE, WRITTEN, value
 
-MARKED, CAPITALS, ARABIC = "marked", "capitals", "arabic"
-"""Units of titles after # as in Markdown, and of titles in capitals; the beginning of the units of arabic numbers."""
+DATES, MARKED, CAPITALS, ARABIC = "word date", "marked", "capitals", "arabic"
+"""Units of dates, of titles after # as in Markdown, and of titles in capitals; the beginning of the units of arabic
+numbers."""
 
 _LONGEST = 70
 _ROMAN = "[IVXLC]{1,8}|[Ⅰ-Ⅻ]"
@@ -32,7 +34,7 @@ def serial(line: str) -> Candidate | None:
         return None
     if text[0].islower():
         return _made(line.strip(), MARKED, "", None) if _MARK.match(line) else None
-    found = _numbered(text) or _dashed(text) or _written(text) or _worded(text)
+    found = _dated(text) or _numbered(text) or _dashed(text) or _written(text) or _worded(text)
     if found is None and _MARK.match(line):
         found = _made(text, MARKED, "", None)
     if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!")):
@@ -42,6 +44,11 @@ def serial(line: str) -> Candidate | None:
 
 def _made(text: str, unit: str, title: str, number: int | None) -> Candidate:
     return Candidate("title" if title else "bare", text, "", unit, "", "", title, number)
+
+
+def _dated(text: str) -> Candidate | None:
+    found = dated(text)
+    return found and _made(text, DATES, found[1], found[0])
 
 
 def _dashed(text: str) -> Candidate | None:

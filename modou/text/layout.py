@@ -55,7 +55,8 @@ class LineShape:
         self.ended = self.numbered = self.stamped = self.code = self.capitals = 0
         self.characters = self.stops = self.begun_low = 0
         self.even = self.rising = 0
-        """Lines of one sentence at most as long as the one before; lines that begin with the number that follows the last line's."""
+        """Lines of one sentence at most, as long as the one before; lines that begin with the number after the last
+        line's."""
         self._last: int | None = None
         self.groups: list[int] = [0]
         """Lines between blank lines."""

@@ -24,6 +24,7 @@ _OPENING = 1_000
 """Characters before the first title that is told by its capitals alone, at most."""
 _LONGEST = 40_000
 """Characters of a chapter whose title is told by its capitals alone."""
+_ANY = 10_000_000
 _DEPTH = 8
 _SHOWN = 3
 _LEAST = 3
@@ -232,7 +233,7 @@ def _runs(items: list[Item]) -> list[list[Item]]:
 def _reach(one: Item) -> int:
     """The greatest number that may follow: any after a word or unit, else one may be missing."""
     named = one.unit.startswith("word") or one.unit[-1] in "章回节節卷话話"
-    return 10_000 if named else (one.value or 0) + 2
+    return _ANY if named else (one.value or 0) + 2
 
 
 def _capitals(items: list[Item], total: int) -> set[int]:

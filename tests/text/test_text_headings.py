@@ -84,6 +84,12 @@ def names(result: Cleaned) -> list[str | None]:
         (["第1章 梨", "第2章 塔", "番外一 磨坊主", "番外二 小芬"], False),
         (["Chapter 1 梨", "Chapter 2 石塔", "Chapter 3 水车"], False),
         (["第一场", "第二场", "第三场"], False),
+        (["三月五日　晴", "三月六日　大雨", "三月九日　晴", "四月一日", "四月廿一日　阴"], False),
+        (["2021年12月30日 星期四", "2021年12月31日 雪", "2022年1月1日", "2022年1月2日 晴", "2022年2月1日"], False),
+        (["2020-02-28", "2020-02-29 At home", "2020-03-01", "2020-03-04", "2021-01-01"], True),
+        (["Monday, 3 May", "Tuesday, 4 May", "May 7th", "12 June: at the mill", "June 15th"], True),
+        (["28. Februar 1901", "1. März 1901", "2. März 1901", "3. Mai 1901", "24. Dezember 1901"], True),
+        (["1 января 1901 г", "2 февраля 1901 г", "3 мая 1901 г", "4 мая 1901 г", "5 мая 1901 г"], True),
         (["บทที่ ๑", "บทที่ ๒ หอคอย"], False),
         (["الفصل الأول", "الفصل الثاني", "الفصل الثالث"], True),
         (["पहला अध्याय", "दूसरा अध्याय", "अध्याय ३"], True),
@@ -169,6 +175,12 @@ def test_a_line_that_does_not_fit_the_book_is_prose(line: str) -> None:
     result = clean("".join(chapters))
     assert names(result) == titles
     assert line in result.text.split("\n") or line in result.text
+
+
+def test_dates_within_a_chapter_are_no_headings() -> None:
+    days = "".join(f"三月{n}日\n{prose(n)}\n" for n in range(11, 17))
+    assert names(clean(f"第一章 梨\n{prose(1)}\n{days}第二章 塔\n{prose(2)}\n")) == ["第一章 梨", "第二章 塔"]
+    assert clean("".join(f"{prose(n)}\n三月{n}日，他走了。\n" for n in range(1, 9))).report.headings == 0
 
 
 def test_lists_verses_times_and_years_are_no_headings() -> None:
