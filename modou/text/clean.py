@@ -99,7 +99,8 @@ class Cleaner:
             else:
                 for sentence in self._sentences(event):
                     if len(sentence) >= LONGEST:
-                        self._report["long_lines"].touch("", example=f"{sentence[:20]}…")
+                        end = sentence[-20:]
+                        self._report["long_lines"].touch("", example=(end, f"{end}\n"))
                         self._report["long_lines"].characters += len(sentence)
                     yield sentence
 
@@ -128,6 +129,8 @@ class Cleaner:
 
     def _counted(self, document: Document, report: CleaningReport) -> Iterator[Line]:
         for line in document.lines():
+            if isinstance(line, Heading) and line.text and "\n" in line.text:  # a title of a data file
+                line = Heading(" ".join(line.text.split()))
             report.input_characters += visible((line.text or "") if isinstance(line, Heading) else line)
             self._read()
             yield line

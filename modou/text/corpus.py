@@ -171,7 +171,7 @@ def _check_length(characters: int, report: CleaningReport) -> None:
     name, most = max(((name, report[name]) for name in RULES), key=lambda entry: entry[1].removed)
     if characters < LEAST and 2 * most.removed > report.input_characters and most.examples:
         values = {"characters": characters, "least": LEAST, "rule": name, "removed": most.removed}
-        raise UserError("text.too_short_by_rule", **values, example=most.examples[0])
+        raise UserError("text.too_short_by_rule", **values, example=most.examples[0].before)
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from text_helpers import clean
 
 from modou.settings.text import CleanSettings
+from modou.text.examples import Example, shown
 from modou.text.notices import is_address, is_notice
 from modou.text.report import RuleReport, visible
 from modou.text.rules import author_notes, furniture, notices
@@ -118,7 +119,7 @@ def test_authors_words_go_at_the_edges_of_chapters(line: str) -> None:
     at_end = clean(f"第一章 水车\n{body}\n{line}\n第二章 星星\n{body}天亮了。\n")
     at_start = clean(f"第一章 水车\n{line}\n{body}\n第二章 星星\n{body}天亮了。\n")
     for result in (at_end, at_start):
-        assert result.report["author_notes"].examples == [line]
+        assert result.report["author_notes"].examples == [Example(shown(line), "")]
         assert result.report["author_notes"].removed == visible(line)
     in_the_middle = clean(f"第一章 水车\n{body}\n{line}\n{body}天亮了。\n")
     assert in_the_middle.report["author_notes"].count == 0
@@ -127,9 +128,11 @@ def test_authors_words_go_at_the_edges_of_chapters(line: str) -> None:
 
 
 def test_a_notice_in_brackets_goes_without_the_sentence_around_it() -> None:
-    result = clean(f"水车停了。（记住本站网址：w-w-w.shui-che.c o m）阿蓝（他醒了）站起来。\n{TALE}\n")
-    assert result.text.startswith("水车停了。\n阿蓝（他醒了）站起来。\n")
-    assert result.report["notices"].examples == ["（记住本站网址：w-w-w.shui-che.c o m）"]
+    result = clean(f"水车停了。（记住本站：w-w-w.shui-che.c o m）阿蓝（他醒）站起来。\n{TALE}\n")
+    assert result.text.startswith("水车停了。\n阿蓝（他醒）站起来。\n")
+    assert result.report["notices"].examples == [
+        Example("水车停了。（记住本站：w-w-w.shui-che.c o m）阿蓝（他醒）站起来。", "水车停了。阿蓝（他醒）站起来。")
+    ]
 
 
 def test_what_the_user_keeps_stays() -> None:

@@ -50,9 +50,7 @@ def apply(events: Iterable[NumberedLine | Heading], found: Survey, tally: RuleRe
     window = _Window(events)
     while (line := window.next()) is not None:
         if isinstance(line, Heading):
-            if line.text:
-                tally.touch(line.text)
-            yield line
+            yield from _marked(line, tally)
         elif _on_title_page(line, found, tally):
             if line.strip():
                 tally.touch(line.strip())
@@ -61,7 +59,7 @@ def apply(events: Iterable[NumberedLine | Heading], found: Survey, tally: RuleRe
             if heading.form in ("bare", "title", "glued"):
                 parts += _following_titles(heading, window, found, tally)
             name = " ".join(part.strip() for part in parts)
-            tally.touch("".join(parts), times=1, example=name[:60])
+            tally.touch("".join(parts), example=("\n".join(parts), ""))
             yield Heading(name)
             if heading.rest:
                 yield heading.rest
@@ -87,6 +85,17 @@ def _heading(line: NumberedLine, found: Survey, tally: RuleReport) -> Candidate 
     return found.heading(line.number, text) if text and not tally.keeps(text) else None
 
 
+def _marked(heading: Heading, tally: RuleReport) -> Iterator[str | Heading]:
+    """A heading of the format; it stays in the text if the user keeps it."""
+    if heading.text and tally.keeps(heading.text):
+        yield Heading(None)
+        yield heading.text
+        return
+    if heading.text:
+        tally.touch(heading.text)
+    yield heading
+
+
 def _following_titles(heading: Candidate, window: _Window, found: Survey, tally: RuleReport) -> list[str]:
     """Consume the title line after a heading: after a bare label, or the second half of a couplet."""
     ahead = window.peek()
@@ -107,7 +116,7 @@ def _following_titles(heading: Candidate, window: _Window, found: Survey, tally:
         title = title and (len(after) > len(text) or after[-1] in "。！？…”，；：")
         if found.wrap:
             title = title and len(text) < 0.8 * found.wrap.width
-    if not title:
+    if not title or tally.keeps(text):
         return []
     window.skip(blanks + 1)
     return [text]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from modou.text.examples import around
 from modou.text.headings import Heading
 from modou.text.notices import is_notice
 from modou.text.readers.file import Line
@@ -17,7 +18,7 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     def without(found: re.Match[str]) -> str:
         if not is_notice(found.group()):
             return found.group()
-        tally.touch(found.group())
+        tally.touch(found.group(), example=around(found.string, *found.span()))
         return ""
 
     for line in lines:
