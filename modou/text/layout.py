@@ -34,8 +34,10 @@ _CODE = re.compile(
     r"\s*(?:(?:def|class|import|from|return|if|elif|else|for|while|try|except|with|public|private|static|void|int|const|let"
     r"|var|function|func|fn|struct|package|use|using|namespace|print|printf|self)\b.*[(:{=;)]\s*$|#include\b|@\w+"
     r"|[\w.\[\]\"']+\s*[-+*/|]?=\s*\S.*|[\w.]+\([^。]*\)[;:{]?\s*$|[}\])]+[;,)]*\s*$|//|/\*|.*[{;]\s*$|import\s+[\w.]+$"
-    r"|from\s+[\w.]+\s+import\b|return\b[^.。]*$)"
+    r"|from\s+[\w.]+\s+import\b|return\b[^.。]*$"
+    r"|#!/|(?:for|while|until|if|elif|else)\b.*;\s*(?:do|then)\s*$|(?:done|fi|esac)\s*;?\s*$)"
 )
+_OPENS = re.compile(r"[(\[{:]\s*$|\b(?:do|then|else)\s*$")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class LineShape:
         self._last: int | None = None
         self.groups: list[int] = [0]
         """Lines between blank lines."""
+        self._block: int | None = None
+        """The indentation of the line of code that opened the block that the last line is in."""
 
     def watch(self, lines: Iterable[str | Heading]) -> Iterator[str | Heading]:
         """The same lines; the first ones are counted, but for headings."""
@@ -89,8 +93,17 @@ class LineShape:
         self.rising += value is not None and value - 1 == self._last
         self._last = value
         self.stamped += bool(_STAMP.match(text))
-        self.code += bool(_CODE.match(line)) and not text.endswith(("。", "”", ","))
+        self.code += self._is_code_line(line, text)
         self.capitals += len(text) <= _SHORT and text.isupper()
+
+    def _is_code_line(self, line: str, text: str) -> bool:
+        """Whether it looks like code, or stands in a block of code."""
+        indent = len(line) - len(line.lstrip())
+        if self._block is not None and indent > self._block:
+            return True
+        code = bool(_CODE.match(line)) and not text.endswith(("。", "”", ","))
+        self._block = indent if code and _OPENS.search(text) else None
+        return code
 
     def decide(self, wrapped: bool, sentences: bool) -> Decision:
         """The layout. `wrapped`: the lines were found to be parts of paragraphs; `sentences`: one sentence each."""

@@ -121,6 +121,40 @@ def test_lines_that_are_units_stay(text: str, tmp_path: Path) -> None:
     assert "\n".join("\n".join(corpus.texts(part)) for part in PARTS).split() == (text * 3).split()
 
 
+DOCUMENTED = """class Oven:
+    \'\'\'An oven. It waits for nobody.\'\'\'
+
+    def heat(self, pears):
+        # Warm it first. Then wait.
+        for pear in pears:
+            yield pear
+
+"""
+SHELL = """#!/bin/sh
+for pear in *.txt; do
+    cat "$pear"
+    cp "$pear" oven/
+done
+if [ -f key ]; then
+    rm key
+fi
+
+"""
+
+
+@pytest.mark.parametrize("code", [DOCUMENTED, SHELL], ids=["documented", "shell"])
+def test_the_lines_of_a_block_of_code_are_code(code: str, tmp_path: Path) -> None:
+    corpus, cleaned = corpus_of(code * 5, tmp_path)
+    assert cleaned == code * 5
+    assert corpus.report.files[0].layout == "exact"
+
+
+def test_what_terminals_obey_makes_no_file_binary(tmp_path: Path) -> None:
+    line = "\x1b]0;mill\x07\x1b[32mThe wheel turned\x1b[0m {} times.\x08"
+    _, cleaned = corpus_of("\n".join(line.format(n) for n in range(40)), tmp_path)
+    assert cleaned.strip().split("\n") == [f"The wheel turned {n} times." for n in range(40)]
+
+
 def test_equal_lines_are_verse_though_each_ends_a_sentence(tmp_path: Path) -> None:
     poem = "{}\n\n磨声停晚照，藤影上空墙。\n{}字随灯落，一秋逐雁长。\n客来无好酒，豆熟有余香。\n\n"
     text = "".join(poem.format(f"井边{one}", one) for one in "一二三四五六七八九十")

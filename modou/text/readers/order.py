@@ -1,5 +1,5 @@
-"""The natural order of file names: 2 before 10, 第二章 before 第十章, IV before X, 上 before 中 before 下, a prologue before
-and an epilogue after the chapters."""
+"""The natural order of file names: 2 before 10, 第二章 before 第十章, IV before X, 上 before 中 before 下, a prologue
+before and an epilogue after the chapters."""
 
 import re
 
