@@ -60,6 +60,7 @@ class LineShape:
         """Lines of one sentence at most, as long as the one before; lines that begin with the number after the last
         line's."""
         self._last: int | None = None
+        self._text = ""
         self.groups: list[int] = [0]
         """Lines between blank lines."""
         self._block: int | None = None
@@ -78,7 +79,8 @@ class LineShape:
 
     def _count(self, line: str, text: str) -> None:
         stops = len(_STOP.findall(text))
-        self.even += self.lengths[-1:] == [len(text)] and stops <= 1
+        self.even += self.lengths[-1:] == [len(text)] and stops <= 1 and text != self._text
+        self._text = text
         self.lengths.append(len(text))
         self.groups[-1] += 1
         self.characters += len(text)
