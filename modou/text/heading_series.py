@@ -7,21 +7,23 @@ from modou.text.heading_dates import dated
 from modou.text.headings import Candidate
 from modou.text.numerals import CHINESE, WRITTEN, value
 
-DATES, MARKED, CAPITALS, ARABIC = "word date", "marked", "capitals", "arabic"
-"""Units of dates, of titles after # as in Markdown, and of titles in capitals; the beginning of the units of arabic
-numbers."""
+DATES, STARS, MARKED, CAPITALS, ARABIC = "word date", "stars", "marked", "capitals", "arabic"
+"""Units of dates, of titles after ☆ or # as in Markdown, and of titles in capitals; the beginning of the units of
+arabic numbers."""
 
 _LONGEST = 70
 _ROMAN = "[IVXLC]{1,8}|[Ⅰ-Ⅻ]"
 _NUMBERED = re.compile(
-    rf"(?P<open>[(（\[【〔]\s*)?(?:(?P<arabic>\d{{1,4}})|(?P<roman>{_ROMAN})|(?P<chinese>[{CHINESE}]{{1,6}}))"
+    rf"(?P<open>[(（\[【〔]\s*)?(?:(?P<arabic>\d{{1,4}}|[①-⑳])|(?P<roman>{_ROMAN})|(?P<chinese>[{CHINESE}]{{1,6}}))"
     r"(?P<unit>[章回节節卷话話])?(?P<close>\s*[)）\]】〕])?(?P<mark>\s*[.．、:：)—–-]+(?!\d))?(?P<rest>.*)"
 )
 _WRITTEN = re.compile(rf"(?P<number>{WRITTEN})(?:\s*[.:—–-]+(?P<rest>.*))?", re.IGNORECASE)
 _WORD = re.compile(
-    rf"(?P<word>[^\W\d_]{{2,20}})(?:\s+(?P<number>\d{{1,4}}|{_ROMAN})|\s*(?P<chinese>[{CHINESE}]{{1,6}}))(?!\w)"
+    rf"(?P<word>[^\W\d_]{{2,20}})(?:(?:\s+|\.)(?P<number>\d{{1,4}}|{_ROMAN})|\s*(?P<chinese>[{CHINESE}]{{1,6}}))(?!\w)"
     r"(?:\s*[.:：—–-]+)?(?P<rest>.*)"
 )
+_STAR = re.compile(r"[☆★◆◇]\s*[、,]?\s*[^\W_]")
+_BOOK = re.compile(r"《[^《》]{1,30}》")
 _MARK = re.compile(r"\s*#{1,6}\s+\S")
 _DASHES = "-—–~*·• "
 _ENDS = tuple("。，；、,;.")
@@ -29,14 +31,18 @@ _ENDS = tuple("。，；、,;.")
 
 def serial(line: str) -> Candidate | None:
     """Parse a line as a member of a series; `unit` names the series. None if it does not look like one."""
-    text = line.strip().lstrip("# ")
+    text = line.strip().lstrip("#☆★◆◇■●※、 ")
     if not text or len(text) > _LONGEST:
         return None
     if text[0].islower():
         return _made(line.strip(), MARKED, "", None) if _MARK.match(line) else None
     found = _dated(text) or _numbered(text) or _dashed(text) or _written(text) or _worded(text)
+    if found is None and _STAR.match(line.lstrip()):
+        found = _made(text, STARS, "", None)
     if found is None and _MARK.match(line):
         found = _made(text, MARKED, "", None)
+    if found is None and _BOOK.fullmatch(text):
+        found = _made(text, CAPITALS, "", None)
     if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!")):
         found = _made(text, CAPITALS, "", None)
     return found and replace(found, heading=line.strip())

@@ -1,7 +1,7 @@
 """Recognise candidates for chapter headings line by line; `survey` decides by the whole document."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from modou.settings.text import Layout
@@ -28,7 +28,8 @@ _OPENING = re.compile(
 )
 _ENGLISH_NUMBER = rf"(?:\d{{1,4}}|[IVXLCDM]{{1,9}}|[ivxlcdm]{{1,9}}|(?i:{WRITTEN}|(?:the\s+)?last))"
 _ENGLISH = re.compile(
-    r"(?P<mark>#{1,6}\s*)?(?P<label>(?:CHAPTER|Chapter|BOOK|Book|PART|Part|VOLUME|Volume|VOL\.|Vol\.|SECTION|Section"
+    rf"(?P<mark>#{{1,6}}\s*)?(?:(?:BOOK|Book|VOL\w*\.?|Vol\w*\.?)\s+{_ENGLISH_NUMBER}[\s,.:–—-]+(?=(?i:chapter)))?"
+    r"(?P<label>(?:CHAPTER|Chapter|chapter|BOOK|Book|PART|Part|VOLUME|Volume|VOL\.|Vol\.|SECTION|Section"
     rf"|CANTO|Canto|ACT|Act|SCENE|Scene|STAVE|Stave|LETTER|Letter)\s+{_ENGLISH_NUMBER})(?![\w'’])"
     r"(?P<separator>\s*[.:—–-]+\s*|\s+|)(?P<rest>.*)",
     re.DOTALL,
@@ -46,6 +47,8 @@ _COUPLET = re.compile(r"((?:[^\s，。！？：；、“”‘’\"]{4,16}[ \t\u
 _TITLE_LIMIT = 50
 _HINT = re.compile("[第卷序楔引尾后後终終番附跋自前上中下]")
 _SMALL_WORDS = 3
+MARKS = "☆★◆◇■●※*＊<>〈〉、 "
+"""Ornaments around a heading; none begins or ends in a comma or a space without one."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ def candidate(line: str) -> Candidate | None:
     text = line.strip()
     if len(text) < 1 or text[0] in "“”‘’\"'":
         return None
+    if text[0] in MARKS:
+        found = candidate(text.strip(MARKS))
+        return replace(found, heading=text) if found and not found.rest else None
     first = text[:120]
     # Two cheap tests exclude most lines before the patterns run.
     if _HINT.search(first, 0, 24):

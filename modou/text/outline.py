@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
-from modou.text.heading_series import ARABIC, CAPITALS, MARKED
+from modou.text.heading_series import ARABIC, CAPITALS, MARKED, STARS
 from modou.text.headings import Candidate
 
 _KEPT = 100_000
@@ -105,7 +105,7 @@ class Outline:
         accepted = set[int]()
         for unit, items in self.series.items():
             bare = all(one.form == "bare" for one in items)
-            if unit == MARKED:
+            if unit in (MARKED, STARS):
                 accepted |= _marked(items)
             elif unit != CAPITALS and (bare or not nested):
                 listed = [one for one in items if one.number not in contents]
@@ -117,9 +117,10 @@ class Outline:
 
 
 def _marked(items: list[Item]) -> set[int]:
-    """Titles after #: all of them, where they stand after blank lines with some text between; else they are code."""
+    """Titles after a mark: all of them, where they stand apart with some text between; what stands after # without a
+    blank line before may be a remark in code."""
     gaps = [after.position - one.position for one, after in itertools.pairwise(items)]
-    apart = sum(one.blank for one in items) >= 0.9 * len(items)
+    apart = sum(one.blank or (one.apart and one.unit == STARS) for one in items) >= 0.9 * len(items)
     return {one.number for one in items} if apart and gaps and median(gaps) >= _LEAST_GAP else set()
 
 
