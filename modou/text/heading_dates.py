@@ -34,6 +34,7 @@ _FORMS = [
         rf"{_NAME}\s+{_DAY}(?:,?\s+{_YEAR})?",
     )
 ]
+_HINT = re.compile(r"\d|月")
 _LEAP = 2000
 _STOPS = tuple(".,;，、；")
 
@@ -41,7 +42,7 @@ _STOPS = tuple(".,;，、；")
 def dated(text: str) -> tuple[int, str] | None:
     """The number of the day that a line begins with, and what follows the date; None if the line is prose or no date. A
     date without a year is taken to be of one and the same year."""
-    if not any(map(str.isdecimal, text)) and "月" not in text:
+    if not _HINT.search(text):
         return None
     for form in _FORMS:
         found = form.fullmatch(text)

@@ -24,28 +24,38 @@ _WORD = re.compile(
 )
 _STAR = re.compile(r"[☆★◆◇]\s*[、,]?\s*[^\W_]")
 _BOOK = re.compile(r"《[^《》]{1,30}》")
-_MARK = re.compile(r"\s*#{1,6}\s+\S")
+_MARK = re.compile(r"#{1,6}\s+\S")
 _DASHES = "-—–~*·• "
 _ENDS = tuple("。，；、,;.")
 
 
 def serial(line: str) -> Candidate | None:
     """Parse a line as a member of a series; `unit` names the series. None if it does not look like one."""
-    text = line.strip().lstrip("#☆★◆◇■●※、 ")
+    whole = line.strip()
+    text = whole.lstrip("#☆★◆◇■●※、 ")
     if not text or len(text) > _LONGEST:
         return None
-    if text[0].islower():
-        return _made(line.strip(), MARKED, "", None) if _MARK.match(line) else None
-    found = _dated(text) or _numbered(text) or _dashed(text) or _written(text) or _worded(text)
-    if found is None and _STAR.match(line.lstrip()):
-        found = _made(text, STARS, "", None)
-    if found is None and _MARK.match(line):
-        found = _made(text, MARKED, "", None)
-    if found is None and _BOOK.fullmatch(text):
+    found = None if text[0].islower() else _counted(text)
+    if found is None and text != whole:
+        found = _marked(text, whole)
+    if found is None and (_BOOK.fullmatch(text) if text[0] == "《" else _is_in_capitals(text)):
         found = _made(text, CAPITALS, "", None)
-    if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!")):
-        found = _made(text, CAPITALS, "", None)
-    return found and replace(found, heading=line.strip())
+    return found and replace(found, heading=whole)
+
+
+def _counted(text: str) -> Candidate | None:
+    return _dated(text) or _numbered(text) or _dashed(text) or _written(text) or _worded(text)
+
+
+def _marked(text: str, whole: str) -> Candidate | None:
+    """A title after a mark."""
+    if _STAR.match(whole):
+        return _made(text, STARS, "", None)
+    return _made(text, MARKED, "", None) if _MARK.match(whole) else None
+
+
+def _is_in_capitals(text: str) -> bool:
+    return text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!"))
 
 
 def _made(text: str, unit: str, title: str, number: int | None) -> Candidate:

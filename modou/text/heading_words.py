@@ -24,6 +24,7 @@ _OPENING = (
     " 에필로그 머리말 맺음말 외전 บทนำ บทส่งท้าย مقدمة خاتمة प्रस्तावना उपसंहार πρόλογος επίλογος"
 )
 _OPENINGS = frozenset(_OPENING.split())
+_INITIALS = frozenset(word[0] for word in _OPENINGS)
 _UNITS = {word: unit for unit, words in (("chapter", _CHAPTER), ("part", _PART)) for word in words.split()}
 # Thai writes word and number together, Korean number and word.
 _TOGETHER = re.compile(
@@ -58,7 +59,7 @@ def worded(text: str) -> Worded | None:
     if found:
         word, number = found["thai"] or found["korean"], found["one"] or found["two"]
         return _checked(word, number, found["rest"] or found["more"] or "")
-    opening = _NAMED.fullmatch(text)
+    opening = _NAMED.fullmatch(text) if text[:1].casefold() in _INITIALS else None
     if opening and opening["word"].casefold() in _OPENINGS:
         return Worded("opening", opening["word"], None, opening["title"] or "")
     first, second, rest = (*text.split(maxsplit=2), "", "", "")[:3]

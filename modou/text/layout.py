@@ -61,6 +61,8 @@ class LineShape:
         line's."""
         self._last: int | None = None
         self._text = ""
+        self.marked = False
+        """Whether the format says where texts begin, as rows of data do."""
         self.groups: list[int] = [0]
         """Lines between blank lines."""
         self._block: int | None = None
@@ -69,6 +71,7 @@ class LineShape:
     def watch(self, lines: Iterable[str | Heading]) -> Iterator[str | Heading]:
         """The same lines; the first ones are counted, but for headings."""
         for line in lines:
+            self.marked = self.marked or isinstance(line, Heading)
             if isinstance(line, str) and len(self.lengths) < _SAMPLE:
                 text = line[:2000].strip()
                 if not text and self.groups[-1]:
@@ -140,7 +143,7 @@ class LineShape:
         width = sorted(self.lengths)[count * 95 // 100]
         if width > _SHORT or 4 * self.begun_low > count or count < 2 * _LEAST:
             return False
-        if 5 * self.even >= 2 * count:
+        if 5 * self.even >= 2 * count and not self.marked:
             return True
         groups = [size for size in self.groups if size]
         stanzas = len(groups) >= 3 and sum(2 <= size <= 16 for size in groups) * 5 >= 4 * len(groups)
