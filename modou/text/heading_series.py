@@ -25,6 +25,7 @@ _WORD = re.compile(
 _STAR = re.compile(r"[☆★◆◇]\s*[、,]?\s*[^\W_]")
 _BOOK = re.compile(r"《[^《》]{1,30}》")
 _MARK = re.compile(r"#{1,6}\s+\S")
+_COUNTED = re.compile(rf"[\dIVXLCⅠ-Ⅻ{CHINESE}](?!\w)")
 _DASHES = "-—–~*·• "
 _ENDS = tuple("。，；、,;.")
 
@@ -105,7 +106,7 @@ def _written(text: str) -> Candidate | None:
 
 def _worded(text: str) -> Candidate | None:
     """A number after a word that all members of the series share."""
-    found = _WORD.match(text)
+    found = _COUNTED.search(text) and _WORD.match(text)
     if not found:
         return None
     title = found["rest"].strip()

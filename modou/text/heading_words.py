@@ -54,7 +54,9 @@ def worded(text: str) -> Worded | None:
     """Parse a line; None if it is no such heading."""
     if len(text) > _LONGEST:
         return None
-    text = text.lstrip("# ")
+    text = text.lstrip("# \t")
+    if text[:1].islower():
+        return None
     found = _TOGETHER.match(text)
     if found:
         word, number = found["thai"] or found["korean"], found["one"] or found["two"]
@@ -62,9 +64,10 @@ def worded(text: str) -> Worded | None:
     opening = _NAMED.fullmatch(text) if text[:1].casefold() in _INITIALS else None
     if opening and opening["word"].casefold() in _OPENINGS:
         return Worded("opening", opening["word"], None, opening["title"] or "")
-    first, second, rest = (*text.split(maxsplit=2), "", "", "")[:3]
-    if not second or first[0].islower():
+    words = text.split(maxsplit=2)
+    if len(words) < 2:
         return None
+    first, second, rest = words if len(words) == 3 else (*words, "")
     for word, numeral, behind in ((first, second, second), (second, first, second)):
         if word.casefold().rstrip(_MARKS) in _UNITS:
             marks = behind[len(behind.rstrip(_MARKS)) :]

@@ -39,6 +39,8 @@ _ENGLISH_OPENING = re.compile(
     r"|Afterword|INTRODUCTION|Introduction|CONTENTS|Contents)(?P<separator>\s*[.:—–-]+\s*|)(?P<rest>.*)",
     re.DOTALL,
 )
+_INITIALS = frozenset("ABCEFILPSVc")
+"""Of the words of _ENGLISH and _ENGLISH_OPENING."""
 # 第三回合, 第二部分, 第三集团, 第一节课, 第一段落: the unit is the first character of another word.
 _OTHER_WORD = frozenset("合分队隊团團课課落程时時间間里中内內以之的是在和与與有，。、；！？")
 _SENTENCE_END = ("。", "；", "，", "、", ",", ";")
@@ -95,7 +97,7 @@ def candidate(line: str) -> Candidate | None:
         found = _chinese(text)
         if found:
             return found
-    if first.lstrip("# ")[:1].isascii():
+    if first.lstrip("# \t")[:1] in _INITIALS:
         found = _english(text)
         if found:
             return found

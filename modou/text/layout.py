@@ -19,7 +19,7 @@ _SHORT = 60
 _LEAST = 6
 """Lines; fewer do not show a pattern."""
 _ENDS = re.compile(r"[。！？!?….؟۔।॥።։;；:：][”’」』】）》\"')\]]*$")
-_STOP = re.compile(r"[。！？!?؟۔।॥።։]|[.…](?=\s|$|[”’\"')])")
+_STOP = re.compile(r"[。！？!?؟۔।॥።։.…](?:(?<![.…])|(?=\s|$|[”’\"')]))")
 _NAME = r"[^\s:：,，。.!?！？\"“「]{1,24}"
 _LABEL = re.compile(
     rf"(?P<name>{_NAME}(?: {_NAME}){{0,2}})[:：](?:$|\s*[^\s\d/。，.,!?！？:：])"
@@ -70,15 +70,18 @@ class LineShape:
 
     def watch(self, lines: Iterable[str | Heading]) -> Iterator[str | Heading]:
         """The same lines; the first ones are counted, but for headings."""
+        lines = iter(lines)
         for line in lines:
             self.marked = self.marked or isinstance(line, Heading)
-            if isinstance(line, str) and len(self.lengths) < _SAMPLE:
+            if isinstance(line, str):
                 text = line[:2000].strip()
                 if not text and self.groups[-1]:
                     self.groups.append(0)
                 if text and not (len(text) <= _SHORT and candidate(text)):
                     self._count(line[:2000], text)
             yield line
+            if len(self.lengths) == _SAMPLE:
+                yield from lines
 
     def _count(self, line: str, text: str) -> None:
         stops = len(_STOP.findall(text))

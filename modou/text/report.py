@@ -183,6 +183,11 @@ class CleaningReport:
         if remark not in self.notes:
             self.notes.append(remark)
 
+    def add_rules(self, other: "CleaningReport") -> None:
+        """Add what the rules changed according to another report."""
+        for name, rule in other.rules.items():
+            self.rules[name].add(rule)
+
     def result(self) -> Cleaning:
         """Return the counts so far."""
         return Cleaning(

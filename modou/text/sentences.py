@@ -13,9 +13,10 @@ LONGEST = 1000
 OTHER_STOPS = "؟۔।॥።፧፨։\u037e။។៕༎᠃｡"
 _FULL_STOPS = f"。！？{OTHER_STOPS}"
 # Greek writes its question mark as a semicolon; a Sanskrit verse ends in ॥ 12 ॥, a Tibetan one in two strokes.
+# A set of characters comes first, for which a text is searched several times as fast as for alternatives.
 _CANDIDATE = re.compile(
-    rf"॥\s*[०-९0-9]+\s*॥|[།༎]+(?:\s+[།༎]+)*|(?:[{_FULL_STOPS}!?]|…+|\.+|(?<=[\u0370-\u03ff\u1f00-\u1fff]);)"
-    rf"[{_FULL_STOPS}!?…]*"
+    rf"[{_FULL_STOPS}།!?….;](?:(?<=॥)\s*[०-९0-9]+\s*॥|(?<=[།༎])[།༎]*(?:\s+[།༎]+)*"
+    rf"|(?:(?<=[{_FULL_STOPS}!?])|(?<=…)…*|(?<=\.)\.*|(?<=[\u0370-\u03ff\u1f00-\u1fff];))[{_FULL_STOPS}!?…]*)"
 )
 _STOP = re.compile(rf"[{_FULL_STOPS}!?….།༎]")
 _CLOSERS = "”’」』】）》〉〕)]}﹂﹄︶︼︾﹀"

@@ -36,7 +36,7 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
                 broken = ""
             yield line
             continue
-        if not broken and not _HINT.search(line):
+        if not broken and (line.isprintable() or not _HINT.search(line)):
             yield line
             continue
         for part in _LINE_END.split(line):

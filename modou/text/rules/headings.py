@@ -21,8 +21,7 @@ class _Window:
 
     def next(self) -> NumberedLine | Heading | None:
         """The next line or heading, or None after the last."""
-        self._fill(1)
-        return self._ahead.popleft() if self._ahead else None
+        return self._ahead.popleft() if self._ahead else next(self._source, None)
 
     def skip(self, count: int) -> None:
         for _ in range(count):
@@ -55,25 +54,26 @@ def apply(events: Iterable[NumberedLine | Heading], found: Survey, tally: RuleRe
             if line.strip():
                 tally.touch(line.strip())
         elif heading := _heading(line, found, tally):
-            parts = [heading.heading]
-            if heading.form in ("bare", "title", "glued"):
-                parts += _following_titles(heading, window, found, tally)
-            name = " ".join(part.strip() for part in parts)
-            tally.touch("".join(parts), example=("\n".join(parts), ""))
-            yield Heading(name)
+            yield _made(heading, window, found, tally)
             if heading.rest:
                 yield heading.rest
         else:
-            yield from _text(line, found)
+            text = bool(line.strip())
+            divides = found.chapter_a_line if text else found.blocks
+            if divides:
+                yield Heading(None)
+            if text or not divides:  # a blank line that divides chapters is no part of them
+                yield line
 
 
-def _text(line: NumberedLine, found: Survey) -> Iterator[str | Heading]:
-    """A line that is no heading; where a blank line divides chapters it is no part of them."""
-    divides = found.chapter_a_line if line.strip() else found.blocks
-    if divides:
-        yield Heading(None)
-    if line.strip() or not divides:
-        yield line
+def _made(heading: Candidate, window: _Window, found: Survey, tally: RuleReport) -> Heading:
+    """The start of a chapter, named by a candidate and the titles that follow it."""
+    parts = [heading.heading]
+    if heading.form in ("bare", "title", "glued"):
+        parts += _following_titles(heading, window, found, tally)
+    name = " ".join(part.strip() for part in parts)
+    tally.touch("".join(parts), example=("\n".join(parts), ""))
+    return Heading(name)
 
 
 def _on_title_page(line: NumberedLine, found: Survey, tally: RuleReport) -> bool:

@@ -27,4 +27,4 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
         elif is_notice(line):
             tally.touch(line.strip())
         else:
-            yield _BRACKETS.sub(without, line) if any(bracket in line for bracket in "（(【[") else line
+            yield _BRACKETS.sub(without, line)

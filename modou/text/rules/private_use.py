@@ -10,6 +10,8 @@ _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
 
 def apply(sentence: str, tally: RuleReport) -> str:
     """The sentence without private-use characters."""
+    if sentence.isprintable():
+        return sentence
     for found in _PRIVATE.finditer(sentence):
         tally.kinds[f"U+{ord(found.group()):04X}"] += 1
         tally.touch(found.group(), example=around(sentence, *found.span()))

@@ -6,9 +6,10 @@ from modou.text.examples import around
 from modou.text.report import RuleReport
 
 _IDEOGRAPH = r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_BEFORE = rf"(?<=[{_IDEOGRAPH}”’」』）》】])"
+_BEFORE = rf"(?<=[{_IDEOGRAPH}”’」』）》】].)"
+"""What stands before the mark's first character."""
 _AFTER = rf"(?=[{_IDEOGRAPH}“”‘’「」『』（）《》【】。，、；：？！…—\"']|\s*$)"
-_HALF = re.compile(rf"{_BEFORE}(?:\.{{3,}}|[,.?!:;．｡､]|[?!]+){_AFTER}")
+_HALF = re.compile(rf"[,.?!:;．｡､]{_BEFORE}(?:(?<=\.)\.{{2,}}|(?<=[?!])[?!]+|){_AFTER}")
 _FULL = {",": "，", ".": "。", "?": "？", "!": "！", ":": "：", ";": "；", "．": "。", "｡": "。", "､": "、"}
 
 

@@ -11,10 +11,9 @@ _WIDE = re.compile(r"[^\S ]\s*| {2,}| [^\S ]\s*")
 
 def apply(sentence: str, tally: RuleReport) -> str:
     """A stripped sentence in which each run of white space is one space."""
-    stripped = sentence.strip()
-    after = _WIDE.sub(" ", stripped) if _WIDE.search(stripped) else stripped
+    after = " ".join(sentence.split())
     if after != sentence:
-        tally.touch("", example=None if tally.has_examples else _example(sentence, stripped))
+        tally.touch("", example=None if tally.has_examples else _example(sentence, sentence.strip()))
         tally.characters += len(sentence) - len(after) or 1
     return after
 
