@@ -14,8 +14,8 @@ arabic numbers."""
 _LONGEST = 70
 _ROMAN = "[IVXLC]{1,8}|[Ⅰ-Ⅻ]"
 _NUMBERED = re.compile(
-    rf"(?P<open>[(（\[【〔]\s*)?(?:(?P<arabic>\d{{1,4}}|[①-⑳])|(?P<roman>{_ROMAN})|(?P<chinese>[{CHINESE}]{{1,6}}))"
-    r"(?P<unit>[章回节節卷话話])?(?P<close>\s*[)）\]】〕])?(?P<mark>\s*[.．、:：)—–-]+(?!\d))?(?P<rest>.*)"
+    rf"(?P<open>[(（\[【〔〈<]\s*)?(?:(?P<arabic>\d{{1,4}}|[①-⑳])|(?P<roman>{_ROMAN})|(?P<chinese>[{CHINESE}]{{1,6}}))"
+    r"(?P<unit>[章回节節卷话話])?(?P<close>\s*[)）\]】〕〉>])?(?P<mark>\s*[.．、:：)—–-]+(?!\d))?(?P<rest>.*)"
 )
 _WRITTEN = re.compile(rf"(?P<number>{WRITTEN})(?:\s*[.:—–-]+(?P<rest>.*))?", re.IGNORECASE)
 _WORD = re.compile(

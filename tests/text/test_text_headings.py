@@ -88,6 +88,7 @@ def names(result: Cleaned) -> list[str | None]:
         (["☆、梨", "☆、石塔", "☆、水车", "★、剪刀"], False),
         (["**第一章 梨**", "**第二章 塔**", "**第三章 水车**"], False),
         (["①", "②", "③"], False),
+        (["〈一〉", "〈二〉", "〈三〉"], False),
         (["<1화>", "<2화>", "<3화>"], False),
         (["EP.1", "EP.2", "EP.3"], True),
         (["chapter 1", "chapter 2"], True),
