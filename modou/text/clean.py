@@ -124,7 +124,7 @@ class Cleaner:
 
     def finish(self, sentence: str, *, held_out: bool, layout: Layout = "prose") -> list[str]:
         """Apply the training rules to a sentence; if it is held out, count their changes but return it as it is."""
-        if layout == "exact":
+        if layout == "exact" or not sentence:
             return [sentence]
         repaired = sentence
         for rule in self._training[held_out]:

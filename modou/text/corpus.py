@@ -34,7 +34,7 @@ _PASSES = 2
 """How often a file is read meanwhile: it is surveyed, and cleaned."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A byte range of cleaned.txt that belongs to one part: a chapter, or (split by blocks) a piece of one."""
 

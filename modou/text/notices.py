@@ -48,7 +48,7 @@ def folded(line: str) -> str:
 
 def _bare(line: str, hints: re.Pattern[str]) -> str | None:
     """The folded line without enclosing brackets, or None if it cannot be a notice."""
-    if len(line) > _LONGEST or not hints.search(line.lower()) or line.lstrip().startswith(_QUOTES):
+    if not 2 <= len(line) <= _LONGEST or not hints.search(line.lower()) or line.lstrip().startswith(_QUOTES):
         return None
     return _BRACKETS.sub("", folded(line))
 

@@ -155,13 +155,14 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
             continue
         text = line.strip()
         blocks.add(line)
+        if not text:
+            result.hyphens.add(text)
+            place.skip()
+            continue
         if numeral := page_number(text):
             pages.add(number, place.position, numeral)
         else:  # a word may be broken over a page
             result.hyphens.add(text)
-        if not text:
-            place.skip()
-            continue
         result.lines += 1
         found = candidate(text)
         one = found or serial(text)

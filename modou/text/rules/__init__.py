@@ -24,7 +24,7 @@ from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 
 
-@dataclass
+@dataclass(slots=True)
 class Chapter:
     """Statistics of a chapter, whose text is on disk."""
 
