@@ -57,6 +57,7 @@ class Cleaner:
             book.pass_over(document.name, error)
             return
         decision = self._decide(document, shape, found)
+        found.blocks = found.blocks and decision.layout == "prose"  # a stanza is no chapter
         if decision.layout == "prose":
             for remark in found.notes:
                 self._report.add(remark)

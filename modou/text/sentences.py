@@ -19,7 +19,7 @@ _CANDIDATE = re.compile(
     rf"|(?:(?<=[{_FULL_STOPS}!?])|(?<=…)…*|(?<=\.)\.*|(?<=[\u0370-\u03ff\u1f00-\u1fff];))[{_FULL_STOPS}!?…]*)"
 )
 _STOP = re.compile(rf"[{_FULL_STOPS}!?….།༎]")
-_CLOSERS = "”’」』】）》〉〕)]}"
+_CLOSERS = "”’」』】）》〉〕)]}﹂﹄︶︼︾﹀"
 _GUILLEMETS = "«»‹›"
 _LOW_QUOTES = {"“": "„", "‘": "‚"}
 """Quotes that close what a low one opened (German, Czech, Polish …)."""
@@ -30,7 +30,7 @@ _LOOK_BACK = 2000
 _ITEM = 6
 """Characters before the stop of an item's number: "1. The bean"."""
 _CONTINUES = "，、；：,;:—～~،؛"
-_OPENERS = "“‘\"'„‚«»‹›¿¡「『"
+_OPENERS = "“‘\"'„‚«»‹›¿¡「『﹁﹃"
 _OPENS = re.compile(rf"\s+(?:[{_OPENERS}”’]|[(\[（【《*_—–―-]+\s?[{_OPENERS}]?|)(?P<first>.)", re.DOTALL)
 _SPACED_CLOSER = re.compile(r"\s[»›](?!\w)")
 _UNSPACED = re.compile("[\u3000-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")

@@ -35,6 +35,10 @@ CHINESE = [
         [f"Chapter {n}.txt" for n in ("One", "Two", "Three", "Nine", "Ten", "Eleven", "Twenty", "Twenty-One")],
         [f"卷{c}/第{n}回.txt" for c in ("一", "二", "十") for n in ("二", "十", "十二")],
         ["a.txt", "a1.txt", "a2.txt", "b.txt"],
+        ["序.txt", "序列.txt", "第二章 井.txt", "第十章.txt", "后记.txt", "番外一.txt", "番外二 井.txt"],
+        ["Prologue.txt", "Part One.txt", "Part Two.txt", "Epilogue.txt"],
+        [f"{n}.txt" for n in ("i", "iv", "v", "ix")],
+        ["上巻.txt", "中巻.txt", "下巻.txt"],
     ],
 )
 def test_natural_order(names: list[str]) -> None:

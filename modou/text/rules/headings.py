@@ -108,7 +108,8 @@ def _following_titles(heading: Candidate, window: _Window, found: Survey, tally:
     if rest[0].number in found.contents or found.heading(rest[0].number, text) or tally.keeps(text):
         return []
     if text.isascii() or heading.latin:
-        title = heading.form == "bare" and len(text) <= 60 and looks_like_title(text) and follows_blank
+        titled = looks_like_title(text) or (text[0].isupper() and text[-1].isalnum())
+        title = heading.form == "bare" and len(text) <= 60 and titled and follows_blank
     else:
         title = is_chinese_title(text, heading.title) and bool(after)
         # Unlike a first line of prose or verse, a title is followed by a longer or a punctuated line.
