@@ -25,6 +25,8 @@ def history(points: int) -> list[dict[str, Any]]:
 
 SENTENCE = "铁匠把刀放进水里，河上升起一团白雾。"
 
+EXAMPLES = [{"before": "第九回", "after": ""}, {"before": "桥上,有人", "after": "桥上，有人"}]
+
 REPORT: dict[str, Any] = {
     "modou": "0.1.0",
     "run": {"name": "bridge", "book": "石桥故事", "language": "zh", "finished": False},
@@ -43,7 +45,18 @@ REPORT: dict[str, Any] = {
     "cleaning": {
         "characters": {"input": 120345, "output": 119876},
         "notes": ["一章没有标题"],
-        "rules": [{"name": "headings", "count": 17, "characters": 93, "examples": ["第九回 → "]}],
+        "rules": [
+            {
+                "name": "headings",
+                "count": 17,
+                "characters": 469,
+                "removed": 470,
+                "added": 1,
+                "left_in_held_out": 2,
+                "kinds": {"x": 2},
+                "examples": EXAMPLES,
+            }
+        ],
     },
     "split": {
         "chapters": 40,

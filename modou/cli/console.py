@@ -100,8 +100,9 @@ class Outcome:
         return {**values, "notices": self.notices}
 
 
-def make_display(as_json: bool) -> "Display":
-    """Live on a terminal, plain elsewhere; with `as_json` on standard error, since standard output holds the object."""
+def make_display(as_json: bool, *, changes: bool = False) -> "Display":
+    """Live on a terminal, plain elsewhere; with `as_json` on standard error, since standard output holds the object.
+    `changes`: with a table of what cleaning changed."""
     from rich.console import Console
 
     from modou.cli.live import Display, LiveDisplay, PlainDisplay
@@ -111,7 +112,9 @@ def make_display(as_json: bool) -> "Display":
     stream: TextIO = sys.stderr if as_json else sys.stdout
     console = Console(file=stream, markup=False, highlight=False, emoji=False)
     # A terminal without cursor movement (TERM=dumb) would show every frame of the panel as new lines.
-    return LiveDisplay(console) if console.is_terminal and not console.is_dumb_terminal else PlainDisplay(stream)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveDisplay(console, changes=changes)
+    return PlainDisplay(stream, changes=changes)
 
 
 def watch(events: Iterator["Event"], display: "Display", stop_asked: Callable[[], bool] = lambda: False) -> Outcome:
@@ -130,9 +133,10 @@ def watch(events: Iterator["Event"], display: "Display", stop_asked: Callable[[]
     return outcome
 
 
-def trained(asked: "Asked", start: Callable[[Callable[[], bool]], Iterator["Event"]]) -> int:
-    """Shows the events of a command that trains; the first signal makes it save and stop. Returns the exit status."""
-    display = make_display(asked.switched("json"))
+def trained(asked: "Asked", start: Callable[[Callable[[], bool]], Iterator["Event"]], *, changes: bool = False) -> int:
+    """Shows the events of a command that trains; the first signal makes it save and stop. Returns the exit status.
+    `changes`: with a table of what cleaning changed."""
+    display = make_display(asked.switched("json"), changes=changes)
     with StopSignals(display.stopping) as signals:
         outcome = watch(start(signals.requested), display, signals.requested)
     return finished(asked, outcome)

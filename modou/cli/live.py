@@ -1,5 +1,6 @@
 """The displays of a run: a live panel on a terminal, plain lines every few seconds elsewhere."""
 
+import shutil
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -22,6 +23,8 @@ from modou.train.events import Event, RunEnded, Sample, StageBegan, StageEnded, 
 
 _SAMPLE_LINES = 6
 _SECONDS = 5.0
+_WIDTH = 120
+"""Cells of a line where there is no terminal."""
 
 
 class Display:
@@ -45,11 +48,11 @@ class Display:
 
 
 class PlainDisplay(Display):
-    """Lines without control codes: for files, pipes, and programs."""
+    """Lines without control codes: for files, pipes, and programs. `changes`: with a table of what cleaning changed."""
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic, *, changes: bool = False) -> None:
         self._stream, self._clock = stream, clock
-        self._narrator = Narrator()
+        self._narrator = Narrator(shutil.get_terminal_size((_WIDTH, 24)).columns if changes else 0)
         self._state, self._stage = TrainingState(clock), StageState(clock)
         self._said = -_SECONDS
         self._stop = False
@@ -91,11 +94,11 @@ class PlainDisplay(Display):
 
 
 class LiveDisplay(Display):
-    """Lines of what is done scroll by; below them a panel shows the current stage."""
+    """Lines of what is done scroll by; below them a panel shows the current stage. `changes`: as above."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, changes: bool = False) -> None:
         self._console = console
-        self._narrator = Narrator()
+        self._narrator = Narrator(console.width if changes else 0)
         self._state = TrainingState()
         self._spinner = Spinner("dots")
         self._name = ""

@@ -68,7 +68,7 @@ def train(asked: "Asked", until: "StageName" = "report") -> int:
 
     where = run_folder(asked) if asked.spec.words == ("[RUN]",) else console.path(asked["out"])
     request = RunRequest(method.name, sources(asked, method), settings, where, asked.switched("extend"), until)
-    return console.trained(asked, lambda stop: run(request, stop))
+    return console.trained(asked, lambda stop: run(request, stop), changes=until == "clean")
 
 
 def sources(asked: "Asked", method: MethodInfo) -> "dict[str, Source]":

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from modou.cli.changes import change_lines
 from modou.cli.plain import clip, first_sentence, harmless, one_line
 from modou.messages import language, quoted, text
 from modou.report import values as v
@@ -19,9 +20,12 @@ _NOTES = 3
 
 
 class Narrator:
-    """Turns events into lines. Keeps the current stage, and the evaluation whose samples have not arrived yet."""
+    """Turns events into lines. Keeps the current stage, and the evaluation whose samples have not arrived yet.
 
-    def __init__(self) -> None:
+    changes: cells of the table of what cleaning changed; 0 = no table."""
+
+    def __init__(self, changes: int = 0) -> None:
+        self._changes = changes
         self.words = Words(language())
         self.joint = "；" if self.words.language == "zh" else "; "
         self.place = ""
@@ -70,11 +74,13 @@ class Narrator:
     def _stage(self, event: StageEnded) -> Iterator[str]:
         if event.stage == "train":  # see `Ended`
             return
-        found = self.joint.join(findings(event.stage, event.numbers, self.words))
+        found = self.joint.join(findings(event.stage, event.numbers, self.words, changes=not self._changes))
         if event.skipped:
             found = " · ".join(part for part in (text("console.done_before"), found) if part)
         if found:
             yield self._headed(event.stage, found)
+        if event.stage == "clean" and self._changes:
+            yield from change_lines(event.numbers, self.words, self._changes)
         if not event.skipped:
             yield from (f"! {note}" for note in _notes(event.numbers))
 
@@ -119,13 +125,13 @@ def plan_lines(choices: tuple[tuple[str, Any, str], ...]) -> list[str]:
     return [f"    {f'{name} = {value}':<{wide}}  {one_line(reason)}" for name, value, reason in choices]
 
 
-def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
-    """The results of a stage in phrases; unknown ones are left out."""
+def findings(stage: str, numbers: Mapping[str, Any], words: Words, *, changes: bool = True) -> Iterator[str]:
+    """The results of a stage in phrases; unknown ones are left out. `changes`: with those that cleaning made."""
     match stage:
         case "corpus" if "path" in numbers:
             yield text("console.found_corpus", characters=_count(numbers, words, "characters"), path=numbers["path"])
         case "clean":
-            yield from _cleaning(numbers, words)
+            yield from _cleaning(numbers, words, changes)
         case "tokenizer":
             yield from _tokenizer(numbers, words)
         case "shards" if "tokens" in numbers:
@@ -144,12 +150,20 @@ def findings(stage: str, numbers: Mapping[str, Any], words: Words) -> Iterator[s
             pass
 
 
-def _cleaning(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+def _cleaning(numbers: Mapping[str, Any], words: Words, changes: bool) -> Iterator[str]:
     yield text(
         "console.found_text",
         characters=_count(numbers, words, "cleaning.characters.output", "cleaning.characters.input"),
         chapters=_count(numbers, words, "cleaning.chapters"),
     )
+    yield from _files(numbers, words)
+    yield from _changes(numbers, words) if changes else ()
+    parts = {part: _count(numbers, words, f"split.characters.{part}") for part in ("train", "validation", "test")}
+    yield text("console.found_split", **parts)
+
+
+def _changes(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """The rules that changed most, with their counts."""
     rules = sorted(
         (rule for rule in v.groups(numbers, "cleaning.rules") if v.number(rule, "count")),
         key=lambda rule: -(v.number(rule, "characters") or 0),
@@ -165,8 +179,21 @@ def _cleaning(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     more = [" …"] if len(rules) > _RULES else []
     joint = "、" if words.language == "zh" else ", "
     yield text("console.found_rules", rules=joint.join(shown + more)) if shown else text("console.found_nothing")
-    parts = {part: _count(numbers, words, f"split.characters.{part}") for part in ("train", "validation", "test")}
-    yield text("console.found_split", **parts)
+
+
+def _files(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """How many files were read as what, where there are several."""
+    formats = v.group(numbers, "cleaning.formats")
+    count, passed = sum(v.as_number(some) or 0 for some in formats.values()), v.number(numbers, "cleaning.not_read")
+    if count + (passed or 0) > 1:
+        told = [
+            text("console.found_format", reader=words.named("reader", name), count=words.count(v.as_number(some)))
+            for name, some in formats.items()
+        ]
+        joint = "、" if words.language == "zh" else ", "
+        yield text("console.found_files", count=words.count(count), formats=joint.join(told))
+        if passed:
+            yield text("console.found_passed", count=words.count(passed))
 
 
 def _notes(numbers: Mapping[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Literal
 
 from modou import storage
@@ -15,7 +16,7 @@ from modou.runs.record import Record
 from modou.runs.stages import figures, require_stage
 from modou.settings.run import RunSettings
 from modou.text.corpus import REPORT, SPLIT, TEXT, Corpus, Summary, prepare
-from modou.text.overlap import find_overlap
+from modou.text.overlap import batches, find_overlap
 from modou.text.readers.book import Book
 from modou.text.report import Cleaning, note
 from modou.text.split import Part
@@ -106,17 +107,33 @@ def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
 def corpus_facts(corpus: Corpus, progress: Callable[[float], None] = lambda share: None) -> CleanFigures:
     """Statistics of the cleaning and the split, the language, and the passages that splits share. `progress` is often
     told the share that is done."""
-    train = "".join(corpus.texts("train"))[:2_000_000]
+    train = "".join(islice(chain.from_iterable(corpus.texts("train")), 2_000_000))
     chinese = sum("\u3400" <= character <= "\u9fff" for character in train) > len(train) / 4
-    lines = _watched(corpus.lines("train"), corpus.characters("train"), progress)
-    overlap = find_overlap(lines, (*corpus.lines("validation"), *corpus.lines("test")))
-    shared = SharedPassages(len(overlap.passages), overlap.characters, list(overlap.passages[:LISTED]))
+    shared = _shared(corpus, progress)
     split = Split(**vars(corpus.summary), shared_passages=shared)
     report = corpus.report
     if split.known is not None:
         remark = note("text.note_known", share=split.known)
         report = replace(report, notes=[*report.notes, {"key": remark.key, "text": str(remark)}])
     return CleanFigures(report, split, "zh" if chinese else "en", len(set(train)))
+
+
+def _shared(corpus: Corpus, progress: Callable[[float], None]) -> SharedPassages:
+    """What training and held-out text share."""
+    passages, characters, compared = list[str](), 0, 0
+    whole = max(1, sum(corpus.characters(part) for part in HELD_OUT))
+    for batch in batches(chain.from_iterable(corpus.lines(part) for part in HELD_OUT)):
+        size = sum(map(len, batch))
+
+        def tell(share: float, before: int = compared, size: int = size) -> None:
+            progress(min(1.0, (before + share * size) / whole))
+
+        found = find_overlap(_watched(corpus.lines("train"), corpus.characters("train"), tell), batch)
+        passages += found.passages
+        characters += found.characters
+        compared += size
+    longest = sorted(passages, key=lambda passage: (-len(passage), passage))
+    return SharedPassages(len(passages), characters, longest[:LISTED])
 
 
 def _watched(lines: Iterable[str], characters: int, progress: Callable[[float], None]) -> Iterator[str]:

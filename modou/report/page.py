@@ -10,7 +10,7 @@ from modou.messages import Language
 from modou.report import values as v
 from modou.report.markup import Html, element
 from modou.report.parts import Page, Section
-from modou.report.sections import corpus, machine, memory, quality, samples, training
+from modou.report.sections import cleaning, corpus, machine, memory, quality, samples, training
 from modou.report.sections.headline import headline
 from modou.report.words import Words
 from modou.runs.folder import RunFolder
@@ -24,7 +24,7 @@ SECTIONS = (
     memory.memory,
     memory.variety,
     corpus.files,
-    corpus.cleaning,
+    cleaning.cleaning,
     corpus.split,
     corpus.tokenizer,
     machine.model,

@@ -65,12 +65,12 @@ class Contents:
         index = len(self._front) - 1
         if _MARKER.fullmatch(text.strip("：: .")):
             self._markers.add(index)
-        page = _PAGE.search(text)
+        page = _PAGE.search(text) if text[-1].isalnum() or text[-1] in "-)）" else None
         name = text[: page.start()] if page else text
         leader = page is not None and page["leader"] != " "
         self._front[index] = _Entry(number, _key(name if leader else text), leader, title is not None)
         cut = title[: len(title) - len(text) + len(name)] if title and page else title
-        for key in {_key(text), _key(name), _key(cut or "")}:
+        for key in {_key(part) for part in {text, name, cut or ""}}:
             places = self._places.setdefault(key, [])
             if len(places) < _ALIKE:
                 places.append(index)

@@ -18,7 +18,7 @@ from pydantic import Field, Strict
 from modou.messages import UserError
 from modou.settings.text import RULES, CleanSettings, Layout
 from modou.storage import json_line, parse_form, read_json, to_json, write_text_atomically
-from modou.text.clean import Cleaner, headings_kept
+from modou.text.clean import TELL, Cleaner, headings_kept
 from modou.text.headings import Heading
 from modou.text.readers.book import Book
 from modou.text.report import Cleaning, CleaningReport, note, visible
@@ -34,7 +34,7 @@ _PASSES = 2
 """How often a file is read meanwhile: it is surveyed, and cleaned."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A byte range of cleaned.txt that belongs to one part: a chapter, or (split by blocks) a piece of one."""
 
@@ -135,7 +135,7 @@ def prepare(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with working.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
-            chapters = list(_first_pass(cleaner.events(book), stream.write))
+            chapters = list(_first_pass(cleaner.events(book, folder), stream.write))
         good = cleaner.chapters([chapter for chapter in chapters if chapter.visible])
         characters = sum(chapter.characters for chapter in good)
         _check_length(characters, report)
@@ -143,11 +143,14 @@ def prepare(
         with target.open("wb") as stream:
             writer = _Writer(stream)
             whole = max(1, sum(chapter.visible for chapter in good))
+            told = 0
             for place in _places(working, chapters, good, splitter):
                 pieces = cleaner.finish(place.text, held_out=place.part != "train", layout=place.layout)
                 for number, piece in enumerate(pieces, 1):
                     writer.write(place.part, place.chapter, piece, ended=place.ended or number < len(pieces))
-                progress(_READING + (1 - _READING) * min(1.0, writer.visible / whole))
+                if writer.visible >= told:
+                    told = writer.visible + TELL
+                    progress(_READING + (1 - _READING) * min(1.0, writer.visible / whole))
             report.output_characters = writer.visible
             for part, text in (given or {}).items():
                 _write_exactly(writer, part, text, report)
@@ -171,7 +174,7 @@ def _check_length(characters: int, report: CleaningReport) -> None:
     name, most = max(((name, report[name]) for name in RULES), key=lambda entry: entry[1].removed)
     if characters < LEAST and 2 * most.removed > report.input_characters and most.examples:
         values = {"characters": characters, "least": LEAST, "rule": name, "removed": most.removed}
-        raise UserError("text.too_short_by_rule", **values, example=most.examples[0])
+        raise UserError("text.too_short_by_rule", **values, example=most.examples[0].before)
 
 
 def _first_pass(events: Iterable[str | Heading], write: Callable[[str], object]) -> Iterator[Chapter]:

@@ -3,40 +3,69 @@
 import re
 from dataclasses import replace
 
+from modou.text.heading_dates import dated
 from modou.text.headings import Candidate
 from modou.text.numerals import CHINESE, WRITTEN, value
 
-CAPITALS, ARABIC = "capitals", "arabic"
-"""Unit of titles in capitals; the beginning of the units of arabic numbers."""
+DATES, STARS, MARKED, CAPITALS, ARABIC = "word date", "stars", "marked", "capitals", "arabic"
+"""Units of dates, of titles after ☆ or # as in Markdown, and of titles in capitals; the beginning of the units of
+arabic numbers."""
 
 _LONGEST = 70
 _ROMAN = "[IVXLC]{1,8}|[Ⅰ-Ⅻ]"
 _NUMBERED = re.compile(
-    rf"(?P<open>[(（\[【〔]\s*)?(?:(?P<arabic>\d{{1,4}})|(?P<roman>{_ROMAN})|(?P<chinese>[{CHINESE}]{{1,6}}))"
-    r"(?P<unit>[章回节節卷话話])?(?P<close>\s*[)）\]】〕])?(?P<mark>\s*[.．、:：)—–-]+(?!\d))?(?P<rest>.*)"
+    rf"(?P<open>[(（\[【〔〈<]\s*)?(?:(?P<arabic>\d{{1,4}}|[①-⑳])|(?P<roman>{_ROMAN})|(?P<chinese>[{CHINESE}]{{1,6}}))"
+    r"(?P<unit>[章回节節卷话話])?(?P<close>\s*[)）\]】〕〉>])?(?P<mark>\s*[.．、:：)—–-]+(?!\d))?(?P<rest>.*)"
 )
 _WRITTEN = re.compile(rf"(?P<number>{WRITTEN})(?:\s*[.:—–-]+(?P<rest>.*))?", re.IGNORECASE)
 _WORD = re.compile(
-    rf"(?P<word>[^\W\d_]{{2,20}})(?:\s+(?P<number>\d{{1,4}}|{_ROMAN})|\s*(?P<chinese>[{CHINESE}]{{1,6}}))(?!\w)"
+    rf"(?P<word>[^\W\d_]{{2,20}})(?:(?:\s+|\.)(?P<number>\d{{1,4}}|{_ROMAN})|\s*(?P<chinese>[{CHINESE}]{{1,6}}))(?!\w)"
     r"(?:\s*[.:：—–-]+)?(?P<rest>.*)"
 )
+_STAR = re.compile(r"[☆★◆◇]\s*[、,]?\s*[^\W_]")
+_BOOK = re.compile(r"《[^《》]{1,30}》")
+_MARK = re.compile(r"#{1,6}\s+\S")
+_COUNTED = re.compile(rf"[\dIVXLCⅠ-Ⅻ{CHINESE}](?!\w)")
 _DASHES = "-—–~*·• "
 _ENDS = tuple("。，；、,;.")
 
 
 def serial(line: str) -> Candidate | None:
     """Parse a line as a member of a series; `unit` names the series. None if it does not look like one."""
-    text = line.strip().lstrip("# ")
-    if not text or len(text) > _LONGEST or text[0].islower():
+    whole = line.strip()
+    text = whole.lstrip("#☆★◆◇■●※、 ")
+    if not text or len(text) > _LONGEST:
         return None
-    found = _numbered(text) or _dashed(text) or _written(text) or _worded(text)
-    if found is None and text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!")):
+    found = None if text[0].islower() else _counted(text)
+    if found is None and text != whole:
+        found = _marked(text, whole)
+    if found is None and (_BOOK.fullmatch(text) if text[0] == "《" else _is_in_capitals(text)):
         found = _made(text, CAPITALS, "", None)
-    return found and replace(found, heading=line.strip())
+    return found and replace(found, heading=whole)
+
+
+def _counted(text: str) -> Candidate | None:
+    return _dated(text) or _numbered(text) or _dashed(text) or _written(text) or _worded(text)
+
+
+def _marked(text: str, whole: str) -> Candidate | None:
+    """A title after a mark."""
+    if _STAR.match(whole):
+        return _made(text, STARS, "", None)
+    return _made(text, MARKED, "", None) if _MARK.match(whole) else None
+
+
+def _is_in_capitals(text: str) -> bool:
+    return text.isupper() and sum(map(str.isalpha, text)) >= 3 and not text.endswith((*_ENDS, "!"))
 
 
 def _made(text: str, unit: str, title: str, number: int | None) -> Candidate:
     return Candidate("title" if title else "bare", text, "", unit, "", "", title, number)
+
+
+def _dated(text: str) -> Candidate | None:
+    found = dated(text)
+    return found and _made(text, DATES, found[1], found[0])
 
 
 def _dashed(text: str) -> Candidate | None:
@@ -77,7 +106,7 @@ def _written(text: str) -> Candidate | None:
 
 def _worded(text: str) -> Candidate | None:
     """A number after a word that all members of the series share."""
-    found = _WORD.match(text)
+    found = _COUNTED.search(text) and _WORD.match(text)
     if not found:
         return None
     title = found["rest"].strip()

@@ -17,12 +17,21 @@ _PART = (
     "часть частина том книга део teil buch partie livre tome parte libro livro volumen deel boek część tom księga díl"
     " část rész osa kısım phần quyển bagian μέρος βιβλίο الجزء الباب भाग חלק ภาคที่ ภาค 부 편 권 막"
 )
+_OPENING = (
+    "пролог эпилог предисловие послесловие введение prolog epilog vorwort nachwort einleitung prólogo epílogo prefacio"
+    " prefácio introducción introdução prologue épilogue préface avant-propos postface prologo epilogo prefazione"
+    " introduzione proloog epiloog voorwoord przedmowa önsöz プロローグ エピローグ まえがき あとがき 幕間 프롤로그"
+    " 에필로그 머리말 맺음말 외전 บทนำ บทส่งท้าย مقدمة خاتمة प्रस्तावना उपसंहार πρόλογος επίλογος"
+)
+_OPENINGS = frozenset(_OPENING.split())
+_INITIALS = frozenset(word[0] for word in _OPENINGS)
 _UNITS = {word: unit for unit, words in (("chapter", _CHAPTER), ("part", _PART)) for word in words.split()}
 # Thai writes word and number together, Korean number and word.
 _TOGETHER = re.compile(
     r"(?P<thai>บทที่|ตอนที่|ภาคที่)\s*(?P<one>\d{1,4})(?!\w)(?P<rest>.*)"
     r"|제?\s?(?P<two>\d{1,4})\s?(?P<korean>[장부편화회권막])(?!\w)(?P<more>.*)"
 )
+_NAMED = re.compile(r"(?P<word>[^\W\d_][\w-]{1,12})\s*(?:[.:：—–-]+\s*(?P<title>[^.。]{1,40}))?[.:：]?")
 # Any word of letters and vowel signs may be an ordinal.
 _ORDINAL = re.compile(r"[^\W\d_][^\d_\s.,;:!?]*")
 _MARKS = ".:：,،)-–—·"
@@ -35,7 +44,7 @@ class Worded:
     """A word, its number's value (None: an ordinal that is not known) and a title."""
 
     unit: str
-    """"chapter" or "part"."""
+    """"chapter", "part", or "opening": a prologue or the like, without a number."""
     word: str
     value: int | None
     title: str
@@ -45,14 +54,20 @@ def worded(text: str) -> Worded | None:
     """Parse a line; None if it is no such heading."""
     if len(text) > _LONGEST:
         return None
-    text = text.lstrip("# ")
+    text = text.lstrip("# \t")
+    if text[:1].islower():
+        return None
     found = _TOGETHER.match(text)
     if found:
         word, number = found["thai"] or found["korean"], found["one"] or found["two"]
         return _checked(word, number, found["rest"] or found["more"] or "")
-    first, second, rest = (*text.split(maxsplit=2), "", "", "")[:3]
-    if not second or first[0].islower():
+    opening = _NAMED.fullmatch(text) if text[:1].casefold() in _INITIALS else None
+    if opening and opening["word"].casefold() in _OPENINGS:
+        return Worded("opening", opening["word"], None, opening["title"] or "")
+    words = text.split(maxsplit=2)
+    if len(words) < 2:
         return None
+    first, second, rest = words if len(words) == 3 else (*words, "")
     for word, numeral, behind in ((first, second, second), (second, first, second)):
         if word.casefold().rstrip(_MARKS) in _UNITS:
             marks = behind[len(behind.rstrip(_MARKS)) :]

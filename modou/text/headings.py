@@ -1,19 +1,20 @@
 """Recognise candidates for chapter headings line by line; `survey` decides by the whole document."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from modou.settings.text import Layout
 from modou.text.heading_words import worded
 from modou.text.numerals import CHINESE, WRITTEN, value
+from modou.text.sentences import ends_sentence
 
 Form = Literal["bare", "title", "glued", "inline"]
 """bare = the label alone; title = label, separator, title; glued = label and title without a separator;
 inline = the label shares its line with the text of the chapter."""
 
 _NUMERAL = rf"[0-9０-９{CHINESE}]{{1,9}}"
-_UNIT = r"[回章节節段卷集部篇话話折幕]"
+_UNIT = r"[回章节節段卷集部篇话話折幕场場]"
 _LABEL = re.compile(
     rf"(?P<mark>#{{1,6}}\s*)?(?P<prefix>[^\s，。！？：；、“”‘’\"'()（）]{{0,12}}?[\s]*)[【\[（(]?"
     rf"(?P<label>第\s*(?P<number>{_NUMERAL})\s*(?P<unit>{_UNIT})|卷[之第]?{_NUMERAL}(?=$|[\s：:、.．·]))"
@@ -21,13 +22,14 @@ _LABEL = re.compile(
     re.DOTALL,
 )
 _OPENING = re.compile(
-    r"(?P<mark>#{1,6}\s*)?[【\[（(]?(?P<label>楔子|引子|序幕|序章|序言|自序|前言|引言|尾声|尾聲|后记|後記|终章|終章|尾章|番外|附录|附錄|跋|序"
-    r"|[上中下]卷|[上下][部篇])[】\]）)]?(?P<separator>\s*[：:、.．·—–-]+\s*|\s+|)(?P<rest>.*)",
+    r"(?P<mark>#{1,6}\s*)?[【\[（(]?(?P<label>楔子|引子|序幕|序章|序言|自序|前言|引言|尾声|尾聲|后记|後記|终章|終章|尾章|附录|附錄|跋|序"
+    rf"|番外[篇章]?(?:{_NUMERAL})?|[上中下]卷|[上下][部篇])[】\]）)]?(?P<separator>\s*[：:、.．·—–-]+\s*|\s+|)(?P<rest>.*)",
     re.DOTALL,
 )
 _ENGLISH_NUMBER = rf"(?:\d{{1,4}}|[IVXLCDM]{{1,9}}|[ivxlcdm]{{1,9}}|(?i:{WRITTEN}|(?:the\s+)?last))"
 _ENGLISH = re.compile(
-    r"(?P<mark>#{1,6}\s*)?(?P<label>(?:CHAPTER|Chapter|BOOK|Book|PART|Part|VOLUME|Volume|VOL\.|Vol\.|SECTION|Section"
+    rf"(?P<mark>#{{1,6}}\s*)?(?:(?:BOOK|Book|VOL\w*\.?|Vol\w*\.?)\s+{_ENGLISH_NUMBER}[\s,.:–—-]+(?=(?i:chapter)))?"
+    r"(?P<label>(?:CHAPTER|Chapter|chapter|BOOK|Book|PART|Part|VOLUME|Volume|VOL\.|Vol\.|SECTION|Section"
     rf"|CANTO|Canto|ACT|Act|SCENE|Scene|STAVE|Stave|LETTER|Letter)\s+{_ENGLISH_NUMBER})(?![\w'’])"
     r"(?P<separator>\s*[.:—–-]+\s*|\s+|)(?P<rest>.*)",
     re.DOTALL,
@@ -37,6 +39,8 @@ _ENGLISH_OPENING = re.compile(
     r"|Afterword|INTRODUCTION|Introduction|CONTENTS|Contents)(?P<separator>\s*[.:—–-]+\s*|)(?P<rest>.*)",
     re.DOTALL,
 )
+_INITIALS = frozenset("ABCEFILPSVc")
+"""Of the words of _ENGLISH and _ENGLISH_OPENING."""
 # 第三回合, 第二部分, 第三集团, 第一节课, 第一段落: the unit is the first character of another word.
 _OTHER_WORD = frozenset("合分队隊团團课課落程时時间間里中内內以之的是在和与與有，。、；！？")
 _SENTENCE_END = ("。", "；", "，", "、", ",", ";")
@@ -45,6 +49,8 @@ _COUPLET = re.compile(r"((?:[^\s，。！？：；、“”‘’\"]{4,16}[ \t\u
 _TITLE_LIMIT = 50
 _HINT = re.compile("[第卷序楔引尾后後终終番附跋自前上中下]")
 _SMALL_WORDS = 3
+MARKS = "☆★◆◇■●※*＊<>〈〉、 "
+"""Ornaments around a heading; none begins or ends in a comma or a space without one."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,16 @@ def candidate(line: str) -> Candidate | None:
     text = line.strip()
     if len(text) < 1 or text[0] in "“”‘’\"'":
         return None
+    if text[0] in MARKS:
+        found = candidate(text.strip(MARKS))
+        return replace(found, heading=text) if found and not found.rest else None
     first = text[:120]
     # Two cheap tests exclude most lines before the patterns run.
     if _HINT.search(first, 0, 24):
         found = _chinese(text)
         if found:
             return found
-    if first.lstrip("# ")[:1].isascii():
+    if first.lstrip("# \t")[:1] in _INITIALS:
         found = _english(text)
         if found:
             return found
@@ -154,9 +163,12 @@ def _english(text: str) -> Candidate | None:
 
 
 def looks_like_title(text: str) -> bool:
-    """Whether an English text is in title case and does not end a sentence."""
+    """Whether a text is in title case, or without case, and does not end a sentence."""
     words = [word for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)?", text) if len(word) > _SMALL_WORDS]
-    return text[:1].isupper() and not text.endswith((".", ",", ";")) and all(word[0].isupper() for word in words)
+    begins = text[:1].isalpha() and not text[0].islower()
+    return (
+        begins and not text.endswith((".", ",", ";", "。", "，", "；")) and not any(word[0].islower() for word in words)
+    )
 
 
 def is_chinese_title(text: str, half: str) -> bool:
@@ -164,6 +176,6 @@ def is_chinese_title(text: str, half: str) -> bool:
 
     `half`: the title on the heading's own line ("" for none).
     """
-    if not text or len(text) > 40 or _STOPS.search(text) or text.isascii() or candidate(text):
+    if not text or len(text) > 40 or _STOPS.search(text) or ends_sentence(text) or text.isascii() or candidate(text):
         return False
     return not half or (len(text) == len(half) and not any(char.isspace() for char in half))

@@ -19,19 +19,25 @@ _SHORT = 60
 _LEAST = 6
 """Lines; fewer do not show a pattern."""
 _ENDS = re.compile(r"[。！？!?….؟۔।॥።։;；:：][”’」』】）》\"')\]]*$")
-_STOP = re.compile(r"[。！？!?؟۔।॥።։]|[.…](?=\s|$|[”’\"')])")
+_STOP = re.compile(r"[。！？!?؟۔।॥።։.…](?:(?<![.…])|(?=\s|$|[”’\"')]))")
 _NAME = r"[^\s:：,，。.!?！？\"“「]{1,24}"
-_LABEL = re.compile(rf"({_NAME}(?: {_NAME}){{0,2}})[:：]\s*[^\s\d/。，.,!?！？:：]")
+_LABEL = re.compile(
+    rf"(?P<name>{_NAME}(?: {_NAME}){{0,2}})[:：](?:$|\s*[^\s\d/。，.,!?！？:：])"
+    r"|<[@+%~& ]?(?P<nick>[^\s<>/]{1,24})>\s+\S"
+)
 _NUMBERED = re.compile(
     r"(?:\d{1,3}|[a-zA-Z])[.)、．]\s*\S|[-*•·+]\s+\S.*[^.!?。！？…”\"]$|\[[ xX]\]|☐|\d+(?:[.,/]\d+)?\s*$"
 )
+_NUMBER = re.compile(r"[\[(]?(\d{1,4})(?![\d:/-])")
 _STAMP = re.compile(r"[\[(<]?\d{1,4}[-/.:年]\d{1,2}(?:[-/.:月]\d{1,4})?|\[?[A-Z]{4,8}\]?[:\s]\s*|\d{5,}\b")
 _CODE = re.compile(
     r"\s*(?:(?:def|class|import|from|return|if|elif|else|for|while|try|except|with|public|private|static|void|int|const|let"
     r"|var|function|func|fn|struct|package|use|using|namespace|print|printf|self)\b.*[(:{=;)]\s*$|#include\b|@\w+"
     r"|[\w.\[\]\"']+\s*[-+*/|]?=\s*\S.*|[\w.]+\([^。]*\)[;:{]?\s*$|[}\])]+[;,)]*\s*$|//|/\*|.*[{;]\s*$|import\s+[\w.]+$"
-    r"|from\s+[\w.]+\s+import\b|return\b[^.。]*$)"
+    r"|from\s+[\w.]+\s+import\b|return\b[^.。]*$"
+    r"|#!/|(?:for|while|until|if|elif|else)\b.*;\s*(?:do|then)\s*$|(?:done|fi|esac)\s*;?\s*$)"
 )
+_OPENS = re.compile(r"[(\[{:]\s*$|\b(?:do|then|else)\s*$")
 
 
 @dataclass(frozen=True)
@@ -50,33 +56,62 @@ class LineShape:
         self.labels: Counter[str] = Counter()
         self.ended = self.numbered = self.stamped = self.code = self.capitals = 0
         self.characters = self.stops = self.begun_low = 0
+        self.even = self.rising = 0
+        """Lines of one sentence at most, as long as the one before; lines that begin with the number after the last
+        line's."""
+        self._last: int | None = None
+        self._text = ""
+        self.marked = False
+        """Whether the format says where texts begin, as rows of data do."""
         self.groups: list[int] = [0]
         """Lines between blank lines."""
+        self._block: int | None = None
+        """The indentation of the line of code that opened the block that the last line is in."""
 
     def watch(self, lines: Iterable[str | Heading]) -> Iterator[str | Heading]:
         """The same lines; the first ones are counted, but for headings."""
+        lines = iter(lines)
         for line in lines:
-            if isinstance(line, str) and len(self.lengths) < _SAMPLE:
+            self.marked = self.marked or isinstance(line, Heading)
+            if isinstance(line, str):
                 text = line[:2000].strip()
                 if not text and self.groups[-1]:
                     self.groups.append(0)
                 if text and not (len(text) <= _SHORT and candidate(text)):
                     self._count(line[:2000], text)
             yield line
+            if len(self.lengths) == _SAMPLE:
+                yield from lines
 
     def _count(self, line: str, text: str) -> None:
+        stops = len(_STOP.findall(text))
+        self.even += self.lengths[-1:] == [len(text)] and stops <= 1 and text != self._text
+        self._text = text
         self.lengths.append(len(text))
         self.groups[-1] += 1
         self.characters += len(text)
-        self.stops += len(_STOP.findall(text))
+        self.stops += stops
         self.ended += bool(_ENDS.search(text))
         self.begun_low += text[0].islower()
         if label := _LABEL.match(text):
-            self.labels[label[1]] += 1
+            self.labels[label["name"] or label["nick"]] += 1
         self.numbered += bool(_NUMBERED.match(text))
+        number = _NUMBER.match(text)
+        value = int(number[1]) if number else None
+        self.rising += value is not None and value - 1 == self._last
+        self._last = value
         self.stamped += bool(_STAMP.match(text))
-        self.code += bool(_CODE.match(line)) and not text.endswith(("。", "”", ","))
+        self.code += self._is_code_line(line, text)
         self.capitals += len(text) <= _SHORT and text.isupper()
+
+    def _is_code_line(self, line: str, text: str) -> bool:
+        """Whether it looks like code, or stands in a block of code."""
+        indent = len(line) - len(line.lstrip())
+        if self._block is not None and indent > self._block:
+            return True
+        code = bool(_CODE.match(line)) and not text.endswith(("。", "”", ","))
+        self._block = indent if code and _OPENS.search(text) else None
+        return code
 
     def decide(self, wrapped: bool, sentences: bool) -> Decision:
         """The layout. `wrapped`: the lines were found to be parts of paragraphs; `sentences`: one sentence each."""
@@ -91,6 +126,8 @@ class LineShape:
             return Decision("lines", "labels")
         if wrapped or count < _LEAST:
             return Decision("prose", "prose")
+        if 2 * self.rising >= count and max(self.lengths) <= 600:
+            return Decision("lines", "list")
         if median(self.lengths) <= 100:
             if 2 * self.stamped >= count:
                 return Decision("lines", "stamps")
@@ -104,10 +141,13 @@ class LineShape:
         return count >= _LEAST and 2 * self.code >= count
 
     def _is_verse(self, count: int) -> bool:
-        """Short lines that begin anew with a capital letter, of which many do not end a sentence; or stanzas."""
+        """Short lines that begin anew with a capital letter: of equal lengths, or of which many do not end a sentence;
+        or stanzas."""
         width = sorted(self.lengths)[count * 95 // 100]
         if width > _SHORT or 4 * self.begun_low > count or count < 2 * _LEAST:
             return False
+        if 5 * self.even >= 2 * count and not self.marked:
+            return True
         groups = [size for size in self.groups if size]
         stanzas = len(groups) >= 3 and sum(2 <= size <= 16 for size in groups) * 5 >= 4 * len(groups)
         return (5 * self.ended <= 4 * count) if stanzas else (2 * self.ended <= count)

@@ -4,6 +4,9 @@ Patterns for a line as a whole, in the form that modou.text.notices.folded gives
 the characters that occur here, no white space next to Chinese.
 """
 
+import re
+from itertools import groupby
+
 _SITE = r"(?:本站|小说网|文学网|中文网|读书网|阅读网|小说站|贴吧|书友群|qq群|公众号|[a-z0-9]{3,}网)"
 _MARKS = r"[。.!,、~…]*"
 
@@ -22,7 +25,10 @@ CHINESE = (
     r"(?:如果您?)?喜欢.{1,30}请(?:大家|各位|记得)(?:多多)?(?:收藏|推荐)(?:和?推荐|一下|本书|本站)?(?:[:(,!。].*|)",
     r".{0,40}无弹窗.{0,40}",
     rf".{{0,30}}(?:小说|文学|中文|书屋|书吧|网)网?(?:全网)?更新(?:速度)?(?:全网)?最快{_MARKS}",
-    rf"本[书章文]节?(?:来自|由|首发|最快更新|更新最快).{{0,30}}(?:{_SITE}|首发|网)(?:首发|整理|制作|提供|发布|下载)?{_MARKS}",
+    rf"本[书章文]节?(?:来自|由|首发|最快更新|更新最快).{{0,30}}(?:{_SITE}|首发|[网城])(?:首发|整理|制作|提供|发布|下载)?"
+    rf"(?:,.{{0,8}}(?:转载|盗版).{{0,6}})?{_MARKS}",
+    r"作者有话要?说(?::.*)?|本章共\d+页.{0,12}|防盗章节?(?:[,:].{0,20})?",
+    r"(?:请|点击)?下载.{0,8}(?:app|客户端)[,!:].{0,8}(?:看|读|免费|章节|全本).{0,10}",
     r"txt.{0,20}(?:下载|论坛|小说|阅读).{0,20}|(?:电子书|全本小说).{0,12}(?:下载网|下载论坛|尽在).{0,10}",
     rf"欢迎(?:广大|各位)?(?:书友|书迷|读者|您|大家)?们?(?:光临|访问|加入|关注).{{0,12}}{_SITE}.{{0,12}}",
     r"章节(?:报错|错误|内容).{0,8}(?:点此|举报|加载|更新).{0,20}|内容更新后.{0,20}刷新.*|正在手打中.*",
@@ -78,7 +84,7 @@ _ABOUT = (
 _REVIEWED = r"(?:this|the|my|our) (?:story|novel|fiction|chapter|fic)\b"
 _ROLE = r"(?:edit(?:or|ed by)|proofread(?:er|ed by)|ed|pr)s?"
 AUTHORS = (
-    r"作者(?:有话要?说|的话)(?::.*)?",
+    r"作者的话(?::.*)?",
     rf"(?:ps|p\.s\.?)\d*[:. ].*{_ABOUT}.*",
     rf"(?![他她我]).{{0,30}}(?:跪求|拜求|求)(?:一?[波下张点]|各种|个)?{_WISHED}.{{0,40}}",
     rf".{{0,10}}(?:感谢|谢谢).{{1,60}}{_GIVEN}.{{0,30}}",
@@ -106,8 +112,8 @@ _ADDRESS = (
 )
 _NOTICE = (
     "本站 网 網 无弹窗 無彈窗 下一页 下一頁 下一章 未完 书签 书架 目录 手机 手機 最新 最快 请大家 請大家 尽在 txt"
-    " 章节 章節 手打 刷新 转码 群 公众号 公眾號 阅读 閱讀 chapter novel report patreon discord ko-fi kofi paypal"
-    " amazon royal search google"
+    " 章节 章節 手打 刷新 转码 群 公众号 公眾號 阅读 閱讀 作者 首发 首發 本章 防盗 防盜 下载 下載"
+    " chapter novel report patreon discord ko-fi kofi paypal amazon royal search google"
 )
 _AUTHOR = (
     "作者 票 订阅 訂閱 打赏 打賞 收藏 全订 求推荐 地雷 手榴弹 营养液 盟主 投票 支持 ps p.s ｐｓ 待续 待續 完 终 終 a/n"
@@ -115,9 +121,10 @@ _AUTHOR = (
 )
 
 
-def _hints(words: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """All hints, and those for a line of ASCII characters."""
-    return tuple(words.split()), tuple(word for word in words.split() if word.isascii())
+def _hints(words: str) -> re.Pattern[str]:
+    """Any of the hints. They are grouped by their first characters, which is twice as fast as one beside the other."""
+    groups = groupby(sorted(words.split()), lambda word: word[0])
+    return re.compile("|".join(f"{re.escape(a)}(?:{'|'.join(re.escape(w[1:]) for w in of_it)})" for a, of_it in groups))
 
 
 ADDRESS_HINTS, NOTICE_HINTS, AUTHOR_HINTS = _hints(_ADDRESS), _hints(f"{_ADDRESS} {_NOTICE}"), _hints(_AUTHOR)

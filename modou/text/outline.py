@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
-from modou.text.heading_series import ARABIC, CAPITALS
+from modou.text.heading_series import ARABIC, CAPITALS, MARKED, STARS
 from modou.text.headings import Candidate
 
 _KEPT = 100_000
@@ -24,6 +24,7 @@ _OPENING = 1_000
 """Characters before the first title that is told by its capitals alone, at most."""
 _LONGEST = 40_000
 """Characters of a chapter whose title is told by its capitals alone."""
+_ANY = 10_000_000
 _DEPTH = 8
 _SHOWN = 3
 _LEAST = 3
@@ -104,13 +105,23 @@ class Outline:
         accepted = set[int]()
         for unit, items in self.series.items():
             bare = all(one.form == "bare" for one in items)
-            if unit != CAPITALS and (bare or not nested):
+            if unit in (MARKED, STARS):
+                accepted |= _marked(items)
+            elif unit != CAPITALS and (bare or not nested):
                 listed = [one for one in items if one.number not in contents]
                 accepted |= _risen(listed, total, nested=nested, parts=bool(labelled))
         if not accepted and not labelled:
             capitals = [one for one in self.series.get(CAPITALS, ()) if one.number not in contents]
             accepted = _capitals(capitals, total)
         return accepted
+
+
+def _marked(items: list[Item]) -> set[int]:
+    """Titles after a mark: all of them, where they stand apart with some text between; what stands after # without a
+    blank line before may be a remark in code."""
+    gaps = [after.position - one.position for one, after in itertools.pairwise(items)]
+    apart = sum(one.blank or (one.apart and one.unit == STARS) for one in items) >= 0.9 * len(items)
+    return {one.number for one in items} if apart and gaps and median(gaps) >= _LEAST_GAP else set()
 
 
 def _class(one: Item) -> str:
@@ -223,7 +234,7 @@ def _runs(items: list[Item]) -> list[list[Item]]:
 def _reach(one: Item) -> int:
     """The greatest number that may follow: any after a word or unit, else one may be missing."""
     named = one.unit.startswith("word") or one.unit[-1] in "章回节節卷话話"
-    return 10_000 if named else (one.value or 0) + 2
+    return _ANY if named else (one.value or 0) + 2
 
 
 def _capitals(items: list[Item], total: int) -> set[int]:

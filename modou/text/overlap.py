@@ -5,7 +5,7 @@ is extended in both directions. A window inside a match is not extended again, s
 the texts, however repetitive they are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -16,6 +16,8 @@ LEAST = 30
 """Minimum length of a passage in characters: shorter ones are coincidence and idiom."""
 LIMIT = 20_000_000
 """Maximum number of characters of training text searched."""
+BATCH = 2_000_000
+"""Characters of held-out text that are compared at a time; each takes about 60 bytes."""
 _PIECE = 1 << 21
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SIEVE = 24
@@ -94,6 +96,19 @@ def find_overlap(train: Iterable[str], held_out: Iterable[str], least: int = LEA
         searched += len(line)
         windows.search(line)
     return _collect(windows.texts, windows.spans)
+
+
+def batches(texts: Iterable[str], characters: int = BATCH) -> Iterator[list[str]]:
+    """The texts in order, in lists of about `characters`, of which one after the other fits into memory."""
+    batch, size = list[str](), 0
+    for text in texts:
+        if size + len(text) > characters and batch:
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
 
 
 def _hashes(line: str, width: int) -> Hashes:

@@ -2,28 +2,22 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
 from modou import messages
 from modou.settings.text import RULES, Layout
+from modou.text.examples import MOST, Example, kind, shown
 
 LISTED = 200
 """Files listed in a report, at most."""
-_EXAMPLES = 3
-_SHOWN = 60
 
 
 def visible(text: str) -> int:
     """Number of characters that are not white space."""
     return len("".join(text.split()))
-
-
-def _shown(text: str) -> str:
-    flat = text.replace("\n", " ⏎ ")
-    return flat if len(flat) <= _SHOWN else f"{flat[: _SHOWN - 1]}…"
 
 
 @dataclass
@@ -40,14 +34,15 @@ class RuleReport:
     """Characters added, without white space."""
     left_in_held_out: int = 0
     """Number of changes not made because the chapter is held out."""
-    examples: list[str] = field(default_factory=list[str])
-    """The first few changes."""
+    examples: list[Example] = field(default_factory=list[Example])
+    """The first few changes; of lines that were removed whole rather ones that are unlike each other."""
     kinds: Counter[str] = field(default_factory=Counter[str])
     """Number of changes by kind, held-out chapters included, for rules that distinguish kinds: private_use by code
     point ("U+E229"), reader by the kind of text that was set aside."""
 
     def __post_init__(self) -> None:
         self._keep: re.Pattern[str] | None = None
+        self._kinds = [kind(example.before) for example in self.examples]
 
     def keep(self, pattern: str) -> None:
         """Set the regular expression of lines that the user keeps."""
@@ -60,7 +55,7 @@ class RuleReport:
     @property
     def has_examples(self) -> bool:
         """Whether there are as many examples as are kept, so that a rule need not make another."""
-        return len(self.examples) >= _EXAMPLES
+        return len(self.examples) >= MOST
 
     def add(self, other: "RuleReport") -> None:
         """Add the changes of another report of the same rule."""
@@ -69,18 +64,34 @@ class RuleReport:
         self.removed += other.removed
         self.added += other.added
         self.kinds += other.kinds
-        self.examples += other.examples[: _EXAMPLES - len(self.examples)]
+        for example in other.examples:
+            self._show(example.before, example.after, shown=str)
 
-    def touch(self, before: str, after: str = "", *, times: int = 1, example: str | None = None) -> None:
-        """Count a change of `before` to `after`, with an example."""
+    def touch(self, before: str, after: str = "", *, times: int = 1, example: tuple[str, str] | None = None) -> None:
+        """Count a change of `before` to `after`. `example`: the same with its context."""
         self.count += times
         self.characters += max(len(before), len(after))
         self.removed += visible(before)
         self.added += visible(after)
-        if len(self.examples) < _EXAMPLES:
-            shown = example or (f"{_shown(before)} → {_shown(after)}" if after else _shown(before))
-            if shown not in self.examples:
-                self.examples.append(shown)
+        self._show(*example or (before, after))
+
+    def _show(self, before: str, after: str, shown: Callable[[str], str] = shown) -> None:
+        """Keep an example unless there are enough. Where lines are removed whole, one of a new kind then replaces one
+        of two that are alike."""
+        full = self.has_examples
+        if not before or (full and (after or len(set(self._kinds)) == MOST)):
+            return
+        its_kind = kind(before)
+        if full and its_kind in self._kinds:
+            return
+        example = Example(shown(before), shown(after))
+        if example in self.examples:
+            return
+        if full:
+            alike = next(at for at in range(MOST - 1, 0, -1) if self._kinds[at] in self._kinds[:at])
+            del self.examples[alike], self._kinds[alike]
+        self.examples.append(example)
+        self._kinds.append(its_kind)
 
 
 @dataclass(frozen=True)
@@ -131,8 +142,12 @@ class Cleaning:
     """Changes by rule."""
     files: list[BookFile]
     """The files of the book that were read, the first of them."""
+    formats: dict[str, int]
+    """Number of files that were read, by the format that they were read as."""
     passed_over: dict[str, str]
     """Those that were not, the first of them, and why."""
+    not_read: int
+    """Number of those."""
     notes: list[dict[Literal["key", "text"], str]]
     """Assumptions and their effects: "text", the message, and "key", its name in either language."""
 
@@ -168,6 +183,11 @@ class CleaningReport:
         if remark not in self.notes:
             self.notes.append(remark)
 
+    def add_rules(self, other: "CleaningReport") -> None:
+        """Add what the rules changed according to another report."""
+        for name, rule in other.rules.items():
+            self.rules[name].add(rule)
+
     def result(self) -> Cleaning:
         """Return the counts so far."""
         return Cleaning(
@@ -179,6 +199,8 @@ class CleaningReport:
                 for (name, rule), left in zip(self.rules.items(), self.held_out.values(), strict=True)
             },
             files=self.files[:LISTED],
+            formats=dict(Counter(file.reader for file in self.files).most_common()),
             passed_over=dict(islice(self.passed_over.items(), LISTED)),
+            not_read=len(self.passed_over),
             notes=[{"key": item.key, "text": str(item)} for item in self.notes],
         )

@@ -13,12 +13,13 @@ LONGEST = 1000
 OTHER_STOPS = "؟۔।॥።፧፨։\u037e။។៕༎᠃｡"
 _FULL_STOPS = f"。！？{OTHER_STOPS}"
 # Greek writes its question mark as a semicolon; a Sanskrit verse ends in ॥ 12 ॥, a Tibetan one in two strokes.
+# A set of characters comes first, for which a text is searched several times as fast as for alternatives.
 _CANDIDATE = re.compile(
-    rf"॥\s*[०-९0-9]+\s*॥|[།༎]+(?:\s+[།༎]+)*|(?:[{_FULL_STOPS}!?]|…+|\.+|(?<=[\u0370-\u03ff\u1f00-\u1fff]);)"
-    rf"[{_FULL_STOPS}!?…]*"
+    rf"[{_FULL_STOPS}།!?….;](?:(?<=॥)\s*[०-९0-9]+\s*॥|(?<=[།༎])[།༎]*(?:\s+[།༎]+)*"
+    rf"|(?:(?<=[{_FULL_STOPS}!?])|(?<=…)…*|(?<=\.)\.*|(?<=[\u0370-\u03ff\u1f00-\u1fff];))[{_FULL_STOPS}!?…]*)"
 )
 _STOP = re.compile(rf"[{_FULL_STOPS}!?….།༎]")
-_CLOSERS = "”’」』】）》〉〕)]}"
+_CLOSERS = "”’」』】）》〉〕)]}﹂﹄︶︼︾﹀"
 _GUILLEMETS = "«»‹›"
 _LOW_QUOTES = {"“": "„", "‘": "‚"}
 """Quotes that close what a low one opened (German, Czech, Polish …)."""
@@ -29,7 +30,7 @@ _LOOK_BACK = 2000
 _ITEM = 6
 """Characters before the stop of an item's number: "1. The bean"."""
 _CONTINUES = "，、；：,;:—～~،؛"
-_OPENERS = "“‘\"'„‚«»‹›¿¡「『"
+_OPENERS = "“‘\"'„‚«»‹›¿¡「『﹁﹃"
 _OPENS = re.compile(rf"\s+(?:[{_OPENERS}”’]|[(\[（【《*_—–―-]+\s?[{_OPENERS}]?|)(?P<first>.)", re.DOTALL)
 _SPACED_CLOSER = re.compile(r"\s[»›](?!\w)")
 _UNSPACED = re.compile("[\u3000-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from modou.text.contents import Contents
-from modou.text.heading_series import CAPITALS, serial
+from modou.text.heading_series import CAPITALS, MARKED, STARS, serial
 from modou.text.headings import Candidate, Heading, candidate
 from modou.text.notices import folded, is_authors
 from modou.text.outline import Outline, item
@@ -155,13 +155,14 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
             continue
         text = line.strip()
         blocks.add(line)
+        if not text:
+            result.hyphens.add(text)
+            place.skip()
+            continue
         if numeral := page_number(text):
             pages.add(number, place.position, numeral)
         else:  # a word may be broken over a page
             result.hyphens.add(text)
-        if not text:
-            place.skip()
-            continue
         result.lines += 1
         found = candidate(text)
         one = found or serial(text)
@@ -170,7 +171,7 @@ def survey(lines: Iterable[str | Heading]) -> Survey:
             outline.add(item(number, place.position, one, **where), text[:60], labelled=found is not None)
         if is_authors(text) and len(result.asides) < _ASIDES:
             result.asides[folded(text)] += 1
-        title = one.title if one and one.unit != CAPITALS else None
+        title = one.title if one and one.unit not in (CAPITALS, MARKED, STARS) else None
         contents.add(number, text, apart=where["blank"] or place.headed, title=title)
         page.add(number, text, heading=one is not None)
         if found:

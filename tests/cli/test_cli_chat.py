@@ -60,7 +60,8 @@ def test_an_answer_is_what_a_program_gets(
     assert status_of(["chat", str(runs / "sft"), "--tokens", "12", "--temperature", "0"]) == 0
     run = modou.load(runs / "sft")
     first = run.chat([{"role": "user", "content": QUESTIONS[0]}], tokens=12, temperature=0)
-    turns = [("user", QUESTIONS[0]), ("assistant", first), ("user", QUESTIONS[1])]
+    whole = first.removesuffix("\ufffd")  # a chat keeps no character that was cut off
+    turns = [("user", QUESTIONS[0]), ("assistant", whole), ("user", QUESTIONS[1])]
     second = run.chat([{"role": role, "content": text} for role, text in turns], tokens=12, temperature=0)
     assert first and capsys.readouterr() == (f"{first}\n{second}\n", "")
 

@@ -14,10 +14,11 @@ from rich.console import Console
 
 from modou.cli import console
 from modou.cli.live import LiveDisplay, PlainDisplay
+from modou.cli.main import main
 from modou.cli.plain import beside, cell_len, clip, first_sentence, harmless, one_line, wrap
 from modou.cli.progress import StageState, TrainingState
 from modou.cli.signals import StopSignals
-from modou.cli.words import Event, ending
+from modou.cli.words import Event, ending, findings
 from modou.messages import quoted
 from modou.report.words import Words
 from modou.train import events
@@ -113,6 +114,70 @@ def noted(*notes: tuple[str, str]) -> list[str]:
     head, *lines = stream.getvalue().splitlines()
     assert head.startswith("[1/7] clean: ")
     return lines
+
+
+RULES = {
+    "punctuation": {"count": 1080, "characters": 1080, "examples": [{"before": "云上,有人", "after": "云上，有人"}]},
+    "control": {"count": 2, "characters": 3, "examples": [{"before": f"{'a' * 90}[U+200B]", "after": "a" * 90}]},
+    "headings": {"count": 12, "characters": 90, "examples": [{"before": "第一章 井" * 9, "after": ""}]},
+    "duplicates": {"count": 0, "characters": 0, "examples": []},
+}
+
+
+def table(monkeypatch: pytest.MonkeyPatch, columns: int, rules: dict[str, Any]) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = io.StringIO()
+    ended = StageEnded("clean", {**FACTS, "cleaning": {**FACTS["cleaning"], "rules": rules, "notes": []}})
+    console.watch(iter([StageBegan("clean", 1, 7), ended]), PlainDisplay(stream, changes=True))
+    head, *lines = stream.getvalue().splitlines()
+    assert head.startswith("[1/7] clean: 1,200 characters, 12 chapters; 1,000 for training")
+    return lines
+
+
+@pytest.mark.parametrize("columns", [60, 80, 132])
+def test_modou_clean_shows_before_and_after_side_by_side(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    head, *rows = table(monkeypatch, columns, RULES)
+    before, after = (cell_len(head[: head.index(word)]) for word in ("Before", "After"))
+    assert [row.split()[0] for row in rows] == ["half-width", "chapter", "control"]
+    assert all(cell_len(row) <= columns for row in rows)
+    sides = [(cut(row, before, after), cut(row, after, columns)) for row in rows]
+    assert sides[0] == ("云上,有人", "云上，有人")
+    assert sides[1][0].startswith("第一章 井") and sides[1][1] == "(removed)"
+    assert sides[2][0].endswith("aaa[U+200B]") and sides[2][1].endswith("aaa")
+
+
+def cut(row: str, start: int, end: int) -> str:
+    """What stands in these cells of a row."""
+    places = [cell_len(row[:at]) for at in range(len(row))]
+    return "".join(char for char, place in zip(row, places, strict=True) if start <= place < end).strip()
+
+
+def test_the_table_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = table(monkeypatch, 80, {f"rule{n}": {"count": 1, "characters": n} for n in range(30)})
+    assert len(lines) == 12 and lines[1].split() == ["rule29", "1"] and lines[-1].strip() == "… (+20)"
+    assert table(monkeypatch, 80, {}) == []
+
+
+def test_modou_clean_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = tmp_path / "book.txt"
+    tale = "豆子在井边发了芽，青藤一夜长到云上。"
+    book.write_text("".join(f"第{n}章 井\n{tale}第{n}次,又一次。\n\n" for n in range(1, 30)), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["clean", str(book), "--out", str(tmp_path / "run")])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["Rule", "Times", "Before", "After"] in lines
+    assert ["chapter", "headings", "29", "第1章", "井", "(removed)"] in lines
+
+
+def test_several_files_are_counted_by_format() -> None:
+    def said(formats: dict[str, int], passed: int) -> str:
+        numbers = {"cleaning": {**FACTS["cleaning"], "formats": formats, "not_read": passed}}
+        return "; ".join(findings("clean", numbers, Words("en")))
+
+    found = said({"plain": 1200, "subtitles": 1}, 2)
+    assert "12 chapters; read: 1,201 files (1,200 plain text, 1 subtitles); passed over: 2; changed" in found
+    assert "read: 1 files (1 plain text); passed over: 1; " in said({"plain": 1}, 1)
+    assert "read" not in said({"plain": 1}, 0) and "passed" not in said({"plain": 2}, 0)
 
 
 def test_notes_are_told_by_kind_the_first_three_and_how_many_more() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ import pytest
 from modou.corpora.download import fetch
 from modou.corpora.named import SHUIHU, TANG_POEMS, content_sha256, is_named, open_corpus, public_file
 from modou.messages import UserError
+from modou.text.headings import Heading
 
 DATA = "魔豆落在井边。".encode() * 20_000
 
@@ -157,8 +159,9 @@ def test_the_local_corpora(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("MODOU_DATA", str(data_folder))
     book = open_corpus("shuihu")
     assert book.name == "shuihu" and [file.path for file in book.files] == [data_folder / "raw_shuihu.txt"]
-    first = next(iter(open_corpus("tang-poems").documents()))
-    assert first.title and len(list(first.lines())) == 4
+    title, *lines = islice(next(iter(open_corpus("tang-poems").documents())).lines(), 5)
+    assert isinstance(title, Heading) and title.text
+    assert len([line for line in lines if isinstance(line, str)]) == 4
 
 
 def test_sources() -> None:

@@ -73,6 +73,32 @@ def test_words_of_the_headline(report: dict[str, Any]) -> None:
     assert "the difference of 0.02 bits is not significant" in Reader(report_page(report, "en")).text
 
 
+def test_each_change_stands_before_and_after_with_its_reason(report: dict[str, Any]) -> None:
+    page = report_page(report, "en")
+    text = Reader(page).text
+    assert "chapter headings 17 times, 470 characters removed" in text
+    assert "Headings divide the text into chapters" in text and "2 more in held-out chapters stay" in text
+    assert "<td><del>第九回</del></td><td><small>(removed)</small></td>" in page
+    assert "<td>桥上<del>,</del>有人</td><td>桥上<ins>，</ins>有人</td>" in page
+    assert "<code>--no-clean.headings</code>" in page and "<code>--clean.keep &quot;第九回&quot;</code>" in page
+    assert "120,345 = 119,876 + 470 − 1" in text and "unaccounted" not in text
+    report["cleaning"]["characters"]["input"] += 3
+    assert "3 characters are unaccounted for" in Reader(report_page(report, "en")).text
+
+
+def test_what_no_option_puts_back_says_so(report: dict[str, Any]) -> None:
+    rule = report["cleaning"]["rules"][0]
+    rule |= {"name": "reader", "kinds": {"cue_times": 12}}
+    text = Reader(report_page(report, "en")).text
+    assert "no option puts it back" in text and "--no-clean" not in text
+    assert f"{catalogue('text')['aside_cue_times']['en']}12" in text
+    rule |= {"name": "duplicates", "examples": [{"before": "第九回", "after": ""}]}
+    text = Reader(report_page(report, "en")).text
+    assert "--no-clean.duplicates" in text and "--clean.keep" not in text
+    rule |= {"name": "furniture", "examples": [{"before": "-----", "after": ""}]}
+    assert '--clean.keep "regular expression"' in Reader(report_page(report, "en")).text
+
+
 def test_every_measured_point_is_drawn_and_tabled(report: dict[str, Any]) -> None:
     page = report_page(report, "en")
     table = page[page.index("The numbers of every evaluation") :]

@@ -103,8 +103,8 @@ def test_a_question_knows_its_task(task: ReverseTask) -> None:
 
 
 CODE = Path(__file__).parents[2] / "modou"
-FREE = ("tasks", "corpora", "messages", "presets")
-"""Folders that may name what belongs to a task: its own, the corpora it reads, words and settings."""
+FREE = ("tasks", "corpora", "messages", "presets", "text")
+"""Folders that may name what belongs to a task: its own, the corpora it reads, words, settings, formats of books."""
 OWN = re.compile(r"poem|rhyme|acrostic")
 """What belongs to the tasks that ship, in a name or a text."""
 FACT = "form"

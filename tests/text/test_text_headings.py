@@ -77,6 +77,28 @@ def names(result: Cleaned) -> list[str | None]:
         (["Hoofdstuk 1", "Hoofdstuk 2"], True),
         (["Rozdział 1", "Rozdział 2"], True),
         (["제1장", "제2장 탑", "제3장"], False),
+        (["プロローグ", "第一話　梨", "第二話　塔", "エピローグ"], False),
+        (["프롤로그", "1화. 배", "2화. 탑", "에필로그"], False),
+        (["Пролог", "Глава 1", "Глава 2", "Эпилог: Зима"], True),
+        (["Prólogo", "Capítulo 1", "Capítulo 2"], True),
+        (["第1章 梨", "第2章 塔", "番外一 磨坊主", "番外二 小芬"], False),
+        (["Chapter 1 梨", "Chapter 2 石塔", "Chapter 3 水车"], False),
+        (["第一场", "第二场", "第三场"], False),
+        (["☆、第 1 章", "☆、第 2 章", "☆、第 3 章"], False),
+        (["☆、梨", "☆、石塔", "☆、水车", "★、剪刀"], False),
+        (["**第一章 梨**", "**第二章 塔**", "**第三章 水车**"], False),
+        (["①", "②", "③"], False),
+        (["〈一〉", "〈二〉", "〈三〉"], False),
+        (["<1화>", "<2화>", "<3화>"], False),
+        (["EP.1", "EP.2", "EP.3"], True),
+        (["chapter 1", "chapter 2"], True),
+        (["Vol. 1, Chapter 1: The Pears", "Vol. 1, Chapter 2: The Tower", "Vol. 2, Chapter 1: The Wheel"], True),
+        (["三月五日　晴", "三月六日　大雨", "三月九日　晴", "四月一日", "四月廿一日　阴"], False),
+        (["2021年12月30日 星期四", "2021年12月31日 雪", "2022年1月1日", "2022年1月2日 晴", "2022年2月1日"], False),
+        (["2020-02-28", "2020-02-29 At home", "2020-03-01", "2020-03-04", "2021-01-01"], True),
+        (["Monday, 3 May", "Tuesday, 4 May", "May 7th", "12 June: at the mill", "June 15th"], True),
+        (["28. Februar 1901", "1. März 1901", "2. März 1901", "3. Mai 1901", "24. Dezember 1901"], True),
+        (["1 января 1901 г", "2 февраля 1901 г", "3 мая 1901 г", "4 мая 1901 г", "5 мая 1901 г"], True),
         (["บทที่ ๑", "บทที่ ๒ หอคอย"], False),
         (["الفصل الأول", "الفصل الثاني", "الفصل الثالث"], True),
         (["पहला अध्याय", "दूसरा अध्याय", "अध्याय ३"], True),
@@ -115,6 +137,30 @@ def test_parts_above_chapters_and_numbers_that_begin_again() -> None:
     assert result.report.headings == 6
 
 
+def test_a_line_between_blank_ones_is_the_title_of_the_number_before_it() -> None:
+    titles = ["La torre de piedra", "Ein alter Brief", "What the miller said"]
+    text = "".join(f"Capítulo {n}\n\n{title}\n\n{prose(n, english=True)}\n\n" for n, title in enumerate(titles, 1))
+    assert names(clean(text)) == [f"Capítulo {n} {title}" for n, title in enumerate(titles, 1)]
+
+
+@pytest.mark.parametrize(
+    ("label", "first"), [("Глава {}", "Шёл снег."), ("제{}장", "눈이 내렸다."), ("Chapter {}", "It snowed.")]
+)
+def test_a_short_sentence_after_a_number_is_no_title(label: str, first: str) -> None:
+    text = "".join(f"{label.format(n)}\n\n{first}\n\n{prose(n, english=True)}\n\n" for n in range(1, 4))
+    result = clean(text)
+    assert names(result) == [label.format(n) for n in range(1, 4)]
+    assert result.text.count(first) == 3
+
+
+def test_titles_after_a_number_sign_are_headings_and_remarks_are_not() -> None:
+    titles = ["# The Pears", "## the first day", "## 塔", "## Nobody came"]
+    text = "".join(f"{title}\n\n" + (prose(n, english=True) + "\n\n") * bool(n) for n, title in enumerate(titles))
+    assert names(clean(text)) == titles[1:]
+    remarks = "".join(f"{prose(n, english=True)}\n# a remark\n" for n in range(4))
+    assert clean(remarks).report.headings == 0
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -138,6 +184,12 @@ def test_a_line_that_does_not_fit_the_book_is_prose(line: str) -> None:
     result = clean("".join(chapters))
     assert names(result) == titles
     assert line in result.text.split("\n") or line in result.text
+
+
+def test_dates_within_a_chapter_are_no_headings() -> None:
+    days = "".join(f"三月{n}日\n{prose(n)}\n" for n in range(11, 17))
+    assert names(clean(f"第一章 梨\n{prose(1)}\n{days}第二章 塔\n{prose(2)}\n")) == ["第一章 梨", "第二章 塔"]
+    assert clean("".join(f"{prose(n)}\n三月{n}日，他走了。\n" for n in range(1, 9))).report.headings == 0
 
 
 def test_lists_verses_times_and_years_are_no_headings() -> None:

@@ -121,6 +121,71 @@ def test_lines_that_are_units_stay(text: str, tmp_path: Path) -> None:
     assert "\n".join("\n".join(corpus.texts(part)) for part in PARTS).split() == (text * 3).split()
 
 
+DOCUMENTED = """class Oven:
+    \'\'\'An oven. It waits for nobody.\'\'\'
+
+    def heat(self, pears):
+        # Warm it first. Then wait.
+        for pear in pears:
+            yield pear
+
+"""
+SHELL = """#!/bin/sh
+for pear in *.txt; do
+    cat "$pear"
+    cp "$pear" oven/
+done
+if [ -f key ]; then
+    rm key
+fi
+
+"""
+
+
+@pytest.mark.parametrize("code", [DOCUMENTED, SHELL], ids=["documented", "shell"])
+def test_the_lines_of_a_block_of_code_are_code(code: str, tmp_path: Path) -> None:
+    corpus, cleaned = corpus_of(code * 5, tmp_path)
+    assert cleaned == code * 5
+    assert corpus.report.files[0].layout == "exact"
+
+
+def test_what_terminals_obey_makes_no_file_binary(tmp_path: Path) -> None:
+    line = "\x1b]0;mill\x07\x1b[32mThe wheel turned\x1b[0m {} times.\x08"
+    _, cleaned = corpus_of("\n".join(line.format(n) for n in range(40)), tmp_path)
+    assert cleaned.strip().split("\n") == [f"The wheel turned {n} times." for n in range(40)]
+
+
+def test_equal_lines_are_verse_though_each_ends_a_sentence(tmp_path: Path) -> None:
+    poem = "{}\n\n磨声停晚照，藤影上空墙。\n{}字随灯落，一秋逐雁长。\n客来无好酒，豆熟有余香。\n\n"
+    text = "".join(poem.format(f"井边{one}", one) for one in "一二三四五六七八九十")
+    corpus, cleaned = corpus_of(text, tmp_path)
+    assert cleaned.strip() == text.strip()
+    assert corpus.report.files[0].layout == "lines"
+
+
+def test_a_refrain_is_no_repeated_chapter(tmp_path: Path) -> None:
+    song = "豆子落在井边\n第{}个夜晚\n\n啊 天亮以后\n啊 藤爬上墙头\n等你回来\n\n"
+    text = "".join(song.format(one) for one in "一二三四五六七八九十")
+    _, cleaned = corpus_of(text, tmp_path)
+    assert cleaned.strip() == text.strip()
+
+
+@pytest.mark.parametrize("line", ["<{name}> {text}", "{name}:\n{text}\n", "{name}：{text}"])
+def test_what_several_people_say_stays_in_lines(line: str, tmp_path: Path) -> None:
+    said = ["The oven waits. It waits for nobody.", "Not the goat! Anything else.", "Who took the key? It was here."]
+    text = "\n".join(line.format(name=("Marta", "Olin", "Bea")[n % 3], text=said[n * n % 3]) for n in range(30))
+    _, cleaned = corpus_of(text, tmp_path)
+    assert cleaned.strip() == text.strip()
+
+
+def test_numbered_verses_stay_whole(tmp_path: Path) -> None:
+    text = "\n".join(
+        f"{n} The river rose. Nobody crossed it on day {n * 7}, and the goat stood on the roof." for n in range(1, 31)
+    )
+    _, cleaned = corpus_of(text, tmp_path)
+    assert cleaned.strip() == text
+
+
 def test_code_stays_to_the_character(tmp_path: Path) -> None:
     _, cleaned = corpus_of(CODE * 2, tmp_path)
     assert cleaned == CODE * 2

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from text_helpers import clean
 
 from modou.settings.text import CleanSettings
+from modou.text.examples import Example, shown
 from modou.text.notices import is_address, is_notice
 from modou.text.report import RuleReport, visible
 from modou.text.rules import author_notes, furniture, notices
@@ -29,6 +30,11 @@ STORY = "The mill wheel turned all night. Blue counted the stars by the door and
         "更多精彩小说请访问水车小说网",
         "喜欢磨坊夜话请大家收藏：磨坊夜话水车文学网更新速度最快。",
         "本书由水车小说网首发",
+        "本文首发水车文学城，请勿转载",
+        "作者有话说：今天只有一更。",
+        "本章共3页，当前第1页",
+        "（防盗章节，稍后替换）",
+        "下载水车APP，免费看全本",
         "上一章 返回目录 下一章",
         "章节错误，点此举报",
         "书友群：123456789",
@@ -57,6 +63,8 @@ def test_notices_of_sites_go_wherever_they_stand(line: str) -> None:
     "line",
     [
         "请掌柜收藏好这封信。",
+        "他下载了那个软件，一直看到天亮。",
+        "这一章共有三页，他读到第二页就睡着了。",
         "请大家阅读墙上的告示，然后散去。",
         "请记住本站的规矩：先上后下。",
         "更多的书在楼上，请到二楼阅读。",
@@ -95,7 +103,7 @@ def test_sentences_of_a_story_stay(line: str) -> None:
     "line",
     [
         "PS：第二更送到，求月票！",
-        "作者有话说：谢谢大家的地雷",
+        "作者的话：谢谢大家的地雷",
         "新书上传，求收藏，求推荐票！",
         "感谢书友小蓝的打赏",
         "（本章完）",
@@ -111,7 +119,7 @@ def test_authors_words_go_at_the_edges_of_chapters(line: str) -> None:
     at_end = clean(f"第一章 水车\n{body}\n{line}\n第二章 星星\n{body}天亮了。\n")
     at_start = clean(f"第一章 水车\n{line}\n{body}\n第二章 星星\n{body}天亮了。\n")
     for result in (at_end, at_start):
-        assert result.report["author_notes"].examples == [line]
+        assert result.report["author_notes"].examples == [Example(shown(line), "")]
         assert result.report["author_notes"].removed == visible(line)
     in_the_middle = clean(f"第一章 水车\n{body}\n{line}\n{body}天亮了。\n")
     assert in_the_middle.report["author_notes"].count == 0
@@ -120,9 +128,11 @@ def test_authors_words_go_at_the_edges_of_chapters(line: str) -> None:
 
 
 def test_a_notice_in_brackets_goes_without_the_sentence_around_it() -> None:
-    result = clean(f"水车停了。（记住本站网址：w-w-w.shui-che.c o m）阿蓝（他醒了）站起来。\n{TALE}\n")
-    assert result.text.startswith("水车停了。\n阿蓝（他醒了）站起来。\n")
-    assert result.report["notices"].examples == ["（记住本站网址：w-w-w.shui-che.c o m）"]
+    result = clean(f"水车停了。（记住本站：w-w-w.shui-che.c o m）阿蓝（他醒）站起来。\n{TALE}\n")
+    assert result.text.startswith("水车停了。\n阿蓝（他醒）站起来。\n")
+    assert result.report["notices"].examples == [
+        Example("水车停了。（记住本站：w-w-w.shui-che.c o m）阿蓝（他醒）站起来。", "水车停了。阿蓝（他醒）站起来。")
+    ]
 
 
 def test_what_the_user_keeps_stays() -> None:

@@ -12,6 +12,7 @@ from modou.cli.help import command_page
 from modou.messages import UserError, catalogue
 from modou.settings.text import RULES, Place
 from modou.text.corpus import PARTS, prepare
+from modou.text.readers import READERS
 from modou.text.readers.book import TextBook
 from modou.text.report import RuleReport
 
@@ -70,7 +71,13 @@ def test_a_rule_may_choose_chapters(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_has_its_code_and_a_name(name: str) -> None:
     assert callable(import_module(f"modou.text.rules.{name}").apply)
-    assert catalogue("report")[f"rule_{name}"].keys() == {"zh", "en"}
+    for message in (f"rule_{name}", f"why_{name}"):
+        assert catalogue("report")[message].keys() == {"zh", "en"}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_has_a_name(name: str) -> None:
+    assert catalogue("report")[f"reader_{name}"].keys() == {"zh", "en"}
 
 
 def test_an_unknown_rule_is_named_with_those_that_exist() -> None:

@@ -1,40 +1,16 @@
-"""Sections on the data: cleaning, split, tokenizer."""
+"""Sections on the data: files, split, tokenizer."""
 
 from collections.abc import Sequence
 from typing import Any, cast
 
 from modou.report import values as v
-from modou.report.markup import Child, Html, element, facts, fitted, joined, listed, table
+from modou.report.markup import Child, Html, element, facts, fitted, joined, table
 from modou.report.parts import Page, Section, datum
 from modou.report.values import Values
 
-_EXAMPLES = 3
 _EXAMPLE = 120
 _LISTED = 40
-_NOTES = 20
 _PASSAGES = 10
-
-
-def cleaning(page: Page) -> Section | None:
-    """Counts and examples of each cleaning rule; the notes."""
-    words = page.words
-    rules = [rule for rule in v.groups(page.values, "cleaning.rules") if v.number(rule, "count")]
-    notes = v.texts(page.values, "cleaning.notes")[:_NOTES]
-    shown = [
-        (words("cleaning_before"), page.shown(words.count, "cleaning.characters.input")),
-        (words("cleaning_after"), page.shown(words.count, "cleaning.characters.output")),
-        (words("split_chapters"), page.shown(words.count, "cleaning.chapters")),
-    ]
-    if not rules and not notes and not any(value for _, value in shown):
-        return None
-    head = [words(f"column_{name}") for name in ("rule", "count", "touched", "examples")]
-    rows = [_rule(page, rule) for rule in rules]
-    return page.section(
-        "cleaning",
-        facts(shown),
-        table(words("cleaning_table"), head, rows, kind="rules") if rows else element("p", words("cleaning_nothing")),
-        listed(notes) if notes else None,
-    )
 
 
 def files(page: Page) -> Section | None:
@@ -63,17 +39,6 @@ def _file(page: Page, file: Values) -> list[Child]:
         v.words_at(file, "encoding") or "—",
         datum(v.number(file, "characters"), words.count) or "—",
         f"{layout} ({v.words_at(file, 'reason')})",
-    ]
-
-
-def _rule(page: Page, rule: Values) -> list[Child]:
-    words = page.words
-    examples = v.texts(rule, "examples")[:_EXAMPLES]
-    return [
-        words.named("rule", v.words_at(rule, "name") or "—"),
-        datum(v.number(rule, "count"), words.count) or "—",
-        datum(v.number(rule, "characters"), words.count) or "—",
-        joined(element("q", fitted(example, _EXAMPLE)) for example in examples),
     ]
 
 

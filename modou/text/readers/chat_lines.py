@@ -26,6 +26,11 @@ _LINE_DATE = re.compile(
 _QQ = re.compile(
     r"(?P<stamp>\d{4}[-/]\d{1,2}[-/]\d{1,2}\s+\d{1,2}:\d{2}:\d{2})\s+(?P<name>\S.{0,60}?)\s?(?P<id>\(\d{4,12}\)|<[^<>\s]+>)\s*"
 )
+_NAMED = re.compile(
+    r"(?P<name>[^\s:：][^:：\t]{0,40}?)(?:[:：]\s*|\s+)"
+    r"(?P<stamp>(?:\d{4}[-/年])?\d{1,2}[-/月]\d{1,2}日?\s+\d{1,2}:\d{2}(?::\d{2})?)\s*"
+)
+_NO_YEAR = re.compile(r"\d{1,2}[-/月]\d{1,2}日?\s+\d{1,2}:")
 _LABEL = re.compile(
     r"(?P<name>[^\s:：,，。.!?！？/\"“]{1,24}(?: [^\s:：,，。.!?！？]{1,24}){0,2})[:：]\s*(?P<text>\S.*)"
 )
@@ -85,7 +90,7 @@ Match = Callable[[str], _Start | None]
 
 
 def style_of(opening: str) -> str | None:
-    """The program that wrote a text: whatsapp, line, qq; None: no chat."""
+    """The program that wrote a text: whatsapp, line, qq; named: copied from WeChat or QQ; None: no chat."""
     lines = [line for line in opening.split("\n", _LOOKED_AT)[:_LOOKED_AT] if line.strip(f"{_MARKS} \r")]
     for style, match in _STYLES.items():
         if style == "label":
@@ -99,6 +104,7 @@ def style_of(opening: str) -> str | None:
             or 3 * len(spoken) < max(begun, 1)
             or names & _LEVELS
             or any("[" in name for name in names)
+            or (style == "named" and (2 * len(names) > len(spoken) or 5 * len(spoken) < len(lines)))
         ):
             continue
         if style != "line" or opening.startswith("[LINE]") or any(start and start.day for start in starts):
@@ -180,7 +186,7 @@ def clock(opening: str) -> Stamp:
 
 def read_stamp(stamp: str, order: tuple[int, ...] = (2, 1, 0)) -> datetime | None:
     """A date and time as people write them; `order`: the places of year, month and day where the year is not first."""
-    numbers = _numbers(stamp)
+    numbers = [*([2000] if _NO_YEAR.match(stamp) else []), *_numbers(stamp)]
     if len(numbers) < 5:
         return None
     day = numbers[:3] if numbers[0] > 31 else [numbers[at] for at in order]
@@ -222,12 +228,17 @@ def _qq(line: str) -> _Start | None:
     return _Start(f"{found['stamp']} {found['id']}", found["name"], "") if found else None
 
 
+def _named(line: str) -> _Start | None:
+    found = _NAMED.fullmatch(line[:120])
+    return _Start(found["stamp"], found["name"], "") if found else None
+
+
 def _label(line: str) -> _Start | None:
     found = _LABEL.match(line[:5000])
     return _Start("", found["name"], found["text"] + line[5000:]) if found else None
 
 
-_STYLES: dict[str, Match] = {"whatsapp": _whatsapp, "line": _line, "qq": _qq, "label": _label}
+_STYLES: dict[str, Match] = {"whatsapp": _whatsapp, "line": _line, "qq": _qq, "named": _named, "label": _label}
 
 
 def is_labelled(opening: str) -> bool:

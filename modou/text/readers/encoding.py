@@ -49,7 +49,8 @@ _NOT_TEXT = (
     b"\xfd7zXZ",
     b"(\xb5/\xfd",
 )
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
+# Neither what ends or cuts a page nor what terminals obey: a bell, a backspace, an escape.
+_CONTROL = re.compile(rb"[\x00-\x06\x0e-\x19\x1c-\x1f\x7f]")
 _PADDING = re.compile(rb"\x00{4,}")
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _WEST, _EAST = "en fr de es ca gl it pt nl sv da no fi is et sq", "en pl cs sk hu ro hr sl sq de"

@@ -19,7 +19,8 @@ def lines(file: File, reading: Reading) -> Iterator[Line]:
     with file.text(reading) as stream:
         for line in cut_lines(stream):
             characters += len(line)
-            reading.undecoded(line)
+            if "\ufffd" in line:
+                reading.undecoded(line)
             yield line
     # Damage, or a stretch in another encoding, costs its place; what the user set may be wrong for the whole file.
     named = reading.encoding is not None and reading.encoding.how == "set"

@@ -12,17 +12,19 @@ changes.
                counted but not made
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 from modou.settings.text import CleanSettings, Layout, Place
+from modou.text.headings import Heading
+from modou.text.readers.file import Line
 from modou.text.report import RuleReport
 
 
-@dataclass
+@dataclass(slots=True)
 class Chapter:
     """Statistics of a chapter, whose text is on disk."""
 
@@ -45,3 +47,13 @@ def rules(
     """The enabled rules of a place, in order, each bound to its tally."""
     functions = ((name, import_module(f"{__name__}.{name}").apply) for name in settings.rules(place, layout))
     return [partial(apply, tally=tallies[name]) for name, apply in functions]
+
+
+def removed(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
+    """Count lines and headings as removed; yield those that the user keeps."""
+    for line in lines:
+        text = ((line.text or "") if isinstance(line, Heading) else line).strip()
+        if text and tally.keeps(text):
+            yield line
+        elif text:
+            tally.touch(text)

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from modou.text.examples import around
 from modou.text.headings import Heading
 from modou.text.readers.file import Line
 from modou.text.report import RuleReport
+from modou.text.rules import removed
 
 _AHEAD_LINES, _AHEAD_CHARACTERS = 1000, 1 << 16
 """How far a document is searched for the markup."""
@@ -35,10 +37,10 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
         yield from text
         return
     for line in _without_explanation(text, tally):
-        if isinstance(line, Heading):
+        if isinstance(line, str) and _COLOPHON.match(line):
+            yield from removed(chain([line], text), tally)
+        elif isinstance(line, Heading) or tally.keeps(line):
             yield line
-        elif _COLOPHON.match(line) and not tally.keeps(line):
-            _count(chain([line], (rest for rest in text if isinstance(rest, str))), tally)
         else:
             plain = _NOTE.sub(lambda found: _replaced(found, _glyph(found.group()), tally), line)
             plain = reading.sub(lambda found: _replaced(found, found["base"] or "", tally), plain)
@@ -81,21 +83,15 @@ def _without_explanation(lines: Iterator[Line], tally: RuleReport) -> Iterator[L
             if closed or len(block) > _EXPLANATION_LINES:
                 break
         texts = [item for item in block if isinstance(item, str)]
-        explains = any(_EXPLAINS.search(text) for text in texts) and not any(map(tally.keeps, texts))
+        explains = any(_EXPLAINS.search(text) for text in texts)
         if explains and _DASHES.fullmatch(texts[-1]) and len(texts) == len(block):
-            _count(texts, tally)
+            yield from removed(texts, tally)
         else:
             yield from block
 
 
-def _count(lines: Iterable[str], tally: RuleReport) -> None:
-    for line in lines:
-        if line.strip():
-            tally.touch(line.strip())
-
-
 def _replaced(found: re.Match[str], after: str, tally: RuleReport) -> str:
-    tally.touch(found.group(), after)
+    tally.touch(found.group(), after, example=around(found.string, *found.span(), after))
     return after
 
 

@@ -15,6 +15,9 @@ _AHEAD = 4 * _EDGE
 
 def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> Iterator[str | Heading]:
     """The events without such lines."""
+    if not found.asides:
+        yield from events
+        return
     held = deque[str | Heading]()
     since = 0
     for event in events:

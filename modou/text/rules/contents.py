@@ -12,6 +12,9 @@ def apply(
     events: Iterable[NumberedLine | Heading], found: Survey, tally: RuleReport
 ) -> Iterator[NumberedLine | Heading]:
     """The events without tables of contents."""
+    if not found.contents:
+        yield from events
+        return
     for event in events:
         named = isinstance(event, NumberedLine) and event.number in found.contents
         if isinstance(event, str) and named and not tally.keeps(event):

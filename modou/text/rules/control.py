@@ -1,9 +1,9 @@
 """Remove control sequences of terminals, control characters and other invisible characters."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 
+from modou.text.examples import around
 from modou.text.headings import Heading
 from modou.text.readers.file import Line
 from modou.text.report import RuleReport
@@ -36,7 +36,7 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
                 broken = ""
             yield line
             continue
-        if not broken and not _HINT.search(line):
+        if not broken and (line.isprintable() or not _HINT.search(line)):
             yield line
             continue
         for part in _LINE_END.split(line):
@@ -63,14 +63,7 @@ def _seen(text: str, tally: RuleReport) -> str:
         unseen = found.group()
         if found["boundary"]:
             return unseen
-        tally.touch(unseen, example=_name(unseen))
+        tally.touch(unseen, example=around(text, *found.span()))
         return ""
 
     return _UNSEEN.sub(kept, text)
-
-
-def _name(unseen: str) -> str:
-    """How the report shows it: U+200E LEFT-TO-RIGHT MARK, ESC[32m."""
-    if len(unseen) > 1:
-        return unseen.replace("\x1b", "ESC").replace("\x9b", "CSI").replace("\x07", "BEL")
-    return f"U+{ord(unseen):04X} {unicodedata.name(unseen, '')}".strip()

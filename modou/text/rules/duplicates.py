@@ -14,6 +14,6 @@ def apply(chapters: Iterable[Chapter], tally: RuleReport) -> Iterator[Chapter]:
             seen.add(chapter.digest)
             yield chapter
             continue
-        tally.touch("", times=1, example=f"{chapter.heading or ''} {chapter.opening[:40]}".strip())
+        tally.touch("", example=(f"{chapter.heading or ''}\n{chapter.opening}".strip(), ""))
         tally.characters += chapter.visible
         tally.removed += chapter.visible

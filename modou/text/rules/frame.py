@@ -7,6 +7,7 @@ from itertools import chain
 from modou.text.headings import Heading
 from modou.text.readers.file import Line
 from modou.text.report import RuleReport
+from modou.text.rules import removed
 
 _HEADER_LINES = 1000
 _LONGEST = 1000
@@ -25,20 +26,12 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
         if isinstance(line, Heading):
             continue
         if _START.match(line):
-            _count(header, tally)
-            header = []
+            header = [*removed(header, tally)]
             break
         if len(header) == _HEADER_LINES or len(line) > _LONGEST:
             break
     for line in (text := chain(header, source)):
         if isinstance(line, str) and _END.match(line):
-            _count(chain([line], text), tally)
+            yield from removed(chain([line], text), tally)
         else:
             yield line
-
-
-def _count(lines: Iterable[Line], tally: RuleReport) -> None:
-    for line in lines:
-        text = (line.text or "") if isinstance(line, Heading) else line
-        if text.strip():
-            tally.touch(text.strip())

@@ -1,4 +1,4 @@
-"""Remove ruled lines, and lines that are little more than a web address."""
+"""Remove ruled lines, the places of pictures, and lines that are little more than a web address."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,13 @@ from modou.text.report import RuleReport
 
 _LONGEST = 100
 _RULE = re.compile(r"(?:[-—–_=*＊·•~～#+※☆★◆◇■□●○◎═─━]\s*){3,}")
+_PICTURE = re.compile(r"\[Illustrations?(?::[^\[\]]*)?\]", re.IGNORECASE)
 
 
 def _is_furniture(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST and (_RULE.fullmatch(text) is not None or is_address(text))
+    return 0 < len(text) <= _LONGEST and (
+        _RULE.fullmatch(text) is not None or _PICTURE.fullmatch(text) is not None or is_address(text)
+    )
 
 
 def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:

@@ -21,8 +21,7 @@ class _Window:
 
     def next(self) -> NumberedLine | Heading | None:
         """The next line or heading, or None after the last."""
-        self._fill(1)
-        return self._ahead.popleft() if self._ahead else None
+        return self._ahead.popleft() if self._ahead else next(self._source, None)
 
     def skip(self, count: int) -> None:
         for _ in range(count):
@@ -50,32 +49,31 @@ def apply(events: Iterable[NumberedLine | Heading], found: Survey, tally: RuleRe
     window = _Window(events)
     while (line := window.next()) is not None:
         if isinstance(line, Heading):
-            if line.text:
-                tally.touch(line.text)
-            yield line
+            yield from _marked(line, tally)
         elif _on_title_page(line, found, tally):
             if line.strip():
                 tally.touch(line.strip())
         elif heading := _heading(line, found, tally):
-            parts = [heading.heading]
-            if heading.form in ("bare", "title", "glued"):
-                parts += _following_titles(heading, window, found, tally)
-            name = " ".join(part.strip() for part in parts)
-            tally.touch("".join(parts), times=1, example=name[:60])
-            yield Heading(name)
+            yield _made(heading, window, found, tally)
             if heading.rest:
                 yield heading.rest
         else:
-            yield from _text(line, found)
+            text = bool(line.strip())
+            divides = found.chapter_a_line if text else found.blocks
+            if divides:
+                yield Heading(None)
+            if text or not divides:  # a blank line that divides chapters is no part of them
+                yield line
 
 
-def _text(line: NumberedLine, found: Survey) -> Iterator[str | Heading]:
-    """A line that is no heading; where a blank line divides chapters it is no part of them."""
-    divides = found.chapter_a_line if line.strip() else found.blocks
-    if divides:
-        yield Heading(None)
-    if line.strip() or not divides:
-        yield line
+def _made(heading: Candidate, window: _Window, found: Survey, tally: RuleReport) -> Heading:
+    """The start of a chapter, named by a candidate and the titles that follow it."""
+    parts = [heading.heading]
+    if heading.form in ("bare", "title", "glued"):
+        parts += _following_titles(heading, window, found, tally)
+    name = " ".join(part.strip() for part in parts)
+    tally.touch("".join(parts), example=("\n".join(parts), ""))
+    return Heading(name)
 
 
 def _on_title_page(line: NumberedLine, found: Survey, tally: RuleReport) -> bool:
@@ -85,6 +83,17 @@ def _on_title_page(line: NumberedLine, found: Survey, tally: RuleReport) -> bool
 def _heading(line: NumberedLine, found: Survey, tally: RuleReport) -> Candidate | None:
     text = line.strip()
     return found.heading(line.number, text) if text and not tally.keeps(text) else None
+
+
+def _marked(heading: Heading, tally: RuleReport) -> Iterator[str | Heading]:
+    """A heading of the format; it stays in the text if the user keeps it."""
+    if heading.text and tally.keeps(heading.text):
+        yield Heading(None)
+        yield heading.text
+        return
+    if heading.text:
+        tally.touch(heading.text)
+    yield heading
 
 
 def _following_titles(heading: Candidate, window: _Window, found: Survey, tally: RuleReport) -> list[str]:
@@ -99,14 +108,15 @@ def _following_titles(heading: Candidate, window: _Window, found: Survey, tally:
     if rest[0].number in found.contents or found.heading(rest[0].number, text) or tally.keeps(text):
         return []
     if text.isascii() or heading.latin:
-        title = heading.form == "bare" and len(text) <= 60 and looks_like_title(text) and follows_blank
+        titled = looks_like_title(text) or (text[0].isupper() and text[-1].isalnum())
+        title = heading.form == "bare" and len(text) <= 60 and titled and follows_blank
     else:
         title = is_chinese_title(text, heading.title) and bool(after)
         # Unlike a first line of prose or verse, a title is followed by a longer or a punctuated line.
         title = title and (len(after) > len(text) or after[-1] in "。！？…”，；：")
         if found.wrap:
             title = title and len(text) < 0.8 * found.wrap.width
-    if not title:
+    if not title or tally.keeps(text):
         return []
     window.skip(blanks + 1)
     return [text]

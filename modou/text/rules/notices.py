@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from modou.text.examples import around
 from modou.text.headings import Heading
 from modou.text.notices import is_notice
 from modou.text.readers.file import Line
@@ -17,7 +18,7 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
     def without(found: re.Match[str]) -> str:
         if not is_notice(found.group()):
             return found.group()
-        tally.touch(found.group())
+        tally.touch(found.group(), example=around(found.string, *found.span()))
         return ""
 
     for line in lines:
@@ -26,4 +27,4 @@ def apply(lines: Iterable[Line], tally: RuleReport) -> Iterator[Line]:
         elif is_notice(line):
             tally.touch(line.strip())
         else:
-            yield _BRACKETS.sub(without, line) if any(bracket in line for bracket in "（(【[") else line
+            yield _BRACKETS.sub(without, line)

@@ -91,17 +91,17 @@ def _is_wrapped(pages: Iterable[_Page]) -> bool:
 def _pages(lines: Iterable[Line]) -> Iterator[_Page]:
     page, size = _Page(0, top=True), 0
     for line in lines:
-        if isinstance(line, str):
-            first, *others = line.split("\f") if "\f" in line else (line,)
+        if isinstance(line, str) and "\f" in line:
+            first, *others = line.split("\f")
             if first or not others:
                 page.lines.append(first)
             for other in others:
                 page.broken = True
                 yield _with_edges(page, last=True)
                 page, size = _Page(page.index + 1, top=True, lines=[other] if other else []), 0
-            size += len(line)
         else:
             page.lines.append(line)
+        size += len(line) if isinstance(line, str) else 0
         if len(page.lines) > _PAGE_LINES or size > _PAGE_CHARACTERS:
             yield _with_edges(page, last=False)
             page, size = _Page(page.index + 1, top=False), 0

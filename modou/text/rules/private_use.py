@@ -2,6 +2,7 @@
 
 import re
 
+from modou.text.examples import around
 from modou.text.report import RuleReport
 
 _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
@@ -9,9 +10,9 @@ _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
 
 def apply(sentence: str, tally: RuleReport) -> str:
     """The sentence without private-use characters."""
-    for char in _PRIVATE.findall(sentence):
-        code = f"U+{ord(char):04X}"
-        tally.kinds[code] += 1
-        at = sentence.index(char)
-        tally.touch(char, example=sentence[max(0, at - 6) : at + 7].replace(char, f"[{code}]"))
+    if sentence.isprintable():
+        return sentence
+    for found in _PRIVATE.finditer(sentence):
+        tally.kinds[f"U+{ord(found.group()):04X}"] += 1
+        tally.touch(found.group(), example=around(sentence, *found.span()))
     return _PRIVATE.sub("", sentence)

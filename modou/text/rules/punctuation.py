@@ -2,12 +2,14 @@
 
 import re
 
+from modou.text.examples import around
 from modou.text.report import RuleReport
 
 _IDEOGRAPH = r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_BEFORE = rf"(?<=[{_IDEOGRAPH}”’」』）》】])"
+_BEFORE = rf"(?<=[{_IDEOGRAPH}”’」』）》】].)"
+"""What stands before the mark's first character."""
 _AFTER = rf"(?=[{_IDEOGRAPH}“”‘’「」『』（）《》【】。，、；：？！…—\"']|\s*$)"
-_HALF = re.compile(rf"{_BEFORE}(?:\.{{3,}}|[,.?!:;．｡､]|[?!]+){_AFTER}")
+_HALF = re.compile(rf"[,.?!:;．｡､]{_BEFORE}(?:(?<=\.)\.{{2,}}|(?<=[?!])[?!]+|){_AFTER}")
 _FULL = {",": "，", ".": "。", "?": "？", "!": "！", ":": "：", ";": "；", "．": "。", "｡": "。", "､": "、"}
 
 
@@ -17,8 +19,7 @@ def apply(sentence: str, tally: RuleReport) -> str:
     def full(found: re.Match[str]) -> str:
         mark = found.group()
         wide = "……" if mark.startswith("..") else "".join(_FULL[char] for char in mark)
-        near = sentence[max(0, found.start() - 6) : found.end() + 6]
-        tally.touch(mark, wide, example=f"{near} ({mark} → {wide})")
+        tally.touch(mark, wide, example=around(sentence, *found.span(), wide))
         return wide
 
     return _HALF.sub(full, sentence)

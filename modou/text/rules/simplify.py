@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from itertools import zip_longest
 from typing import cast
 
 from modou.messages import UserError
@@ -23,9 +24,8 @@ def apply(sentence: str, tally: RuleReport) -> str:
     """The simplified sentence. UserError: OpenCC is not installed."""
     after = converter()(sentence)
     if after != sentence:
-        changed = [(a, b) for a, b in zip(sentence, after, strict=False) if a != b]
-        tally.touch("", times=len(changed), example=" ".join(f"{a}→{b}" for a, b in changed[:6]))
-        tally.characters += len(changed)
-        tally.added += max(0, len(after) - len(sentence))
-        tally.removed += max(0, len(sentence) - len(after))
+        changed = [at for at, (a, b) in enumerate(zip_longest(sentence, after)) if a != b]
+        before, now = ("".join(text[at : at + 1] for at in changed) for text in (sentence, after))
+        near = slice(max(0, changed[0] - 10), changed[0] + 20)
+        tally.touch(before, now, times=len(changed), example=(sentence[near], after[near]))
     return after

@@ -27,11 +27,15 @@ def apply(events: Iterable[str | Heading], found: Survey, tally: RuleReport) -> 
             continue
         broken = _is_broken(previous, event)
         if previous and len(paragraph) < _LIMIT and (broken or (wrap and _continues(previous, event, wrap))):
-            left, right = paragraph.rstrip(), event.strip()
-            divided = broken and found.hyphens.divides(left, right)
-            tally.touch(left[-1] if divided else "", times=1, example=f"{left[-12:]} ⏎ {right[:12]}")
+            paragraph, right = paragraph.rstrip(), event.strip()
+            divided = broken and found.hyphens.divides(paragraph, right)
+            cut, between = (1, "") if divided else (0, joint(paragraph, right))
+            head, tail = paragraph[-12:].lstrip(), right[:12].rstrip()
+            tally.touch("-" * cut, example=(f"{head}\n{tail}", f"{head[: len(head) - cut]}{between}{tail}"))
             tally.characters += 1
-            paragraph = left[:-1] + right if divided else left + joint(left, right) + right
+            if cut:
+                paragraph = paragraph[:-cut]
+            paragraph += between + right
         else:
             if paragraph:
                 yield paragraph

@@ -276,6 +276,15 @@ def test_wechat_with_fewer_columns(left_out: str) -> None:
     assert read(table(names, rows), "a.csv")[0] == ["", f"{other}：好", "我：好"]
 
 
+@pytest.mark.parametrize("head", ["{} 2021/3/{} 9:00:11", "{}: 03-{:02d} 09:00:11", "{}  2021-03-{:02d} 09:00"])
+def test_messages_copied_from_wechat_and_qq(head: str) -> None:
+    text = "\n\n".join(f"{head.format(name, n)}\n{said}" for n, (name, said) in enumerate(SAID * 2, start=1))
+    found, reading = read(text)
+    assert [line for line in found if line] == LINES * 2
+    assert reading.set_aside.kinds["stamps"] == 2 * len(SAID)
+    assert read_stamp("03-25 09:00:11") == datetime(2000, 3, 25, 9, 0, 11)
+
+
 def test_other_tables_with_speakers() -> None:
     rows = [[f"2021-03-25 09:0{n}:00", name, text] for n, (name, text) in enumerate(SAID)]
     assert read(table(["time", "sender", "message"], rows), "a.csv")[0] == ["", *LINES]
@@ -291,6 +300,7 @@ def test_other_tables_with_speakers() -> None:
         "Wren: Is the mill open?\nTam: It is.\nWren: Good.\n",
         "12.03.2021 18:22 - To the mill.\n13.03.2021 09:10 - Rain again.\n14.03.2021 08:00 - Bought: rye.\n"
         "15.03.2021 07:30 - Nothing.\n",
+        "At the mill 2021-03-12 18:22\nRain.\nBy the weir 2021-03-13 09:10\nRain again.\nHome 2021-03-14 08:00\nRye.\n",
         "18:22\tWren\tarrives\n18:23\tTam\tleaves\n",
     ],
 )
