@@ -87,7 +87,7 @@ KINDS: list[tuple[str, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "data", "kind"), KINDS)
+@pytest.mark.parametrize(("name", "data", "kind"), KINDS, ids=[name for name, _, _ in KINDS])
 def test_it_is_named_with_what_to_do(name: str, data: bytes, kind: str) -> None:
     with pytest.raises(UserError) as caught:
         read(data, name)
