@@ -133,21 +133,22 @@ class LineShape:
                 return Decision("lines", "stamps")
             if (self.numbered + self.capitals + said) * 3 >= count and max(self.lengths) <= 600:
                 return Decision("lines", "list")
-            if self._is_verse(count):
+            if self._is_verse(count, sentences):
                 return Decision("lines", "verse")
         return Decision("prose", "sentences" if sentences else "prose")
 
     def _is_code(self, count: int) -> bool:
         return count >= _LEAST and 2 * self.code >= count
 
-    def _is_verse(self, count: int) -> bool:
+    def _is_verse(self, count: int, sentences: bool) -> bool:
         """Short lines that begin anew with a capital letter: of equal lengths, or of which many do not end a sentence;
         or stanzas."""
         width = sorted(self.lengths)[count * 95 // 100]
         if width > _SHORT or 4 * self.begun_low > count or count < 2 * _LEAST:
             return False
-        if 5 * self.even >= 2 * count and not self.marked:
-            return True
         groups = [size for size in self.groups if size]
         stanzas = len(groups) >= 3 and sum(2 <= size <= 16 for size in groups) * 5 >= 4 * len(groups)
+        poems = not sentences or sum(size <= 16 for size in groups) * 5 >= 4 * len(groups)
+        if 5 * self.even >= 2 * count and not self.marked and poems:
+            return True
         return (5 * self.ended <= 4 * count) if stanzas else (2 * self.ended <= count)
