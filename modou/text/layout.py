@@ -55,7 +55,7 @@ class LineShape:
         self.lengths: list[int] = []
         self.labels: Counter[str] = Counter()
         self.ended = self.numbered = self.stamped = self.code = self.capitals = 0
-        self.characters = self.stops = self.begun_low = 0
+        self.characters = self.stops = self.begun_low = self.indented = 0
         self.even = self.rising = 0
         """Lines of one sentence at most, as long as the one before; lines that begin with the number after the last
         line's."""
@@ -92,6 +92,7 @@ class LineShape:
         self.characters += len(text)
         self.stops += stops
         self.ended += bool(_ENDS.search(text))
+        self.indented += line.startswith("\u3000")
         self.begun_low += text[0].islower()
         if label := _LABEL.match(text):
             self.labels[label["name"] or label["nick"]] += 1
@@ -144,7 +145,8 @@ class LineShape:
         """Short lines that begin anew with a capital letter: of equal lengths, or of which many do not end a sentence;
         or stanzas."""
         width = sorted(self.lengths)[count * 95 // 100]
-        if width > _SHORT or 4 * self.begun_low > count or count < 2 * _LEAST:
+        paragraphs = 2 * self.indented >= count  # as Chinese and Japanese prose begins them
+        if paragraphs or width > _SHORT or 4 * self.begun_low > count or count < 2 * _LEAST:
             return False
         groups = [size for size in self.groups if size]
         stanzas = len(groups) >= 3 and sum(2 <= size <= 16 for size in groups) * 5 >= 4 * len(groups)
