@@ -2,11 +2,12 @@
 
 import stat
 import struct
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import PurePosixPath
+from contextlib import ExitStack, suppress
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from modou.messages import UserError
@@ -68,8 +69,12 @@ def _is_bomb(info: zipfile.ZipInfo) -> bool:
 def opened(file: File) -> zipfile.ZipFile:
     """The archive. UserError: damaged; its members unpack to too much together."""
     try:
-        with file.readable():
-            archive = zipfile.ZipFile(file.on_disk)
+        with file.readable(), ExitStack() as stack:
+            source = file.on_disk
+            stream = stack.enter_context(source.open("rb") if isinstance(source, Path) else source)
+            archive = zipfile.ZipFile(stream)
+            # Members are read while anything holds the archive; whoever drops it closes the file.
+            weakref.finalize(archive, stack.pop_all().close)
     except UserError:
         raise
     except _UNREADABLE as error:
