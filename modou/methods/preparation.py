@@ -29,7 +29,7 @@ LISTED = 20
 """Passages shared by the splits that the report lists, at most."""
 _CLEANING = 0.7
 """Share of the stage's time for cleaning; the rest is the search for what the splits share."""
-KNOWN = 0.5
+KNOWN = 0.75
 """Where training text holds at least this share of the held-out characters, they are not called new."""
 
 
