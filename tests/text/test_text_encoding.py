@@ -207,3 +207,9 @@ def test_one_byte_a_million_times(byte: int) -> None:
 def test_samples_are_what_an_encoding_can_hold() -> None:
     assert writable("„Tak“ – ő", "iso8859-2") == '"Tak" - ő'
     assert writable("ế", "cp1258") == "ê\u0301"
+
+
+def test_a_text_after_a_long_blank_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "book.txt"
+    path.write_bytes(b"\n" * (3 << 20) + "Färjan väntar på ån.\n".encode("cp1252") * 30)
+    assert detect(lambda: path.open("rb"), path).codec == "cp1252"

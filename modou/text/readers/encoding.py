@@ -108,16 +108,21 @@ class Encoding:
     rivals: tuple[str, ...] = ()
 
 
+_BLANK = b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"
+
+
 def detect(open_bytes: Opener, path: Path | str) -> Encoding:
     """Detect the encoding of a file, reading it whole in blocks. UserError: empty, or not text."""
     with open_bytes() as stream:
-        head = stream.read(SAMPLE)
-    if not head.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
+        first = head = stream.read(SAMPLE)
+        while not head.strip(_BLANK) and (more := stream.read(SAMPLE)):
+            head = more
+    if not head.strip(_BLANK):
         raise UserError("text.empty", path=path)
     if head.startswith(_NOT_TEXT) or head[257:262] == b"ustar":
         raise UserError("text.not_text", path=path)
     for mark, codec in _MARKS:
-        if head.startswith(mark):
+        if first.startswith(mark):
             return Encoding(codec, "marked")
     if _is_iso2022(head):
         return Encoding("iso2022_jp_2004", "guessed")

@@ -5,6 +5,7 @@ The text is that which the file holds; a file of pictures of pages is refused.
 
 import logging
 import re
+import zlib
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
@@ -29,6 +30,11 @@ _FEW = 10
 _OUTLINE, _DEPTH = 20_000, 8
 _BOMB, _BOMB_TIMES = 1 << 21, 20
 """A file whose text is longer than that, and than so many times its size, is not a book."""
+_DRAWING, _DRAWING_TIMES = 1 << 24, 100
+"""A stream of drawing that unpacks to more bytes than that, and to more than so many times its size, is not a page:
+pdfium, which cannot be interrupted, would take minutes and gigabytes over it."""
+_PIECE = 1 << 13
+_STREAM = re.compile(rb">>\s*stream\r?\n")
 _SIGNATURE = re.compile(rb"(?:\xef\xbb\xbf)?\s*%PDF-\d")
 _UNREADABLE = re.compile("[\0\ufffd\ue000-\uf8ff]")
 _PASSWORD, _SECURITY = 4, 5
@@ -123,6 +129,8 @@ def _opened(file: File) -> Generator[tuple[Any, int]]:
         data = stream.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise UserError("text.pdf_too_large", path=file.path, most=_MOST_BYTES >> 30, pages=_MOST_PAGES)
+    if any(_is_bomb(data, found.start(), found.end()) for found in _STREAM.finditer(data)):
+        raise UserError("text.bomb", path=file.path, times=_DRAWING_TIMES)
     try:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
@@ -134,6 +142,21 @@ def _opened(file: File) -> Generator[tuple[Any, int]]:
         yield document, len(data)
     finally:
         document.close()
+
+
+def _is_bomb(data: bytes, dictionary: int, start: int) -> bool:
+    """Whether a packed stream that begins at `start`, and is no picture, unpacks out of all proportion."""
+    if b"/Image" in data[max(0, dictionary - 400) : dictionary].rpartition(b" obj")[2]:
+        return False
+    unpacker, at, size = zlib.decompressobj(), start, 0
+    with suppress(zlib.error):
+        while not unpacker.eof and (piece := unpacker.unconsumed_tail or data[at : at + _PIECE]):
+            if not unpacker.unconsumed_tail:
+                at += len(piece)
+            size += len(unpacker.decompress(piece, 1 << 20))
+            if size > max(_DRAWING, _DRAWING_TIMES * (at - start)):
+                return True
+    return False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """PDF: what is no text, or no PDF, is refused in one line; damage and bulk cost bounded time and memory."""
 
 import io
+import zlib
 from pathlib import Path
 
 import pypdfium2
@@ -47,6 +48,14 @@ def test_a_page_that_is_a_picture_is_told() -> None:
     found, reading = read(drawn(mostly))
     assert "barley" in str(found)
     assert reading.complaints == ["book.pdf:2: the page is a picture without text"]
+
+
+def test_drawing_out_of_all_proportion_is_refused() -> None:
+    packed = zlib.compress(b"0 0 m 10 10 l S\n" * 4_000_000, 9)
+    page = by_hand("3 0 R", b"A line.").replace(b"4 0 obj", b"6 0 obj")
+    drawing = b"4 0 obj<</Length %d/Filter/FlateDecode>>stream\n" % len(packed) + packed + b"\nendstream endobj"
+    with pytest.raises(UserError, match="times its size"):
+        read(page.replace(b"3 0 obj", drawing + b"3 0 obj"))
 
 
 def by_hand(kids: str, text: bytes) -> bytes:
