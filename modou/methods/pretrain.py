@@ -38,9 +38,10 @@ from modou.settings.train import with_minutes
 from modou.text.corpus import Corpus
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event, Planned, Sample, StageEnded, StageName
-from modou.train.measure import matrix_rate, measure_pace
+from modou.train.measure import matrix_rate
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
+from modou.train.ways import choose_way, measure_pace
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class PretrainMethod(Method[RunSettings]):
         tokenizer = load_tokenizer(self.run)
         tokens = preparation.open_tokens(self.run, tokenizer).tokens
         rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
-        budget = Budget(settings.train.minutes, rate, measure_pace)
+        budget = Budget(settings.train.minutes, rate, measure_pace, choose_way)
         planned, plan = plan_training(preparation.text_facts(self.run), tokens, tokenizer.vocabulary, budget, settings)
         yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected["bits_per_char"])
         return planned, plan
@@ -155,8 +156,6 @@ class PretrainMethod(Method[RunSettings]):
         torch.manual_seed(train.seed)
         precision = torch.bfloat16 if train.precision == "bfloat16" else torch.float32
         model = parallelize(GPT(shape), world, precision)
-        if train.compile:
-            model.training_hidden = torch.compile(model.hidden)
         objective = Pretrain(
             batches=make_batches(shards, shape.context, train.batch, train.seed, train.document_mask),
             tokenizer=tokenizer,

@@ -47,6 +47,7 @@ from modou.train.measure import matrix_rate, peak_memory_mb
 from modou.train.parallel import join_world, leave_world, processes, resolve_machine
 from modou.train.saving import CheckpointWriter
 from modou.train.tracking import require, tracked
+from modou.train.ways import settled, way_of
 
 G = TypeVar("G", bound=Trained)
 LINES = 1000
@@ -307,7 +308,8 @@ class Stages(Generic[G]):
         """Chooses what is open and freezes it; a frozen plan is never made again."""
         yield self._began("plan")
         if self.record.planned:
-            self.record = self.record.with_settings(resolve_machine(self.record.settings))
+            settings = resolve_machine(self.record.settings)
+            self.record = self.record.with_settings(settled(settings, way_of(settings)))
             yield StageEnded("plan", skipped=True)
             return
         settings = self.record.settings
@@ -315,6 +317,7 @@ class Stages(Generic[G]):
             yield default_minutes(budget)
             settings = budget
         settings, plan = yield from method.plan(resolve_machine(settings))
+        settings = settled(settings, way_of(settings))
         self.record = method.record = self.record.with_settings(settings, planned=True)
         if self.first:
             self.record.write(self.folder)
