@@ -143,7 +143,7 @@ def plan_training(
     regularisation."""
     asked = asked.with_values({"model": {"vocabulary": vocabulary}})
     chooser = _with_shape(asked, budget.flops, bool(budget.minutes), tokens)
-    way, timed = budget.way(chooser.settings, budget.minutes * 60 or _guessed_seconds(chooser.settings))
+    way, timed = budget.way(chooser.settings, training_seconds(chooser.settings))
     gain = next((found.ratio for found in timed if found.way == way), 1.0)
     if gain > 1:  # more FLOPs in the same time
         chooser = _with_shape(asked, budget.flops * gain, bool(budget.minutes), tokens)
@@ -184,8 +184,10 @@ def _with_shape(asked: RunSettings, flops: float, in_time: bool, tokens: int) ->
     return chooser
 
 
-def _guessed_seconds(settings: RunSettings) -> float:
-    """How long the steps that are set take, roughly."""
+def training_seconds(settings: RunSettings) -> float:
+    """How long the training takes: its time limit, or a guess for the steps that are set."""
+    if settings.train.minutes:
+        return settings.train.minutes * 60
     tokens = settings.train.steps * settings.train.batch * settings.model.context
     return tokens * describe(settings.model).flops_per_token / GUESSED_RATE
 

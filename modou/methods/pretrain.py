@@ -25,7 +25,7 @@ from modou.methods.base import Method
 from modou.methods.evaluation import evaluate_text
 from modou.methods.figures import Report
 from modou.methods.likelihood import bits_per_character, excerpts
-from modou.methods.planning import Budget, Plan, plan_tokenizer, plan_training
+from modou.methods.planning import Budget, Plan, plan_tokenizer, plan_training, training_seconds
 from modou.methods.text_report import TextReport, text_report
 from modou.model.census import describe
 from modou.model.device import choose_device
@@ -41,7 +41,7 @@ from modou.train.events import Event, Planned, Sample, StageEnded, StageName
 from modou.train.measure import matrix_rate
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
-from modou.train.ways import choose_way, measure_pace
+from modou.train.ways import choose_way, measure_pace, opened, settled
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ class PretrainMethod(Method[RunSettings]):
 
     preparations = ("clean", "tokenizer", "shards")
     has_page = True
+    chooses_way = True
 
     def prepare(self, stage: StageName, done: StageRecord | None) -> Iterator[Event]:
         """See Method. The vocabulary size is chosen before the tokenizer is trained: it depends on the text alone."""
@@ -144,6 +145,12 @@ class PretrainMethod(Method[RunSettings]):
         planned, plan = plan_training(preparation.text_facts(self.run), tokens, tokenizer.vocabulary, budget, settings)
         yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected["bits_per_char"])
         return planned, plan
+
+    def replan(self, settings: RunSettings) -> RunSettings:
+        """See Method."""
+        asked = opened(settings)
+        way, _ = choose_way(asked, training_seconds(asked))
+        return settled(asked, way)
 
     def build(self, settings: RunSettings, world: World) -> tuple[GPT, Pretrain]:
         """See Method. UserError: the text, tokenizer or token files were changed since they were written."""

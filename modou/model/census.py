@@ -26,7 +26,7 @@ class Memory:
     muon: int
     """State of Muon on the block matrices (one momentum) and of AdamW on the rest."""
     loss: int
-    """Chunked cross-entropy: logits of one chunk, which become their gradient in place, gradient of the output matrix."""
+    """Chunked cross-entropy: logits of a chunk, in place their gradient too, and the gradient of the output matrix."""
     activations_per_token: int
     """Activations that autograd saves for the backward pass, for each token of a batch."""
 

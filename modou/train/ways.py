@@ -8,21 +8,23 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MethodType
 from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
+from modou.messages import text
 from modou.model.attention import Attention, attend, attend_by_products, attend_in_float32
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
-from modou.model.products import Precision, autocast, cpu_products, has_bfloat16_products
+from modou.model.products import PRECISIONS, Precision, autocast, cpu_products, has_bfloat16_products
 from modou.settings.run import RunSettings
 from modou.settings.train import Trained
+from modou.train.environment import available_cores
 from modou.train.malloc import keep_freed_memory
-from modou.train.measure import wait
+from modou.train.measure import matrix_rate, wait
 from modou.train.optim import Muon, clip_gradients, make_optimizers
 from modou.train.parallel import World, parallelize
 
@@ -58,7 +60,14 @@ class Way:
     threads: int = 0
     """CPU threads; 0 = as they are."""
 
+    @property
+    def told(self) -> str:
+        """Its options, as in settings.toml."""
+        return ", ".join(f"{name} = {str(getattr(self, name)).lower()}" for name in PARTS)
 
+
+PARTS = tuple(field.name for field in fields(Way))
+"""The options of [train] that make a way."""
 REFERENCE = Way()
 """float32, eager."""
 
@@ -268,3 +277,34 @@ def settled(settings: T, way: Way) -> T:
     if hasattr(settings.train, "compile"):
         values["compile"] = way.compile
     return settings.with_values({"train": values})
+
+
+def opened(settings: T) -> T:
+    """The settings with everything open again that makes a way."""
+    values = settings.model_dump(exclude_unset=True)
+    values["train"] = {name: value for name, value in values.get("train", {}).items() if name not in PARTS}
+    return type(settings).parse(values)
+
+
+def shortcomings(settings: Trained) -> list[str]:
+    """What of the way in the settings this machine lacks, or does no faster than float32, a sentence each."""
+    way, device = way_of(settings), choose_device(settings.train.device)
+    found: list[str] = []
+    if device.type == "cpu" and way.precision == "bfloat16":
+        if not has_bfloat16_products():
+            found.append(text("train.no_bfloat16"))
+        elif (ratio := _bfloat16_ratio(device)) < GAIN:
+            found.append(text("train.slow_bfloat16", ratio=ratio))
+    if way.compile and not can_compile(device):
+        found.append(text("train.no_compiler"))
+    if way.threads > available_cores():
+        found.append(text("train.fewer_cores", threads=way.threads, cores=available_cores()))
+    return found
+
+
+def _bfloat16_ratio(device: torch.device) -> float:
+    rates: list[float] = []
+    for precision in PRECISIONS:
+        with cpu_products(precision):
+            rates.append(matrix_rate(device, seconds=0.1))
+    return rates[1] / rates[0]
