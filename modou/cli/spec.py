@@ -71,6 +71,7 @@ PRESET = Own("preset", metavar="NAME")
 COLUMNS = Own("columns", metavar="NAMES")
 GIVEN = (Own("validation", metavar="FILE"), Own("test", metavar="FILE"))
 """Texts to measure on, instead of parts of the book."""
+REPLAN = Own("replan", "switch")
 JUDGE = Own("judge", metavar="JUDGE")
 CHECKPOINT = Own("checkpoint", metavar="WHICH", default="best")
 DEVICE = Own("device", metavar="DEVICE", default="auto")

@@ -67,7 +67,8 @@ def train(asked: "Asked", until: "StageName" = "report") -> int:
     from modou.pipeline.runner import RunRequest, run
 
     where = run_folder(asked) if asked.spec.words == ("[RUN]",) else console.path(asked["out"])
-    request = RunRequest(method.name, sources(asked, method), settings, where, asked.switched("extend"), until)
+    extend, replan = asked.switched("extend"), asked.switched("replan")
+    request = RunRequest(method.name, sources(asked, method), settings, where, extend, until, replan)
     return console.trained(asked, lambda stop: run(request, stop), changes=until == "clean")
 
 

@@ -64,6 +64,8 @@ class Method(ABC, Generic[G]):
     """Stages that come before the plan."""
     has_page: ClassVar[bool] = False
     """Whether it also writes report.html."""
+    chooses_way: ClassVar[bool] = False
+    """Whether the plan chooses the way to compute a training step."""
 
     def __init__(self, run: RunFolder, record: Record[G]) -> None:
         self.run, self.record = run, record
@@ -101,6 +103,10 @@ class Method(ABC, Generic[G]):
     def default_budget(cls, settings: G) -> G | None:
         """The settings with a default time budget, if the user gave no length; None: the data determines the length."""
         return None
+
+    def replan(self, settings: G) -> G:
+        """The settings with the way to compute a training step chosen anew, where the plan chooses it."""
+        return settings
 
     def flops_per_token(self, settings: G) -> float | None:
         """FLOPs per training token, for model FLOPs utilisation; None: it is not reported."""

@@ -6,15 +6,18 @@ characters with 5 to 45 minutes on two cores; elsewhere they extrapolate.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from modou.messages import text
 from modou.model.census import describe
 from modou.settings.run import RunSettings
+from modou.train.ways import REFERENCE, TimedWay, Way, settled
 
 GENEROUS = 1.2
 """Planned steps over those that fit the budget at the measured pace: training ends with the time, not before it."""
+GUESSED_RATE = 5e10
+"""Assumed training FLOP/s where nothing is measured, to guess whether a training is long."""
 EFFICIENCY = 0.6
 """Assumed model FLOPs utilisation, for the choice of the model size; steps follow from a measured pace."""
 
@@ -39,6 +42,8 @@ class Budget:
     """Matrix multiplication rate of the device."""
     pace: Callable[[RunSettings], float]
     """Measures the training tokens per second of a configuration."""
+    way: Callable[[RunSettings, float], tuple[Way, list[TimedWay]]]
+    """Chooses the way to compute the training steps of a configuration, for a training of so many seconds."""
 
     @property
     def flops(self) -> float:
@@ -70,6 +75,8 @@ class Plan:
     """Passes over the training text."""
     expected: dict[str, float | None]
     """Expected on held-out text: "bits_per_char"; null outside the range of our runs."""
+    ways: list[TimedWay] = field(default_factory=list[TimedWay])
+    """Ways to compute a training step that were timed on this machine; empty for short trainings and on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +141,13 @@ def plan_training(
 ) -> tuple[RunSettings, Plan]:
     """The complete settings, with the remaining choices for `tokens` training tokens per epoch: shape, steps,
     regularisation."""
-    chooser = _Chooser(asked.with_values({"model": {"vocabulary": vocabulary}}))
-    if budget.minutes:
-        size = choose_size(budget.flops)
-        if not any(asked.is_set("model", name) for name in ("layers", "width", "heads")):
-            for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
-                chooser.choose(f"model.{name}", value, petaflops=budget.flops / 1e15)
-    context = asked.model.context if not budget.minutes else 128 if budget.flops < 6e14 else 256
-    if tokens <= context:  # a row is a context and the token after it
-        chooser.choose("model.context", max(4, tokens - 1), key="short_text", tokens=tokens)
-    if budget.minutes:
-        chooser.choose("model.context", context)
-        chooser.choose("train.batch", 16 if budget.flops < 1e15 else 32)
+    asked = asked.with_values({"model": {"vocabulary": vocabulary}})
+    chooser = _with_shape(asked, budget.flops, bool(budget.minutes), tokens)
+    way, timed = budget.way(chooser.settings, training_seconds(chooser.settings))
+    gain = next((found.ratio for found in timed if found.way == way), 1.0)
+    if gain > 1:  # more FLOPs in the same time
+        chooser = _with_shape(asked, budget.flops * gain, bool(budget.minutes), tokens)
+    chooser.take(way, gain if timed else None)
     settings = chooser.settings
     per_step = settings.train.batch * settings.model.context
     if budget.minutes:
@@ -161,7 +163,33 @@ def plan_training(
     every = math.ceil(steps / choose_evaluations(budget.minutes))
     chooser.choose("train.evaluate_every", every, count=math.ceil(steps / every))
     expected = expected_bits(describe(settings.model).flops_per_token * epochs * tokens, facts)
-    return chooser.settings, Plan(chooser.settings.train.minutes, chooser.choices, epochs, {"bits_per_char": expected})
+    return chooser.settings, Plan(
+        chooser.settings.train.minutes, chooser.choices, epochs, {"bits_per_char": expected}, timed
+    )
+
+
+def _with_shape(asked: RunSettings, flops: float, in_time: bool, tokens: int) -> "_Chooser":
+    """The model's shape, its context and the batch for so many training FLOPs; without a time limit, as asked."""
+    chooser = _Chooser(asked)
+    if in_time and not any(asked.is_set("model", name) for name in ("layers", "width", "heads")):
+        size = choose_size(flops)
+        for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
+            chooser.choose(f"model.{name}", value, petaflops=flops / 1e15)
+    context = asked.model.context if not in_time else 128 if flops < 6e14 else 256
+    if tokens <= context:  # a row is a context and the token after it
+        chooser.choose("model.context", max(4, tokens - 1), key="short_text", tokens=tokens)
+    if in_time:
+        chooser.choose("model.context", context)
+        chooser.choose("train.batch", 16 if flops < 1e15 else 32)
+    return chooser
+
+
+def training_seconds(settings: RunSettings) -> float:
+    """How long the training takes: its time limit, or a guess for the steps that are set."""
+    if settings.train.minutes:
+        return settings.train.minutes * 60
+    tokens = settings.train.steps * settings.train.batch * settings.model.context
+    return tokens * describe(settings.model).flops_per_token / GUESSED_RATE
 
 
 def expected_bits(flops: float, facts: TextFacts) -> float | None:
@@ -187,3 +215,14 @@ class _Chooser:
         self.settings = self.settings.with_values({group: {name: value}})
         reason = f"plan.{key}" if key else f"plan.{group}_{name}"
         self.choices.append(PlanChoice(option, value, text(reason, **why)))
+
+    def take(self, way: Way, ratio: float | None) -> None:
+        """Settles how steps are computed. ratio: measured speed against float32 eager; None: not measured, which is
+        not worth a line."""
+        settings = settled(self.settings, way)
+        if ratio is not None:
+            for name in ("precision", "attention", "compile", "threads"):
+                if getattr(way, name) != getattr(REFERENCE, name) or name == "precision":
+                    key = "way" if ratio > 1 else "way_as_ever"
+                    self.choose(f"train.{name}", getattr(settings.train, name), key=key, ratio=ratio)
+        self.settings = settings

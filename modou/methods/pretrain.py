@@ -25,7 +25,7 @@ from modou.methods.base import Method
 from modou.methods.evaluation import evaluate_text
 from modou.methods.figures import Report
 from modou.methods.likelihood import bits_per_character, excerpts
-from modou.methods.planning import Budget, Plan, plan_tokenizer, plan_training
+from modou.methods.planning import Budget, Plan, plan_tokenizer, plan_training, training_seconds
 from modou.methods.text_report import TextReport, text_report
 from modou.model.census import describe
 from modou.model.device import choose_device
@@ -38,9 +38,10 @@ from modou.settings.train import with_minutes
 from modou.text.corpus import Corpus
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event, Planned, Sample, StageEnded, StageName
-from modou.train.measure import matrix_rate, measure_pace
+from modou.train.measure import matrix_rate
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
+from modou.train.ways import choose_way, measure_pace, opened, settled
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class PretrainMethod(Method[RunSettings]):
 
     preparations = ("clean", "tokenizer", "shards")
     has_page = True
+    chooses_way = True
 
     def prepare(self, stage: StageName, done: StageRecord | None) -> Iterator[Event]:
         """See Method. The vocabulary size is chosen before the tokenizer is trained: it depends on the text alone."""
@@ -139,10 +141,16 @@ class PretrainMethod(Method[RunSettings]):
         tokenizer = load_tokenizer(self.run)
         tokens = preparation.open_tokens(self.run, tokenizer).tokens
         rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
-        budget = Budget(settings.train.minutes, rate, measure_pace)
+        budget = Budget(settings.train.minutes, rate, measure_pace, choose_way)
         planned, plan = plan_training(preparation.text_facts(self.run), tokens, tokenizer.vocabulary, budget, settings)
         yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected["bits_per_char"])
         return planned, plan
+
+    def replan(self, settings: RunSettings) -> RunSettings:
+        """See Method."""
+        asked = opened(settings)
+        way, _ = choose_way(asked, training_seconds(asked))
+        return settled(asked, way)
 
     def build(self, settings: RunSettings, world: World) -> tuple[GPT, Pretrain]:
         """See Method. UserError: the text, tokenizer or token files were changed since they were written."""
@@ -155,8 +163,6 @@ class PretrainMethod(Method[RunSettings]):
         torch.manual_seed(train.seed)
         precision = torch.bfloat16 if train.precision == "bfloat16" else torch.float32
         model = parallelize(GPT(shape), world, precision)
-        if train.compile:
-            model.training_hidden = torch.compile(model.hidden)
         objective = Pretrain(
             batches=make_batches(shards, shape.context, train.batch, train.seed, train.document_mask),
             tokenizer=tokenizer,

@@ -1,16 +1,22 @@
 """Causal multi-head self-attention (Vaswani et al. 2017), with grouped queries (Ainslie et al. 2023).
 
 Shapes: B batch, T new positions, P all positions (earlier ones in the cache, then T), D width, H query heads,
-K key-value heads, S head size.
+K key-value heads, S head size. N = B x K, and R = H / K x T queries that share a head's keys.
 """
+
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modou.model.cache import KVCache
-from modou.model.positions import rotate
+from modou.model.fused import Heads, RMSNorm, first_order, is_training_on_cpu, split_heads
+from modou.model.products import set_cpu_products
 from modou.settings.model import ModelSettings
+
+EPSILON = 1e-6
+"""Of QK-norm."""
 
 
 def attend(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None) -> Tensor:
@@ -28,6 +34,86 @@ def attend(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: 
     return F.scaled_dot_product_attention(query_BHTS, key_BKPS, value_BKPS, mask_TP, enable_gqa=grouped)
 
 
+class Attend(Protocol):
+    """A function that computes what `attend` does."""
+
+    def __call__(
+        self, query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None
+    ) -> Tensor: ...
+
+
+A = TypeVar("A", bound=Attend)
+
+
+def uncompiled(function: A) -> A:
+    """torch.compile leaves a call of the function as it is."""
+    kept: A = torch.compiler.disable(function)  # pyright: ignore[reportAssignmentType]
+    return kept
+
+
+@uncompiled
+def attend_in_float32(
+    query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None
+) -> Tensor:
+    """`attend` with float32 products on a CPU whatever the precision of the others.
+
+    torch's kernel makes many small products inside a loop over threads; in oneDNN's bfloat16 each costs more than the
+    whole in float32, forward and backward.
+    """
+    before = set_cpu_products("ieee")
+    mix_BHTS = attend(query_BHTS, key_BKPS, value_BKPS, mask_B1TP)
+    set_cpu_products(before)
+    if mix_BHTS.grad_fn is not None:
+
+        def enter(_: Any) -> None:
+            set_cpu_products("ieee")
+
+        def leave(_: Any, __: Any) -> None:
+            set_cpu_products(before)
+
+        mix_BHTS.grad_fn.register_prehook(enter)
+        mix_BHTS.grad_fn.register_hook(leave)
+    return mix_BHTS
+
+
+@uncompiled
+def attend_by_products(
+    query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None
+) -> Tensor:
+    """`attend` for causal attention in training on a CPU, by plain products that keep the weights, (B, H, T, T).
+
+    Its two large products use a CPU's bfloat16 units, which torch's kernel cannot.
+    """
+    if mask_B1TP is not None or not is_training_on_cpu(query_BHTS) or query_BHTS.shape[2] != key_BKPS.shape[2]:
+        return attend_in_float32(query_BHTS, key_BKPS, value_BKPS, mask_B1TP)
+    batch, heads, length, size = query_BHTS.shape
+    key_NTS, value_NTS = (part.reshape(-1, length, size) for part in (key_BKPS, value_BKPS))
+    query_NRS = query_BHTS.reshape(len(key_NTS), -1, size)
+    mix_NRS: Any = _AttendByProducts.apply(query_NRS, key_NTS, value_NTS)
+    return mix_NRS.view(batch, heads, length, size)
+
+
+class _AttendByProducts(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, query_NRS: Tensor, key_NTS: Tensor, value_NTS: Tensor) -> Tensor:
+        length, size = key_NTS.shape[1:]
+        hidden_TT = query_NRS.new_full((length, length), -torch.inf).triu(1)
+        hidden_RT = hidden_TT.repeat(query_NRS.shape[1] // length, 1)
+        score_NRT = torch.baddbmm(hidden_RT, query_NRS, key_NTS.mT, alpha=size**-0.5)
+        weight_NRT = score_NRT.softmax(-1)
+        ctx.save_for_backward(query_NRS, key_NTS, value_NTS, weight_NRT)
+        return weight_NRT @ value_NTS
+
+    @staticmethod
+    @first_order
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        query_NRS, key_NTS, value_NTS, weight_NRT = ctx.saved_tensors
+        grad_weight_NRT = grads[0] @ value_NTS.mT
+        grad_score_NRT = torch.ops.aten._softmax_backward_data(grad_weight_NRT, weight_NRT, -1, weight_NRT.dtype)
+        grad_score_NRT *= query_NRS.shape[-1] ** -0.5
+        return grad_score_NRT @ key_NTS, grad_score_NRT.mT @ query_NRS, weight_NRT.mT @ grads[0]
+
+
 def causal_mask(new: int, total: int, device: torch.device) -> Tensor:
     """(T, P), True where a query may attend to a key; the T new positions are the last of P."""
     return torch.ones(new, total, dtype=torch.bool, device=device).tril(total - new)
@@ -40,11 +126,6 @@ def document_mask(start_BT: Tensor) -> Tensor:
     return ((position_T[None, None, :] >= start_BT[:, :, None]) & causal_TT).unsqueeze(1)
 
 
-def normalised(norm: nn.RMSNorm, x: Tensor) -> Tensor:
-    """norm(x) with the weight in x's dtype, as torch's fused kernel requires (they differ under autocast)."""
-    return F.rms_norm(x, norm.normalized_shape, norm.weight.to(x.dtype), norm.eps)
-
-
 class Attention(nn.Module):
     """Multi-head attention of one layer. One linear layer computes queries, keys and values, q | k | v."""
 
@@ -52,29 +133,21 @@ class Attention(nn.Module):
         super().__init__()
         self.layer = layer
         self.heads, self.kv_heads = settings.heads, settings.key_value_heads
+        self.attend: Attend = attend  # training may choose another of equal result
         self.head_size = settings.head_size
         bias = settings.style == "classic"
         self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.kv_heads) * self.head_size, bias=bias)
         self.out = nn.Linear(settings.width, settings.width, bias=bias)
         self.normalised = settings.style == "modern"
         if self.normalised:  # QK-norm (Henry et al. 2020) keeps the scores in range at any learning rate
-            self.query_norm = nn.RMSNorm(self.head_size, eps=1e-6)
-            self.key_norm = nn.RMSNorm(self.head_size, eps=1e-6)
+            self.query_norm = RMSNorm(self.head_size, eps=EPSILON)
+            self.key_norm = RMSNorm(self.head_size, eps=EPSILON)
 
     def project(self, x_BTD: Tensor, rotary_2TS: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, H, T, S), keys and values (B, K, T, S), after QK-norm and rotary embedding."""
-        batch, length, _ = x_BTD.shape
-        heads = (self.heads, self.kv_heads, self.kv_heads)
-        sizes = [count * self.head_size for count in heads]
-        query_BHTS, key_BKTS, value_BKTS = (
-            part.view(batch, length, count, self.head_size).transpose(1, 2)
-            for part, count in zip(self.qkv(x_BTD).split(sizes, dim=-1), heads, strict=True)
-        )
-        if self.normalised:
-            query_BHTS, key_BKTS = normalised(self.query_norm, query_BHTS), normalised(self.key_norm, key_BKTS)
-        if rotary_2TS is not None:
-            query_BHTS, key_BKTS = rotate(query_BHTS, rotary_2TS), rotate(key_BKTS, rotary_2TS)
-        return query_BHTS, key_BKTS, value_BKTS
+        heads = Heads(self.heads, self.kv_heads, self.head_size)
+        norms = (self.query_norm.weight, self.key_norm.weight) if self.normalised else None
+        return split_heads(self.qkv(x_BTD), heads, norms, EPSILON, rotary_2TS)
 
     def forward(
         self, x_BTD: Tensor, rotary_2TS: Tensor | None, cache: KVCache | None, mask_B1TT: Tensor | None = None
@@ -83,5 +156,5 @@ class Attention(nn.Module):
         query_BHTS, key_BKPS, value_BKPS = self.project(x_BTD, rotary_2TS)
         if cache is not None:
             key_BKPS, value_BKPS = cache.append(self.layer, key_BKPS, value_BKPS)
-        mix_BHTS = attend(query_BHTS, key_BKPS, value_BKPS, mask_B1TT)
+        mix_BHTS = self.attend(query_BHTS, key_BKPS, value_BKPS, mask_B1TT)
         return self.out(mix_BHTS.transpose(1, 2).flatten(2))

@@ -6,7 +6,7 @@ saves.
 
 from dataclasses import dataclass
 
-from modou.model.loss import CHUNK
+from modou.model.loss import CHUNK_NUMBERS
 from modou.settings.model import ModelSettings
 
 FLOAT32 = 4
@@ -26,7 +26,7 @@ class Memory:
     muon: int
     """State of Muon on the block matrices (one momentum) and of AdamW on the rest."""
     loss: int
-    """Chunked cross-entropy: logits and their gradient for one chunk, gradient of the output matrix."""
+    """Chunked cross-entropy: logits of a chunk, in place their gradient too, and the gradient of the output matrix."""
     activations_per_token: int
     """Activations that autograd saves for the backward pass, for each token of a batch."""
 
@@ -68,7 +68,7 @@ def describe(settings: ModelSettings) -> Description:
             gradients=FLOAT32 * total,
             adamw=FLOAT32 * 2 * total,
             muon=FLOAT32 * (2 * total - matrices),
-            loss=FLOAT32 * settings.vocabulary * (2 * CHUNK + settings.width),
+            loss=FLOAT32 * (CHUNK_NUMBERS + settings.vocabulary * settings.width),
             activations_per_token=FLOAT32 * kept_activations(settings),
         ),
     )
@@ -113,13 +113,8 @@ def groups(settings: ModelSettings) -> dict[str, int]:
 def kept_activations(settings: ModelSettings) -> int:
     """Activations that autograd saves for one token without dropout (attention weights are recomputed)."""
     width, hidden = settings.width, settings.feed_forward
-    rotated = (settings.heads + settings.key_value_heads) * settings.head_size
-    # inputs and outputs of both norms; queries | keys | values; attention output; hidden layer before and after GELU
+    # two per norm; queries | keys | values; attention output; hidden layer, and the derivative of GELU or gate | up
     layer = 4 * width + qkv_width(settings) + width + 2 * hidden
-    last_norm = 2 * width
-    if settings.position == "rope":  # rotated queries and keys
-        layer += rotated
-    if settings.style == "modern":  # gate, silu(gate); RMSNorm saves its result before the scale too
-        layer += 2 * hidden + 2 * width + rotated
-        last_norm += width
-    return settings.layers * layer + last_norm
+    if settings.style == "modern":  # queries and keys before QK-norm's scale; up
+        layer += (settings.heads + settings.key_value_heads) * settings.head_size + hidden
+    return settings.layers * layer + 2 * width

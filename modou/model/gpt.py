@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from modou.model.attention import Attention, document_mask
 from modou.model.cache import KVCache
+from modou.model.fused import RMSNorm, gelu, swiglu
 from modou.model.loss import next_token_loss
 from modou.model.positions import rotary_table, sinusoid_table
 from modou.settings.model import ModelSettings
@@ -57,7 +58,7 @@ def make_norm(settings: ModelSettings) -> nn.Module:
     """LayerNorm (Ba et al. 2016) in style classic, RMSNorm (Zhang & Sennrich 2019) in style modern."""
     if settings.style == "classic":
         return nn.LayerNorm(settings.width, eps=1e-5)
-    return nn.RMSNorm(settings.width, eps=1e-6)
+    return RMSNorm(settings.width, eps=1e-6)
 
 
 class FeedForward(nn.Module):
@@ -72,10 +73,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        if self.gated:
-            gate_BTF, up_BTF = self.up(x_BTD).chunk(2, dim=-1)
-            return self.down(F.silu(gate_BTF) * up_BTF)
-        return self.down(F.gelu(self.up(x_BTD), approximate="tanh"))
+        activate = swiglu if self.gated else gelu
+        return self.down(activate(self.up(x_BTD)))
 
 
 class Block(nn.Module):
@@ -167,17 +166,15 @@ class GPT(nn.Module):
         """A model of the same class and shape, newly initialised."""
         return GPT(self.settings)
 
-    def matrices_in(self, name: str) -> tuple[int, list[int]]:
-        """How the block parameter `name` splits into separate matrices, as (dimension, sizes): those of each head, and
-        gate and up."""
+    def matrices_in(self, name: str) -> tuple[int, int]:
+        """How the block parameter `name` splits into separate matrices of equal size, as (dimension, count): those of
+        each head, and gate and up."""
         shape = self.settings
         if name.endswith("qkv.weight"):
-            return 0, [shape.head_size] * (shape.heads + 2 * shape.key_value_heads)
+            return 0, shape.heads + 2 * shape.key_value_heads
         if name.endswith("out.weight"):
-            return 1, [shape.head_size] * shape.heads
-        if name.endswith("up.weight"):
-            return 0, [shape.feed_forward] * (2 if shape.style == "modern" else 1)
-        return 0, [shape.width]
+            return 1, shape.heads
+        return 0, 2 if name.endswith("up.weight") and shape.style == "modern" else 1
 
     def new_cache(self, batch: int, length: int) -> KVCache:
         """An empty cache for `batch` rows of up to `length` positions."""

@@ -15,8 +15,14 @@ from torch import Tensor
 
 from modou.data.shards import IGNORE
 
-CHUNK = 512
-"""Positions per chunk."""
+CHUNK_NUMBERS = 3 << 20
+"""Logits of a chunk, about: what stays in a processor's caches between one pass over them and the next."""
+
+
+def chunk_rows(positions: int, vocabulary: int) -> int:
+    """Positions of a chunk: as many equal chunks as hold about CHUNK_NUMBERS logits each, of whole blocks of 16."""
+    chunks = max(1, round(positions * vocabulary / CHUNK_NUMBERS))
+    return max(16, -(-positions // chunks // 16) * 16)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -27,16 +33,24 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         total = x_ND.new_zeros((), dtype=wide)
         grad_x_ND = torch.empty_like(x_ND)
         grad_head_VD = torch.zeros_like(head_VD, dtype=wide)
-        for start in range(0, x_ND.shape[0], CHUNK):
-            x_CD, target_C = x_ND[start : start + CHUNK], target_N[start : start + CHUNK]
-            kept_C1 = (target_C != IGNORE).unsqueeze(1)
-            index_C1 = target_C.unsqueeze(1).where(kept_C1, 0)
-            log_CV = F.linear(x_CD, head_VD).log_softmax(1, dtype=wide)  # a third of logsumexp's time
-            total -= (log_CV.gather(1, index_C1) * kept_C1).sum()
-            grad_CV = log_CV.exp_().scatter_add_(1, index_C1, log_CV.new_full(index_C1.shape, -1.0)).to(x_ND.dtype)
-            # Positions without loss are masked in the narrow factor of the products, not in the wide C x V.
-            torch.mm(grad_CV, head_VD, out=grad_x_ND[start : start + CHUNK]).mul_(kept_C1)
-            _add_product(grad_head_VD, grad_CV.T, x_CD * kept_C1)
+        kept_N1 = (target_N != IGNORE).unsqueeze(1)
+        target_N1 = target_N.unsqueeze(1).where(kept_N1, 0)
+        rows = chunk_rows(len(x_ND), len(head_VD))
+        for x_CD, grad_x_CD, target_C1, kept_C1 in zip(
+            *(tensor_N.split(rows) for tensor_N in (x_ND, grad_x_ND, target_N1, kept_N1)), strict=True
+        ):
+            # exp(logits - largest) serves as both probabilities and gradient, up to a factor of each row.
+            logits_CV = F.linear(x_CD, head_VD).to(wide)
+            largest_C1 = logits_CV.amax(1, keepdim=True)
+            chosen_C1 = logits_CV.gather(1, target_C1) - largest_C1
+            exp_CV = logits_CV.sub_(largest_C1).exp_()
+            sum_C1 = exp_CV.sum(1, keepdim=True)
+            total += ((sum_C1.log() - chosen_C1) * kept_C1).sum()
+            grad_CV = exp_CV.scatter_add_(1, target_C1, -sum_C1).to(x_ND.dtype)
+            # Rows are divided by their sum, and masked, in the narrow factor of the products, not in the wide C x V.
+            factor_C1 = (kept_C1 / sum_C1).to(x_ND.dtype)
+            torch.mm(grad_CV, head_VD, out=grad_x_CD).mul_(factor_C1)
+            _add_product(grad_head_VD, grad_CV.T, x_CD * factor_C1)
         ctx.save_for_backward(grad_x_ND, grad_head_VD)
         return total
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from modou.model.attention import Attention
 from modou.model.cache import KVCache
+from modou.model.fused import RMSNorm
 from modou.model.gpt import GPT, Block, FeedForward
 from modou.model.scored import ScoredGPT
 
@@ -34,7 +35,7 @@ PLAIN = (
     nn.Linear,
     nn.Embedding,
     nn.LayerNorm,
-    nn.RMSNorm,
+    RMSNorm,
     nn.ModuleList,
 )
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from modou.corpora.named import is_named
 from modou.messages import UserError, text
 from modou.methods import method_class
+from modou.methods.planning import training_seconds
 from modou.model.device import choose_device
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
@@ -16,8 +19,10 @@ from modou.runs.logs import METRICS, SAMPLES, read_log
 from modou.runs.record import Record
 from modou.runs.stages import damage, read_stage, stage_file
 from modou.runs.weights import load_model
+from modou.settings.run import RunSettings
 from modou.train.environment import Environment, environment, memory_gb
 from modou.train.measure import matrix_rate
+from modou.train.ways import TimedWay, can_compile, choose_way, opened
 
 SLOW_GFLOPS = 20
 SMALL_DISK_GB = 2
@@ -53,6 +58,9 @@ class Machine(Environment):
     """Free disk space in GiB, where the run lies or would lie."""
     compiler: bool
     """Whether there is a compiler for C++, which train.compile needs."""
+    ways: list[TimedWay]
+    """Ways to compute a training step, timed with the run's model, or a small one; empty on a GPU, and for a run that
+    trains for less than a minute or is damaged."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Diagnosis:
 
 
 def diagnose(run: Path | None = None) -> Diagnosis:
-    """Facts and remarks about this machine and a run. Takes about a second, plus reading the run's files once.
+    """Facts and remarks about this machine and a run. Takes about ten seconds, plus reading the run's files once.
 
     UserError: no such run.
     """
@@ -76,7 +84,7 @@ def diagnose(run: Path | None = None) -> Diagnosis:
     examined = None if run is None else examine(RunFolder(run))
     gflops = matrix_rate(device) / 1e9
     free = shutil.disk_usage(_existing(run or Path())).free / 2**30
-    compiler = any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl"))
+    compiler = can_compile(torch.device("cpu"))
     remarks = [
         *(examined.problems if examined else ()),
         *([text("pipeline.doctor_slow", gflops=gflops)] if gflops < SLOW_GFLOPS else []),
@@ -84,8 +92,24 @@ def diagnose(run: Path | None = None) -> Diagnosis:
         *([text("pipeline.doctor_memory", memory=memory_gb())] if 0 < memory_gb() < SMALL_MEMORY_GB else []),
         *([] if compiler else [text("pipeline.doctor_no_compiler")]),
     ]
-    machine = Machine(**vars(environment(device)), matrix_gflops=gflops, disk_free_gb=free, compiler=compiler)
+    machine = Machine(
+        **vars(environment(device)),
+        matrix_gflops=gflops,
+        disk_free_gb=free,
+        compiler=compiler,
+        ways=[] if examined and examined.problems else _ways(run),
+    )
     return Diagnosis(machine, remarks or [text("pipeline.doctor_fine")], run=examined)
+
+
+def _ways(run: Path | None) -> list[TimedWay]:
+    settings = RunSettings.parse({"model": {"layers": 3, "context": 128}, "train": {"minutes": 10}})
+    if run is not None:
+        of_run = Record[Any].read(RunFolder(run)).settings
+        if not isinstance(of_run, RunSettings):
+            return []
+        settings = opened(of_run)
+    return choose_way(settings, training_seconds(settings))[1]
 
 
 def examine(run: RunFolder) -> Examination:

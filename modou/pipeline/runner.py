@@ -47,6 +47,7 @@ from modou.train.measure import matrix_rate, peak_memory_mb
 from modou.train.parallel import join_world, leave_world, processes, resolve_machine
 from modou.train.saving import CheckpointWriter
 from modou.train.tracking import require, tracked
+from modou.train.ways import settled, shortcomings, way_of
 
 G = TypeVar("G", bound=Trained)
 LINES = 1000
@@ -78,6 +79,8 @@ class RunRequest(Generic[G]):
     """Train a finished run longer."""
     until: StageName = "report"
     """The last stage."""
+    replan: bool = False
+    """Choose the way to compute a training step anew, on this machine."""
 
     @property
     def folder(self) -> RunFolder:
@@ -130,7 +133,7 @@ def run(request: RunRequest[Any], should_stop: Callable[[], bool] = never) -> It
             yield Notice(text("pipeline.already_finished", path=page))
             yield RunEnded(folder.path, True, storage.read_json(folder.report_json))
             return
-        yield from Stages(folder, record, should_stop, first).run(request.until)
+        yield from Stages(folder, record, should_stop, first, request.replan).run(request.until)
 
 
 def again(folder: RunFolder, stage: StageName, asked: Mapping[str, Any], which: str | int = "best") -> Iterator[Event]:
@@ -255,8 +258,16 @@ def extended(folder: RunFolder, record: Record[G], asked: G) -> Record[G]:
 class Stages(Generic[G]):
     """The stages of one run; `first`: this process writes (under torchrun the others only train)."""
 
-    def __init__(self, folder: RunFolder, record: Record[G], should_stop: Callable[[], bool], first: bool) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        record: Record[G],
+        should_stop: Callable[[], bool],
+        first: bool,
+        replan: bool = False,
+    ) -> None:
         self.folder, self.record, self.should_stop, self.first = folder, record, should_stop, first
+        self.replan = replan
         self.preparations = method_class(record.method).preparations
         self.order: tuple[StageName, ...] = (*self.preparations, "plan", "train", "evaluate", "report")
 
@@ -307,7 +318,7 @@ class Stages(Generic[G]):
         """Chooses what is open and freezes it; a frozen plan is never made again."""
         yield self._began("plan")
         if self.record.planned:
-            self.record = self.record.with_settings(resolve_machine(self.record.settings))
+            yield from self._take_up(method)
             yield StageEnded("plan", skipped=True)
             return
         settings = self.record.settings
@@ -315,11 +326,23 @@ class Stages(Generic[G]):
             yield default_minutes(budget)
             settings = budget
         settings, plan = yield from method.plan(resolve_machine(settings))
+        settings = settled(settings, way_of(settings))
         self.record = method.record = self.record.with_settings(settings, planned=True)
         if self.first:
             self.record.write(self.folder)
             write_stage(self.folder, "plan", plan or {})
         yield StageEnded("plan", plan or {})
+
+    def _take_up(self, method: Method[G]) -> Iterator[Event]:
+        """A frozen plan on the machine at hand: the way to compute a step stays, unless `replan` is asked for."""
+        settings = resolve_machine(self.record.settings)
+        settings = settled(settings, way_of(settings))
+        if self.replan and method.chooses_way:
+            settings = method.replan(settings)
+            yield Notice(text("train.replanned", choice=way_of(settings).told))
+        self.record = method.record = self.record.with_settings(settings)
+        if self.replan and self.first:
+            self.record.write(self.folder)
 
     def _train(self, method: Method[G]) -> Generator[Event, None, bool]:
         """The training stage; True where it came to its end."""
@@ -330,6 +353,8 @@ class Stages(Generic[G]):
         settings = self.record.settings
         reason: events.Reason = "interrupted"
         keep_freed_memory()
+        for said in shortcomings(settings):
+            yield Notice(text("train.replan", said=said) if method.chooses_way else said, "warning")
         device = choose_device(settings.train.device)
         flops, rates = method.flops_per_token(settings), list[float]()
         if flops is not None and self.first:

@@ -23,8 +23,8 @@ class WeightAverage:
     def update(self, step: int) -> None:
         """Adds the weights after step number `step` (from 1) to the average."""
         window = max(1.0, self.share * step)
-        for name, parameter in self.parameters.items():
-            self.tensors[name].lerp_(parameter.detach(), 1 / window)
+        averages, weights = list(self.tensors.values()), [weight.detach() for weight in self.parameters.values()]
+        torch._foreach_lerp_(averages, weights, 1 / window)  # pyright: ignore[reportPrivateUsage]
 
     @contextmanager
     def in_place(self) -> Generator[None]:

@@ -7,7 +7,7 @@ Random numbers are keyed by (seed, step): an interrupted and resumed run gives b
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.distributed.tensor import DTensor
 
 from modou.messages import UserError, text
 from modou.model.gpt import GPT
+from modou.model.products import Precision, autocast, cpu_products
 from modou.runs.progress import Progress
 from modou.settings.train import Trained
 from modou.storage import to_json
@@ -24,9 +25,10 @@ from modou.train.average import WeightAverage
 from modou.train.events import Ended, Evaluated, Event, Notice, Rescheduled, Sampled, Started, Stepped
 from modou.train.leap import Leap
 from modou.train.objective import Objective
-from modou.train.optim import learning_rate_share, make_optimizers
+from modou.train.optim import clip_gradients, learning_rate_share, make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
 from modou.train.saving import CheckpointWriter
+from modou.train.ways import use_way, way_of
 
 SPARE = 0.01
 """Fraction of the time budget that may be left over, so that the number of steps is not changed at every evaluation."""
@@ -44,11 +46,13 @@ class Trainer:
     ) -> None:
         self.model, self.objective, self.settings, self.world = model, objective, settings, world
         self.writer = writer
-        self.optimizers = make_optimizers(model, settings.optimizer)
+        way = way_of(settings)
+        use_way(model, way, world.device)
+        self.precision: Precision = way.precision
+        self.optimizers = make_optimizers(model, settings.optimizer, way.precision)
         self.average = WeightAverage(model, settings.train.average) if settings.train.average else None
         self.progress = Progress(planned=settings.train.steps, steps=settings.train.steps)
         self.leap = Leap()
-        self.autocast = settings.train.precision == "bfloat16"
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Trains to the last step, or until `should_stop` returns True; resumes from a checkpoint if there is one.
@@ -59,7 +63,8 @@ class Trainer:
         progress, every = self.progress, self.settings.train.evaluate_every
         reason = "finished"
         while progress.step < progress.steps:
-            stepped = self._update()
+            with cpu_products(self.precision):
+                stepped = self._update()
             yield stepped
             loss = stepped.metrics["loss"]
             if (usual := self.leap.take(loss)) is not None:
@@ -92,7 +97,9 @@ class Trainer:
         began = time.perf_counter()
         step, progress = self.progress.step, self.progress
         self.model.train()
-        with self._precision():  # log-probabilities computed here must match those in the loss
+        with autocast(
+            self.world.device, self.precision
+        ):  # log-probabilities computed here must match those in the loss
             self.objective.prepare(self.model, step)
         batches = self.objective.micro_batches(step, self.world.rank, self.world.size)
         count = max(1.0, self.world.sum(sum(batch.count for batch in batches)))
@@ -100,7 +107,7 @@ class Trainer:
         for number, batch in enumerate(batches):
             synchronise_gradients(self.model, number == len(batches) - 1)
             self._seed(step, number)
-            with self._precision():
+            with autocast(self.world.device, self.precision):
                 loss, extra = self.objective.loss(self.model, batch)
             (loss / count).backward()
             for name, value in {"loss": loss.detach(), **extra}.items():
@@ -124,9 +131,6 @@ class Trainer:
         self.writer.log_step(event)
         return event
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.world.device.type, torch.bfloat16) if self.autocast else nullcontext()
-
     def _seed(self, step: int, micro: int) -> None:
         """Makes dropout a function of (seed, step, micro-batch, rank)."""
         key = np.random.SeedSequence([self.settings.train.seed, step, micro, self.world.rank])
@@ -134,13 +138,10 @@ class Trainer:
 
     def _clip(self, loss: float) -> float:
         """Clips the gradient's norm and returns the norm before. UserError: it, or the loss, is not finite."""
-        parameters = list(self.model.parameters())
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        value = float((norm.full_tensor() if isinstance(norm, DTensor) else norm).item())
-        if not math.isfinite(value) or not math.isfinite(loss):
+        norm = clip_gradients(list(self.model.parameters()), self.settings.optimizer.clip)
+        if not math.isfinite(norm) or not math.isfinite(loss):
             raise UserError("train.diverged", step=self.progress.step + 1, tensor=self._first_nonfinite())
-        torch.nn.utils.clip_grads_with_norm_(parameters, self.settings.optimizer.clip or math.inf, norm)
-        return value
+        return norm
 
     def _first_nonfinite(self) -> str:
         """Name of the first weight that is not finite, else of the first such gradient."""

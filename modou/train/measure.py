@@ -1,17 +1,10 @@
-"""Measurements of this machine: matrix multiplication rate, memory, and training speed."""
+"""Measurements of this machine: matrix multiplication rate and memory."""
 
 import sys
 import time
 from pathlib import Path
 
 import torch
-
-from modou.model.device import choose_device
-from modou.model.gpt import GPT
-from modou.settings.run import RunSettings
-from modou.train.malloc import keep_freed_memory
-from modou.train.optim import make_optimizers
-from modou.train.parallel import World, parallelize
 
 SIZES = (1024, 2048)
 
@@ -60,34 +53,3 @@ def peak_memory_mb(device: torch.device) -> float:
     except ImportError:  # Windows
         return 0.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def measure_pace(settings: RunSettings, seconds: float = 2.0) -> float:
-    """Training tokens per second on this machine, from steps on random tokens for about `seconds`."""
-    keep_freed_memory()
-    device = choose_device(settings.train.device)
-    generator = torch.Generator().manual_seed(0)
-    model = parallelize(GPT(settings.model), World(device))
-    if settings.train.compile:
-        model.training_hidden = torch.compile(model.hidden)
-    optimizers = make_optimizers(model, settings.optimizer)
-    shape = (settings.train.micro_batch or settings.train.batch, settings.model.context)
-    ids = torch.randint(0, settings.model.vocabulary, shape, generator=generator).to(device)
-
-    def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.train.precision == "bfloat16"):
-            loss = model.loss(ids, ids)
-        (loss / ids.numel()).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-
-    step()  # warm-up: the first allocates memory and chooses kernels
-    wait(device)
-    done, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds or done < 2:
-        step()
-        wait(device)
-        done += 1
-    return done * ids.numel() / (time.perf_counter() - began)

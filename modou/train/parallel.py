@@ -110,11 +110,15 @@ def leave_world(world: World) -> None:
 
 
 def parallelize(model: GPT, world: World, precision: torch.dtype = torch.float32) -> GPT:
-    """Moves the model to its device and, with several processes, replicates or shards it over the mesh."""
+    """Moves the model to its device and, with several processes, replicates or shards it over the mesh.
+
+    precision: of the parameters in a forward pass on a GPU; on a CPU they are float32.
+    """
     model.to(world.device)
     if world.mesh is None:
         return model
-    policy = MixedPrecisionPolicy(param_dtype=precision, reduce_dtype=torch.float32)
+    param_dtype = torch.float32 if world.device.type == "cpu" else precision
+    policy = MixedPrecisionPolicy(param_dtype=param_dtype, reduce_dtype=torch.float32)
     for block in model.blocks:
         fully_shard(block, mesh=world.mesh, mp_policy=policy)
     # The root group holds embedding, norm and head. By default it stays gathered after a forward pass: then an
@@ -164,12 +168,7 @@ def place(tensor: Tensor, whole: Tensor) -> None:
 
 
 def resolve_machine(settings: S) -> S:
-    """The settings with device, precision and threads chosen where they are automatic; sets torch's threads."""
-    device = choose_device(settings.train.device)
-    precision = settings.train.precision
-    if precision == "auto":
-        precision = "bfloat16" if device.type == "cuda" else "float32"
+    """The settings with the device chosen; sets torch's threads."""
     if settings.train.threads:
         torch.set_num_threads(settings.train.threads)
-    chosen = {"device": device.type, "precision": precision, "threads": torch.get_num_threads()}
-    return settings.with_values({"train": chosen})
+    return settings.with_values({"train": {"device": choose_device(settings.train.device).type}})

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from modou.data.shards import IGNORE
 from modou.model import loss
-from modou.model.loss import CHUNK, next_token_loss, token_log_probabilities
+from modou.model.loss import CHUNK_NUMBERS, chunk_rows, next_token_loss, token_log_probabilities
 
 WIDTH, VOCABULARY = 12, 31
+CHUNK = 64
 
 
 def problem(length: int, seed: int, ignored: float, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
@@ -32,11 +33,14 @@ def both(x_ND: Tensor, head_VD: Tensor, target_N: Tensor, weight: float = 1.0) -
     return [(value.detach(), *torch.autograd.grad(weight * value, (x_ND, head_VD))) for value in (ours, theirs)]
 
 
-@pytest.mark.parametrize("length", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 513])
+@pytest.mark.parametrize("length", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 9 * CHUNK + 1])
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=["float32", "float64"]
 )
-def test_equal_to_torch_at_chunk_borders(length: int, dtype: torch.dtype, tolerance: float) -> None:
+def test_equal_to_torch_at_chunk_borders(
+    length: int, dtype: torch.dtype, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loss, "chunk_rows", lambda *_: CHUNK)
     for ours, theirs in zip(*both(*problem(length, length, 0.2, dtype)), strict=True):
         assert ours.dtype == theirs.dtype == dtype
         assert_close_sums(ours, theirs, max(1.0, theirs.abs().max().item()), tolerance)
@@ -46,13 +50,22 @@ def test_equal_to_torch_at_chunk_borders(length: int, dtype: torch.dtype, tolera
 @given(st.integers(1, 60), st.integers(0, 2**31), st.floats(0, 1), st.integers(1, 20), st.floats(-3, 3))
 def test_equal_to_torch_for_any_chunk(length: int, seed: int, ignored: float, chunk: int, weight: float) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loss, "CHUNK", chunk)
+        patch.setattr(loss, "chunk_rows", lambda *_: chunk)
         for ours, theirs in zip(*both(*problem(length, seed, ignored, torch.float64), weight), strict=True):
             assert_close_sums(ours, theirs, 1 + 100 * length, 1e-13)
 
 
+@given(st.integers(1, 100_000), st.integers(8, 1_000_000))
+def test_chunks_are_alike_and_of_bounded_memory(positions: int, vocabulary: int) -> None:
+    rows = chunk_rows(positions, vocabulary)
+    assert rows % 16 == 0
+    assert rows == 16 or rows * vocabulary <= 1.5 * CHUNK_NUMBERS + 16 * vocabulary
+    chunks = -(-positions // rows)
+    assert chunks == 1 or positions - (chunks - 1) * rows > rows - 16 * chunks  # the last is no remnant
+
+
 def test_gradients_equal_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loss, "CHUNK", 3)
+    monkeypatch.setattr(loss, "chunk_rows", lambda *_: 3)
     x_ND, head_VD, target_N = problem(8, 0, 0.3, torch.float64)
     assert torch.autograd.gradcheck(lambda x, head: next_token_loss(x, head, target_N), (x_ND, head_VD))
 

@@ -4,6 +4,7 @@ from modou.cli import console
 from modou.cli.asked import Asked
 from modou.cli.spec import COMMON, Command, out
 from modou.cli.training import run_folder
+from modou.messages import text
 
 
 def run(asked: Asked) -> int:
@@ -12,11 +13,15 @@ def run(asked: Asked) -> int:
     from modou.pipeline.doctor import diagnose
     from modou.storage import to_json
 
-    found = diagnose(given)
     if asked.switched("json"):
+        found = diagnose(given)
         console.print_json(to_json(found))
     else:
-        console.say_facts(to_json(found))
+        console.say(text("console.doctor_begins"))
+        found = diagnose(given)
+        facts = to_json(found)
+        facts["environment"]["ways"] = [f"{one.ratio:.2f} x ({one.way.told})" for one in found.environment.ways]
+        console.say_facts(facts)
     return console.MISTAKE if found.run and found.run.problems else console.DONE
 
 

@@ -1,0 +1,310 @@
+"""The ways in which this machine can compute a training step, and the choice among them by timing real steps.
+
+All compute the same step: precision of products, kernel of attention, compiled or not, and threads differ. The quickest
+is chosen whose loss and gradient agree with float32's.
+"""
+
+import shutil
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from types import MethodType
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from modou.messages import text
+from modou.model.attention import Attention, attend, attend_by_products, attend_in_float32
+from modou.model.device import choose_device
+from modou.model.gpt import GPT
+from modou.model.products import PRECISIONS, Precision, autocast, cpu_products, has_bfloat16_products
+from modou.settings.run import RunSettings
+from modou.settings.train import Trained
+from modou.train.environment import available_cores
+from modou.train.malloc import keep_freed_memory
+from modou.train.measure import matrix_rate, wait
+from modou.train.optim import Muon, clip_gradients, make_optimizers
+from modou.train.parallel import World, parallelize
+
+T = TypeVar("T", bound=Trained)
+
+GAIN = 1.05
+"""A way must be this much faster than the one it replaces: less is within the noise of a shared machine."""
+LOSS_TOLERANCE, GRADIENT_TOLERANCE = 0.002, 0.05
+"""Largest differences from float32, relative to its loss and to the norm of its gradient. bfloat16 has 8 bits: factors
+rounded to it differ by up to 0.4 %, and gradients of our models by 0.5 to 1.5 %."""
+TRIAL_TOKENS = 4096
+"""Tokens of a timed step, at most."""
+WORTH_TIMING = 60.0
+"""Seconds of training below which nothing is timed, and float32 eager is taken."""
+WORTH_COMPILING = 20 * 60.0
+"""Seconds of training below which compiling, up to a minute at the start, is not tried."""
+MOST_WEIGHTS_MB = 256
+"""Attention weights that may be kept in memory, in MiB."""
+HOPELESS = 1.5
+"""A way is not timed further where its first step took this many times as long as the best."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to compute a training step."""
+
+    precision: Precision = "float32"
+    """Of matrix products, and of Muon's iteration."""
+    attention: Literal["sdpa", "products"] = "sdpa"
+    """sdpa = torch's kernel (in float32 on a CPU); products = plain products that keep the attention weights."""
+    compile: bool = False
+    """Whether the model is compiled with torch.compile."""
+    threads: int = 0
+    """CPU threads; 0 = as they are."""
+
+    @property
+    def told(self) -> str:
+        """Its options, as in settings.toml."""
+        return ", ".join(f"{name} = {str(getattr(self, name)).lower()}" for name in PARTS)
+
+
+PARTS = tuple(field.name for field in fields(Way))
+"""The options of [train] that make a way."""
+REFERENCE = Way()
+"""float32, eager."""
+
+
+@dataclass(frozen=True)
+class TimedWay:
+    """A way, and how it compares to float32 eager on this machine."""
+
+    way: Way
+    """The way."""
+    ratio: float
+    """Speed relative to float32 eager: the median over rounds in which both took turns."""
+    loss_difference: float
+    """|loss - float32's| / float32's."""
+    gradient_difference: float
+    """|gradient - float32's| / |float32's|, of all parameters together."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether loss and gradient are within the tolerances."""
+        return self.loss_difference <= LOSS_TOLERANCE and self.gradient_difference <= GRADIENT_TOLERANCE
+
+
+def way_of(settings: Trained) -> Way:
+    """The way that the settings name; what is open in them is as in REFERENCE."""
+    train = settings.train
+    by_default = "float32" if choose_device(train.device).type == "cpu" else "bfloat16"
+    return Way(
+        by_default if train.precision == "auto" else train.precision,
+        "products" if train.attention == "products" else "sdpa",
+        bool(getattr(train, "compile", False)),
+        train.threads,
+    )
+
+
+def use_way(model: GPT, way: Way, device: torch.device) -> None:
+    """Makes the model compute its training steps in this way. The precision of products is the context's."""
+    if way.threads and way.threads != torch.get_num_threads():
+        torch.set_num_threads(way.threads)
+    chosen = attend
+    if device.type == "cpu" and way.attention == "products":
+        chosen = attend_by_products
+    elif device.type == "cpu" and way.precision == "bfloat16":
+        chosen = attend_in_float32
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.attend = chosen
+    compiles = way.compile and can_compile(device)
+    model.training_hidden = torch.compile(model.hidden) if compiles else MethodType(type(model).hidden, model)
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether torch.compile finds what it needs: on a CPU a C++ compiler."""
+    return device.type != "cpu" or any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl"))
+
+
+class TrialStep:
+    """Training steps of a new model on random tokens, in any way."""
+
+    def __init__(self, settings: RunSettings, most_tokens: int | None = None) -> None:
+        keep_freed_memory()
+        self.device = choose_device(settings.train.device)
+        self.clip = settings.optimizer.clip
+        context = settings.model.context
+        rows = settings.train.micro_batch or settings.train.batch
+        rows = rows if most_tokens is None else max(1, min(rows, most_tokens // context))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.model = parallelize(GPT(settings.model), World(self.device))
+            self.ids_BT = torch.randint(0, settings.model.vocabulary, (rows, context)).to(self.device)
+        self.optimizers = make_optimizers(self.model, settings.optimizer)
+        self.way: Way | None = None
+
+    def use(self, way: Way) -> None:
+        """Changes to another way."""
+        if way == self.way:
+            return
+        self.way = way
+        use_way(self.model, way, self.device)
+        for optimizer in self.optimizers:
+            if isinstance(optimizer, Muon):
+                optimizer.iteration = torch.bfloat16 if way.precision == "bfloat16" else None
+
+    def gradient(self, way: Way) -> tuple[float, Tensor]:
+        """Mean loss in nats and the gradient of all parameters, without an update."""
+        self.use(way)
+        with cpu_products(way.precision):
+            loss = self._backward(way)
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        whole = torch.cat([gradient.flatten() for gradient in gradients])
+        self.model.zero_grad()
+        return loss, whole
+
+    def __call__(self, way: Way) -> float:
+        """One whole step: loss, gradients, clipping, update. Returns its seconds."""
+        self.use(way)
+        wait(self.device)
+        began = time.perf_counter()
+        with cpu_products(way.precision):
+            self._backward(way)
+            clip_gradients(list(self.model.parameters()), self.clip)
+            for optimizer in self.optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+        wait(self.device)
+        return time.perf_counter() - began
+
+    def _backward(self, way: Way) -> float:
+        with autocast(self.device, way.precision):
+            loss = self.model.loss(self.ids_BT, self.ids_BT.roll(-1, 1)) / self.ids_BT.numel()
+        loss.backward()
+        return loss.item()
+
+
+def measure_pace(settings: RunSettings, seconds: float = 2.0) -> float:
+    """Training tokens per second of the settings on this machine, from steps for about `seconds`."""
+    trial, way = TrialStep(settings), way_of(settings)
+    trial(way)  # the first step allocates memory and chooses kernels
+    done, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds or done < 2:
+        trial(way)
+        done += 1
+    return done * trial.ids_BT.numel() / (time.perf_counter() - began)
+
+
+def time_ways(settings: RunSettings, ways: Sequence[Way], seconds: float = 4.0) -> list[TimedWay]:
+    """Times real steps in these ways, in turns, for about `seconds`, and compares each with the first."""
+    trial = TrialStep(settings, TRIAL_TOKENS)
+    ways = list(dict.fromkeys(ways))
+    expected_loss, expected = trial.gradient(ways[0])
+    differences: dict[Way, tuple[float, float]] = {}
+    for way in ways:
+        loss, gradient = trial.gradient(way)
+        off = (gradient - expected).norm() / expected.norm()
+        differences[way] = abs(loss - expected_loss) / expected_loss, float(off)
+    first: dict[Way, float] = {}
+    for _ in range(2):  # the first allocates memory, chooses kernels, compiles
+        first = {way: trial(way) for way in ways}
+    spent = {way: [first[way]] for way in ways}
+    in_play = [way for way in ways if way == ways[0] or first[way] < HOPELESS * min(first.values())]
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds or len(spent[ways[0]]) < 3:
+        for way in in_play:
+            spent[way].append(trial(way))
+    return [TimedWay(way, _ratio(spent[ways[0]], spent[way]), *differences[way]) for way in ways]
+
+
+def _ratio(reference: Sequence[float], own: Sequence[float]) -> float:
+    """Median over the rounds that both took part in."""
+    return statistics.median(slow / quick for slow, quick in zip(reference, own, strict=False))
+
+
+def choose_way(settings: RunSettings, seconds: float) -> tuple[Way, list[TimedWay]]:
+    """The way for a training of about `seconds`, and what was timed for it. Options that are set are kept.
+
+    Without a gain of GAIN it stays what the settings name; so it does, untimed, for short trainings and off the CPU.
+    """
+    chosen = way_of(settings)
+    if choose_device(settings.train.device).type != "cpu" or seconds < WORTH_TIMING:
+        return chosen, []
+    offered = _offered(settings, chosen)
+    timed = time_ways(settings, [replace(REFERENCE, threads=chosen.threads), *offered])
+    best = max((found for found in timed if found.agrees and found.way in offered), key=lambda found: found.ratio)
+    now = next(found for found in timed if found.way == chosen)
+    if best.ratio >= GAIN * now.ratio:
+        now = best
+    for way in _further(settings, now.way, seconds):
+        *_, found = time_ways(settings, [now.way, way])
+        timed.append(replace(found, ratio=found.ratio * now.ratio))
+        if found.agrees and found.ratio >= GAIN:
+            now = timed[-1]
+    if now.way.threads:
+        torch.set_num_threads(now.way.threads)
+    return now.way, timed
+
+
+def _further(settings: RunSettings, way: Way, seconds: float) -> Iterator[Way]:
+    """The quickest way so far, compiled, and with half of the threads (a core's second thread seldom helps)."""
+    if seconds >= WORTH_COMPILING and not settings.is_set("train", "compile") and can_compile(torch.device("cpu")):
+        yield replace(way, compile=True)
+    if torch.get_num_threads() >= 4 and not way.threads:
+        yield replace(way, threads=torch.get_num_threads() // 2)
+
+
+def _offered(settings: RunSettings, named: Way) -> list[Way]:
+    """What this machine offers, as far as the settings leave it open; `named`: what they name."""
+    precisions: list[Precision] = [named.precision]
+    if settings.train.precision == "auto" and has_bfloat16_products():
+        precisions.append("bfloat16")
+    kernels: list[Literal["sdpa", "products"]] = [named.attention]
+    if settings.train.attention == "auto" and _weights_mb(settings) <= MOST_WEIGHTS_MB:
+        kernels.append("products")
+    return [replace(named, precision=precision, attention=kernel) for precision in precisions for kernel in kernels]
+
+
+def _weights_mb(settings: RunSettings) -> float:
+    """Memory of the attention weights that attention by products keeps for the backward pass, in MiB."""
+    shape, train = settings.model, settings.train
+    rows = train.micro_batch or train.batch
+    return 4 * rows * shape.layers * shape.heads * shape.context**2 / 2**20
+
+
+def settled(settings: T, way: Way) -> T:
+    """The settings with this way; nothing in it is open any more."""
+    values: dict[str, object] = {"precision": way.precision, "attention": way.attention}
+    values["threads"] = way.threads or torch.get_num_threads()
+    if hasattr(settings.train, "compile"):
+        values["compile"] = way.compile
+    return settings.with_values({"train": values})
+
+
+def opened(settings: T) -> T:
+    """The settings with everything open again that makes a way."""
+    values = settings.model_dump(exclude_unset=True)
+    values["train"] = {name: value for name, value in values.get("train", {}).items() if name not in PARTS}
+    return type(settings).parse(values)
+
+
+def shortcomings(settings: Trained) -> list[str]:
+    """What of the way in the settings this machine lacks, or does no faster than float32, a sentence each."""
+    way, device = way_of(settings), choose_device(settings.train.device)
+    found: list[str] = []
+    if device.type == "cpu" and way.precision == "bfloat16":
+        if not has_bfloat16_products():
+            found.append(text("train.no_bfloat16"))
+        elif (ratio := _bfloat16_ratio(device)) < GAIN:
+            found.append(text("train.slow_bfloat16", ratio=ratio))
+    if way.compile and not can_compile(device):
+        found.append(text("train.no_compiler"))
+    if way.threads > available_cores():
+        found.append(text("train.fewer_cores", threads=way.threads, cores=available_cores()))
+    return found
+
+
+def _bfloat16_ratio(device: torch.device) -> float:
+    rates: list[float] = []
+    for precision in PRECISIONS:
+        with cpu_products(precision):
+            rates.append(matrix_rate(device, seconds=0.1))
+    return rates[1] / rates[0]
