@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MethodType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from modou.messages import text
-from modou.model.attention import Attention, attend, attend_by_products, attend_in_float32
+from modou.model.attention import Attend, Attention, attend, attend_by_products, attend_in_float32
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.model.products import PRECISIONS, Precision, autocast, cpu_products, has_bfloat16_products
@@ -107,15 +107,18 @@ def use_way(model: GPT, way: Way, device: torch.device) -> None:
     """Makes the model compute its training steps in this way. The precision of products is the context's."""
     if way.threads and way.threads != torch.get_num_threads():
         torch.set_num_threads(way.threads)
-    chosen = attend
+    compiles = way.compile and can_compile(device)
+    chosen: Attend = attend
     if device.type == "cpu" and way.attention == "products":
         chosen = attend_by_products
     elif device.type == "cpu" and way.precision == "bfloat16":
         chosen = attend_in_float32
+    if compiles and chosen is not attend:  # both set the precision of products, which a compiled graph cannot
+        kept: Any = torch.compiler.disable(chosen)
+        chosen = kept
     for module in model.modules():
         if isinstance(module, Attention):
             module.attend = chosen
-    compiles = way.compile and can_compile(device)
     model.training_hidden = torch.compile(model.hidden) if compiles else MethodType(type(model).hidden, model)
 
 
