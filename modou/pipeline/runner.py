@@ -358,7 +358,7 @@ class Stages(Generic[G]):
         device = choose_device(settings.train.device)
         flops, rates = method.flops_per_token(settings), list[float]()
         if flops is not None and self.first:
-            rates.append(matrix_rate(device))
+            rates.append(matrix_rate(device, seconds=0.2))
             yield Measured(rates[0], flops, device.type)
         world = join_world(device, settings.train.parallel)
         try:

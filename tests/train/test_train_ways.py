@@ -175,6 +175,18 @@ def test_a_way_trains_alike_and_resumes_bit_for_bit(tmp_path: Path, way: Way) ->
     )
 
 
+def test_what_a_machine_lacks_is_not_emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "has_bfloat16_products", lambda: False)
+    monkeypatch.setattr(ways, "can_compile", lambda _: False)
+    cpu = torch.device("cpu")
+    assert ways.usable(replace(BEST, compile=True), cpu) == Way("float32", "products")
+    train = {"steps": 1, "batch": 4, "precision": "bfloat16", "compile": True}
+    made = trainer(tmp_path, model=model_settings(), train=train)
+    assert made.precision == "float32"
+    assert all(optimizer.iteration is None for optimizer in made.optimizers if isinstance(optimizer, Muon))
+    assert run(made)[-1].reason == "finished"
+
+
 def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODOU_LANG", "en")
     assert ways.shortcomings(settled(SMALL, REFERENCE)) == []
