@@ -27,9 +27,10 @@ SMALL = ("--layers", "1", "--width", "16", "--heads", "2", "--context", "8", "--
 def run(folder: Path, script: str, *arguments: str, threads: int | None = 1) -> dict[str, Any]:
     """The numbers that a benchmark writes."""
     target = folder / "numbers.json"
-    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments, "--json", str(target)]
+    command = [sys.executable, str(ROOT / "benchmarks" / script), "--json", str(target)]
     if threads:
         command += ["--threads", str(threads)]
+    command += arguments
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
@@ -74,6 +75,24 @@ def test_train(tmp_path: Path, optimizer: str) -> None:
     assert ours["ratio_to_float32"] == 1 and ours["gradient_difference"] == 0
     assert other["loss_difference"] < 0.01 and 0 < other["gradient_difference"] < 0.1
     assert found["peak_gflops"] > 0 and found["threads"] == 1
+
+
+@pytest.mark.slow
+def test_whole_runs(tmp_path: Path, book: Path) -> None:
+    sources = ("--source", f"old={ROOT}", "--source", f"new={ROOT}", "--out", str(tmp_path / "runs"))
+    small = ("--model.layers", "1", "--model.width", "16", "--model.heads", "2", "--model.context", "16")
+    found = run(tmp_path, "run.py", str(book), "--minutes", "0.01", *sources, "--", *small)["run"]
+    assert set(found["sources"]) == set(found["repeats"]) == {"old", "new"}
+    for row in found["sources"].values():
+        seconds = row["seconds"]
+        stages = ["clean", "tokenizer", "shards", "plan", "train", "evaluate", "report"]
+        assert list(seconds)[: len(stages)] == stages
+        assert all(seconds[stage] > 0 for stage in stages)
+        assert sum(seconds[stage] for stage in stages) <= seconds["total"] + 0.5
+        assert 0 < seconds["first_sample"] < seconds["total"] and seconds["looks"] > 0
+        assert row["training"]["tokens"] > 0 and row["training"]["share_of_peak"] > 0
+        assert row["test"]["bits_per_char"] > 0 and row["way"]["threads"] == 1
+    assert (tmp_path / "runs" / "new-1" / "report.html").exists()
 
 
 @pytest.mark.slow
