@@ -71,13 +71,8 @@ def figures(run: RunFolder, start: float, total: float, first: float | None) -> 
     stages, speed, rates = stage_seconds(run, start), training["tokens_per_second"], machine["matrix_gflops"]
     steps = training["seconds"]
     return {
-        "seconds": {
-            **stages,
-            "total": total,
-            "first_sample": first,
-            "steps": steps,
-            "looks": stages["train"] - steps,
-        },
+        "stage_seconds": stages,
+        "seconds": {"total": total, "first_sample": first, "steps": steps, "looks": stages["train"] - steps},
         "training": {
             "tokens": training["tokens"],
             "tokens_per_second": speed,
@@ -130,12 +125,12 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
     """Prints a row for each figure and a column for each source."""
     flats = {name: [flat(row) for row in rows] for name, rows in found.items()}
     first, *others = flats
-    rows: list[list[Any]] = []
+    table: list[list[Any]] = []
     for key in flats[first][0]:
         values = {name: [row.get(key) for row in rows] for name, rows in flats.items()}
         ratios = [ratio(values[name], values[first]) for name in others]
-        rows.append([key, *map(middle, values.values()), *ratios])
-    print_table(["", *flats, *(f"{name} x {first}" for name in others)], rows)
+        table.append([key, *map(middle, values.values()), *ratios])
+    print_table(["", *flats, *(f"{name} x {first}" for name in others)], table)
 
 
 def named_source(text: str) -> tuple[str, Path]:
