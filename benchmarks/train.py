@@ -36,11 +36,11 @@ from article_model import ArticleGPT
 from common import Worker, parser, print_table, write_json
 
 from modou.model.census import describe
-from modou.model.products import PRECISIONS, has_bfloat16_products
+from modou.model.products import PRECISIONS
 from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
 from modou.train.measure import matrix_rate, peak_memory_mb, wait
-from modou.train.ways import REFERENCE, TrialStep, Way, can_compile, differences
+from modou.train.ways import REFERENCE, TrialStep, Way, differences, usable
 
 BARE_MB = peak_memory_mb(torch.device("cpu"))
 """Memory of this process before any work."""
@@ -60,11 +60,10 @@ RATES: dict[str, dict[str, Any]] = {"muon": {}, "adamw": {"matrix_lr": 0.001}}
 
 def offered(device: torch.device) -> list[str]:
     """The variants that this machine can run, and that differ on it."""
-    on_cpu = device.type == "cpu"
-    precisions = {"float32" if on_cpu else "bfloat16"} | ({"bfloat16"} if has_bfloat16_products() else set())
-    kernels = {"sdpa", "products"} if on_cpu else {"sdpa"}
-    found = [name for name, way in WAYS.items() if way.precision in precisions and way.attention in kernels]
-    return ["naive", *(name for name in found if can_compile(device) or not WAYS[name].compile)]
+    found = [name for name, way in WAYS.items() if usable(way, device) == way]
+    if device.type != "cpu":  # attention has one kernel there, and naive's products are bfloat16
+        found = [name for name in found if (WAYS[name].precision, WAYS[name].attention) == ("bfloat16", "sdpa")]
+    return ["naive", *found]
 
 
 def shape(options: argparse.Namespace) -> dict[str, Any]:
@@ -199,8 +198,11 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options.add_argument("--variant", help=argparse.SUPPRESS)
     asked = options.parse_args()
-    if asked.variants is None:
-        asked.variants = offered(torch.device(asked.device))
+    device = torch.device(asked.device)
+    asked.variants = asked.variants or offered(device)
+    lacking = [name for name in asked.variants if name in WAYS and usable(WAYS[name], device) != WAYS[name]]
+    if lacking:
+        options.error(f"this machine lacks what they need: {', '.join(lacking)}")
     return asked
 
 

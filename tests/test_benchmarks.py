@@ -64,7 +64,7 @@ def test_article(tmp_path: Path, book: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_train(tmp_path: Path, optimizer: str) -> None:
-    names = ("naive", "float32", "bfloat16-products")
+    names = ("naive", "float32", "float32-products")
     quick = ("--rounds", "1", "--steps", "1", "--peak-seconds", "0.02", "--optimizer", optimizer)
     found = run(tmp_path, "train.py", *SMALL, *quick, "--variants", *names)["train"]
     assert tuple(found["variants"]) == names and found["optimizer"] == optimizer
@@ -73,7 +73,7 @@ def test_train(tmp_path: Path, optimizer: str) -> None:
     naive, ours, other = found["variants"].values()
     assert naive["ratio_to_naive"] == 1 and naive["loss_difference"] is None
     assert ours["ratio_to_float32"] == 1 and ours["gradient_difference"] == 0
-    assert other["loss_difference"] < 0.01 and 0 < other["gradient_difference"] < 0.1
+    assert 0 <= other["loss_difference"] < 0.01 and 0 <= other["gradient_difference"] < 0.1
     assert found["peak_gflops"] > 0 and found["threads"] == 1
 
 

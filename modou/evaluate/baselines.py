@@ -1,6 +1,8 @@
 """Baselines on the same held-out characters: Kneser-Ney n-gram models of orders 1 to 6, and xz."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from modou.evaluate.bits import BitsPerCharacter, CodeLength
 from modou.evaluate.compress import Compressed, conditional_xz
@@ -10,13 +12,24 @@ from modou.evaluate.subsample import Extent, subsample
 Baseline = CodeLength | Compressed | Extent
 
 
-def baselines(train: Sequence[str], test: Sequence[str], seed: int = 0) -> tuple[dict[str, Baseline], BitsPerCharacter]:
-    """Fits on at most 20 MB of `train`, scores `test`: "kn1" … "kn6" and "xz"; "train": the text that was used.
+@dataclass(frozen=True)
+class Baselines:
+    """Simple models of a training text, on held-out text."""
 
-    The second value is the Kneser-Ney model of order 5, for comparisons.
-    UserError: `test` has no character.
-    """
+    figures: dict[str, Baseline]
+    """As reported: "kn1" … "kn6" and "xz"; "train": the text that was used."""
+    order_5: BitsPerCharacter
+    """The Kneser-Ney model of order 5 on the held-out text, for comparisons."""
+    kneser_ney: KneserNey
+    """The models of all orders."""
+
+
+def baselines(train: Sequence[str], test: Sequence[str], seed: int = 0) -> Baselines:
+    """Fits on at most 20 MB of `train`, scores `test`. UserError: `test` has no character."""
     used = subsample(train)
-    orders = KneserNey.fit(used.texts, HIGHEST_ORDER).every_order(test, seed)
+    with ThreadPoolExecutor(max_workers=1) as pool:  # compressing needs no interpreter, and takes longest
+        xz = pool.submit(conditional_xz, used.texts, test)
+        kneser_ney = KneserNey.fit(used.texts, HIGHEST_ORDER)
+        orders = kneser_ney.every_order(test, seed)
     found: dict[str, Baseline] = {f"kn{order}": result.figures for order, result in orders.items()}
-    return found | {"xz": conditional_xz(used.texts, test), "train": used.extent}, orders[5]
+    return Baselines(found | {"xz": xz.result(), "train": used.extent}, orders[5], kneser_ney)

@@ -10,7 +10,7 @@ Source: Chen and Goodman, An Empirical Study of Smoothing Techniques for Languag
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +60,11 @@ class KneserNey:
         """Models of orders 1 .. `order` (at most 6) of `texts`."""
         assert texts and 1 <= order <= HIGHEST_ORDER
         return cls(count_grams(texts, order), order)
+
+    def of_order(self, order: int) -> "KneserNey":
+        """The model of a lower order, as `fit` would make it, from the same counts."""
+        assert 1 <= order <= self.order
+        return KneserNey(replace(self.counts, levels=self.counts.levels[:order]), order)
 
     def every_order(self, texts: Sequence[str], seed: int = 0) -> dict[int, BitsPerCharacter]:
         """Bits per character of `texts` under each order 1 .. `order`. UserError: no character."""

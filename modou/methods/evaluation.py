@@ -8,7 +8,6 @@ from modou.evaluate.baselines import Baseline, baselines
 from modou.evaluate.bits import CodeLength, Gain
 from modou.evaluate.ngram import KneserNey
 from modou.evaluate.novelty import Novelty, TrainText
-from modou.evaluate.subsample import subsample
 from modou.evaluate.variety import Variety, human_slices, variety
 from modou.generate.engine import complete
 from modou.methods.likelihood import TextScore, bits_per_character, excerpts, text_score
@@ -20,6 +19,7 @@ from modou.settings.run import RunSettings
 from modou.text.corpus import Corpus
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event, Sample, StageEnded, StageProgress
+from modou.train.malloc import keep_freed_memory
 
 WRITTEN = 300
 """Characters of each sample."""
@@ -68,6 +68,7 @@ class TextEvaluation:
 
 def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) -> Iterator[Event]:
     """Evaluates a checkpoint on held-out chapters and on its samples; the last event is StageEnded with all metrics."""
+    keep_freed_memory()
     model, tokenizer, step = load_model(folder, which)
     corpus = open_corpus(folder)
     train, test = list(corpus.texts("train")), list(corpus.texts("test"))
@@ -77,22 +78,23 @@ def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) ->
     yield StageProgress("evaluate", 2, PARTS)
     seen = bits_per_character(model, tokenizer, excerpts(train, tests.characters))
     yield StageProgress("evaluate", 3, PARTS)
-    compared, kneser_ney = baselines(train, test)
+    compared = baselines(train, test)
     yield StageProgress("evaluate", 4, PARTS)
     multiples = settings.evaluate.lengths
     lengths = context_lengths(model, tokenizer, test, multiples) if multiples else None
     yield StageProgress("evaluate", 5, PARTS)
     written = write_samples(model, tokenizer, corpus, settings)
     yield StageProgress("evaluate", 6, PARTS)
-    novel, varied = novelty_and_variety(train, test, [sample.text for sample in written])
+    texts = [sample.text for sample in written]
+    novel, varied = novelty_and_variety(train, test, texts, compared.kneser_ney.of_order(5))
     found = TextEvaluation(
         checkpoint={"step": step},
         test=text_score(tests, tokenizer, test),
         validation=validation.figures,
         train=seen.figures,
         gap={"bits_per_char": validation.value - seen.value},
-        baselines=compared,
-        advantage={"kn5": tests.gain_over(kneser_ney)},
+        baselines=compared.figures,
+        advantage={"kn5": tests.gain_over(compared.order_5)},
         lengths=lengths,
         final_samples=written[: len(prompts(corpus, settings))],
         novelty=novel,
@@ -129,13 +131,12 @@ def write_samples(model: GPT, tokenizer: Tokenizer, corpus: Corpus, settings: Ru
 
 
 def novelty_and_variety(
-    train: Sequence[str], test: Sequence[str], written: Sequence[str]
+    train: Sequence[str], test: Sequence[str], written: Sequence[str], kneser_ney: KneserNey
 ) -> tuple[dict[str, Novelty], dict[str, Variety]]:
-    """Novelty and variety of the samples, of held-out text, and of samples from a 5-gram Kneser-Ney model."""
+    """Novelty and variety of the samples, of held-out text, and of samples from a Kneser-Ney model of order 5."""
     memory = TrainText(train)
     length = min(WRITTEN, *(len(text) for text in written), *(len(text) for text in test)) if written else 0
     human = human_slices(test, max(length, 1), len(written))
-    kneser_ney = KneserNey.fit(subsample(train).texts, 5)
     baseline = [kneser_ney.sample(WRITTEN, seed) for seed in range(min(10, len(written)))]
     reach = memory.coverage_length(test)
     searched = {"generated": written, "held_out": test, "kn5": baseline}

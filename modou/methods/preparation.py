@@ -1,5 +1,6 @@
 """The stages before pretraining: cleaning and splitting the text, training a tokenizer, writing token files."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -107,15 +108,15 @@ def clean(run: RunFolder, record: Record[RunSettings]) -> Iterator[Event]:
 def corpus_facts(corpus: Corpus, progress: Callable[[float], None] = lambda share: None) -> CleanFigures:
     """Statistics of the cleaning and the split, the language, and the passages that splits share. `progress` is often
     told the share that is done."""
-    train = "".join(islice(chain.from_iterable(corpus.texts("train")), 2_000_000))
-    chinese = sum("\u3400" <= character <= "\u9fff" for character in train) > len(train) / 4
+    train = Counter(islice(chain.from_iterable(corpus.texts("train")), 2_000_000))
+    chinese = sum(train[character] for character in train if "\u3400" <= character <= "\u9fff") > train.total() / 4
     shared = _shared(corpus, progress)
     split = Split(**vars(corpus.summary), shared_passages=shared)
     report = corpus.report
     if split.known is not None:
         remark = note("text.note_known", share=split.known)
         report = replace(report, notes=[*report.notes, {"key": remark.key, "text": str(remark)}])
-    return CleanFigures(report, split, "zh" if chinese else "en", len(set(train)))
+    return CleanFigures(report, split, "zh" if chinese else "en", len(train))
 
 
 def _shared(corpus: Corpus, progress: Callable[[float], None]) -> SharedPassages:

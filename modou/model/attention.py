@@ -4,7 +4,7 @@ Shapes: B batch, T new positions, P all positions (earlier ones in the cache, th
 K key-value heads, S head size. N = B x K, and R = H / K x T queries that share a head's keys.
 """
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -42,16 +42,6 @@ class Attend(Protocol):
     ) -> Tensor: ...
 
 
-A = TypeVar("A", bound=Attend)
-
-
-def uncompiled(function: A) -> A:
-    """torch.compile leaves a call of the function as it is."""
-    kept: A = torch.compiler.disable(function)  # pyright: ignore[reportAssignmentType]
-    return kept
-
-
-@uncompiled
 def attend_in_float32(
     query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None
 ) -> Tensor:
@@ -76,7 +66,6 @@ def attend_in_float32(
     return mix_BHTS
 
 
-@uncompiled
 def attend_by_products(
     query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None
 ) -> Tensor:

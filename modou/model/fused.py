@@ -69,7 +69,8 @@ class _RMSNorm(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         normal, scale, weight = ctx.saved_tensors
         product = grads[0] * normal
-        return _norm_gradient(grads[0] * weight, product, normal, scale, weight), product.flatten(0, -2).sum(0), None
+        summed = product.reshape(-1, product.shape[-1]).sum(0)
+        return _norm_gradient(grads[0] * weight, product, normal, scale, weight), summed, None
 
 
 def _norm_gradient(grad: Tensor, product: Tensor, normal: Tensor, scale: Tensor, weight: Tensor) -> Tensor:

@@ -358,7 +358,7 @@ class Stages(Generic[G]):
         device = choose_device(settings.train.device)
         flops, rates = method.flops_per_token(settings), list[float]()
         if flops is not None and self.first:
-            rates.append(matrix_rate(device))
+            rates.append(matrix_rate(device, seconds=0.2))
             yield Measured(rates[0], flops, device.type)
         world = join_world(device, settings.train.parallel)
         try:
@@ -371,7 +371,7 @@ class Stages(Generic[G]):
             for event in tracked(told, tracker, self.folder.tracking, name, values):
                 if isinstance(event, Evaluated) and rates:
                     # As near as can be to the steps whose speed is told by it: other programs come and go.
-                    rates.append(matrix_rate(device, seconds=0.2))
+                    rates.append(matrix_rate(device, seconds=0.0))
                 if isinstance(event, Ended):
                     reason = event.reason
                 yield event

@@ -45,15 +45,15 @@ def score_file(folder: RunFolder, file: str, which: str | int = "best") -> Itera
     found = bits_per_character(model, tokenizer, texts)
     yield StageProgress("evaluate", 1, 2)
     train = list(cleaned(pretrained(folder)).texts("train"))
-    compared, kneser_ney = baselines(train, texts)
+    compared = baselines(train, texts)
     yield StageEnded(
         "evaluate",
         FileScore(
             file=file,
             checkpoint={"step": step},
             test=text_score(found, tokenizer, texts),
-            baselines=compared,
-            advantage={"kn5": found.gain_over(kneser_ney)},
+            baselines=compared.figures,
+            advantage={"kn5": found.gain_over(compared.order_5)},
         ),
     )
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import sentencepiece
 
@@ -92,9 +93,7 @@ def train_model(texts: Iterable[str], settings: TokenizerSettings) -> tuple[byte
     UserError: no text, or SentencePiece refuses.
     """
     sample, offered = sample_evenly(texts)
-    counts: Counter[str] = Counter()
-    for line in sample:
-        counts.update(line)
+    counts = Counter(chain.from_iterable(sample))
     del counts[" "]
     if not counts:
         raise UserError("tokens.no_text")

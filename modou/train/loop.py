@@ -28,7 +28,7 @@ from modou.train.objective import Objective
 from modou.train.optim import clip_gradients, learning_rate_share, make_optimizers
 from modou.train.parallel import World, replica, synchronise_gradients
 from modou.train.saving import CheckpointWriter
-from modou.train.ways import use_way, way_of
+from modou.train.ways import usable, use_way, way_of
 
 SPARE = 0.01
 """Fraction of the time budget that may be left over, so that the number of steps is not changed at every evaluation."""
@@ -46,7 +46,7 @@ class Trainer:
     ) -> None:
         self.model, self.objective, self.settings, self.world = model, objective, settings, world
         self.writer = writer
-        way = way_of(settings)
+        way = usable(way_of(settings), world.device)
         use_way(model, way, world.device)
         self.precision: Precision = way.precision
         self.optimizers = make_optimizers(model, settings.optimizer, way.precision)

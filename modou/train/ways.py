@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MethodType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from modou.messages import text
-from modou.model.attention import Attention, attend, attend_by_products, attend_in_float32
+from modou.model.attention import Attend, Attention, attend, attend_by_products, attend_in_float32
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.model.products import PRECISIONS, Precision, autocast, cpu_products, has_bfloat16_products
@@ -35,7 +35,7 @@ GAIN = 1.05
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 0.002, 0.05
 """Largest differences from float32, relative to its loss and to the norm of its gradient. bfloat16 has 8 bits: factors
 rounded to it differ by up to 0.4 %, and gradients of our models by 0.5 to 1.5 %."""
-TRIAL_TOKENS = 4096
+TRIAL_TOKENS = 1024
 """Tokens of a timed step, at most."""
 WORTH_TIMING = 60.0
 """Seconds of training below which nothing is timed, and float32 eager is taken."""
@@ -103,20 +103,30 @@ def way_of(settings: Trained) -> Way:
     )
 
 
+def usable(way: Way, device: torch.device) -> Way:
+    """The way as far as this machine offers it: a CPU without bfloat16 products would emulate Muon's iteration a
+    hundred times slower, and torch.compile needs a compiler."""
+    if device.type == "cpu" and way.precision == "bfloat16" and not has_bfloat16_products():
+        way = replace(way, precision="float32")
+    return replace(way, compile=way.compile and can_compile(device))
+
+
 def use_way(model: GPT, way: Way, device: torch.device) -> None:
     """Makes the model compute its training steps in this way. The precision of products is the context's."""
     if way.threads and way.threads != torch.get_num_threads():
         torch.set_num_threads(way.threads)
-    chosen = attend
+    chosen: Attend = attend
     if device.type == "cpu" and way.attention == "products":
         chosen = attend_by_products
     elif device.type == "cpu" and way.precision == "bfloat16":
         chosen = attend_in_float32
+    if way.compile and chosen is not attend:  # both set the precision of products, which a compiled graph cannot
+        kept: Any = torch.compiler.disable(chosen)
+        chosen = kept
     for module in model.modules():
         if isinstance(module, Attention):
             module.attend = chosen
-    compiles = way.compile and can_compile(device)
-    model.training_hidden = torch.compile(model.hidden) if compiles else MethodType(type(model).hidden, model)
+    model.training_hidden = torch.compile(model.hidden) if way.compile else MethodType(type(model).hidden, model)
 
 
 def can_compile(device: torch.device) -> bool:
@@ -145,7 +155,7 @@ class TrialStep:
         """Changes to another way."""
         if way == self.way:
             return
-        self.way = way
+        self.way, way = way, usable(way, self.device)
         use_way(self.model, way, self.device)
         for optimizer in self.optimizers:
             if isinstance(optimizer, Muon):
@@ -193,14 +203,12 @@ def measure_pace(settings: RunSettings, seconds: float = 2.0) -> float:
     return done * trial.ids_BT.numel() / (time.perf_counter() - began)
 
 
-def time_ways(settings: RunSettings, ways: Sequence[Way], seconds: float = 4.0) -> list[TimedWay]:
+def time_ways(settings: RunSettings, ways: Sequence[Way], seconds: float = 2.0) -> list[TimedWay]:
     """Times real steps in these ways, in turns, for about `seconds`, and compares each with the first."""
     trial = TrialStep(settings, TRIAL_TOKENS)
     ways = list(dict.fromkeys(ways))
-    off = differences(trial, ways)
-    first: dict[Way, float] = {}
-    for _ in range(2):  # the first allocates memory, chooses kernels, compiles
-        first = {way: trial(way) for way in ways}
+    off = differences(trial, ways)  # this also allocates memory, chooses kernels, compiles
+    first = {way: trial(way) for way in ways}
     spent = {way: [first[way]] for way in ways}
     in_play = [way for way in ways if way == ways[0] or first[way] < HOPELESS * min(first.values())]
     began = time.perf_counter()

@@ -33,6 +33,7 @@ from modou.settings.methods import METHODS
 from modou.settings.run import MINUTES, RunSettings
 from modou.tasks.registry import TASKS
 from modou.train.events import RunEnded
+from modou.train.ways import REFERENCE
 
 EVERY = [(command, option) for command in COMMANDS for option in options(command)]
 SAID_ELSEWHERE = ("preset", "out", "columns", "judge", "minutes", "methods", "validation", "test", "text", "me")
@@ -74,7 +75,9 @@ def test_the_plan_chooses_what_help_says_it_does() -> None:
     for minutes in (MINUTES, 0.0):
         asked = RunSettings.parse({"train": {"minutes": minutes}})
         chosen = [choice.name for choice in plan_tokenizer(facts, asked)[1]]
-        _, plan = plan_training(facts, 600_000, 4096, Budget(minutes, 1e11, lambda settings: 1e4), asked)
+        _, plan = plan_training(
+            facts, 600_000, 4096, Budget(minutes, 1e11, lambda settings: 1e4, lambda *_: (REFERENCE, [])), asked
+        )
         chosen += [choice.name for choice in plan.choices]
         assert set(chosen) == {*RunSettings.planned, *(RunSettings.planned_in_time if minutes else ())}
 

@@ -63,13 +63,21 @@ def test_a_single_long_text_is_cut_between_characters() -> None:
 
 
 def test_all_baselines_in_one_nested_result() -> None:
-    result, best = baselines(["山高水长。\n路远。"] * 9, ["山高路远。\n"])
+    train, test = ["山高水长。\n路远。"] * 9, ["山高路远。\n"]
+    found = baselines(train, test)
+    result, best = found.figures, found.order_5
     assert set(result) == {"kn1", "kn2", "kn3", "kn4", "kn5", "kn6", "xz", "train"}
-    one, five, xz, train = (result[name] for name in ("kn1", "kn5", "xz", "train"))
-    assert isinstance(one, CodeLength) and isinstance(xz, Compressed) and isinstance(train, Extent)
+    one, five, xz, extent = (result[name] for name in ("kn1", "kn5", "xz", "train"))
+    assert isinstance(one, CodeLength) and isinstance(xz, Compressed) and isinstance(extent, Extent)
     assert five == best.figures and one.bits_per_char > best.value
     assert best.characters == xz.characters == 5
-    assert set(xz.by_encoding) == set(ENCODINGS) and train.whole
+    assert set(xz.by_encoding) == set(ENCODINGS) and extent.whole
+    assert found.kneser_ney.of_order(5).every_order(test)[5].bits == best.bits
+
+
+def test_baselines_of_a_text_without_characters_are_refused() -> None:
+    with pytest.raises(UserError):
+        baselines(["山高水长。"], ["\n"])
 
 
 @pytest.mark.slow

@@ -130,6 +130,16 @@ def test_an_order_alone_is_the_same_as_within_a_ladder() -> None:
         assert KneserNey.fit(train, order).every_order(test)[order].bits == pytest.approx(result.bits)
 
 
+@pytest.mark.parametrize("order", range(1, 7))
+def test_a_lower_order_is_the_same_model_as_one_fitted_alone(order: int) -> None:
+    train = ["潮来潮去，船来船去。\n潮水不问船。" * 4, "船去", "潮"]
+    lower, alone = KneserNey.fit(train, 6).of_order(order), KneserNey.fit(train, order)
+    assert lower.order == order
+    for ours, theirs in zip(lower.bits_by_order("潮去船来，鸟"), alone.bits_by_order("潮去船来，鸟"), strict=True):
+        assert ours.tolist() == theirs.tolist()
+    assert [lower.sample(40, seed) for seed in range(5)] == [alone.sample(40, seed) for seed in range(5)]
+
+
 def test_unseen_characters_cost_finite_bits() -> None:
     model = KneserNey.fit(["山前有一座桥。"], 5)
     bits = model.bits_by_order("山𠀀x\n")[-1]

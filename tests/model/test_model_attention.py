@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from modou.model.attention import attend, causal_mask
+from modou.model.attention import Attend, attend, attend_by_products, attend_in_float32, causal_mask
 
 
 def attend_explicitly(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,14 +59,25 @@ def test_explicit_is_the_formula_written_as_loops() -> None:
             assert torch.allclose(mix_BHTS[1, head, step], expected_S / sum(powers), atol=1e-12)
 
 
+@pytest.mark.parametrize("kernel", [attend, attend_in_float32, attend_by_products])
 @pytest.mark.parametrize("groups", [1, 3])
 @pytest.mark.parametrize("earlier", [0, 4])
-def test_gradients_are_equal_too(groups: int, earlier: int) -> None:
+def test_gradients_are_equal_too(groups: int, earlier: int, kernel: Attend) -> None:
     tensors = queries_keys_values(1, groups, 2, 5, earlier)
     for tensor in tensors:
         tensor.requires_grad_()
     probe_BHTS = torch.randn(tensors[0].shape, dtype=torch.float64)
-    fast = torch.autograd.grad((attend(*tensors) * probe_BHTS).sum(), tensors)
+    fast = torch.autograd.grad((kernel(*tensors) * probe_BHTS).sum(), tensors)
     explicit = torch.autograd.grad((attend_explicitly(*tensors)[0] * probe_BHTS).sum(), tensors)
     for one, two in zip(fast, explicit, strict=True):
         assert torch.allclose(one, two, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", [attend_in_float32, attend_by_products])
+def test_kernels_keep_to_a_mask(kernel: Attend) -> None:
+    tensors = queries_keys_values(2, 2, 2, 6, 0)
+    mask_B1TT = causal_mask(6, 6, torch.device("cpu")).expand(2, 1, 6, 6).clone()
+    mask_B1TT[1, 0, 3:, :2] = False
+    for tensor in tensors:
+        tensor.requires_grad_()
+    assert torch.equal(kernel(*tensors, mask_B1TT), attend(*tensors, mask_B1TT))

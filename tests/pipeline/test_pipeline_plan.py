@@ -1,5 +1,6 @@
 """The dial: what is asked for stays, more time gives no smaller model, and only a text like ours has an expectation."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,12 +19,19 @@ from modou.methods.planning import (
 )
 from modou.model.census import describe
 from modou.settings.run import RunSettings
+from modou.train.ways import REFERENCE, TimedWay, Way
 
 NOVEL = TextFacts(characters=900_000, distinct=4100, chinese=True)
 
 
-def planned(minutes: float, tables: dict[str, Any], tokens: int = 600_000) -> tuple[RunSettings, Plan]:
-    budget = Budget(minutes, 1e11, lambda settings: 1e11 / describe(settings.model).flops_per_token)
+def planned(
+    minutes: float, tables: dict[str, Any], tokens: int = 600_000, timed: Sequence[TimedWay] = ()
+) -> tuple[RunSettings, Plan]:
+    """The plan of a machine where the last of the timed ways is the quickest."""
+    best = timed[-1].way if timed else REFERENCE
+    budget = Budget(
+        minutes, 1e11, lambda settings: 1e11 / describe(settings.model).flops_per_token, lambda *_: (best, list(timed))
+    )
     return plan_training(NOVEL, tokens, 4096, budget, RunSettings.parse(tables))
 
 
@@ -90,3 +98,16 @@ def test_a_context_that_was_asked_for_stays_for_a_short_text() -> None:
     assert settings.model.context == 512
     assert not any(choice.name == "model.context" for choice in found.choices)
     assert planned(0.0, {"train": {"steps": 20}}, 10**6)[0].model.context == 256
+
+
+def test_a_quicker_way_is_told_and_feeds_a_larger_model() -> None:
+    ways = [TimedWay(REFERENCE, 1.0, 0.0, 0.0), TimedWay(Way("bfloat16", "products"), 4.0, 0.0, 0.01)]
+    plain, _ = planned(10.0, {})
+    quick, found = planned(10.0, {}, timed=ways)
+    assert describe(quick.model).total > describe(plain.model).total
+    assert (quick.train.precision, quick.train.attention) == ("bfloat16", "products")
+    assert {"train.precision", "train.attention"} <= {choice.name for choice in found.choices}
+    assert found.ways == ways
+    settings, found = planned(10.0, {}, timed=ways[:1])
+    assert settings.train.precision == "float32"
+    assert [choice.name for choice in found.choices if choice.name.startswith("train.p")] == ["train.precision"]
