@@ -90,17 +90,22 @@ def flat(numbers: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {f"{group}.{name}": value for group, row in numbers.items() for name, value in row.items()}
 
 
+def is_number(value: object) -> bool:
+    """Whether it can be divided; a switch is none."""
+    return type(value) in (int, float)
+
+
 def middle(values: list[Any]) -> Any:
     """The median of numbers; what else differs between repeats, side by side; None without values."""
     known = [value for value in values if value is not None]
-    if known and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+    if known and all(map(is_number, known)):
         return statistics.median(known)
-    return " / ".join(dict.fromkeys(str(value) for value in known)) or None
+    return " / ".join(dict.fromkeys(map(str, known))) or None
 
 
 def ratio(own: list[Any], others: list[Any]) -> float | None:
-    """Median of own / other in the same repeat; None where these are no numbers above 0."""
-    pairs = [(a, b) for a, b in zip(own, others, strict=True) if isinstance(a, float) and isinstance(b, float) and b]
+    """Median of own / other in the same repeat; None where these are no numbers, or 0."""
+    pairs = [(a, b) for a, b in zip(own, others, strict=True) if is_number(a) and is_number(b) and b]
     return statistics.median(a / b for a, b in pairs) if pairs else None
 
 
