@@ -16,6 +16,7 @@ from comparison import comparison_page, write_comparison
 from html_helpers import Reader
 from method_helpers import begun
 from report_data import REPORT
+from run import middle, ratio, stage_seconds
 
 from modou.runs.folder import RunFolder
 from modou.settings.model import ModelSettings
@@ -75,6 +76,23 @@ def test_train(tmp_path: Path, optimizer: str) -> None:
     assert ours["ratio_to_float32"] == 1 and ours["gradient_difference"] == 0
     assert 0 <= other["loss_difference"] < 0.01 and 0 <= other["gradient_difference"] < 0.1
     assert found["peak_gflops"] > 0 and found["threads"] == 1
+
+
+def test_a_stage_lasts_until_its_record_is_written(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.stages.mkdir()
+    for name, moment in (("plan", 1012.5), ("clean", 1010.0)):
+        record = folder.stages / f"{name}.json"
+        record.touch()
+        os.utime(record, (moment, moment))
+    assert stage_seconds(folder, 1000.0) == {"clean": 10.0, "plan": 2.5}
+
+
+def test_repeats_are_summed_up() -> None:
+    assert middle([3, None, 1, 2.5]) == 2.5 and middle([None]) is None
+    assert middle(["bfloat16", "float32", "bfloat16"]) == "bfloat16 / float32" and middle([True, True]) == "True"
+    assert ratio([2.0, 9, 4], [1, 3.0, 4.0]) == 2
+    assert ratio([True], [True]) is None and ratio([1.0], [0.0]) is None and ratio([None], [1.0]) is None
 
 
 @pytest.mark.slow
