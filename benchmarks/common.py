@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: worker processes, memory, prepared text, tables, JSON."""
+"""Shared by the benchmarks: worker processes, prepared text, tables, JSON."""
 
 import argparse
 import json
@@ -13,16 +13,6 @@ from modou.corpora.named import open_corpus
 from modou.settings.text import TokenizerSettings
 from modou.text.corpus import SPLIT, Corpus, prepare
 from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
-
-
-def resident_mb(peak: bool = True) -> float:
-    """Peak or current resident memory of this process in MiB; 0 without /proc. (`ru_maxrss` is inherited on Linux.)"""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 0.0
-    field = "VmHWM:" if peak else "VmRSS:"
-    line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith(field))
-    return int(line.split()[1]) / 1024
 
 
 class Worker:
@@ -71,7 +61,8 @@ def prepared(book: str, folder: Path, vocabulary: int, size: int | None = None) 
 
     UserError: no such text, too short."""
     if not (folder / SPLIT).exists():
-        prepare(open_corpus(book, **({"size": size} if size else {})), folder)
+        sized: dict[str, Any] = {"size": size} if size else {}
+        prepare(open_corpus(book, **sized), folder)
     corpus = Corpus(folder)
     tokens = folder / f"tokenizer-{vocabulary}"
     if not (tokens / FILE_NAME).exists():

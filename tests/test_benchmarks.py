@@ -16,6 +16,7 @@ from comparison import comparison_page, write_comparison
 from html_helpers import Reader
 from method_helpers import begun
 from report_data import REPORT
+from run import middle, ratio, stage_seconds
 
 from modou.runs.folder import RunFolder
 from modou.settings.model import ModelSettings
@@ -27,9 +28,10 @@ SMALL = ("--layers", "1", "--width", "16", "--heads", "2", "--context", "8", "--
 def run(folder: Path, script: str, *arguments: str, threads: int | None = 1) -> dict[str, Any]:
     """The numbers that a benchmark writes."""
     target = folder / "numbers.json"
-    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments, "--json", str(target)]
+    command = [sys.executable, str(ROOT / "benchmarks" / script), "--json", str(target)]
     if threads:
         command += ["--threads", str(threads)]
+    command += arguments
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
@@ -61,14 +63,52 @@ def test_article(tmp_path: Path, book: Path) -> None:
 
 
 @pytest.mark.slow
-def test_train(tmp_path: Path) -> None:
-    quick = ("--rounds", "2", "--steps", "1", "--peak-seconds", "0.02", "--variants", "naive", "eager", "muon")
-    found = run(tmp_path, "train.py", *SMALL, *quick)["train"]
-    assert set(found["variants"]) == {"naive", "eager", "muon"}
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_train(tmp_path: Path, optimizer: str) -> None:
+    names = ("naive", "float32", "float32-products")
+    quick = ("--rounds", "1", "--steps", "1", "--peak-seconds", "0.02", "--optimizer", optimizer)
+    found = run(tmp_path, "train.py", *SMALL, *quick, "--variants", *names)["train"]
+    assert tuple(found["variants"]) == names and found["optimizer"] == optimizer
     for row in found["variants"].values():
         assert row["tokens_per_second"] > 0 and row["share_of_peak"] > 0 and row["peak_memory_mb"] >= 0
-    assert found["variants"]["naive"]["ratio_to_naive"] == 1
+    naive, ours, other = found["variants"].values()
+    assert naive["ratio_to_naive"] == 1 and naive["loss_difference"] is None
+    assert ours["ratio_to_float32"] == 1 and ours["gradient_difference"] == 0
+    assert 0 <= other["loss_difference"] < 0.01 and 0 <= other["gradient_difference"] < 0.1
     assert found["peak_gflops"] > 0 and found["threads"] == 1
+
+
+def test_a_stage_lasts_until_its_record_is_written(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.stages.mkdir()
+    for name, moment in (("plan", 1012.5), ("clean", 1010.0)):
+        record = folder.stages / f"{name}.json"
+        record.touch()
+        os.utime(record, (moment, moment))
+    assert stage_seconds(folder, 1000.0) == {"clean": 10.0, "plan": 2.5}
+
+
+def test_repeats_are_summed_up() -> None:
+    assert middle([3, None, 1, 2.5]) == 2.5 and middle([None]) is None
+    assert middle(["bfloat16", "float32", "bfloat16"]) == "bfloat16 / float32" and middle([True, True]) == "True"
+    assert ratio([2.0, 9, 4], [1, 3.0, 4.0]) == 2
+    assert ratio([True], [True]) is None and ratio([1.0], [0.0]) is None and ratio([None], [1.0]) is None
+
+
+@pytest.mark.slow
+def test_whole_runs(tmp_path: Path, book: Path) -> None:
+    sources = ("--source", f"old={ROOT}", "--source", f"new={ROOT}", "--out", str(tmp_path / "runs"))
+    small = ("--model.layers", "1", "--model.width", "16", "--model.heads", "2", "--model.context", "16")
+    found = run(tmp_path, "run.py", str(book), "--minutes", "0.01", *sources, "--", *small)["run"]
+    assert set(found["sources"]) == set(found["repeats"]) == {"old", "new"}
+    for row in found["sources"].values():
+        stages, seconds = row["stage_seconds"], row["seconds"]
+        assert list(stages) == ["clean", "tokenizer", "shards", "plan", "train", "evaluate", "report"]
+        assert all(spent > 0 for spent in stages.values()) and sum(stages.values()) <= seconds["total"] + 0.5
+        assert 0 < seconds["first_sample"] < seconds["total"] and seconds["looks"] > 0
+        assert row["training"]["tokens"] > 0 and row["training"]["share_of_peak"] > 0
+        assert row["test"]["bits_per_char"] > 0 and row["way"]["threads"] == 1
+    assert (tmp_path / "runs" / "new-1" / "report.html").exists()
 
 
 @pytest.mark.slow

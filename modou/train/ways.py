@@ -207,12 +207,7 @@ def time_ways(settings: RunSettings, ways: Sequence[Way], seconds: float = 2.0) 
     """Times real steps in these ways, in turns, for about `seconds`, and compares each with the first."""
     trial = TrialStep(settings, TRIAL_TOKENS)
     ways = list(dict.fromkeys(ways))
-    expected_loss, expected = trial.gradient(ways[0])
-    differences: dict[Way, tuple[float, float]] = {}
-    for way in ways:  # this also allocates memory, chooses kernels, compiles
-        loss, gradient = trial.gradient(way)
-        off = (gradient - expected).norm() / expected.norm()
-        differences[way] = abs(loss - expected_loss) / expected_loss, float(off)
+    off = differences(trial, ways)  # this also allocates memory, chooses kernels, compiles
     first = {way: trial(way) for way in ways}
     spent = {way: [first[way]] for way in ways}
     in_play = [way for way in ways if way == ways[0] or first[way] < HOPELESS * min(first.values())]
@@ -220,7 +215,18 @@ def time_ways(settings: RunSettings, ways: Sequence[Way], seconds: float = 2.0) 
     while time.perf_counter() - began < seconds or len(spent[ways[0]]) < 3:
         for way in in_play:
             spent[way].append(trial(way))
-    return [TimedWay(way, _ratio(spent[ways[0]], spent[way]), *differences[way]) for way in ways]
+    return [TimedWay(way, _ratio(spent[ways[0]], spent[way]), *off[way]) for way in ways]
+
+
+def differences(trial: TrialStep, ways: Sequence[Way]) -> dict[Way, tuple[float, float]]:
+    """How each way differs from the first: in the loss, and in the gradient, relative to the first's; see TimedWay."""
+    expected_loss, expected = trial.gradient(ways[0])
+    found: dict[Way, tuple[float, float]] = {}
+    for way in ways:
+        loss, gradient = trial.gradient(way)
+        off = (gradient - expected).norm() / expected.norm()
+        found[way] = abs(loss - expected_loss) / expected_loss, float(off)
+    return found
 
 
 def _ratio(reference: Sequence[float], own: Sequence[float]) -> float:
