@@ -115,6 +115,6 @@ def kept_activations(settings: ModelSettings) -> int:
     width, hidden = settings.width, settings.feed_forward
     # two per norm; queries | keys | values; attention output; hidden layer, and the derivative of GELU or gate | up
     layer = 4 * width + qkv_width(settings) + width + 2 * hidden
-    if settings.style == "modern":  # queries and keys before QK-norm's scale; up
-        layer += (settings.heads + settings.key_value_heads) * settings.head_size + hidden
+    if settings.style == "modern":  # queries and keys before QK-norm's scale; up, silu(gate)
+        layer += (settings.heads + settings.key_value_heads) * settings.head_size + 2 * hidden
     return settings.layers * layer + 2 * width

@@ -118,18 +118,19 @@ def swiglu(x_BTG: Tensor) -> Tensor:
 class _SwiGLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_BTG: Tensor) -> Tensor:
-        ctx.save_for_backward(x_BTG)
         gate_BTF, up_BTF = x_BTG.chunk(2, dim=-1)
-        return F.silu(gate_BTF).mul_(up_BTF)
+        open_BTF = F.silu(gate_BTF)
+        ctx.save_for_backward(x_BTG, open_BTF)
+        return open_BTF * up_BTF
 
     @staticmethod
     @first_order
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        (x_BTG,) = ctx.saved_tensors
+        x_BTG, open_BTF = ctx.saved_tensors
         gate_BTF, up_BTF = x_BTG.chunk(2, dim=-1)
         grad_BTG = torch.empty_like(x_BTG)
         grad_gate_BTF, grad_up_BTF = grad_BTG.chunk(2, dim=-1)
-        torch.mul(grads[0], F.silu(gate_BTF), out=grad_up_BTF)
+        torch.mul(grads[0], open_BTF, out=grad_up_BTF)
         torch.ops.aten.silu_backward.grad_input(grads[0] * up_BTF, gate_BTF, grad_input=grad_gate_BTF)
         return grad_BTG
 
