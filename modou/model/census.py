@@ -113,7 +113,7 @@ def groups(settings: ModelSettings) -> dict[str, int]:
 def kept_activations(settings: ModelSettings) -> int:
     """Activations that autograd saves for one token without dropout (attention weights are recomputed)."""
     width, hidden = settings.width, settings.feed_forward
-    # two per norm; queries | keys | values; attention output; hidden layer, and the derivative of GELU or gate | up
+    # two per norm; queries | keys | values; attention output; hidden layer before and after GELU or SwiGLU
     layer = 4 * width + qkv_width(settings) + width + 2 * hidden
     if settings.style == "modern":  # queries and keys before QK-norm's scale; up, silu(gate)
         layer += (settings.heads + settings.key_value_heads) * settings.head_size + 2 * hidden

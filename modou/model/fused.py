@@ -79,34 +79,6 @@ def _norm_gradient(grad: Tensor, product: Tensor, normal: Tensor, scale: Tensor,
     return grad.addcmul_(normal, mean).mul_(scale)
 
 
-GELU_SLOPE, GELU_CUBE = (8 / torch.pi) ** 0.5, 0.044715
-
-
-def gelu(x: Tensor) -> Tensor:
-    """x sigmoid(sqrt(8 / pi) (x + 0.044715 x³)): GELU in the tanh approximation (Hendrycks & Gimpel 2016)."""
-    if is_training_on_cpu(x):
-        return _Gelu.apply(x)  # pyright: ignore[reportReturnType]
-    return F.gelu(x, approximate="tanh")
-
-
-class _Gelu(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        slope = x.new_tensor(GELU_SLOPE)
-        share = torch.addcmul(slope, x, x, value=GELU_SLOPE * GELU_CUBE).mul_(x).sigmoid_()
-        y = x * share
-        # The derivative, share + x share' = share + (y - y share) argument', is what the backward pass needs alone.
-        argument = torch.addcmul(slope, x, x, value=3 * GELU_SLOPE * GELU_CUBE)
-        ctx.save_for_backward(torch.addcmul(y, y, share, value=-1).mul_(argument).add_(share))
-        return y
-
-    @staticmethod
-    @first_order
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        (derivative,) = ctx.saved_tensors
-        return grads[0] * derivative
-
-
 def swiglu(x_BTG: Tensor) -> Tensor:
     """silu(gate) * up of x = gate | up, (B, T, 2 F) to (B, T, F) (Shazeer 2020)."""
     if is_training_on_cpu(x_BTG):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from modou.model.attention import Attention, document_mask
 from modou.model.cache import KVCache
-from modou.model.fused import RMSNorm, gelu, swiglu
+from modou.model.fused import RMSNorm, swiglu
 from modou.model.loss import next_token_loss
 from modou.model.positions import rotary_table, sinusoid_table
 from modou.settings.model import ModelSettings
@@ -73,8 +73,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        activate = swiglu if self.gated else gelu
-        return self.down(activate(self.up(x_BTD)))
+        x_BTG = self.up(x_BTD)
+        return self.down(swiglu(x_BTG) if self.gated else F.gelu(x_BTG, approximate="tanh"))
 
 
 class Block(nn.Module):
