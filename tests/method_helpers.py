@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from modou.pipeline.beginning import RunRequest
 from modou.pipeline.inputs import book_source, examples_source, judge_source, run_source
-from modou.pipeline.runner import RunRequest, never, run
+from modou.pipeline.runner import never, run
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, Source
 from modou.settings.methods import METHODS

@@ -64,7 +64,8 @@ def train(asked: "Asked", until: "StageName" = "report") -> int:
     """Runs the stages up to `until`."""
     method = METHODS[asked.spec.method]
     settings: Any = asked.settings_of(method.settings)
-    from modou.pipeline.runner import RunRequest, run
+    from modou.pipeline.beginning import RunRequest
+    from modou.pipeline.runner import run
 
     where = run_folder(asked) if asked.spec.words == ("[RUN]",) else console.path(asked["out"])
     extend, replan = asked.switched("extend"), asked.switched("replan")

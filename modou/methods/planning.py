@@ -196,7 +196,7 @@ def expected_bits(flops: float, facts: TextFacts) -> float | None:
     """Expected bits per character on held-out text after so many training FLOPs: a line fitted to our runs on one
     Chinese novel (docs/experiments/novel.md). None for other budgets or texts."""
     like_ours = facts.chinese and 400_000 <= facts.characters <= 1_600_000 and facts.distinct >= 3000
-    if not like_ours or not 1e13 <= flops <= 7e13:
+    if not like_ours or not 1e13 <= flops <= 1.3e14:
         return None
     return 5.37 - 0.185 * math.log2(flops / 2.13e13)
 

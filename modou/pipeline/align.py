@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 from modou import storage
 from modou.messages import UserError, named, text
+from modou.pipeline.beginning import RunRequest
 from modou.pipeline.compare import compare
 from modou.pipeline.inputs import book_source, examples_source, judge_source, run_source
 from modou.pipeline.pairs import write_pairs
-from modou.pipeline.runner import RunRequest, run
+from modou.pipeline.runner import run
 from modou.pipeline.task import write_task
 from modou.report.compared import COMPARE_JSON
 from modou.settings.base import merge

@@ -9,8 +9,9 @@ from train_helpers import of_kind, sentences
 
 from modou.methods import pretrain as method
 from modou.pipeline import runner
+from modou.pipeline.beginning import RunRequest
 from modou.pipeline.inputs import book_source
-from modou.pipeline.runner import RunRequest, run
+from modou.pipeline.runner import run
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.stages import read_stage
