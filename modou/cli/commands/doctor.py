@@ -11,8 +11,11 @@ def run(asked: Asked) -> int:
     """Exit status 2: the run is damaged."""
     given = run_folder(asked) if asked.words.get("RUN") or asked["out"] else None
     from modou.pipeline.doctor import diagnose
+    from modou.runs.folder import RunFolder
     from modou.storage import to_json
 
+    if given is not None:
+        RunFolder(given).require()
     if asked.switched("json"):
         found = diagnose(given)
         console.print_json(to_json(found))
