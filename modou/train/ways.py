@@ -237,15 +237,19 @@ def _ratio(reference: Sequence[float], own: Sequence[float]) -> float:
 def choose_way(settings: RunSettings, seconds: float) -> tuple[Way, list[TimedWay]]:
     """The way for a training of about `seconds`, and what was timed for it. Options that are set are kept.
 
-    Without a gain of GAIN it stays what the settings name; so it does, untimed, for short trainings and off the CPU.
+    Without a gain of GAIN it stays what the settings name; so it does, untimed, for short trainings, off the CPU, and
+    where nothing is left open.
     """
     chosen = way_of(settings)
     if choose_device(settings.train.device).type != "cpu" or seconds < WORTH_TIMING:
         return chosen, []
     offered = _offered(settings, chosen)
+    if offered == [chosen] and not [*_further(settings, chosen, seconds)]:
+        return chosen, []
     timed = time_ways(settings, [replace(REFERENCE, threads=chosen.threads), *offered])
-    best = max((found for found in timed if found.agrees and found.way in offered), key=lambda found: found.ratio)
     now = next(found for found in timed if found.way == chosen)
+    agreeing = [found for found in timed if found.agrees and found.way in offered]
+    best = max(agreeing, key=lambda found: found.ratio, default=now)
     if best.ratio >= GAIN * now.ratio:
         now = best
     for way in _further(settings, now.way, seconds):

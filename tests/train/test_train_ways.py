@@ -42,6 +42,7 @@ def test_every_way_agrees_with_float32() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # dynamo looks at it after a graph break
 def test_compiled_agrees_too() -> None:
     if not ways.can_compile(torch.device("cpu")):
         pytest.skip("no C++ compiler")
@@ -94,6 +95,20 @@ def test_a_forced_choice_is_kept(monkeypatch: pytest.MonkeyPatch, precision: way
     assert way.precision == precision
     assert {one.precision for one in asked} <= {"float32", precision}
     assert choose_way(of_train(precision=precision, attention="sdpa"), LONG)[0] == Way(precision)
+    assert choose_way(of_train(attention="products"), LONG)[0] == BEST
+
+
+def test_what_is_forced_is_kept_though_it_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    forced = [Way("bfloat16"), BEST]
+    timings(monkeypatch, {BEST: 3.0}, wrong=tuple(forced))
+    assert choose_way(of_train(precision="bfloat16"), LONG)[0] == Way("bfloat16")
+
+
+def test_where_nothing_is_open_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = timings(monkeypatch, {})
+    settings = of_train(precision="bfloat16", attention="products", compile=False)
+    assert choose_way(settings, 10 * ways.WORTH_COMPILING) == (BEST, [])
+    assert not asked
 
 
 def test_a_short_training_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
