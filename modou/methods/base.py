@@ -19,6 +19,7 @@ from modou.messages import UserError, text
 from modou.methods.figures import AlignedEvaluation, AlignedReport, AlignedTraining, Drift, Report
 from modou.methods.likelihood import bits_per_character, excerpts
 from modou.methods.planning import Plan
+from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, ancestors
@@ -34,6 +35,7 @@ from modou.train.events import Event, Notice, Sample, StageEnded, StageName
 from modou.train.objective import Objective
 from modou.train.parallel import World
 from modou.train.replay import BaseKLRegularizer
+from modou.train.ways import usable, use_way, way_of
 
 G = TypeVar("G", bound=Trained)
 
@@ -104,8 +106,9 @@ class Method(ABC, Generic[G]):
         """The settings with a default time budget, if the user gave no length; None: the data determines the length."""
         return None
 
-    def replan(self, settings: G) -> G:
-        """The settings with the way to compute a training step chosen anew, where the plan chooses it."""
+    def replan(self, settings: G, asked: G) -> G:
+        """The settings with the way to compute a training step chosen anew, where the plan chooses it, but for what is
+        asked for."""
         return settings
 
     def flops_per_token(self, settings: G) -> float | None:
@@ -250,10 +253,14 @@ class Alignment(Method[G], Generic[G, D]):
         return AlignedReport(**vars(common), **vars(evaluation), data=self.data.facts(), training=training)
 
     def load_base(self) -> GPT:
-        """The base's weights in a model without dropout, so that log-probabilities are deterministic."""
+        """The base's weights in a model without dropout, so that log-probabilities are deterministic. It computes in the
+        way of the trained one, to whose log-probabilities its own are compared."""
         with torch.random.fork_rng(devices=[]):
             model = GPT(self.shape)
         model.load_state_dict(load_weights(self.base)[0].state_dict())
+        settings = self.record.settings
+        device = choose_device(settings.train.device)
+        use_way(model, replace(usable(way_of(settings), device), compile=False), device)
         return model
 
 

@@ -6,13 +6,13 @@ characters with 5 to 45 minutes on two cores; elsewhere they extrapolate.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modou.messages import text
 from modou.model.census import describe
 from modou.settings.run import RunSettings
-from modou.train.ways import REFERENCE, TimedWay, Way, settled
+from modou.train.ways import REFERENCE, TimedWay, Way, may_keep_weights, settled
 
 GENEROUS = 1.2
 """Planned steps over those that fit the budget at the measured pace: training ends with the time, not before it."""
@@ -147,6 +147,8 @@ def plan_training(
     gain = next((found.ratio for found in timed if found.way == way), 1.0)
     if gain > 1:  # more FLOPs in the same time
         chooser = _with_shape(asked, budget.flops * gain, bool(budget.minutes), tokens)
+        if way.attention == "products" and not may_keep_weights(chooser.settings):
+            way = replace(way, attention=asked.train.attention if asked.train.attention != "auto" else "sdpa")
     chooser.take(way, gain if timed else None)
     settings = chooser.settings
     per_step = settings.train.batch * settings.model.context

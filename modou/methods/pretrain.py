@@ -41,7 +41,7 @@ from modou.train.events import Event, Planned, Sample, StageEnded, StageName
 from modou.train.measure import matrix_rate
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
-from modou.train.ways import choose_way, measure_pace, opened, settled
+from modou.train.ways import PARTS, USUAL_THREADS, choose_way, measure_pace, opened, settled
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,13 @@ class PretrainMethod(Method[RunSettings]):
         yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected["bits_per_char"])
         return planned, plan
 
-    def replan(self, settings: RunSettings) -> RunSettings:
+    def replan(self, settings: RunSettings, asked: RunSettings) -> RunSettings:
         """See Method."""
-        asked = opened(settings)
-        way, _ = choose_way(asked, training_seconds(asked))
-        return settled(asked, way)
+        given = {name: getattr(asked.train, name) for name in PARTS if asked.is_set("train", name)}
+        settings = opened(settings).with_values({"train": given})
+        torch.set_num_threads(settings.train.threads or USUAL_THREADS)  # not those of the machine before
+        way, _ = choose_way(settings, training_seconds(settings))
+        return settled(settings, way)
 
     def build(self, settings: RunSettings, world: World) -> tuple[GPT, Pretrain]:
         """See Method. UserError: the text, tokenizer or token files were changed since they were written."""

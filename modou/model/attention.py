@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modou.model.cache import KVCache
-from modou.model.fused import Heads, RMSNorm, first_order, is_training_on_cpu, split_heads
-from modou.model.products import set_cpu_products
+from modou.model.fused import Heads, RMSNorm, first_order, split_heads
+from modou.model.products import cpu_products, set_cpu_products
 from modou.settings.model import ModelSettings
 
 EPSILON = 1e-6
@@ -50,16 +50,16 @@ def attend_in_float32(
     torch's kernel makes many small products inside a loop over threads; in oneDNN's bfloat16 each costs more than the
     whole in float32, forward and backward.
     """
-    before = set_cpu_products("ieee")
-    mix_BHTS = attend(query_BHTS, key_BKPS, value_BKPS, mask_B1TP)
-    set_cpu_products(before)
+    with cpu_products("float32"):
+        mix_BHTS = attend(query_BHTS, key_BKPS, value_BKPS, mask_B1TP)
     if mix_BHTS.grad_fn is not None:
+        before: list[str] = []
 
         def enter(_: Any) -> None:
-            set_cpu_products("ieee")
+            before.append(set_cpu_products("ieee"))
 
         def leave(_: Any, __: Any) -> None:
-            set_cpu_products(before)
+            set_cpu_products(before.pop())
 
         mix_BHTS.grad_fn.register_prehook(enter)
         mix_BHTS.grad_fn.register_hook(leave)
@@ -69,11 +69,11 @@ def attend_in_float32(
 def attend_by_products(
     query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None
 ) -> Tensor:
-    """`attend` for causal attention in training on a CPU, by plain products that keep the weights, (B, H, T, T).
+    """`attend` for causal attention of whole rows on a CPU, by plain products that keep the weights, (B, H, T, T).
 
     Its two large products use a CPU's bfloat16 units, which torch's kernel cannot.
     """
-    if mask_B1TP is not None or not is_training_on_cpu(query_BHTS) or query_BHTS.shape[2] != key_BKPS.shape[2]:
+    if mask_B1TP is not None or query_BHTS.device.type != "cpu" or query_BHTS.shape[2] != key_BKPS.shape[2]:
         return attend_in_float32(query_BHTS, key_BKPS, value_BKPS, mask_B1TP)
     batch, heads, length, size = query_BHTS.shape
     key_NTS, value_NTS = (part.reshape(-1, length, size) for part in (key_BKPS, value_BKPS))

@@ -6,7 +6,7 @@ saves.
 
 from dataclasses import dataclass
 
-from modou.model.loss import CHUNK_NUMBERS
+from modou.model.loss import CHUNK_NUMBERS, LEAST
 from modou.settings.model import ModelSettings
 
 FLOAT32 = 4
@@ -68,7 +68,7 @@ def describe(settings: ModelSettings) -> Description:
             gradients=FLOAT32 * total,
             adamw=FLOAT32 * 2 * total,
             muon=FLOAT32 * (2 * total - matrices),
-            loss=FLOAT32 * (CHUNK_NUMBERS + settings.vocabulary * settings.width),
+            loss=FLOAT32 * (max(CHUNK_NUMBERS, LEAST * settings.vocabulary) + settings.vocabulary * settings.width),
             activations_per_token=FLOAT32 * kept_activations(settings),
         ),
     )

@@ -17,12 +17,14 @@ from modou.data.shards import IGNORE
 
 CHUNK_NUMBERS = 3 << 20
 """Logits of a chunk, about: what stays in a processor's caches between one pass over them and the next."""
+LEAST = 256
+"""Positions of a chunk at least: each adds to the gradient of the whole output matrix."""
 
 
 def chunk_rows(positions: int, vocabulary: int) -> int:
-    """Positions of a chunk: as many equal chunks as hold about CHUNK_NUMBERS logits each, of whole blocks of 16."""
+    """Positions of a chunk: equal chunks of about CHUNK_NUMBERS logits each, of whole blocks of 16; LEAST at least."""
     chunks = max(1, round(positions * vocabulary / CHUNK_NUMBERS))
-    return max(16, -(-positions // chunks // 16) * 16)
+    return max(LEAST, -(-positions // chunks // 16) * 16)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):

@@ -23,8 +23,11 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 
 
 @contextmanager
-def cpu_products(precision: Precision) -> Generator[None]:
-    """The context of forward and backward pass: products on a CPU are computed in this precision."""
+def cpu_products(precision: Precision | None) -> Generator[None]:
+    """The context of forward and backward pass: products on a CPU are computed in this precision (None: as before)."""
+    if precision is None:
+        yield
+        return
     before = set_cpu_products("bf16" if precision == "bfloat16" else "ieee")
     try:
         yield

@@ -76,7 +76,8 @@ class Diagnosis:
 
 
 def diagnose(run: Path | None = None) -> Diagnosis:
-    """Facts and remarks about this machine and a run. Takes about ten seconds, plus reading the run's files once.
+    """Facts and remarks about this machine and a run. Takes about ten seconds, a minute more where compiling
+    is tried, plus reading the run's files once.
 
     UserError: no such run.
     """
@@ -108,7 +109,7 @@ def _ways(run: Path | None) -> list[TimedWay]:
         of_run = Record[Any].read(RunFolder(run)).settings
         if not isinstance(of_run, RunSettings):
             return []
-        settings = opened(of_run)
+        settings = opened(of_run).with_values({"train": {"device": "auto"}})
     return choose_way(settings, training_seconds(settings))[1]
 
 

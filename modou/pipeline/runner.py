@@ -80,6 +80,8 @@ def run(request: RunRequest[Any], should_stop: Callable[[], bool] = never) -> It
         and not (folder.exists() and Record.read(folder).planned)
     ):
         raise UserError("pipeline.plan_first", path=quoted(str(folder.path), plain=True))
+    if several and request.replan:
+        raise UserError("pipeline.replan_alone")
     if any(name not in request.inputs for name in METHODS[request.method].inputs):
         folder.require()  # what is not named must be known to the folder
     if first:
@@ -95,7 +97,8 @@ def run(request: RunRequest[Any], should_stop: Callable[[], bool] = never) -> It
             yield Notice(text("pipeline.already_finished", path=page))
             yield RunEnded(folder.path, True, storage.read_json(folder.report_json))
             return
-        yield from Stages(folder, record, should_stop, first, request.replan).run(request.until)
+        replan = request.settings if request.replan else None
+        yield from Stages(folder, record, should_stop, first, replan).run(request.until)
 
 
 def again(folder: RunFolder, stage: StageName, asked: Mapping[str, Any], which: str | int = "best") -> Iterator[Event]:
@@ -111,7 +114,8 @@ def again(folder: RunFolder, stage: StageName, asked: Mapping[str, Any], which: 
 
 
 class Stages(Generic[G]):
-    """The stages of one run; `first`: this process writes (under torchrun the others only train)."""
+    """The stages of one run; `first`: this process writes (under torchrun the others only train). replan: choose the
+    way to compute a training step anew, but for what these settings say."""
 
     def __init__(
         self,
@@ -119,7 +123,7 @@ class Stages(Generic[G]):
         record: Record[G],
         should_stop: Callable[[], bool],
         first: bool,
-        replan: bool = False,
+        replan: G | None = None,
     ) -> None:
         self.folder, self.record, self.should_stop, self.first = folder, record, should_stop, first
         self.replan = replan
@@ -192,11 +196,15 @@ class Stages(Generic[G]):
         """A frozen plan on the machine at hand: the way to compute a step stays, unless `replan` is asked for."""
         settings = resolve_machine(self.record.settings)
         settings = settled(settings, way_of(settings))
-        if self.replan and method.chooses_way:
-            settings = method.replan(settings)
+        trained = read_stage(self.folder, "train")
+        is_open = self.replan is not None and (trained is None or trained.numbers.get("stopped") != "finished")
+        if self.replan is not None and not is_open:
+            yield Notice(text("train.nothing_to_replan"))
+        elif self.replan is not None and method.chooses_way:
+            settings = method.replan(settings, self.replan)
             yield Notice(text("train.replanned", choice=way_of(settings).told))
         self.record = method.record = self.record.with_settings(settings)
-        if self.replan and self.first:
+        if is_open and self.first:
             self.record.write(self.folder)
 
     def _train(self, method: Method[G]) -> Generator[Event, None, bool]:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ class Trainer:
         self.model, self.objective, self.settings, self.world = model, objective, settings, world
         self.writer = writer
         way = usable(way_of(settings), world.device)
+        if world.any(way.precision == "float32"):  # one of several machines may lack the units of the others
+            way = replace(way, precision="float32")
         use_way(model, way, world.device)
         self.precision: Precision = way.precision
         self.optimizers = make_optimizers(model, settings.optimizer, way.precision)
@@ -63,7 +66,7 @@ class Trainer:
         progress, every = self.progress, self.settings.train.evaluate_every
         reason = "finished"
         while progress.step < progress.steps:
-            with cpu_products(self.precision):
+            with cpu_products(self.precision if self.world.device.type == "cpu" else None):
                 stepped = self._update()
             yield stepped
             loss = stepped.metrics["loss"]

@@ -140,9 +140,10 @@ def clip_gradients(parameters: Sequence[nn.Parameter], limit: float) -> float:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if any(isinstance(gradient, DTensor) for gradient in gradients):
         norm = torch.nn.utils.get_total_norm(gradients)
-        whole = norm.full_tensor() if isinstance(norm, DTensor) else norm
-        torch.nn.utils.clip_grads_with_norm_(parameters, limit or math.inf, norm)
-        return float(whole.item())
+        value = float((norm.full_tensor() if isinstance(norm, DTensor) else norm).item())
+        if math.isfinite(value):  # else the caller looks for what is not finite
+            torch.nn.utils.clip_grads_with_norm_(parameters, limit or math.inf, norm)
+        return value
     squares = [torch.dot(gradient.flatten(), gradient.flatten()) for gradient in gradients]
     norm = float(torch.stack(squares).sum().sqrt().item())
     if limit and limit < norm < math.inf:

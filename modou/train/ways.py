@@ -7,7 +7,8 @@ is chosen whose loss and gradient agree with float32's.
 import shutil
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from types import MethodType
 from typing import Any, Literal, TypeVar
@@ -18,7 +19,7 @@ from torch import Tensor
 from modou.messages import text
 from modou.model.attention import Attend, Attention, attend, attend_by_products, attend_in_float32
 from modou.model.device import choose_device
-from modou.model.gpt import GPT
+from modou.model.gpt import GPT, evaluation_mode
 from modou.model.products import PRECISIONS, Precision, autocast, cpu_products, has_bfloat16_products
 from modou.settings.run import RunSettings
 from modou.settings.train import Trained
@@ -70,6 +71,8 @@ PARTS = tuple(field.name for field in fields(Way))
 """The options of [train] that make a way."""
 REFERENCE = Way()
 """float32, eager."""
+USUAL_THREADS = torch.get_num_threads()
+"""What torch takes by itself, before a run sets a number."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,9 @@ class TimedWay:
     ratio: float
     """Speed relative to float32 eager: the median over rounds in which both took turns."""
     loss_difference: float
-    """|loss - float32's| / float32's."""
+    """|loss - that of the way it was timed beside| / that: float32 eager, or for compiled ways the quickest so far."""
     gradient_difference: float
-    """|gradient - float32's| / |float32's|, of all parameters together."""
+    """The same of the gradient of all parameters together, by its norm."""
 
     @property
     def agrees(self) -> bool:
@@ -94,7 +97,7 @@ class TimedWay:
 def way_of(settings: Trained) -> Way:
     """The way that the settings name; what is open in them is as in REFERENCE."""
     train = settings.train
-    by_default = "float32" if choose_device(train.device).type == "cpu" else "bfloat16"
+    by_default = "bfloat16" if choose_device(train.device).type == "cuda" else "float32"
     return Way(
         by_default if train.precision == "auto" else train.precision,
         "products" if train.attention == "products" else "sdpa",
@@ -149,6 +152,7 @@ class TrialStep:
             self.model = parallelize(GPT(settings.model), World(self.device))
             self.ids_BT = torch.randint(0, settings.model.vocabulary, (rows, context)).to(self.device)
         self.optimizers = make_optimizers(self.model, settings.optimizer)
+        self.threads = torch.get_num_threads()
         self.way: Way | None = None
 
     def use(self, way: Way) -> None:
@@ -156,15 +160,15 @@ class TrialStep:
         if way == self.way:
             return
         self.way, way = way, usable(way, self.device)
-        use_way(self.model, way, self.device)
+        use_way(self.model, replace(way, threads=way.threads or self.threads), self.device)
         for optimizer in self.optimizers:
             if isinstance(optimizer, Muon):
                 optimizer.iteration = torch.bfloat16 if way.precision == "bfloat16" else None
 
     def gradient(self, way: Way) -> tuple[float, Tensor]:
-        """Mean loss in nats and the gradient of all parameters, without an update."""
+        """Mean loss in nats and the gradient of all parameters, without dropout and without an update."""
         self.use(way)
-        with cpu_products(way.precision):
+        with evaluation_mode(self.model), self._products(way):
             loss = self._backward(way)
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         whole = torch.cat([gradient.flatten() for gradient in gradients])
@@ -176,7 +180,7 @@ class TrialStep:
         self.use(way)
         wait(self.device)
         began = time.perf_counter()
-        with cpu_products(way.precision):
+        with self._products(way):
             self._backward(way)
             clip_gradients(list(self.model.parameters()), self.clip)
             for optimizer in self.optimizers:
@@ -184,6 +188,9 @@ class TrialStep:
                 optimizer.zero_grad()
         wait(self.device)
         return time.perf_counter() - began
+
+    def _products(self, way: Way) -> AbstractContextManager[None]:
+        return cpu_products(way.precision if self.device.type == "cpu" else None)
 
     def _backward(self, way: Way) -> float:
         with autocast(self.device, way.precision):
@@ -243,31 +250,37 @@ def choose_way(settings: RunSettings, seconds: float) -> tuple[Way, list[TimedWa
     chosen = way_of(settings)
     if choose_device(settings.train.device).type != "cpu" or seconds < WORTH_TIMING:
         return chosen, []
-    offered = _offered(settings, chosen)
-    if offered == [chosen] and not [*_further(settings, chosen, seconds)]:
+    offered, further = _offered(settings, chosen), _further(settings, seconds)
+    if offered == [chosen] and not further:
         return chosen, []
+    threads = torch.get_num_threads()
     timed = time_ways(settings, [replace(REFERENCE, threads=chosen.threads), *offered])
     now = next(found for found in timed if found.way == chosen)
     agreeing = [found for found in timed if found.agrees and found.way in offered]
     best = max(agreeing, key=lambda found: found.ratio, default=now)
     if best.ratio >= GAIN * now.ratio:
         now = best
-    for way in _further(settings, now.way, seconds):
-        *_, found = time_ways(settings, [now.way, way])
+    for change in further:
+        try:
+            *_, found = time_ways(settings, [now.way, change(now.way)])
+        except Exception:  # a compiler that is there and does not work; whatever it raises
+            continue
         timed.append(replace(found, ratio=found.ratio * now.ratio))
         if found.agrees and found.ratio >= GAIN:
             now = timed[-1]
-    if now.way.threads:
-        torch.set_num_threads(now.way.threads)
+    torch.set_num_threads(now.way.threads or threads)
     return now.way, timed
 
 
-def _further(settings: RunSettings, way: Way, seconds: float) -> Iterator[Way]:
-    """The quickest way so far, compiled, and with half of the threads (a core's second thread seldom helps)."""
+def _further(settings: RunSettings, seconds: float) -> list[Callable[[Way], Way]]:
+    """What may make the quickest way quicker: compiling it; half of the threads (a core's second one seldom helps)."""
+    found: list[Callable[[Way], Way]] = []
     if seconds >= WORTH_COMPILING and not settings.is_set("train", "compile") and can_compile(torch.device("cpu")):
-        yield replace(way, compile=True)
-    if torch.get_num_threads() >= 4 and not way.threads:
-        yield replace(way, threads=torch.get_num_threads() // 2)
+        found.append(lambda way: replace(way, compile=True))
+    threads = torch.get_num_threads()
+    if threads >= 4 and not settings.train.threads:
+        found.append(lambda way: replace(way, threads=threads // 2))
+    return found
 
 
 def _offered(settings: RunSettings, named: Way) -> list[Way]:
@@ -276,16 +289,17 @@ def _offered(settings: RunSettings, named: Way) -> list[Way]:
     if settings.train.precision == "auto" and has_bfloat16_products():
         precisions.append("bfloat16")
     kernels: list[Literal["sdpa", "products"]] = [named.attention]
-    if settings.train.attention == "auto" and _weights_mb(settings) <= MOST_WEIGHTS_MB:
+    if settings.train.attention == "auto" and may_keep_weights(settings):
         kernels.append("products")
     return [replace(named, precision=precision, attention=kernel) for precision in precisions for kernel in kernels]
 
 
-def _weights_mb(settings: RunSettings) -> float:
-    """Memory of the attention weights that attention by products keeps for the backward pass, in MiB."""
+def may_keep_weights(settings: RunSettings) -> bool:
+    """Whether attention by products is for this training: without masks, and weights that fit in MOST_WEIGHTS_MB."""
     shape, train = settings.model, settings.train
     rows = train.micro_batch or train.batch
-    return 4 * rows * shape.layers * shape.heads * shape.context**2 / 2**20
+    mib = 4 * rows * shape.layers * shape.heads * shape.context**2 / 2**20
+    return not train.document_mask and mib <= MOST_WEIGHTS_MB
 
 
 def settled(settings: T, way: Way) -> T:

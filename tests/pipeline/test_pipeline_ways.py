@@ -7,6 +7,7 @@ import pytest
 from method_helpers import pretrain
 from train_helpers import of_kind, sentences
 
+from modou.messages import UserError
 from modou.methods import pretrain as method
 from modou.pipeline import runner
 from modou.pipeline.beginning import RunRequest
@@ -97,6 +98,26 @@ def test_replanning_times_anew_and_says_so(
     assert chosen(out).precision == "float32" and chosen(out).attention == "sdpa"
     assert any("timed anew: precision = float32" in event.text for event in of_kind(told, Notice))
     assert [event.step for event in of_kind(told, Stepped)] == [3, 4]
+
+
+def test_a_finished_training_is_not_replanned(
+    begun: tuple[str, Path, list[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, out, _ = begun
+    list(pretrain(book, asked(), out=out, until="train"))
+    monkeypatch.setattr(method, "choose_way", lambda *_: pytest.fail("timed again"))
+    request = RunRequest("pretrain", {"book": book_source(book)}, asked(), out, until="train", replan=True)
+    told = of_kind(list(run(request)), Notice)
+    assert any("nothing for --replan" in event.text for event in told)
+    assert chosen(out) == FAST
+
+
+def test_several_processes_do_not_replan(begun: tuple[str, Path, list[Event]], monkeypatch: pytest.MonkeyPatch) -> None:
+    book, out, _ = begun
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="one process"):
+        list(run(RunRequest("pretrain", {"book": book_source(book)}, asked(), out, replan=True)))
 
 
 def test_a_machine_that_lacks_the_way_says_so_and_names_the_remedy(

@@ -130,6 +130,45 @@ def test_compiling_is_tried_where_it_can_pay(monkeypatch: pytest.MonkeyPatch) ->
     assert choose_way(SMALL, ways.WORTH_COMPILING)[0] == BEST
 
 
+def test_threads_are_as_before_after_timing() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        time_ways(SMALL, [REFERENCE, replace(REFERENCE, threads=1), replace(REFERENCE, attention="products")], 0)
+        trial = ways.TrialStep(SMALL)
+        trial.use(replace(REFERENCE, threads=1))
+        assert torch.get_num_threads() == 1
+        trial.use(REFERENCE)  # as they were
+        assert torch.get_num_threads() == trial.threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_dropout_is_no_disagreement() -> None:
+    for one in time_ways(SMALL.with_values({"model": {"dropout": 0.5}}), EAGER, seconds=0):
+        assert one.agrees, one
+
+
+def test_a_compiler_that_fails_costs_nothing_but_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    timings(monkeypatch, {BEST: 1.8})
+    plain = ways.time_ways
+
+    def time(settings: RunSettings, which: list[Way], seconds: float = 0) -> list[TimedWay]:
+        if any(way.compile for way in which):
+            raise OSError("no header")
+        return plain(settings, which)
+
+    monkeypatch.setattr(ways, "time_ways", time)
+    monkeypatch.setattr(ways, "can_compile", lambda _: True)
+    assert choose_way(SMALL, ways.WORTH_COMPILING)[0] == BEST
+
+
+def test_masked_documents_leave_no_choice_of_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = timings(monkeypatch, {BEST: 3.0})
+    assert choose_way(of_train(document_mask=True), LONG)[0] == REFERENCE
+    assert {way.attention for way in asked} == {"sdpa"}
+
+
 def test_half_of_the_threads_may_be_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
     halved = replace(BEST, threads=4)
     timings(monkeypatch, {BEST: 1.8, halved: 2.2})
