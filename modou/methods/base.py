@@ -253,8 +253,8 @@ class Alignment(Method[G], Generic[G, D]):
         return AlignedReport(**vars(common), **vars(evaluation), data=self.data.facts(), training=training)
 
     def load_base(self) -> GPT:
-        """The base's weights in a model without dropout, so that log-probabilities are deterministic. It computes in the
-        way of the trained one, to whose log-probabilities its own are compared."""
+        """The base's weights in a model without dropout, so that log-probabilities are deterministic. It computes in
+        the way of the trained one, to whose log-probabilities its own are compared."""
         with torch.random.fork_rng(devices=[]):
             model = GPT(self.shape)
         model.load_state_dict(load_weights(self.base)[0].state_dict())
