@@ -8,7 +8,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 from types import MethodType
 from typing import Any, Literal, TypeVar
@@ -168,7 +168,9 @@ class TrialStep:
     def gradient(self, way: Way) -> tuple[float, Tensor]:
         """Mean loss in nats and the gradient of all parameters, without dropout and without an update."""
         self.use(way)
-        with evaluation_mode(self.model), self._products(way):
+        # Compiled code is of one mode: without dropout the mode of the steps will do.
+        still = evaluation_mode(self.model) if self.model.settings.dropout else nullcontext()
+        with still, self._products(way):
             loss = self._backward(way)
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         whole = torch.cat([gradient.flatten() for gradient in gradients])
