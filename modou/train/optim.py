@@ -146,8 +146,8 @@ def clip_gradients(parameters: Sequence[nn.Parameter], limit: float) -> float:
         return value
     squares = [torch.dot(gradient.flatten(), gradient.flatten()) for gradient in gradients]
     norm = float(torch.stack(squares).sum().sqrt().item())
-    if limit and limit < norm < math.inf:
-        torch._foreach_mul_(gradients, limit / norm)  # pyright: ignore[reportPrivateUsage]
+    if limit and limit < norm < math.inf:  # as torch computes it, lest one process differ from several
+        torch._foreach_mul_(gradients, limit / (norm + 1e-6))  # pyright: ignore[reportPrivateUsage]
     return norm
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from modou.model.gpt import GPT
 from modou.model.loss import next_token_loss
 from modou.settings.train import OptimizerSettings
-from modou.train.optim import POLAR_STEPS, Muon, make_optimizers, orthogonalise
+from modou.train.optim import POLAR_STEPS, Muon, clip_gradients, make_optimizers, orthogonalise
 
 # What five steps of the Polar Express do to singular values of at least 0.1 % of the matrix's norm.
 LOWEST, HIGHEST = 0.858, 1.142
@@ -136,6 +136,20 @@ def test_matrices_of_one_shape_do_not_meet() -> None:
     for index in (0, 2):
         expected = slow_muon(weights[index], [gradients[index]], 0.1, 0.95, 0.5)
         assert torch.allclose(parameters[index], expected, rtol=0, atol=REGULARISED)
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.5, 1e6])
+def test_clipping_is_that_of_torch(limit: float) -> None:
+    torch.manual_seed(0)
+    ours = [nn.Parameter(torch.randn(shape)) for shape in ((7, 5), (3,), (2, 2, 2))]
+    theirs = copy.deepcopy(ours)
+    for one, two in zip(ours[:2], theirs[:2], strict=True):  # the third has no gradient
+        one.grad = torch.randn(one.shape)
+        two.grad = one.grad.clone()
+    norm = clip_gradients(ours, limit)
+    assert norm == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs, limit or float("inf")).item(), rel=1e-6)
+    for one, two in zip(ours[:2], theirs[:2], strict=True):
+        torch.testing.assert_close(one.grad, two.grad, rtol=2e-7, atol=0)
 
 
 def named_groups(model: GPT, optimizers: list[torch.optim.Optimizer]) -> Iterator[tuple[str, str, dict]]:
