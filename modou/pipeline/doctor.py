@@ -60,7 +60,7 @@ class Machine(Environment):
     """Whether there is a compiler for C++, which train.compile needs."""
     ways: list[TimedWay]
     """Ways to compute a training step, timed with the run's model, or a small one; empty on a GPU, and for a run that
-    trains for less than a minute or is damaged."""
+    trains for a minute at most or is damaged."""
 
 
 @dataclass(frozen=True)

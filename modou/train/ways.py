@@ -39,7 +39,7 @@ rounded to it differ by up to 0.4 %, and gradients of our models by 0.5 to 1.5 %
 TRIAL_TOKENS = 1024
 """Tokens of a timed step, at most."""
 WORTH_TIMING = 60.0
-"""Seconds of training below which nothing is timed, and float32 eager is taken."""
+"""Seconds of training up to which nothing is timed, and float32 eager is taken."""
 WORTH_COMPILING = 20 * 60.0
 """Seconds of training below which compiling, up to a minute at the start, is not tried."""
 MOST_WEIGHTS_MB = 256
@@ -250,7 +250,7 @@ def choose_way(settings: RunSettings, seconds: float) -> tuple[Way, list[TimedWa
     where nothing is left open.
     """
     chosen = way_of(settings)
-    if choose_device(settings.train.device).type != "cpu" or seconds < WORTH_TIMING:
+    if choose_device(settings.train.device).type != "cpu" or seconds <= WORTH_TIMING:
         return chosen, []
     offered, further = _offered(settings, chosen), _further(settings, seconds)
     if offered == [chosen] and not further:

@@ -113,7 +113,7 @@ def test_where_nothing_is_open_nothing_is_timed(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_short_training_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = timings(monkeypatch, {BEST: 3.0})
-    assert choose_way(SMALL, ways.WORTH_TIMING - 1) == (REFERENCE, [])
+    assert choose_way(SMALL, ways.WORTH_TIMING) == (REFERENCE, [])
     assert not asked
 
 
