@@ -172,9 +172,9 @@ JUDGED = ("--judge", "exact", "--columns", "prompt=instruction,response=output")
 TALKS = (("sampling.tokens", "4"),)
 USES: dict[str, list[Use]] = {
     "run": [Use(("{book}",), ("--out", "{new}/run", "--preset", "{preset}"))],
-    "clean": [Use(("{book}",), ("--out", "{new}/steps", "--preset", "{preset}", "--json"))],
-    "tokenizer": [Use(("{new}/steps",), ("--json",))],
-    "pretrain": [Use(("{new}/steps",), ("--json",))],
+    "clean": [Use(("{book}",), ("--out", "{new}/clean", "--preset", "{preset}", "--json"))],
+    "tokenizer": [Use(("{clean-1}",), ("--json",))],
+    "pretrain": [Use(("{clean-2}",), ("--json",))],
     "evaluate": [
         Use(("{base}",), ("--checkpoint", "latest"), left_out=("sampling.tokens",)),
         Use(("{sft}",), ("--json",), left_out=("evaluate",)),
@@ -215,7 +215,7 @@ NOT_SCALAR = ("reward.beta", "reward.reference", "reward.sft_weight")
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A book, a base and an SFT of it, examples, and an empty folder."""
+    """A book, a base and an SFT of it, two runs that are only cleaned, examples, and an empty folder."""
     folder = tmp_path_factory.mktemp("truth")
     make_runs(folder)
     rows = [
@@ -227,9 +227,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "preset.toml").write_text("[schedule]\nwarmup = 0.1\n", encoding="utf-8")
     (folder / "said.txt").write_text("甲：豆子呢？\n乙：在罐子里。\n甲：多吗？\n乙：不多。\n", encoding="utf-8")
     (folder / "new").mkdir()
+    for run in ("clean-1", "clean-2"):  # tests come in any order: each changes a run of its own
+        assert status_of(["clean", str(folder / "book.txt"), "--out", str(folder / run)]) == 0
     names = {"book": "book.txt", "chat": "chat.jsonl", "pairs": "pairs.jsonl", "preset": "preset.toml"}
     names["said"] = "said.txt"
-    return {name: str(folder / names.get(name, name)) for name in (*names, "base", "sft", "new")}
+    return {name: str(folder / names.get(name, name)) for name in (*names, "base", "sft", "clean-1", "clean-2", "new")}
 
 
 def given(command: str, use: Use) -> Iterator[tuple[Option, str]]:
