@@ -1,0 +1,41 @@
+"""A run's model as every export takes it: weights, shape, tokenizer, and what the model is for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from modou.settings.model import ModelSettings
+from modou.settings.sampling import SamplingSettings
+from modou.tokenizer.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Portable:
+    """See the module's docstring."""
+
+    name: str
+    """The run folder's name."""
+    settings: ModelSettings
+    weights: Mapping[str, Tensor]
+    """Float32 on the CPU, under the model's own names; a tied head is not among them."""
+    tokenizer: Tokenizer
+    answers: bool
+    """Whether the model answers conversations; else it continues text."""
+    sampling: SamplingSettings
+    """How the run's samples were drawn."""
+
+
+Write = Callable[[Portable, Path, str], None]
+"""Writes a model into an empty folder, with weights of the precision that is named."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of export."""
+
+    name: str
+    write: Write
+    precisions: tuple[str, ...]
+    """Those that --quantize takes, the default first."""
