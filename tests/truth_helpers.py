@@ -46,6 +46,10 @@ GIVEN = {
     "clean.skip": "unwrap",
     # What the other values ask of a machine, or of the other options, is not to be had here.
     "model.kv_heads": "0",
+    "model.head_size": "8",
+    "model.norm_eps": "1e-4",
+    "model.qk_norm": "yes",
+    "model.rope_base": "10000",
     "train.threads": "1",
     "train.device": "cpu",
     "train.precision": "float32",
