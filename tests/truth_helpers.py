@@ -16,7 +16,7 @@ GIVEN = {
     "tokenizer.vocabulary": "330",
     "tokenizer.threads": "1",
     "model.style": "classic",
-    "model.position": "learned",
+    "model.position": "rope",
     "model.layers": "1",
     "model.width": "16",
     "model.heads": "2",
@@ -47,9 +47,7 @@ GIVEN = {
     # What the other values ask of a machine, or of the other options, is not to be had here.
     "model.kv_heads": "0",
     "model.head_size": "8",
-    "model.norm_eps": "1e-4",
     "model.qk_norm": "yes",
-    "model.rope_base": "10000",
     "train.threads": "1",
     "train.device": "cpu",
     "train.precision": "float32",
