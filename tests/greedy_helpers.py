@@ -66,8 +66,7 @@ def answering(layout: str) -> Portable:
     """A model that learned the answers of TALKS by heart, and that they end."""
     torch.manual_seed(5)
     own = trained_tokenizer()
-    changes = {"qk_norm": False} if layout == "llama" else {}
-    model = GPT(small("qwen3" if layout == "llama" else layout, **changes))
+    model = GPT(small(layout))
     encoded = [Template(own).encode(talk) for talk in TALKS]
     length = max(map(len, encoded))
     rows = torch.tensor([[*one.ids, *[own.pad] * (length - len(one))] for one in encoded])

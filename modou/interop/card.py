@@ -20,16 +20,22 @@ from transformers import {model}, AutoTokenizer
 
 path = "."  # {folder}
 tokenizer = AutoTokenizer.from_pretrained(path)
-model = {model}.from_pretrained(path)
+"""
+_LOADS = "model = {model}.from_pretrained(path)\n"
+_ADAPTS = """\
+from peft import PeftModel
+
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), path)
+model.generation_config.eos_token_id = {ends}
 """
 _CONTINUES = """\
 ids = tokenizer("{prompt}", return_tensors="pt")
-print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))
+print(tokenizer.decode(model.generate(**ids, max_length=tokenizer.model_max_length)[0], skip_special_tokens=True))
 """
 _ANSWERS = """\
 messages = [{{"role": "user", "content": "{prompt}"}}]
 ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-written = model.generate(**ids)[0][ids["input_ids"].shape[1] :]
+written = model.generate(**ids, max_length=tokenizer.model_max_length)[0][ids["input_ids"].shape[1] :]
 print(tokenizer.decode(written, skip_special_tokens=True))
 """
 _SCORES = """\
@@ -57,8 +63,8 @@ class Use:
 
 
 def card(model: Portable, use: Use | None = None) -> str:
-    """The whole file; without `use` for transformers."""
-    use = use or Use("transformers", _code, _remarks)
+    """The whole file; without `use` for transformers or peft."""
+    use = use or Use("transformers" if model.adapters is None else "peft", _code, _remarks)
     english, chinese = _section(model, use, "en"), _section(model, use, "zh")
     return "\n".join([*_metadata(model, use), "", f"# {model.name}", *english, "", "# 中文", *chinese]) + "\n"
 
@@ -125,8 +131,14 @@ def _code(model: Portable, language: Language) -> list[str]:
     prompt, answer = example(model)
     kind = "AutoModelForSequenceClassification" if model.scores else "AutoModelForCausalLM"
     use = _SCORES if model.scores else _ANSWERS if model.answers else _CONTINUES
-    code = _IMPORTS.format(model=kind, folder=_said("card_folder", language)) + use.format(prompt=prompt, answer=answer)
-    return ["```python", *code.splitlines(), "```"]
+    loads = (
+        _LOADS.format(model=kind)
+        if model.adapters is None
+        else _ADAPTS.format(base=model.adapters.base, ends=model.ends)
+    )
+    begins = _IMPORTS.format(model=kind, folder=_said("card_folder", language))
+    uses = use.format(prompt=prompt, answer=answer)
+    return ["```python", *(begins + loads + uses).splitlines(), "```"]
 
 
 def _figures(model: Portable, language: Language) -> Iterator[str]:

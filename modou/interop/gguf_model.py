@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from modou.messages import UserError
+from modou.interop.layouts import layout_of
 from modou.settings.model import ModelSettings
 
 Value = bool | int | float | str | list[int] | list[float] | list[str]
@@ -32,12 +32,8 @@ POSITIONS = "position_embd.weight"
 
 
 def architecture(settings: ModelSettings) -> str:
-    """Its name in the file. UserError: llama.cpp has none for heads of this size."""
-    if settings.style == "classic":
-        if settings.heads * settings.head_width != settings.width:
-            raise UserError("interop.gguf_head_size", size=settings.head_width, wanted=settings.width / settings.heads)
-        return "gpt2" if settings.position == "learned" else "gptneox"
-    return "qwen3" if settings.qk_norm else "llama"
+    """Its name in the file. UserError: see `layout_of`."""
+    return layout_of(settings).model_type.replace("_", "")
 
 
 def model_keys(settings: ModelSettings) -> dict[str, Value]:

@@ -24,8 +24,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "neox-untied": ("neox", {"tied": False}),
     "qwen3": ("qwen3", {}),
     "qwen3-heads-eps": ("qwen3-grouped", {"tied": False, "head_size": 32, "norm_eps": 1e-3}),
-    "llama": ("qwen3", {"qk_norm": False}),
-    "llama-heads-base": ("qwen3-grouped", {"qk_norm": False, "tied": False, "head_size": 16, "rope_base": 500.0}),
+    "llama": ("llama", {}),
+    "llama-heads-base": ("llama-grouped", {"tied": False, "head_size": 16, "rope_base": 500.0}),
 }
 ERROR = 1e-4
 """Of logits, as a share of the largest."""

@@ -29,8 +29,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "neox-untied-base": ("neox", {"tied": False, "rope_base": 50_000.0}),
     "qwen3": ("qwen3", {}),
     "qwen3-heads-eps": ("qwen3-grouped", {"tied": False, "head_size": 32, "norm_eps": 1e-3}),
-    "llama": ("qwen3", {"qk_norm": False}),
-    "llama-heads-base": ("qwen3-grouped", {"qk_norm": False, "tied": False, "head_size": 16, "rope_base": 500.0}),
+    "llama": ("llama", {}),
+    "llama-heads-base": ("llama-grouped", {"tied": False, "head_size": 16, "rope_base": 500.0}),
 }
 ERROR = {"modern": 5e-5, "classic": 1e-2}
 """Of log-probabilities of random models, whose activations are large: llama.cpp's GELU is a table of 16-bit numbers."""
@@ -216,7 +216,7 @@ def too_large() -> Portable:
 REFUSED = {
     "unigram": (unigram, "f32", "--tokenizer.kind bpe"),
     "reward": (lambda: replace(portable("qwen3"), scores=True), "f32", "--to hf"),
-    "heads": (lambda: portable("neox", head_size=16), "f32", "--to hf"),
+    "heads": (lambda: portable("neox", head_size=16), "f32", "12, not 16|48 / 4"),
     "too-large": (too_large, "f16", "--quantize f32"),
 }
 
