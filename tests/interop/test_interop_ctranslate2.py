@@ -13,7 +13,6 @@ from greedy_helpers import TALKS, answering, assert_same_text, greedy, log_proba
 from interop_helpers import CONTEXT, exported, portable, token_ids, trained_tokenizer
 
 from modou.data.conversation import Message, Template
-from modou.interop.exports.ctranslate2 import token_names
 from modou.interop.portable import Portable
 from modou.messages import UserError
 
@@ -38,7 +37,7 @@ def model_of(name: str) -> Portable:
 
 def worst(model: Portable, generator: ctranslate2.Generator) -> float:
     """The largest difference of log-probabilities after 1, 17 and all tokens of a row."""
-    names, found = token_names(model), 0.0
+    names, found = model.tokenizer.pieces(), 0.0
     ids = token_ids(1, CONTEXT, seed=3)[0].tolist()
     logits = np.array(generator.forward_batch([[names[id] for id in ids]], return_log_probs=True))
     for length in (1, 17, CONTEXT):
@@ -49,7 +48,7 @@ def worst(model: Portable, generator: ctranslate2.Generator) -> float:
 
 def written(model: Portable, generator: ctranslate2.Generator, ids: list[int], tokens: int) -> list[int]:
     """The likeliest continuation."""
-    names = token_names(model)
+    names = model.tokenizer.pieces()
     barred = [[names[id]] for id in model.tokenizer.unseen.difference(model.ends)]
     (result,) = generator.generate_batch(
         [[names[id] for id in ids]],
@@ -104,7 +103,7 @@ def test_the_directory_says_what_it_is(tmp_path: Path) -> None:
             assert path.read_bytes() == (second / path.name).read_bytes(), path.name
     config = json.loads((first / "config.json").read_text(encoding="utf-8"))
     names = json.loads((first / "vocabulary.json").read_text(encoding="utf-8"))
-    assert names == [name.replace("▁", " ") for name in model.tokenizer.pieces()]
+    assert names == model.tokenizer.pieces()
     assert (config["bos_token"], config["eos_token"], config["unk_token"]) == ("<s>", "<|end|>", "<unk>")
     assert config["layer_norm_epsilon"] == pytest.approx(1e-5)
     barred = json.loads((first / "suppressed.json").read_text(encoding="utf-8"))
