@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "tokenizer.json"
 SPECIAL_NAME = "special.json"
-_BLOCK = 1 << 19
+_BLOCK = 1 << 16
 """Characters per call of the library, whose memory grows with its input; more where no line end allows a cut."""
 _LINE_END = re.compile(r"\n(?=\S)")
 _AROUND = 200

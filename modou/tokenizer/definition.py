@@ -126,13 +126,16 @@ def _definition(read: _Json, byte_level: bool, source: str, cuts: bool) -> Defin
     return Definition(pieces, piece_bytes, special, ids, [ids[name] for name in names], cuts)
 
 
-_TABLE = {ord(character): byte for byte, character in enumerate(byte_characters())}
+_OUTSIDE = 0xFFFF
+_TABLE = dict.fromkeys(range(256), _OUTSIDE) | {ord(name): byte for byte, name in enumerate(byte_characters())}
 
 
 def _by_table(piece: str) -> bytes:
     """The bytes of a byte-level piece; one with a character outside the table is text, as in the library."""
-    found = [_TABLE.get(ord(character)) for character in piece]
-    return piece.encode() if None in found else bytes(cast(list[int], found))
+    try:
+        return piece.translate(_TABLE).encode("latin-1")
+    except UnicodeEncodeError:
+        return piece.encode()
 
 
 def _by_fallback(piece: str) -> bytes:
