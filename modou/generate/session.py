@@ -138,7 +138,8 @@ class Session:
         """The log-probability of every token of `text` and of eos after it.
 
         Computed as in evaluation, with `text` as a document and a sliding window, so that the sum is what `modou
-        evaluate` reports (in bits). The tokens' texts concatenated are `text`, as the tokenizer normalises it.
+        evaluate` reports (in bits). The tokens' texts concatenated are `text` as the tokenizer normalises it, which the
+        offsets refer to.
         """
         text = self.tokenizer.normalise(text)
         ids = [self.tokenizer.bos, *self.tokenizer.encode(text), self.tokenizer.eos]

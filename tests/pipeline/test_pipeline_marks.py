@@ -152,11 +152,9 @@ def test_what_follows_takes_it_like_any_other(
         list(dpo(base, pairs, DpoRun(), tmp_path / "refused"))
 
 
-def test_other_commands_name_the_way(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match="modou sft"):
-        load_model(RunFolder(base))
-    assert cli.status_of(["generate", str(base), "阿豆"]) == 2
-    assert "modou sft" in capsys.readouterr().err
+def test_without_marks_a_base_continues_texts(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.status_of(["generate", str(base), "阿豆", "--tokens", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"][0]["tokens"] <= 5
 
 
 def test_a_tokenizer_of_another_model_is_refused(base: Path, data: Path, tmp_path: Path) -> None:
