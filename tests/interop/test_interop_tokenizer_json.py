@@ -77,7 +77,7 @@ def test_marks_are_marks_only_where_they_are_parsed(kind: TokenizerKind) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_marks_that_came_later_have_their_ids(kind: TokenizerKind) -> None:
     own, theirs = made(kind)
-    for name, token in {"<s>": own.bos, "</s>": own.eos, "<pad>": own.pad, "<|user|>": own.user}.items():
+    for name, token in {"<s>": own.bos, "</s>": own.eos, "<pad>": own.pad, "<|user|>": own.controls["user"]}.items():
         assert theirs.token_to_id(name) == token
 
 
