@@ -1,6 +1,6 @@
 """A directory for CTranslate2: model.bin, config.json, vocabulary.json, and the tokenizer, which CTranslate2 lacks.
 
-CTranslate2 takes and gives names of tokens. Those in vocabulary.json are raw ones, `Tokenizer.pieces`, by id.
+CTranslate2 takes and gives names of tokens. Those in vocabulary.json are raw ones, `Portable.names`, by id.
 """
 
 import json
@@ -58,7 +58,7 @@ def write(model: Portable, folder: Path, precision: str) -> None:
         made.save(str(folder))
     own = model.tokenizer
     storage.write_json_atomically(folder / "tokenizer.json", tokenizer_json(own))
-    names = own.pieces()
+    names = model.names
     storage.write_json_atomically(folder / SUPPRESSED, [names[id] for id in sorted(own.unseen.difference(model.ends))])
     use = Use("ctranslate2", _code, partial(_remarks, precision=precision))
     storage.write_text_atomically(folder / "README.md", card(model, use))
@@ -68,7 +68,7 @@ def specification(model: Portable) -> Any:
     """The model as CTranslate2 describes it, with our weights."""
     from ctranslate2.specs import TransformerDecoderModelSpec, common_spec
 
-    shape, own, names = model.settings, model.tokenizer, model.tokenizer.pieces()
+    shape, own, names = model.settings, model.tokenizer, model.names
     is_modern, is_rotary = shape.style == "modern", shape.position == "rope"
     made: Any = TransformerDecoderModelSpec.from_config(
         shape.layers,
@@ -87,7 +87,7 @@ def specification(model: Portable) -> Any:
     for place, tensor in placed(model.weights, shape):
         _set(made.decoder, place, tensor.numpy(force=True).copy())  # the library quantizes in place
     made.register_vocabulary(names)
-    made.config.bos_token, made.config.unk_token = names[own.bos], names[own.unk]
+    made.config.bos_token, made.config.unk_token = names[own.bos], names[own.eos if own.unk is None else own.unk]
     made.config.eos_token = names[model.ends[-1]]
     made.config.layer_norm_epsilon = shape.epsilon
     return made
@@ -142,7 +142,7 @@ def _remarks(model: Portable, precision: str) -> Iterator[Remark]:
 
 def _code(model: Portable, language: Language) -> list[str]:
     del language
-    own, names, sampling = model.tokenizer, model.tokenizer.pieces(), model.sampling
+    own, names, sampling = model.tokenizer, model.names, model.sampling
     marks = {name: names[id] for name, id in own.controls.items()}
     before = [names[own.bos], *([marks["user"]] if model.answers else [])]
     after = [marks["end"], marks["assistant"]] if model.answers else []

@@ -12,10 +12,11 @@ from torch import Tensor
 from modou import storage
 from modou.interop.card import Remark, Use, card, example
 from modou.interop.gguf_model import POSITIONS, Value, architecture, model_keys, tensors
-from modou.interop.gguf_tokenizer import tokenizer_keys
+from modou.interop.gguf_tokenizer import is_normalised, tokenizer_keys
 from modou.interop.needs import require
 from modou.interop.portable import Portable, Target
 from modou.messages import Language, UserError, quoted
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 if TYPE_CHECKING:
     import gguf
@@ -128,7 +129,10 @@ def remarks(model: Portable, precision: str) -> Iterator[Remark]:
     """What a user of the file has to mind."""
     if model.answers:
         yield "card_marks", {}
-    yield "card_space", {}
+    if isinstance(model.tokenizer, SentencePieceTokenizer):
+        yield "card_space", {}
+    elif is_normalised(model.tokenizer):
+        yield "card_nfc", {}
     yield "card_gguf_sampling", {}
     if model.sampling.no_repeat_ngram:
         yield "card_no_ngram", {"size": model.sampling.no_repeat_ngram}
