@@ -15,7 +15,7 @@ from modou import storage
 from modou.interop.card import Remark, Use, card, example
 from modou.interop.needs import require
 from modou.interop.portable import Portable, Target
-from modou.interop.tokenizer_json import tokenizer_json
+from modou.interop.tokenizer_json import write_tokenizer_json
 from modou.messages import Language
 from modou.settings.model import ModelSettings
 
@@ -57,7 +57,7 @@ def write(model: Portable, folder: Path, precision: str) -> None:
     with storage.user_errors(folder):
         made.save(str(folder))
     own = model.tokenizer
-    storage.write_json_atomically(folder / "tokenizer.json", tokenizer_json(own))
+    write_tokenizer_json(own, folder)
     names = model.names
     storage.write_json_atomically(folder / SUPPRESSED, [names[id] for id in sorted(own.unseen.difference(model.ends))])
     use = Use("ctranslate2", _code, partial(_remarks, precision=precision))
