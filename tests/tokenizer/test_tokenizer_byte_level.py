@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tokenizers
+from foreign_helpers import END, KINDS, STORY, TURN, definition, foreign
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
@@ -21,7 +22,6 @@ from modou.tokenizer.card import make_card
 from modou.tokenizer.definition import byte_characters
 from modou.tokenizer.loading import load_tokenizer
 from modou.tokenizer.training import CONTROLS
-from tests.foreign_helpers import END, KINDS, STORY, TURN, definition, foreign
 
 NAMES = (END, TURN, "<|im_end|>", "<think>", "</think>", "<unk>", "<0xE4>", "<0x0A>", *CONTROLS)
 PARTS = (
