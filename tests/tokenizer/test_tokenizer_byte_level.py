@@ -175,7 +175,7 @@ def test_saved_loaded_and_pickled(kind: str, tmp_path: Path) -> None:
 
 
 @settings(max_examples=100)
-@given(text=st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
+@given(text=st.lists(st.sampled_from((*PARTS, "<think>", "a<think>b", "x's", "，")), max_size=60).map("".join))
 @example(STORY)
 def test_cut_into_blocks_is_encoded_as_if_whole(kind: str, text: str) -> None:
     tokenizer = foreign(kind)
