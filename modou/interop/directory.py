@@ -23,11 +23,6 @@ from modou.runs.folder import RunFolder
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
-    "config.json",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "adapter_config.json",
-)
 _CARD = "README.md"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _LICENCE = re.compile(r"^licen[sc]e:[ \t]*([^\r\n]{1,80})", re.MULTILINE)

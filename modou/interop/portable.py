@@ -25,6 +25,10 @@ class Portable:
     """Whether the model answers conversations; else it continues text."""
     sampling: SamplingSettings
     """How the run's samples were drawn."""
+    scores: bool = False
+    """Whether it is a reward model: the weights hold its `score.weight` (1, width) and `score.bias`, too."""
+    step: int = 0
+    """Of the checkpoint."""
 
 
 Write = Callable[[Portable, Path, str], None]

@@ -8,8 +8,8 @@ import torch
 from closeness import assert_close_sums
 from model_helpers import random_ids, random_model, shape
 from safetensors.torch import save_file
-from transformers_layouts import to_transformers
 
+from modou.interop.layouts import layout_of
 from modou.settings.model import ModelSettings
 
 transformers = pytest.importorskip("transformers")
@@ -30,13 +30,14 @@ TOKENS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
 
 def load_theirs(folder: Path, settings: ModelSettings) -> torch.nn.Module:
     """Writes a folder and opens it with AutoModelForCausalLM; every name must have found its place."""
-    tensors, config = to_transformers(random_model(settings).state_dict(), settings)
+    layout = layout_of(settings)
+    tensors, config = layout.tensors(random_model(settings).state_dict(), settings), layout.config(settings)
     (folder / "config.json").write_text(json.dumps(config | TOKENS), encoding="utf-8")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )
-    assert type(model).__name__ == config["architectures"][0]
+    assert [type(model).__name__] == config["architectures"]
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
     return model.eval()
 
@@ -79,6 +80,6 @@ def test_greedy_continuations_equal_those_of_transformers(name: str, tmp_path: P
 @pytest.mark.parametrize("name", CASES)
 def test_layouts_lose_nothing(name: str) -> None:
     model = random_model(CASES[name])
-    tensors, _ = to_transformers(model.state_dict(), model.settings)
+    tensors = layout_of(model.settings).tensors(model.state_dict(), model.settings)
     assert sum(tensor.numel() for tensor in tensors.values()) == sum(p.numel() for p in model.parameters())
     assert all(tensor.is_contiguous() for tensor in tensors.values())

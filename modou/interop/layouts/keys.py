@@ -1,0 +1,108 @@
+"""Reads config.json: every key of the right type, a missing one (or null) by the class's default, or one line of
+refusal that names key and value."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from modou.interop.layouts.base import Config
+from modou.messages import UserError
+
+EPSILON = 1e-5
+"""Of LayerNorm."""
+RMS_EPSILON = 1e-6
+"""Of RMSNorm."""
+TANH = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
+"""Names of GELU's tanh approximation."""
+_LARGEST = 1 << 31
+_SHOWN = 60
+
+
+def unsupported(key: str, value: object, wanted: object) -> UserError:
+    """The error about a value that our model cannot have."""
+    return UserError("interop.unsupported", name=key, value=_shown(value), wanted=wanted)
+
+
+def _shown(value: object) -> str:
+    """As it stands in JSON, truncated if long; a text without quotation marks."""
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
+
+
+class Keys:
+    """The keys of a config.json."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def whole(self, key: str, default: int, least: int = 1) -> int:
+        """A whole number. UserError: it is none, or absurdly large."""
+        value = self._value(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < _LARGEST:
+            raise UserError("interop.config_type", name=key, value=_shown(value), wanted=f"≥ {least}")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """A positive number. UserError: it is none."""
+        return positive(key, self._value(key, default))
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false. UserError: it is neither."""
+        value = self._value(key, default)
+        if not isinstance(value, bool):
+            raise UserError("interop.config_type", name=key, value=_shown(value), wanted="true, false")
+        return value
+
+    def require(self, key: str, default: object, supported: tuple[object, ...]) -> None:
+        """UserError unless the key has one of the supported values."""
+        value = self._value(key, default)
+        if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in supported):
+            raise unsupported(key, value, ", ".join(_shown(one) for one in supported))
+
+    def require_common(self) -> None:
+        """What no model of ours has: other modules, weights that are not plain numbers."""
+        for key in ("add_cross_attention", "is_encoder_decoder"):
+            self.require(key, False, (False,))
+        if (quantized := self._config.get("quantization_config")) is not None:
+            raise unsupported("quantization_config", quantized, "null")
+
+    def require_long_window(self, key: str, default: int, context: int) -> None:
+        """UserError where attention reaches back less far than the context."""
+        window = self.whole(key, default)
+        if window < context:
+            raise unsupported(key, window, f"≥ {context}")
+
+    def table(self, key: str) -> Mapping[str, Any]:
+        """An object; empty where it is missing. UserError: it is none."""
+        value = self._value(key, {})
+        if not isinstance(value, Mapping):
+            raise UserError("interop.config_type", name=key, value=_shown(value), wanted="{…}")
+        return cast(Mapping[str, Any], value)
+
+    def rope_base(self, own: str, share: str | None, default_share: float) -> float:
+        """The base of rotary embeddings, in the spelling of transformers 5 (`rope_parameters`) or of earlier versions.
+
+        own: the earlier key of the base. share: that of the rotated share of a head, and its default, where there is
+        one. UserError: scaled, or not the whole head is rotated.
+        """
+        given = {**self.table("rope_parameters"), **self.table("rope_scaling")}
+        kind = given.get("rope_type", given.get("type", "default"))
+        if kind != "default":
+            key = "rope_scaling" if self._config.get("rope_scaling") is not None else "rope_parameters"
+            raise unsupported(f"{key} type", kind, "default")
+        if share is not None:
+            rotated = given.get("partial_rotary_factor", self._value(share, default_share))
+            if rotated != 1:
+                raise unsupported(share, rotated, 1)
+        return positive("rope_theta", given.get("rope_theta", self._value(own, 10_000.0)))
+
+    def _value(self, key: str, default: object) -> object:
+        value = self._config.get(key)
+        return default if value is None else value
+
+
+def positive(key: str, value: object) -> float:
+    """A positive finite number. UserError: it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e300:
+        raise UserError("interop.config_type", name=key, value=_shown(value), wanted="> 0")
+    return float(value)
