@@ -23,7 +23,7 @@ from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
 
 def answers(run: RunFolder) -> bool:
     """Whether a run's model answers conversations (else it continues text). UserError: not a run."""
-    return METHODS[Record[Any].read(run).method].answers
+    return Record[Any].read(run).answers
 
 
 def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
@@ -84,7 +84,7 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     model.load_state_dict(tensors)
     if isinstance(model, AdaptedGPT):
         model = model.merged()
-    elif isinstance(model, ScoredGPT) and METHODS[record.method].answers:
+    elif isinstance(model, ScoredGPT) and record.answers:
         model = model.unscored()
     if extend:
         added = tokenizer.pieces()[model.settings.vocabulary :]
