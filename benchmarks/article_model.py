@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modou.model.positions import ROPE_BASE
-from modou.settings.model import ModelSettings
+from modou.settings.model import ROPE_BASE, ModelSettings
 
 DROPOUT = 0.1
 SIZES = {"2m": {"layers": 2, "width": 128, "heads": 4}, "8m": {"layers": 6, "width": 256, "heads": 8}}

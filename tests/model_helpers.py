@@ -25,11 +25,14 @@ def shape(layout: str, *, tied: bool = True, kv_heads: int = 0, width: int = 48,
     )
 
 
-SHAPES = {
+SHAPES = {  # layouts, and settings that no default hides
     "learned": shape("learned"),
     "rope": shape("rope"),
     "modern": shape("modern"),
     "grouped": shape("modern", kv_heads=2, tied=False),
+    "llama": shape("modern", kv_heads=2).changed(qk_norm=False, norm_eps=1e-5, rope_base=100_000),
+    "wide-heads": shape("modern", kv_heads=3, tied=False).changed(head_size=12, norm_eps=1e-3, rope_base=1e6),
+    "odd-heads": shape("learned").changed(width=45, head_size=7, norm_eps=0.02),
 }
 
 

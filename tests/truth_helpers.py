@@ -16,7 +16,7 @@ GIVEN = {
     "tokenizer.vocabulary": "330",
     "tokenizer.threads": "1",
     "model.style": "classic",
-    "model.position": "learned",
+    "model.position": "rope",
     "model.layers": "1",
     "model.width": "16",
     "model.heads": "2",
@@ -46,6 +46,8 @@ GIVEN = {
     "clean.skip": "unwrap",
     # What the other values ask of a machine, or of the other options, is not to be had here.
     "model.kv_heads": "0",
+    "model.head_size": "8",
+    "model.qk_norm": "yes",
     "train.threads": "1",
     "train.device": "cpu",
     "train.precision": "float32",

@@ -15,9 +15,6 @@ from modou.model.fused import Heads, RMSNorm, first_order, split_heads
 from modou.model.products import cpu_products, set_cpu_products
 from modou.settings.model import ModelSettings
 
-EPSILON = 1e-6
-"""Of QK-norm."""
-
 
 def attend(query_BHTS: Tensor, key_BKPS: Tensor, value_BKPS: Tensor, mask_B1TP: Tensor | None = None) -> Tensor:
     """softmax(q k^T / sqrt(S)) v, (B, H, T, S), causal: query t is at position P - T + t.
@@ -123,20 +120,20 @@ class Attention(nn.Module):
         self.layer = layer
         self.heads, self.kv_heads = settings.heads, settings.key_value_heads
         self.attend: Attend = attend  # training may choose another of equal result
-        self.head_size = settings.head_size
+        self.head_width, self.epsilon = settings.head_width, settings.epsilon
         bias = settings.style == "classic"
-        self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.kv_heads) * self.head_size, bias=bias)
-        self.out = nn.Linear(settings.width, settings.width, bias=bias)
-        self.normalised = settings.style == "modern"
+        self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.kv_heads) * self.head_width, bias=bias)
+        self.out = nn.Linear(self.heads * self.head_width, settings.width, bias=bias)
+        self.normalised = settings.style == "modern" and settings.qk_norm
         if self.normalised:  # QK-norm (Henry et al. 2020) keeps the scores in range at any learning rate
-            self.query_norm = RMSNorm(self.head_size, eps=EPSILON)
-            self.key_norm = RMSNorm(self.head_size, eps=EPSILON)
+            self.query_norm = RMSNorm(self.head_width, eps=self.epsilon)
+            self.key_norm = RMSNorm(self.head_width, eps=self.epsilon)
 
     def project(self, x_BTD: Tensor, rotary_2TS: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, H, T, S), keys and values (B, K, T, S), after QK-norm and rotary embedding."""
-        heads = Heads(self.heads, self.kv_heads, self.head_size)
+        heads = Heads(self.heads, self.kv_heads, self.head_width)
         norms = (self.query_norm.weight, self.key_norm.weight) if self.normalised else None
-        return split_heads(self.qkv(x_BTD), heads, norms, EPSILON, rotary_2TS)
+        return split_heads(self.qkv(x_BTD), heads, norms, self.epsilon, rotary_2TS)
 
     def forward(
         self, x_BTD: Tensor, rotary_2TS: Tensor | None, cache: KVCache | None, mask_B1TT: Tensor | None = None

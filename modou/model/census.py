@@ -42,8 +42,8 @@ class Description:
     multiplied: int
     """Weights of the matrix products: block matrices and output matrix, without embeddings."""
     flops_per_token: int
-    """Training FLOPs per token, 6 x multiplied + 12 x layers x width x context (as Chowdhery et al. 2022, appendix B:
-    attention without the causal saving)."""
+    """Training FLOPs per token, 6 x multiplied + 12 x layers x heads x head width x context (as Chowdhery et al. 2022,
+    appendix B: attention without the causal saving)."""
     cache_bytes_per_token: int
     """Bytes of the key-value cache for each token of a row (float32)."""
     memory: Memory
@@ -55,8 +55,8 @@ def describe(settings: ModelSettings) -> Description:
     matrices, parameters = block_matrices(settings), groups(settings)
     total = sum(parameters.values())
     multiplied = matrices + settings.vocabulary * settings.width
-    attention_flops = 12 * settings.layers * settings.width * settings.context
-    keys_and_values = 2 * settings.layers * settings.key_value_heads * settings.head_size
+    attention_flops = 12 * settings.layers * mix_width(settings) * settings.context
+    keys_and_values = 2 * settings.layers * settings.key_value_heads * settings.head_width
     return Description(
         parameters=parameters,
         total=total,
@@ -76,13 +76,18 @@ def describe(settings: ModelSettings) -> Description:
 
 def qkv_width(settings: ModelSettings) -> int:
     """Width of queries, keys and values together."""
-    return (settings.heads + 2 * settings.key_value_heads) * settings.head_size
+    return (settings.heads + 2 * settings.key_value_heads) * settings.head_width
+
+
+def mix_width(settings: ModelSettings) -> int:
+    """Width of the attention's output of all heads together, before the output matrix."""
+    return settings.heads * settings.head_width
 
 
 def block_matrices(settings: ModelSettings) -> int:
     """Number of weights in all matrices of the blocks."""
     width, gates = settings.width, 2 if settings.style == "modern" else 1
-    attention = width * (qkv_width(settings) + width)
+    attention = width * (qkv_width(settings) + mix_width(settings))
     return settings.layers * (attention + (gates + 1) * width * settings.feed_forward)
 
 
@@ -90,10 +95,10 @@ def groups(settings: ModelSettings) -> dict[str, int]:
     """Parameters by group; biases count with their matrix, scales of QK-norm with the norms."""
     width, layers, hidden = settings.width, settings.layers, settings.feed_forward
     classic = settings.style == "classic"
-    attention = width * (qkv_width(settings) + width)
+    attention = width * (qkv_width(settings) + mix_width(settings))
     feed_forward = width * hidden * (2 if classic else 3)
     norm = width
-    query_key_norms = 2 * settings.head_size
+    query_key_norms = 2 * settings.head_width if settings.qk_norm else 0
     if classic:
         attention += qkv_width(settings) + width
         feed_forward += hidden + width
@@ -114,7 +119,9 @@ def kept_activations(settings: ModelSettings) -> int:
     """Activations that autograd saves for one token without dropout (attention weights are recomputed)."""
     width, hidden = settings.width, settings.feed_forward
     # two per norm; queries | keys | values; attention output; hidden layer before and after GELU or SwiGLU
-    layer = 4 * width + qkv_width(settings) + width + 2 * hidden
-    if settings.style == "modern":  # queries and keys before QK-norm's scale; up, silu(gate)
-        layer += (settings.heads + settings.key_value_heads) * settings.head_size + 2 * hidden
+    layer = 4 * width + qkv_width(settings) + mix_width(settings) + 2 * hidden
+    if settings.style == "modern":  # up, silu(gate)
+        layer += 2 * hidden
+        if settings.qk_norm:  # queries and keys before its scale
+            layer += (settings.heads + settings.key_value_heads) * settings.head_width
     return settings.layers * layer + 2 * width

@@ -4,8 +4,9 @@
     for each block:   x = x + attention(norm(x));   x = x + feed_forward(norm(x))
     logits = head(norm(x))
 
-Three architectures by settings.model: style classic with learned positions is GPT-2 (Radford et al. 2019), classic with
-RoPE is GPT-NeoX with sequential residuals (Black et al. 2022), modern with RoPE is Qwen3 (Yang et al. 2025).
+Four architectures by settings.model: style classic with learned positions is GPT-2 (Radford et al. 2019), classic with
+RoPE is GPT-NeoX with sequential residuals (Black et al. 2022), modern with RoPE is Qwen3 (Yang et al. 2025), modern
+without QK-norm is Llama (Touvron et al. 2023).
 
 Shapes: B batch, T positions, D width, F feed-forward width, V vocabulary.
 """
@@ -57,8 +58,8 @@ def evaluation_mode(model: nn.Module) -> Generator[None]:
 def make_norm(settings: ModelSettings) -> nn.Module:
     """LayerNorm (Ba et al. 2016) in style classic, RMSNorm (Zhang & Sennrich 2019) in style modern."""
     if settings.style == "classic":
-        return nn.LayerNorm(settings.width, eps=1e-5)
-    return RMSNorm(settings.width, eps=1e-6)
+        return nn.LayerNorm(settings.width, eps=settings.epsilon)
+    return RMSNorm(settings.width, eps=settings.epsilon)
 
 
 class FeedForward(nn.Module):
@@ -180,7 +181,7 @@ class GPT(nn.Module):
         """An empty cache for `batch` rows of up to `length` positions."""
         shape = self.settings
         like = self.embedding.weight
-        return KVCache.empty(shape.layers, batch, shape.key_value_heads, length, shape.head_size, like)
+        return KVCache.empty(shape.layers, batch, shape.key_value_heads, length, shape.head_width, like)
 
     def _learned_positions(self, start: int, end: int, start_BT: Tensor | None) -> Tensor:
         """Embeddings of positions start to end, (T, D); with start_BT counted within documents, (B, T, D). (Rotary
@@ -190,7 +191,7 @@ class GPT(nn.Module):
         return F.embedding(torch.arange(start, end, device=start_BT.device) - start_BT, self.positions.weight)
 
     def _rotary(self, length: int) -> Tensor:
-        return rotary_table(length, self.settings.head_size)
+        return rotary_table(length, self.settings.head_width, self.settings.rope_base)
 
 
 @torch.no_grad()

@@ -10,9 +10,6 @@ Shapes: B batch, H heads, T positions, S head size, R = S / 2 planes.
 import torch
 from torch import Tensor
 
-ROPE_BASE = 10_000.0
-"""Base of the rotary frequencies (Su et al. 2021)."""
-
 
 def rotary_angles(length: int, head_size: int, base: float) -> Tensor:
     """Angles in radians of positions 0 .. length-1, (T, R) float32: position x base^(-2i / head size)."""
@@ -20,7 +17,7 @@ def rotary_angles(length: int, head_size: int, base: float) -> Tensor:
     return torch.outer(torch.arange(length, dtype=torch.float64), frequency_R)
 
 
-def rotary_table(length: int, head_size: int, base: float = ROPE_BASE) -> Tensor:
+def rotary_table(length: int, head_size: int, base: float) -> Tensor:
     """Cosines and sines of all angles, (2, T, S) float32, the same in both halves of S."""
     angle_TS = rotary_angles(length, head_size, base).repeat(1, 2)
     return torch.stack([angle_TS.cos(), angle_TS.sin()]).float()
@@ -29,7 +26,7 @@ def rotary_table(length: int, head_size: int, base: float = ROPE_BASE) -> Tensor
 def sinusoid_table(length: int, width: int, base: float = 1000.0) -> Tensor:
     """Sinusoidal position embeddings, sines then cosines, (T, D) float32 with mean square 1."""
     angle_TR = rotary_angles(length, width, base)
-    return torch.cat([angle_TR.sin(), angle_TR.cos()], dim=1).float() * 2**0.5
+    return torch.cat([angle_TR.sin(), angle_TR.cos()], dim=1)[:, :width].float() * 2**0.5
 
 
 def rotate(x_BHTS: Tensor, table_2TS: Tensor) -> Tensor:

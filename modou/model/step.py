@@ -107,8 +107,8 @@ class OneToken:
     def __init__(self, model: GPT, cache: KVCache) -> None:
         self.model, self.cache, self.shape = model, cache, model.settings
         self.classic = self.shape.style == "classic"
-        self.norm_shape, self.head_shape = (self.shape.width,), (self.shape.head_size,)
-        self.scale = self.shape.head_size**-0.5
+        self.norm_shape, self.head_shape = (self.shape.width,), (self.shape.head_width,)
+        self.scale, self.epsilon = self.shape.head_width**-0.5, self.shape.epsilon
         self.filled_L2RCS = cache.filled_L2BKCS.flatten(2, 3)
         self.groups = self.shape.heads // self.shape.key_value_heads
         parts = torch.get_num_threads() if cache.batch == 1 and not cache.filled_L2BKCS.is_cuda else 1
@@ -118,7 +118,7 @@ class OneToken:
         self.rotary = self.shape.position == "rope"
         if self.rotary:
             cos_CS, sin_CS = model.rotary_2CS.to(cache.filled_L2BKCS.dtype).unbind(0)
-            half = self.shape.head_size // 2
+            half = self.shape.head_width // 2
             self.cos_CS, self.signed_sin_CS = cos_CS, torch.cat((-sin_CS[:, :half], sin_CS[:, half:]), dim=1)
 
     def _layer(self, block: Block, parts: int) -> Layer:
@@ -153,7 +153,7 @@ class OneToken:
             query_RGS = self._store(layer, qkv_BQ, position, new_B2KS)
             scores_RGP.baddbmm_(query_RGS, keys_RSP, beta=0, alpha=self.scale)
             mix_RGS = torch.bmm(scores_RGP.softmax(-1), values_RPS)
-            layer.out.add_to(x_BD, mix_RGS.view(-1, self.shape.width))
+            layer.out.add_to(x_BD, mix_RGS.view(len(x_BD), -1))
             y_BF = layer.up.of(self._norm(x_BD, *layer.feed_forward_norm))
             layer.down.add_to(x_BD, self._activate(y_BF))
         self.cache.advance(1)
@@ -161,8 +161,8 @@ class OneToken:
 
     def _norm(self, x_BD: Tensor, scale_D: Tensor, shift_D: Tensor | None) -> Tensor:
         if self.classic:
-            return torch.layer_norm(x_BD, self.norm_shape, scale_D, shift_D, 1e-5)
-        return torch.rms_norm(x_BD, self.norm_shape, scale_D, 1e-6)
+            return torch.layer_norm(x_BD, self.norm_shape, scale_D, shift_D, self.epsilon)
+        return torch.rms_norm(x_BD, self.norm_shape, scale_D, self.epsilon)
 
     def _activate(self, y_BF: Tensor) -> Tensor:
         if self.classic:
@@ -172,12 +172,12 @@ class OneToken:
 
     def _store(self, layer: Layer, qkv_BQ: Tensor, position: int, new_B2KS: Tensor) -> Tensor:
         """Normalises and rotates queries and keys, copies keys and values into the cache; returns the queries."""
-        groups, size = self.groups, self.shape.head_size
+        groups, size = self.groups, self.shape.head_width
         qkv_BXKS = qkv_BQ.view(-1, groups + 2, self.shape.key_value_heads, size)  # X: G queries, a key, a value
         if self.rotary:
             rotated_BXKS = plain_BXKS = qkv_BXKS.narrow(1, 0, groups + 1)
             if layer.query_key_norm is not None:
-                plain_BXKS = torch.rms_norm(plain_BXKS, self.head_shape, None, 1e-6) * layer.query_key_norm
+                plain_BXKS = torch.rms_norm(plain_BXKS, self.head_shape, None, self.epsilon) * layer.query_key_norm
             swapped_BXKS = plain_BXKS.roll(size // 2, -1)
             torch.mul(plain_BXKS, self.cos_CS[position], out=rotated_BXKS)
             rotated_BXKS.addcmul_(swapped_BXKS, self.signed_sin_CS[position])

@@ -31,14 +31,17 @@ def any_settings(draw: st.DrawFn) -> ModelSettings:
     style = draw(st.sampled_from(["classic", "modern"]))
     kv_heads = draw(st.integers(1, 3))
     heads = kv_heads * draw(st.integers(1, 3))
+    head_size = draw(st.sampled_from([0, 2, 10]))
     return ModelSettings(
         style=style,
         position="rope" if style == "modern" else draw(st.sampled_from(["learned", "rope"])),
         vocabulary=draw(st.integers(8, 60)),
         layers=draw(st.integers(1, 4)),
-        width=heads * 2 * draw(st.integers(4, 6)),
+        width=heads * 2 * draw(st.integers(4, 6)) + bool(head_size),
         heads=heads,
         kv_heads=kv_heads if style == "modern" else 0,
+        head_size=head_size,
+        qk_norm=style == "classic" or draw(st.booleans()),
         hidden=draw(st.sampled_from([0, 17])),
         context=draw(st.integers(4, 40)),
         tied=draw(st.booleans()),

@@ -61,7 +61,7 @@ def test_heads_are_split_normalised_and_rotated(
     batch: int, length: int, groups: int, keys: int, size: int, is_normed: bool, is_rotated: bool, seed: int
 ) -> None:
     heads = Heads(groups * keys, keys, size)
-    table = rotary_table(length, size).double() if is_rotated else None
+    table = rotary_table(length, size, 10_000.0).double() if is_rotated else None
 
     def formula(qkv: Tensor, *norms: Tensor) -> Tensor:
         parts = list(qkv.view(batch, length, -1, size).transpose(1, 2).split([heads.queries, keys, keys], 1))

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from modou.interop.layouts.base import KINDS, Config, Layout, Part
 from modou.interop.layouts.keys import EPSILON, TANH, Keys, unsupported
-from modou.model.positions import ROPE_BASE
-from modou.settings.model import ModelSettings
+from modou.settings.model import ROPE_BASE, ModelSettings
 
 _NAMES = {
     "attention_norm": "input_layernorm",
@@ -18,7 +17,7 @@ _NAMES = {
 
 
 def _parts(settings: ModelSettings) -> Iterator[Part]:
-    heads, size = settings.heads, settings.head_size
+    heads, size = settings.heads, settings.head_width
 
     def by_head(qkv: Tensor) -> Sequence[Tensor]:
         return (qkv.unflatten(0, (3, heads, size)).transpose(0, 1).flatten(0, 2),)

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from modou.interop.layouts.base import Config, Layout, Part, cut
 from modou.interop.layouts.keys import RMS_EPSILON, Keys, unsupported
-from modou.model.positions import ROPE_BASE
-from modou.settings.model import ModelSettings
+from modou.settings.model import ROPE_BASE, ModelSettings
 
 _NAMES = {
     "attention_norm": "input_layernorm",
@@ -19,7 +18,7 @@ _NAMES = {
 
 def _parts(settings: ModelSettings) -> Iterator[Part]:
     heads = (settings.heads, settings.key_value_heads, settings.key_value_heads)
-    rows = [count * settings.head_size for count in heads]
+    rows = [count * settings.head_width for count in heads]
     yield Part("embedding.weight", ("model.embed_tokens.weight",))
     for layer in range(settings.layers):
         ours, theirs = f"blocks.{layer}", f"model.layers.{layer}"
@@ -44,7 +43,7 @@ def _config(settings: ModelSettings) -> Config:
         "num_hidden_layers": settings.layers,
         "num_attention_heads": settings.heads,
         "num_key_value_heads": settings.key_value_heads,
-        "head_dim": settings.head_size,
+        "head_dim": settings.head_width,
         "hidden_act": "silu",
         "rms_norm_eps": RMS_EPSILON,
         "max_position_embeddings": settings.context,
