@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from modou import storage
 from modou.interop.directory import ModelDirectory, read_strict
+from modou.interop.exports.hf import OURS, SETTINGS
 from modou.messages import UserError
 from modou.settings.base import read_toml
 from modou.tokenizer.byte_level import FILE_NAME, ByteLevelTokenizer, SpecialTokens
@@ -13,8 +14,6 @@ from modou.tokenizer.loading import load_tokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import SPACE
 
-OWN, SETTINGS = "modou", "settings.toml"
-"""The folder in which an export of modou keeps what other software does not read; and what its run was."""
 _TOLD = ("tokenizer_config.json", "special_tokens_map.json")
 """Files that name special tokens; the first that is there is taken."""
 _SPECIAL = ("bos", "eos", "pad", "unk")
@@ -65,7 +64,7 @@ def vocabulary_of(directory: ModelDirectory, rows: int) -> Vocabulary:
         data = storage.read_bytes(path)
     except UserError as error:
         raise UserError("interop.no_tokenizer", path=directory.path) if storage.is_missing(error) else error from None
-    if (own := _own(directory.path / OWN, data, rows)) is not None:
+    if (own := _own(directory.path / OURS, data, rows)) is not None:
         return own
     special = SpecialTokens.named(data, _special_names(directory, data), rows, str(path))
     return Vocabulary(ByteLevelTokenizer(data, special, str(path)))

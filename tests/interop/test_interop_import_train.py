@@ -21,7 +21,9 @@ from modou.train.events import Notice, Stepped
 
 TALK = [(f"{who}{place}？", f"{does}{what}。") for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)]
 SMALL: dict[str, dict[str, Any]] = {"train": {"batch": 4, "threads": 1}, "sampling": {"tokens": 6}}
-LORA = SftRun().with_values(SMALL | {"sft": {"lora_rank": 2, "epochs": 1.0}, "train": {"batch": 2, "threads": 1}})
+LORA = SftRun().with_values(
+    SMALL | {"sft": {"lora_rank": 2, "epochs": 1.0, "packed": False}, "train": {"batch": 2, "threads": 1}}
+)
 
 
 def write(path: Path, *rows: dict[str, Any]) -> Path:
@@ -68,5 +70,5 @@ def test_rows_are_no_longer_than_conversations_need(tmp_path: Path, chat: Path) 
     list(sft(base.path, chat, LORA, tmp_path / "out"))
     record = Record[Any].read(RunFolder(tmp_path / "out"))
     method = SftMethod(RunFolder(tmp_path / "out"), record)
-    packing = method._packed(record.settings)
+    packing = method._packed(record.settings.with_values({"sft": {"packed": True}}))
     assert packing.room == ROW and packing.rows_per_epoch == 1
