@@ -23,12 +23,12 @@ model = {model}.from_pretrained(path)
 """
 _CONTINUES = """\
 ids = tokenizer("{prompt}", return_tensors="pt")
-print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))
+print(tokenizer.decode(model.generate(**ids, max_length=tokenizer.model_max_length)[0], skip_special_tokens=True))
 """
 _ANSWERS = """\
 messages = [{{"role": "user", "content": "{prompt}"}}]
 ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-written = model.generate(**ids)[0][ids["input_ids"].shape[1] :]
+written = model.generate(**ids, max_length=tokenizer.model_max_length)[0][ids["input_ids"].shape[1] :]
 print(tokenizer.decode(written, skip_special_tokens=True))
 """
 _SCORES = """\

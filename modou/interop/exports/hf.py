@@ -103,7 +103,6 @@ def generation_config(model: Portable) -> dict[str, Any]:
         "bos_token_id": own.bos,
         "eos_token_id": model.ends if model.answers else own.eos,
         "pad_token_id": own.pad,
-        "max_length": model.settings.context,
         "do_sample": sampling.temperature > 0,
     }
     if sampling.temperature > 0:
