@@ -61,7 +61,7 @@ def write_model(
     max_shard_size: str = "5GB",
     **keys: Any,
 ) -> transformers.PreTrainedModel:
-    """A directory with a random model of CONFIGS, its weights large enough to differ; returns the model in float32.
+    """A directory with a random model of CONFIGS, its weights large enough to differ; returns what loads of it.
     keys: other values in its configuration."""
     config = type(CONFIGS[name])(**CONFIGS[name].to_dict() | keys)
     config.vocab_size = rows or write_tokenizer(folder, byte_level())
@@ -71,7 +71,7 @@ def write_model(
         for parameter in model.parameters():
             parameter.normal_(std=0.3) if parameter.ndim > 1 else parameter.add_(0.3 * torch.randn_like(parameter))
     model.save_pretrained(folder, max_shard_size=max_shard_size)
-    return model.float()
+    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def imported(folder: Path, out: Path, context: int | None = None) -> RunFolder:
