@@ -19,7 +19,13 @@ from transformers import {model}, AutoTokenizer
 
 path = "."  # {folder}
 tokenizer = AutoTokenizer.from_pretrained(path)
-model = {model}.from_pretrained(path)
+"""
+_LOADS = "model = {model}.from_pretrained(path)\n"
+_ADAPTS = """\
+from peft import PeftModel
+
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), path)
+model.generation_config.eos_token_id = {ends}
 """
 _CONTINUES = """\
 ids = tokenizer("{prompt}", return_tensors="pt")
@@ -50,7 +56,7 @@ def _metadata(model: Portable) -> Iterator[str]:
     yield f"license: unknown  # {_said('card_license_key', 'en')}"
     if model.about.language:
         yield f"language: {json.dumps([model.about.language])}"
-    yield "library_name: transformers"
+    yield f"library_name: {'transformers' if model.adapters is None else 'peft'}"
     yield f"pipeline_tag: {'text-classification' if model.scores else 'text-generation'}"
     yield 'tags: ["modou"]'
     yield "---"
@@ -103,8 +109,14 @@ def _code(model: Portable, language: Language) -> list[str]:
     prompt, answer = ("话说", "不知道。") if chinese else ("Once upon a time", "I do not know.")
     kind = "AutoModelForSequenceClassification" if model.scores else "AutoModelForCausalLM"
     use = _SCORES if model.scores else _ANSWERS if model.answers else _CONTINUES
-    code = _IMPORTS.format(model=kind, folder=_said("card_folder", language)) + use.format(prompt=prompt, answer=answer)
-    return ["```python", *code.splitlines(), "```"]
+    loads = (
+        _LOADS.format(model=kind)
+        if model.adapters is None
+        else _ADAPTS.format(base=model.adapters.base, ends=model.ends)
+    )
+    begins = _IMPORTS.format(model=kind, folder=_said("card_folder", language))
+    uses = use.format(prompt=prompt, answer=answer)
+    return ["```python", *(begins + loads + uses).splitlines(), "```"]
 
 
 def _figures(model: Portable, language: Language) -> Iterator[str]:

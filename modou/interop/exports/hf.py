@@ -34,20 +34,21 @@ def write(model: Portable, folder: Path, precision: str) -> None:
     """Writes the directory. UserError: a weight is too large for float16; disk full, no permission."""
     dtype = DTYPES[precision]
     write_tensors(folder / "model.safetensors", tensors(model), dtype)
-    files = {
-        "config.json": config(model, dtype),
-        "tokenizer.json": tokenizer_json(model.tokenizer),
-        "tokenizer_config.json": tokenizer_config(model),
-        "special_tokens_map.json": special_tokens(model),
-    }
+    storage.write_json_atomically(folder / "config.json", config(model, dtype))
     if not model.scores:
-        files["generation_config.json"] = generation_config(model)
-    for name, values in files.items():
-        storage.write_json_atomically(folder / name, values)
-    if converses(model):
-        storage.write_text_atomically(folder / TEMPLATE, CHAT_TEMPLATE)
+        storage.write_json_atomically(folder / "generation_config.json", generation_config(model))
+    write_tokenizer(model, folder)
     storage.write_text_atomically(folder / "README.md", card(model))
     write_ours(model, folder / OURS)
+
+
+def write_tokenizer(model: Portable, folder: Path) -> None:
+    """The tokenizer's files, and the chat template where there are conversations."""
+    storage.write_json_atomically(folder / "tokenizer.json", tokenizer_json(model.tokenizer))
+    storage.write_json_atomically(folder / "tokenizer_config.json", tokenizer_config(model))
+    storage.write_json_atomically(folder / "special_tokens_map.json", special_tokens(model))
+    if converses(model):
+        storage.write_text_atomically(folder / TEMPLATE, CHAT_TEMPLATE)
 
 
 def converses(model: Portable) -> bool:
