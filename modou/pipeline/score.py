@@ -41,12 +41,15 @@ def score_file(folder: RunFolder, file: str, which: str | int = "best") -> Itera
     UserError: no such file, no text in it; not a run, no checkpoint, the text of the run is gone.
     """
     yield StageBegan("evaluate", 1, 1)
-    texts = exact_texts(file)
+    given = exact_texts(file)
     model, tokenizer, step = load_model(folder, which)
+    texts = [tokenizer.normalise(text) for text in given]
     found = bits_per_character(model, tokenizer, texts)
     yield StageProgress("evaluate", 1, 2)
-    source = pretrained(folder)
-    compared = None if source is None else baselines(list(cleaned(source).texts("train")), texts)
+    compared = None
+    if (source := pretrained(folder)) is not None:
+        train = [tokenizer.normalise(text) for text in cleaned(source).texts("train")]
+        compared = baselines(train, texts)
     yield StageEnded(
         "evaluate",
         FileScore(

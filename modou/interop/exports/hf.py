@@ -121,7 +121,8 @@ def generation_config(model: Portable) -> dict[str, Any]:
 def special_tokens(model: Portable) -> dict[str, str]:
     """special_tokens_map.json."""
     own, names = model.tokenizer, model.tokenizer.pieces()
-    return {f"{name}_token": names[getattr(own, name)] for name in ("bos", "eos", "unk", "pad")}
+    ids: dict[str, int | None] = {"bos": own.bos, "eos": own.eos, "unk": own.unk, "pad": own.pad}
+    return {f"{name}_token": names[id] for name, id in ids.items() if id is not None}
 
 
 def tokenizer_config(model: Portable) -> dict[str, Any]:
