@@ -1,6 +1,7 @@
 """A SentencePiece tokenizer of ours as the tokenizer.json of the library tokenizers.
 
-BPE and char give the same ids for every text; unigram the same pieces up to ties between equally likely cuts.
+BPE and char give the same ids for every text. Unigram does where one cut is clearly the likeliest: SentencePiece adds
+log-probabilities in 32 bits, so that its rounding decides between cuts that differ by a millionth of their sum.
 A space is a space in the vocabulary (▁ is no piece and falls to its bytes, as in `Tokenizer.encode`), and nothing is
 normalised. Merges are all splits of every piece into two, in the order of the pieces' scores: SentencePiece merges by
 the score of the result, whichever its parts.

@@ -67,14 +67,16 @@ def tensors(model: Portable) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, found: dict[str, Tensor], dtype: torch.dtype) -> None:
-    """A safetensors file. UserError: a weight is too large for `dtype`; disk full, no permission."""
-    packed: dict[str, Tensor] = {}
-    for name, tensor in found.items():
-        packed[name] = tensor.to(dtype).contiguous()
-        if not bool(packed[name].isfinite().all()):
+    """A safetensors file of `found`, whose tensors are replaced one by one by those of `dtype`.
+
+    UserError: a weight is too large for `dtype`; disk full, no permission.
+    """
+    for name in found:
+        found[name] = found[name].to(dtype)
+        if not bool(found[name].isfinite().all()):
             raise UserError("interop.too_large", tensor=name, dtype=str(dtype).removeprefix("torch."))
     with storage.user_errors(path):
-        save_file(packed, path, metadata={"format": "pt"})
+        save_file(found, path, metadata={"format": "pt"})
 
 
 def config(model: Portable, dtype: torch.dtype) -> dict[str, Any]:
