@@ -144,10 +144,20 @@ def findings(stage: str, numbers: Mapping[str, Any], words: Words, *, changes: b
             yield from _scored(numbers, words)
         case "evaluate" if v.number(numbers, "test.bits_per_char") is not None:
             yield text("console.found_bits", bits=words.decimal(v.number(numbers, "test.bits_per_char")))
-        case "report" if "path" in numbers:
-            yield text("console.found_report", path=numbers["path"])
+        case "report" | "export" if "path" in numbers:
+            yield from _written(stage, numbers)
         case _:
             pass
+
+
+def _written(stage: str, numbers: Mapping[str, Any]) -> Iterator[str]:
+    """Where the report is, or the files of an export, and how to load them."""
+    if stage == "report":
+        yield text("console.found_report", path=numbers["path"])
+        return
+    size = f"{numbers['bytes'] / 1e6:,.1f}"
+    yield text("console.found_export", files=len(numbers["files"]), size=size, path=numbers["path"])
+    yield text("console.found_export_command", command=numbers["command"])
 
 
 def _cleaning(numbers: Mapping[str, Any], words: Words, changes: bool) -> Iterator[str]:

@@ -1,14 +1,38 @@
 """A run's model as every export takes it: weights, shape, tokenizer, and what the model is for."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a run beside its model; empty where it is not."""
+
+    method: str = ""
+    texts: tuple[str, ...] = ()
+    """Names of the text of pretraining, and of the files of examples that came after it."""
+    language: str = ""
+    """Of that text: zh or en."""
+    report: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """report.json, where it is about this checkpoint."""
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """Adapters that are not merged: their settings, and the folder of the export that they belong on."""
+
+    base: str
+    rank: int
+    alpha: float
+    dropout: float
 
 
 @dataclass(frozen=True)
@@ -29,10 +53,23 @@ class Portable:
     """Whether it is a reward model: the weights hold its `score.weight` (1, width) and `score.bias`, too."""
     step: int = 0
     """Of the checkpoint."""
+    about: About = About()
+    adapters: LowRank | None = None
+    """If set, the weights are those of the frozen base and of its adapters, `...lora_a` and `...lora_b`."""
+
+    @property
+    def ends(self) -> list[int]:
+        """Ids that end a text: eos, and after an answer the end mark."""
+        own = self.tokenizer
+        return [own.eos, own.end] if self.answers else [own.eos]
 
 
 Write = Callable[[Portable, Path, str], None]
 """Writes a model into an empty folder, with weights of the precision that is named."""
+
+
+def _no_command(model: Portable, path: Path) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
@@ -43,3 +80,5 @@ class Target:
     write: Write
     precisions: tuple[str, ...]
     """Those that --quantize takes, the default first."""
+    command: Callable[[Portable, Path], str] = _no_command
+    """The command, or the code, that loads what lies at a path."""

@@ -62,6 +62,22 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     """As `load_model`, in training mode and with the default memory layout.
 
     extend: a tokenizer that lacks the marks of a conversation gets them, and the model a token for each. Files stay.
+    UserError: see `load_network`.
+    """
+    model, tokenizer, step = load_network(run, which, extend)
+    if isinstance(model, AdaptedGPT):
+        model = model.merged()
+    elif isinstance(model, ScoredGPT) and answers(run):
+        model = model.unscored()
+    if extend:
+        added = tokenizer.pieces()[model.settings.vocabulary :]
+        model = with_added_tokens(model, [tokenizer.encode(name) for name in added])
+    return model, tokenizer, step
+
+
+def load_network(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
+    """The network as it was trained, with its adapters or its score; the tokenizer and the step as `load_weights`.
+
     UserError: not a run, damaged, weights of another shape or that are no numbers, another tokenizer than in training.
     """
     while True:
@@ -82,13 +98,6 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     _require_same(model.state_dict(), tensors, found.path)
     _require_finite(tensors, found)
     model.load_state_dict(tensors)
-    if isinstance(model, AdaptedGPT):
-        model = model.merged()
-    elif isinstance(model, ScoredGPT) and METHODS[record.method].answers:
-        model = model.unscored()
-    if extend:
-        added = tokenizer.pieces()[model.settings.vocabulary :]
-        model = with_added_tokens(model, [tokenizer.encode(name) for name in added])
     return model, tokenizer, found.step
 
 

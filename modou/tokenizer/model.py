@@ -1,10 +1,18 @@
-"""Open a serialised SentencePiece model; add missing control tokens to one."""
+"""Open a serialised SentencePiece model; add missing control tokens to one; read its algorithm."""
 
 import struct
+from collections.abc import Iterator
 
 import sentencepiece
 
+from modou.settings.text import TokenizerKind
 from modou.tokenizer.training import CONTROLS
+
+_TRAINER = 2
+"""Field of the model: how it was trained."""
+_ALGORITHM = 3
+"""Field of that: the algorithm, a number."""
+_KINDS: dict[int, TokenizerKind] = {1: "unigram", 2: "bpe", 4: "char"}
 
 
 def open_model(model: bytes) -> sentencepiece.SentencePieceProcessor | None:
@@ -37,3 +45,35 @@ def _control_piece(name: str) -> bytes:
     piece = b"\x0a" + bytes([len(word)]) + word + b"\x15" + struct.pack("<f", 0.0) + b"\x18\x03"
     assert len(piece) < 128, "its length fits one byte"
     return b"\x0a" + bytes([len(piece)]) + piece
+
+
+def model_kind(model: bytes) -> TokenizerKind:
+    """The algorithm of a serialised model. KeyError: one that modou does not train."""
+    trainer = b"".join(value for field, value in _fields(model) if field == _TRAINER and isinstance(value, bytes))
+    named = (value for field, value in _fields(trainer) if field == _ALGORITHM and isinstance(value, int))
+    return _KINDS[next(named, 1)]  # 1 is left out
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """Number and value of the fields of a message in protobuf's wire format."""
+    place = 0
+
+    def varint() -> int:
+        nonlocal place
+        value = shift = 0
+        while True:
+            byte = data[place]
+            place += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    while place < len(data):
+        field, wire = divmod(varint(), 8)
+        if wire == 0:
+            yield field, varint()
+            continue
+        size = varint() if wire == 2 else {1: 8, 5: 4}[wire]
+        yield field, data[place : place + size]
+        place += size

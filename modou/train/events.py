@@ -7,7 +7,7 @@ from typing import Any, Literal
 from modou.storage import to_json
 
 Reason = Literal["finished", "interrupted"]
-StageName = Literal["corpus", "clean", "tokenizer", "shards", "data", "plan", "train", "evaluate", "report"]
+StageName = Literal["corpus", "clean", "tokenizer", "shards", "data", "plan", "train", "evaluate", "report", "export"]
 
 
 @dataclass(frozen=True)
