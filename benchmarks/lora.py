@@ -11,8 +11,9 @@ The model has the shape of SmolLM2-135M (Allal et al. 2025) with random weights.
 conversations, cross-entropy of the answers, which are half of the tokens, clipping, update, average of the weights.
 Every variant runs in a separate process; they step in turn, so that all see the same load of the machine.
 
-Memory: peak of the process above what its imports take. Medians over rounds; x full: speed relative to `full` in the
-same round. Loading of weights is not part of it.
+Memory: peak of the process above what its imports take, without loading of weights. CPU s: of all threads together,
+which other programs disturb least. Medians over rounds; x full: CPU time of `full` / that of this variant, in the same
+round.
 """
 
 import argparse
@@ -105,16 +106,17 @@ def work(options: argparse.Namespace) -> None:
     trained = sum(size for size, is_trained in sizes if is_trained)
     print(json.dumps({"parameters": sum(size for size, _ in sizes), "trained": trained}), flush=True)
     for question in sys.stdin:
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         for _ in range(json.loads(question)):
             step()
-        seconds = time.perf_counter() - began
-        print(json.dumps({"seconds": seconds, "memory_mb": peak_memory_mb(CPU) - BARE_MB}), flush=True)
+        spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu_began}
+        print(json.dumps(spent | {"memory_mb": peak_memory_mb(CPU) - BARE_MB}), flush=True)
 
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """The figures of all variants."""
     seconds: dict[str, list[float]] = {name: [] for name in options.variants}
+    cpu_seconds: dict[str, list[float]] = {name: [] for name in options.variants}
     found: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
@@ -126,14 +128,13 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
             for name, worker in workers.items():
                 last = worker.ask(options.steps)
                 seconds[name].append(last["seconds"] / options.steps)
+                cpu_seconds[name].append(last["cpu_seconds"] / options.steps)
                 found[name]["peak_memory_mb"] = last["memory_mb"]
-    for name, spent in seconds.items():
-        found[name]["seconds_per_step"] = statistics.median(spent)
-        found[name]["ratio_to_full"] = (
-            statistics.median(full / own for own, full in zip(spent, seconds["full"], strict=True))
-            if "full" in seconds
-            else None
-        )
+    for name, spent in cpu_seconds.items():
+        ratios = [full / own for own, full in zip(spent, cpu_seconds.get("full", []), strict=False)]
+        found[name]["seconds_per_step"] = statistics.median(seconds[name])
+        found[name]["cpu_seconds_per_step"] = statistics.median(spent)
+        found[name]["ratio_to_full"] = statistics.median(ratios) if ratios else None
     return {
         "threads": torch.get_num_threads(),
         "precision": options.precision,
@@ -171,6 +172,7 @@ def main() -> None:
         "trained": "trained",
         "peak_memory_mb": "memory MiB",
         "seconds_per_step": "s/step",
+        "cpu_seconds_per_step": "CPU s/step",
         "ratio_to_full": "x full",
     }
     rows = [[name, *(row[field] for field in head)] for name, row in numbers["variants"].items()]
