@@ -14,6 +14,7 @@ from modou.interop.portable import About, Portable
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerKind, TokenizerSettings
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 
 CONTEXT = 160
@@ -31,9 +32,9 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 @functools.cache
 def trained_tokenizer(kind: TokenizerKind = "bpe", vocabulary: int = VOCABULARY) -> Tokenizer:
     """A tokenizer of invented sentences; some ids occur in none of them."""
-    made = Tokenizer.train(DOCUMENTS, TokenizerSettings(kind=kind, vocabulary=vocabulary, threads=1))
+    made = SentencePieceTokenizer.train(DOCUMENTS, TokenizerSettings(kind=kind, vocabulary=vocabulary, threads=1))
     seen = {token for text in DOCUMENTS for token in made.encode(text)}
-    return Tokenizer(made.model, unseen=set(range(made.vocabulary)) - seen - {made.eos})
+    return SentencePieceTokenizer(made.model, unseen=set(range(made.vocabulary)) - seen - {made.eos})
 
 
 def small(layout: str, **changes: Any) -> ModelSettings:

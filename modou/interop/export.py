@@ -21,7 +21,7 @@ from modou.model.lora import AdaptedGPT
 from modou.report import values as v
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, ancestors, weights_sha256
-from modou.runs.weights import load_network, load_weights
+from modou.runs.weights import answers, load_network, load_weights
 from modou.settings.methods import METHODS
 from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer
@@ -86,7 +86,7 @@ def _portable(run: RunFolder, record: Record[Any], model: GPT, tokenizer: Tokeni
         settings=model.settings,
         weights={name: tensor.detach() for name, tensor in model.state_dict().items()},
         tokenizer=tokenizer,
-        answers=method.answers,
+        answers=answers(run),
         sampling=getattr(record.settings, "sampling", SamplingSettings()),
         scores=method.scores,
         step=step,
@@ -111,9 +111,15 @@ def load_adapted(run: RunFolder, which: str | int = "best", base: str | None = N
             raise UserError("interop.adapter_base_without_marks", path=run.path, base=folder.path)
     model, tokenizer, step = load_network(run, which)
     assert isinstance(model, AdaptedGPT)
-    place = base or folder.path.with_name(f"{folder.path.name}-hf").as_posix()
+    place = base or _beside(folder.path, "hf").as_posix()
     low_rank = LowRank(place, *model.adapters)
     return replace(_portable(run, record, model, tokenizer, step), adapters=low_rank)
+
+
+def _beside(run: Path, kind: str) -> Path:
+    """RUN-KIND beside a run."""
+    whole = run.resolve()
+    return (whole if run.name in ("", "..") else run).with_name(f"{whole.name}-{kind}")
 
 
 def _about(run: RunFolder, record: Record[Any], step: int) -> About:
@@ -150,7 +156,7 @@ def export(run: RunFolder, asked: ExportRequest) -> Iterator[StageEvent]:
         if kind.name != "hf":
             raise UserError("interop.adapter_elsewhere", target=kind.name)
         kind = ADAPTER
-    out = asked.out or run.path.with_name(f"{run.path.resolve().name}-{kind.name}")
+    out = asked.out or _beside(run.path, kind.name)
     require_replaceable(out)
     yield StageBegan("export", 1, 1)
     yield StageProgress("export", 0, 2)

@@ -22,7 +22,8 @@ from modou.text.readers.book import Book
 from modou.text.report import Cleaning, note
 from modou.text.split import Part
 from modou.tokenizer.card import make_card
-from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
+from modou.tokenizer.sentencepiece import FILE_NAME, SentencePieceTokenizer
+from modou.tokenizer.tokenizer import UNSEEN_NAME, Tokenizer
 from modou.train.events import Event, StageEnded
 
 HELD_OUT: tuple[Part, ...] = ("validation", "test")
@@ -155,7 +156,7 @@ def text_facts(run: RunFolder) -> TextFacts:
 def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:
     """Trains the tokenizer on the training split and writes it and its card."""
     corpus = open_corpus(run)
-    tokenizer = Tokenizer.train(corpus.texts("train"), settings.tokenizer)
+    tokenizer = SentencePieceTokenizer.train(corpus.texts("train"), settings.tokenizer)
     tokenizer.save(run.tokenizer)
     card = make_card(tokenizer, corpus.texts("train"), corpus.texts("test"))
     storage.write_json_atomically(run.card, storage.to_json(card))
@@ -166,9 +167,9 @@ def write_tokens(run: RunFolder) -> Iterator[Event]:
     """Writes the training split as token files; the tokenizer records which ids never occur in it."""
     require_stage(run, "tokenizer")
     # What was unseen before is left out: this stage writes it anew, also where it is damaged.
-    tokenizer = Tokenizer((run.tokenizer / FILE_NAME).read_bytes())
+    tokenizer = SentencePieceTokenizer((run.tokenizer / FILE_NAME).read_bytes())
     shards = write_shards(open_corpus(run).texts("train"), tokenizer, run.tokens)
-    Tokenizer(tokenizer.model, unseen=shards.unseen()).save(run.tokenizer)
+    tokenizer.with_unseen(shards.unseen()).save(run.tokenizer)
     files = [run.tokenizer / UNSEEN_NAME, *sorted(path for path in run.tokens.iterdir() if path.is_file())]
     kept = tuple(path for path in files if path.exists())
     yield StageEnded("shards", ShardFigures(shards.tokens, shards.documents), files=kept)

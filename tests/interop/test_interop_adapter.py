@@ -62,7 +62,7 @@ def test_logits_are_the_same(layout: str, tied: bool, tmp_path: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "adapter")
     found = tokenizer.apply_chat_template([{"role": "user", "content": "豆"}], return_dict=True)["input_ids"]
     own = trained_tokenizer()
-    assert found == [own.bos, own.user, *own.encode("豆"), own.end]
+    assert found == [own.bos, own.controls["user"], *own.encode("豆"), own.end]
 
 
 @pytest.fixture(scope="module")

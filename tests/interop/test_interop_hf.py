@@ -78,6 +78,17 @@ def test_greedy_texts_are_the_same(layout: str, answers: bool, tokens: int, tmp_
     assert not model.tokenizer.unseen.intersection(written).difference(model.ends)
 
 
+@pytest.mark.parametrize("layout", ["gpt2", "neox", "llama"])
+def test_a_padded_batch_is_written_like_each_text_alone(layout: str, tmp_path: Path) -> None:
+    folder = exported(portable(layout), tmp_path / "out")
+    model, tokenizer = load(folder), transformers.AutoTokenizer.from_pretrained(folder)
+    texts = ["阿豆", "老船工 found three beans in the rain", "x"]
+    options: dict[str, Any] = {"do_sample": False, "max_new_tokens": 20}
+    batch = model.generate(**tokenizer(texts, padding=True, return_tensors="pt"), **options)[:, -20:]
+    alone = [model.generate(**tokenizer(text, return_tensors="pt"), **options)[0, -20:] for text in texts]
+    assert batch.tolist() == [one.tolist() for one in alone]
+
+
 def test_conversations_have_the_same_ids_and_the_same_mask(tmp_path: Path) -> None:
     model = portable("qwen3", answers=True)
     tokenizer = transformers.AutoTokenizer.from_pretrained(exported(model, tmp_path / "out"))

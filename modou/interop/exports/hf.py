@@ -67,14 +67,16 @@ def tensors(model: Portable) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, found: dict[str, Tensor], dtype: torch.dtype) -> None:
-    """A safetensors file. UserError: a weight is too large for `dtype`; disk full, no permission."""
-    packed: dict[str, Tensor] = {}
-    for name, tensor in found.items():
-        packed[name] = tensor.to(dtype).contiguous()
-        if not bool(packed[name].isfinite().all()):
+    """A safetensors file of `found`, whose tensors are replaced one by one by those of `dtype`.
+
+    UserError: a weight is too large for `dtype`; disk full, no permission.
+    """
+    for name in found:
+        found[name] = found[name].to(dtype)
+        if not bool(found[name].isfinite().all()):
             raise UserError("interop.too_large", tensor=name, dtype=str(dtype).removeprefix("torch."))
     with storage.user_errors(path):
-        save_file(packed, path, metadata={"format": "pt"})
+        save_file(found, path, metadata={"format": "pt"})
 
 
 def config(model: Portable, dtype: torch.dtype) -> dict[str, Any]:
@@ -121,7 +123,8 @@ def generation_config(model: Portable) -> dict[str, Any]:
 def special_tokens(model: Portable) -> dict[str, str]:
     """special_tokens_map.json."""
     own, names = model.tokenizer, model.tokenizer.pieces()
-    return {f"{name}_token": names[getattr(own, name)] for name in ("bos", "eos", "unk", "pad")}
+    ids: dict[str, int | None] = {"bos": own.bos, "eos": own.eos, "unk": own.unk, "pad": own.pad}
+    return {f"{name}_token": names[id] for name, id in ids.items() if id is not None}
 
 
 def tokenizer_config(model: Portable) -> dict[str, Any]:
