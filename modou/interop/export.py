@@ -19,7 +19,7 @@ from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.model.lora import AdaptedGPT
 from modou.report import values as v
-from modou.runs.folder import RunFolder
+from modou.runs.folder import LITTER, RunFolder
 from modou.runs.record import Record, ancestors, weights_sha256
 from modou.runs.weights import answers, load_network, load_weights
 from modou.settings.methods import METHODS
@@ -175,11 +175,15 @@ def require_replaceable(out: Path) -> None:
             return
         if not out.is_dir() or out.is_symlink():
             raise UserError("interop.out_is_a_file", path=out)
-        found = {file.relative_to(out).as_posix() for file in out.rglob("*") if not file.is_dir()}
+        found = {file.relative_to(out).as_posix() for file in out.rglob("*") if not _may_go(file)}
         known = v.listed(storage.read_json(out / MARK), "files") if MARK in found else []
     if foreign := sorted(found.difference(known, [MARK])):
         entries = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "")
         raise UserError("interop.out_is_foreign", path=out, entries=entries)
+
+
+def _may_go(path: Path) -> bool:
+    return path.name in LITTER or (path.is_dir() and not path.is_symlink())
 
 
 def build(out: Path, name: str, write: Callable[[Path], None]) -> dict[str, int]:
@@ -187,7 +191,8 @@ def build(out: Path, name: str, write: Callable[[Path], None]) -> dict[str, int]
 
     On an error, and when interrupted, nothing is changed.
     """
-    temporary = storage.temporary_name(out.resolve())
+    whole = out.resolve()
+    temporary = storage.temporary_name(whole)
     with storage.user_errors(out):
         try:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -198,7 +203,7 @@ def build(out: Path, name: str, write: Callable[[Path], None]) -> dict[str, int]
             sizes = {file.relative_to(temporary).as_posix(): _synced(file) for file in files}
             mark = {"format": _FORMAT, "target": name, "files": [*sizes]}
             storage.write_json_atomically(temporary / MARK, mark)
-            _replace(out, temporary)
+            _replace(whole, temporary)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -213,10 +218,11 @@ def _synced(file: Path) -> int:
 
 
 def _replace(out: Path, new: Path) -> None:
-    doomed = storage.temporary_name(out.resolve().with_name(f"{out.name}-removed"))
+    """Puts a folder in the place of another, which is renamed before it is deleted."""
+    doomed = storage.temporary_name(out.with_name(f"{out.name}-removed"))
     shutil.rmtree(doomed, ignore_errors=True)
     if out.exists():
         out.rename(doomed)
     new.rename(out)
-    storage.sync_folder(out.resolve().parent)
+    storage.sync_folder(out.parent)
     shutil.rmtree(doomed, ignore_errors=True)

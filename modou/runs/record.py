@@ -6,6 +6,7 @@ and one for each group of settings: before the plan only the options the user se
     book     the text of pretraining                     base    the run whose model is trained further
     data     a file of examples or questions             judge   what scores answers: a task's rules, or a reward model
     validation, test   texts to measure on, instead of parts of the book
+    source   the directory that a model was imported from
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ WORDS = {
     "judge": "--judge",
     "validation": "--validation",
     "test": "--test",
+    "source": "MODEL",
 }
 """The inputs' names on the command line."""
 FORMAT = 2
@@ -43,11 +45,11 @@ _BYTES = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
 class Source(Settings):
     """One input of a run, with its SHA-256 at the start of the run."""
 
-    kind: Literal["book", "run", "examples", "rule"]
+    kind: Literal["book", "run", "examples", "rule", "directory"]
     path: str
     """As given by the user: a file, a folder, a run, or a name."""
     sha256: str
-    """Of a file's bytes, of a folder's files, or of a run's weights; for a name, the name."""
+    """Of a file's bytes, of a folder's files, or of a model's weights; for a name, the name."""
     columns: str = ""
     """The option --columns, for a file of examples."""
 
@@ -124,6 +126,13 @@ class Record(Generic[G]):
         """The shape of the run's model."""
         own: Any = self.settings
         return self.shape or own.model
+
+    @property
+    def answers(self) -> bool:
+        """Whether the run's model answers conversations (else it continues text, or only scores)."""
+        own: Any = self.settings
+        known = METHODS[self.method].answers
+        return own.origin.answers if known is None else known
 
     def differences(self, asked: "Record[G]", fixed: Sequence[str] | None = None) -> list[str]:
         """The differences of the record `asked` from this one, as "option here → asked".

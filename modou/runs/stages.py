@@ -132,7 +132,7 @@ def require_stage(run: RunFolder, stage: str) -> StageRecord:
 def remedy(run: RunFolder, stage: str) -> str:
     """The command that makes a stage, again if need be."""
     record = Record[Any].read(run)
-    if stage == "clean" or (stage in ("data", "train") and "base" in record.inputs):  # asks for what it begins from
+    if stage == "clean" or (stage in ("data", "train") and "book" not in record.inputs):  # it asks for its inputs
         paths = [*(source.path for source in record.inputs.values()), str(run.path)]
         options = [*("--judge" if name == "judge" else "" for name in record.inputs), "--out"]
         words = (f"{option} {quoted(path, plain=True)}".strip() for option, path in zip(options, paths, strict=True))

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from modou.messages import UserError
 from modou.settings.base import Settings
+from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
 from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings
 
@@ -306,6 +307,22 @@ class GrpoRun(Writing):
     """Optimizer."""
 
 
+class OriginSettings(Settings):
+    """What an imported model was made for."""
+
+    answers: bool = False
+    """Whether it answers conversations that are written as modou writes them; else it continues a text."""
+
+
+class ImportRun(Trained):
+    """What is known of an imported model."""
+
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    """Its shape."""
+    origin: OriginSettings = Field(default_factory=OriginSettings)
+    """Its purpose."""
+
+
 # -- the registry, which other packages read without importing torch --
 
 Network = Literal["plain", "adapted", "scored", "implicit"]
@@ -322,8 +339,9 @@ class MethodInfo:
     """All its options."""
     inputs: tuple[str, ...] = ("base", "data")
     """Its inputs, in the order of the command's arguments; a judge is given with --judge."""
-    answers: bool = True
-    """Whether its model answers questions; else it continues a text, or only scores."""
+    answers: bool | None = True
+    """Whether its model answers questions; else it continues a text, or only scores. None: the settings of each run say
+    so (`Record.answers`)."""
     scores: bool = False
     """Whether its model is a reward model."""
     copies: Literal["", "book", "answers", "chosen"] = ""
@@ -344,6 +362,8 @@ class MethodInfo:
     """Option groups that have no effect."""
 
 
+IMPORT = MethodInfo("import", ImportRun, ("source",), answers=None, unused=tuple(Trained.model_fields))
+"""The model of another program: it was not trained here, but may be trained further."""
 METHODS = {
     method.name: method
     for method in (
@@ -375,5 +395,6 @@ METHODS = {
             unused=("sampling",),
         ),
         MethodInfo("grpo", GrpoRun, ("base", "data", "judge"), duration="rollout.rounds", unused=("sampling",)),
+        IMPORT,
     )
 }

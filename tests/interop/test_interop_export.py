@@ -88,6 +88,7 @@ def forget_mark(out: Path) -> None:
 def test_other_folders_are_left_as_they_are(change: Callable[[Path], None], tmp_path: Path) -> None:
     out = tmp_path / "out"
     build(out, "hf", lambda folder: (folder / "a.txt").write_text("a") and None)
+    (out / ".DS_Store").write_text("left by a file manager")
     require_replaceable(out)
     change(out)
     before = contents(out)

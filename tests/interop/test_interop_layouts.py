@@ -105,6 +105,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (LLAMA, {"rope_parameters": YARN}, "rope_parameters type yarn"),
     (LLAMA, {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling type llama3"),
     (LLAMA, {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_scaling type dynamic"),
+    (LLAMA, {"rope_parameters": {"full_attention": {"rope_theta": 5.0}}}, 'rope_parameters {"full_attention": {"'),
     (LLAMA, {"attention_bias": True}, "attention_bias true"),
     (LLAMA, {"mlp_bias": True}, "mlp_bias true"),
     (LLAMA, {"hidden_act": "gelu"}, "hidden_act gelu"),

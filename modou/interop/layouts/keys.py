@@ -99,7 +99,11 @@ class Keys:
             raise unsupported(own, share, 1)
 
     def _rope(self) -> Mapping[str, Any]:
-        return {**self.table("rope_parameters"), **self.table("rope_scaling")}
+        given = {**self.table("rope_parameters"), **self.table("rope_scaling")}
+        for kind, own in given.items():  # of each kind of layer its own
+            if isinstance(own, Mapping):
+                raise unsupported("rope_parameters", {kind: own}, "one for all layers")
+        return given
 
     def _value(self, key: str, default: object) -> object:
         value = self._config.get(key)
