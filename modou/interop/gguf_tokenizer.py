@@ -8,7 +8,7 @@ from modou.interop.gguf_model import Value
 from modou.interop.portable import Portable
 from modou.messages import UserError
 from modou.tokenizer.model import model_kind
-from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.training import NEWLINE
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -18,11 +18,12 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 def tokenizer_keys(model: Portable) -> dict[str, Value]:
     """All keys of `tokenizer.`. UserError: a tokenizer that llama.cpp would read otherwise."""
     own = model.tokenizer
+    assert isinstance(own, SentencePieceTokenizer), "see needs.require"
     keys: dict[str, Value] = {
         **_sentencepiece(own),
         "bos_token_id": own.bos,
         "eos_token_id": own.eos,
-        "unknown_token_id": own.unk,
+        "unknown_token_id": own.unk or 0,
         "padding_token_id": own.pad,
         "add_bos_token": True,
         "add_eos_token": False,
@@ -35,7 +36,7 @@ def tokenizer_keys(model: Portable) -> dict[str, Value]:
     return found
 
 
-def _sentencepiece(own: Tokenizer) -> dict[str, Value]:
+def _sentencepiece(own: SentencePieceTokenizer) -> dict[str, Value]:
     if model_kind(own.model) == "unigram":
         raise UserError("interop.gguf_unigram")
     return {
@@ -49,7 +50,7 @@ def _sentencepiece(own: Tokenizer) -> dict[str, Value]:
     }
 
 
-def _type(own: Tokenizer, token: int, name: str) -> int:
+def _type(own: SentencePieceTokenizer, token: int, name: str) -> int:
     if token == own.unk:
         return UNKNOWN
     if own.is_control(token):

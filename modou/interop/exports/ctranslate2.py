@@ -92,7 +92,7 @@ def specification(model: Portable) -> Any:
     for place, tensor in placed(model.weights, shape):
         _set(made.decoder, place, tensor.numpy(force=True).copy())  # the library quantizes in place
     made.register_vocabulary(names)
-    made.config.bos_token, made.config.unk_token = names[own.bos], names[own.unk]
+    made.config.bos_token, made.config.unk_token = names[own.bos], names[own.unk or 0]
     made.config.eos_token = names[model.ends[-1]]
     made.config.layer_norm_epsilon = shape.epsilon
     return made
