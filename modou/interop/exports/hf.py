@@ -10,7 +10,6 @@ A reward model is a classifier of one label; its score is read at the last token
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from modou.interop.layouts import layout_of
 from modou.interop.portable import Portable, Target
 from modou.interop.tokenizer_json import write_tokenizer_json
 from modou.messages import UserError
+from modou.runs import tensor_file
 from modou.settings.base import write_toml
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -75,7 +75,8 @@ def write_tensors(path: Path, found: dict[str, Tensor], dtype: torch.dtype) -> N
         found[name] = found[name].to(dtype)
         if not bool(found[name].isfinite().all()):
             raise UserError("interop.too_large", tensor=name, dtype=str(dtype).removeprefix("torch."))
-    storage.write_bytes_atomically(path, safetensors.torch.save(found, {"format": "pt"}))
+    with storage.user_errors(path):
+        tensor_file.write_tensors(path, found, {"format": "pt"})
 
 
 def config(model: Portable, dtype: torch.dtype) -> dict[str, Any]:
