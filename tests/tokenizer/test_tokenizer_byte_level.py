@@ -134,6 +134,8 @@ def test_special_ids() -> None:
         Template(tokenizer)
     space = tokenizer.encode(" snail")[0]
     assert tokenizer.piece(space).startswith("␣") and space in tokenizer.spaced
+    names = dict(zip(tokenizer.piece_bytes, map(tokenizer.piece, range(tokenizer.vocabulary)), strict=True))
+    assert (names[b"\xe4"], names[b"\n"], names["哈".encode()]) == ("<0xE4>", "⏎", "哈")
 
 
 def test_marks_take_rows_without_a_token_and_then_new_ones() -> None:
