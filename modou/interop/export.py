@@ -21,6 +21,7 @@ from modou.model.lora import AdaptedGPT
 from modou.report import values as v
 from modou.runs.folder import LITTER, RunFolder
 from modou.runs.record import Record, ancestors, weights_sha256
+from modou.runs.stages import read_stage
 from modou.runs.weights import answers, load_network, load_weights
 from modou.settings.methods import METHODS
 from modou.settings.sampling import SamplingSettings
@@ -126,12 +127,14 @@ def _about(run: RunFolder, record: Record[Any], step: int) -> About:
     """What the run's report, and the run that it comes from, tell."""
     runs = [*ancestors(run)][::-1]
     inputs = [Record[Any].read(one).inputs for one in runs]
-    texts = [own[name].path for own in inputs for name in ("book", "data") if name in own]
+    texts = [own[name].path for own in inputs for name in ("source", "book", "data") if name in own]
+    first = read_stage(runs[0], "data") if "source" in inputs[0] else None
     report = _report(run)
     return About(
         method=record.method,
         texts=tuple(Path(path).name for path in texts),
         language=v.words_at(_report(runs[0]), "run.language") or "",
+        licence=v.words_at(first.numbers, "licence") or "" if first else "",
         report=report if v.number(report, "checkpoint.step") == step else {},
     )
 

@@ -18,11 +18,13 @@ class About:
 
     method: str = ""
     texts: tuple[str, ...] = ()
-    """Names of the text of pretraining, and of the files of examples that came after it."""
+    """Names of the text of pretraining (or of the model that was imported), and of the files of examples after it."""
     language: str = ""
     """Of that text: zh or en."""
     report: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """report.json, where it is about this checkpoint."""
+    licence: str = ""
+    """Of the model that was imported, as its card calls it."""
 
 
 @dataclass(frozen=True)

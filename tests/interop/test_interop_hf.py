@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from modou.data.conversation import Message, Template
 from modou.generate.engine import complete
+from modou.interop.directory import open_directory
 from modou.interop.portable import About, Portable
 from modou.messages import UserError
 from modou.model.gpt import plain_gpt
@@ -156,6 +157,13 @@ def test_a_tied_table_is_there_once(tmp_path: Path) -> None:
         with safe_open(folder / "model.safetensors", "pt") as file:
             tables = [name for name in file.keys() if file.get_slice(name).get_shape() == [VOCABULARY, 48]]  # noqa: SIM118
         assert len(tables) == 1 + heads
+
+
+def test_the_licence_of_an_imported_model_goes_along(tmp_path: Path) -> None:
+    folder = exported(portable("llama", about=About(licence="apache-2.0")), tmp_path / "out")
+    assert open_directory(folder).licence == "apache-2.0"
+    assert open_directory(exported(portable("llama"), tmp_path / "own")).licence is None
+    assert "license is apache-2.0" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_card_tells_the_reports_figures(tmp_path: Path) -> None:
