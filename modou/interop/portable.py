@@ -65,6 +65,11 @@ class Portable:
         own = self.tokenizer
         return [own.eos, own.end] if self.answers else [own.eos]
 
+    @property
+    def names(self) -> list[str]:
+        """The raw name of each id, all of them different: a row without a token has one, too."""
+        return [name or f"[PAD{token}]" for token, name in enumerate(self.tokenizer.pieces())]
+
 
 Write = Callable[[Portable, Path, str], None]
 """Writes a model into an empty folder, with weights of the precision that is named."""

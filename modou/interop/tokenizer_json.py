@@ -9,10 +9,11 @@ the score of the result, whichever its parts.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from modou.storage import write_bytes_atomically, write_json_atomically
 from modou.tokenizer.byte_level import FILE_NAME
-from modou.tokenizer.definition import read_object
 from modou.tokenizer.model import model_kind
 from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
@@ -21,11 +22,16 @@ from modou.tokenizer.training import NEWLINE, SPACE
 _BYTE = "0x[0-9A-F]{2}>"
 
 
-def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
-    """The contents of tokenizer.json. That of SentencePiece puts bos before a text; one that came as such a file stays
-    what it was."""
-    if not isinstance(tokenizer, SentencePieceTokenizer):
-        return read_object(tokenizer.files[FILE_NAME], tokenizer.source)
+def write_tokenizer_json(tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes tokenizer.json; a tokenizer that came as one goes out as it came. UserError: disk full, no permission."""
+    if isinstance(tokenizer, SentencePieceTokenizer):
+        write_json_atomically(folder / FILE_NAME, tokenizer_json(tokenizer))
+    else:
+        write_bytes_atomically(folder / FILE_NAME, tokenizer.files[FILE_NAME])
+
+
+def tokenizer_json(tokenizer: SentencePieceTokenizer) -> dict[str, Any]:
+    """The contents of tokenizer.json; it puts bos before a text."""
     names = [name.replace(SPACE, " ") for name in tokenizer.pieces()]
     marks = {token: name for token, name in enumerate(names) if token == tokenizer.unk or tokenizer.is_control(token)}
     bos, is_unigram = names[tokenizer.bos], model_kind(tokenizer.model) == "unigram"

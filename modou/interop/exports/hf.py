@@ -19,11 +19,10 @@ from modou.interop.chat_template import CHAT_TEMPLATE
 from modou.interop.chat_template import FILE_NAME as TEMPLATE
 from modou.interop.layouts import layout_of
 from modou.interop.portable import Portable, Target
-from modou.interop.tokenizer_json import tokenizer_json
+from modou.interop.tokenizer_json import write_tokenizer_json
 from modou.messages import UserError
 from modou.runs import tensor_file
 from modou.settings.base import write_toml
-from modou.tokenizer.byte_level import FILE_NAME as TOKENIZER
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 OURS = "modou"
@@ -45,10 +44,7 @@ def write(model: Portable, folder: Path, precision: str) -> None:
 
 def write_tokenizer(model: Portable, folder: Path) -> None:
     """The tokenizer's files, and the chat template where there are conversations."""
-    if TOKENIZER in model.tokenizer.files:  # it came as such a file
-        storage.write_bytes_atomically(folder / TOKENIZER, model.tokenizer.files[TOKENIZER])
-    else:
-        storage.write_json_atomically(folder / TOKENIZER, tokenizer_json(model.tokenizer))
+    write_tokenizer_json(model.tokenizer, folder)
     storage.write_json_atomically(folder / "tokenizer_config.json", tokenizer_config(model))
     storage.write_json_atomically(folder / "special_tokens_map.json", special_tokens(model))
     if converses(model):
