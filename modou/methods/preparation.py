@@ -12,6 +12,7 @@ from modou.data.shards import Shards, write_shards
 from modou.messages import UserError
 from modou.methods.background import in_background
 from modou.methods.planning import TextFacts
+from modou.methods.start import Start
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.stages import figures, require_stage
@@ -152,23 +153,23 @@ def text_facts(run: RunFolder) -> TextFacts:
     return TextFacts(facts.split.characters["train"], facts.distinct_characters, facts.language == "zh")
 
 
-def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:
-    """Trains the tokenizer on the training split and writes it and its card."""
+def make_tokenizer(run: RunFolder, settings: RunSettings, start: Start) -> Iterator[Event]:
+    """Trains the tokenizer on the training split, or takes the base's, and writes it and its card."""
     corpus = open_corpus(run)
-    tokenizer = Tokenizer.train(corpus.texts("train"), settings.tokenizer)
+    tokenizer = start.tokenizer(corpus, settings)
     tokenizer.save(run.tokenizer)
     card = make_card(tokenizer, corpus.texts("train"), corpus.texts("test"))
     storage.write_json_atomically(run.card, storage.to_json(card))
     yield StageEnded("tokenizer", card, files=(run.tokenizer / FILE_NAME, run.card))
 
 
-def write_tokens(run: RunFolder) -> Iterator[Event]:
-    """Writes the training split as token files; the tokenizer records which ids never occur in it."""
+def write_tokens(run: RunFolder, start: Start) -> Iterator[Event]:
+    """Writes the training split as token files; the tokenizer records which ids the model never sees."""
     require_stage(run, "tokenizer")
     # What was unseen before is left out: this stage writes it anew, also where it is damaged.
     tokenizer = Tokenizer((run.tokenizer / FILE_NAME).read_bytes())
     shards = write_shards(open_corpus(run).texts("train"), tokenizer, run.tokens)
-    Tokenizer(tokenizer.model, unseen=shards.unseen()).save(run.tokenizer)
+    Tokenizer(tokenizer.model, unseen=start.unseen(shards.unseen())).save(run.tokenizer)
     files = [run.tokenizer / UNSEEN_NAME, *sorted(path for path in run.tokens.iterdir() if path.is_file())]
     kept = tuple(path for path in files if path.exists())
     yield StageEnded("shards", ShardFigures(shards.tokens, shards.documents), files=kept)

@@ -34,8 +34,8 @@ def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
         case "scored":
             return ScoredGPT(shape)
         case "adapted":
-            own = settings.sft
-            return AdaptedGPT(shape, Adapters(own.lora_rank, own.lora_alpha, own.lora_dropout))
+            own = settings.lora
+            return AdaptedGPT(shape, Adapters(own.rank, own.alpha, own.dropout))
         case "plain":
             return GPT(shape)
 
