@@ -169,18 +169,17 @@ def parse_json(data: bytes | str) -> Any:
 
 def is_deep(value: Any) -> bool:
     """Whether lists and objects are nested deeper than _DEEPEST; deeper ones could overflow Python's stack."""
-    level = [value]
+    level = _nested([value])
     for _ in range(_DEEPEST):
-        level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return False
+        level = [inner for outer in level for inner in _nested(outer)]
     return True
 
 
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(cast(dict[str, Any], value).values())
-    return cast(list[Any], value) if isinstance(value, list) else []
+def _nested(value: dict[str, Any] | list[Any]) -> list[dict[str, Any] | list[Any]]:
+    """The lists and objects in a list or an object."""
+    return [inner for inner in (value.values() if isinstance(value, dict) else value) if isinstance(inner, dict | list)]
 
 
 def parse_form(form: type[T], value: Any) -> T:

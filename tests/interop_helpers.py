@@ -14,6 +14,7 @@ from modou.interop.portable import About, Portable
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerKind, TokenizerSettings
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 
 CONTEXT = 160
@@ -22,16 +23,18 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "gpt2": {"style": "classic", "position": "learned"},
     "neox": {"style": "classic", "position": "rope"},
     "qwen3": {"style": "modern"},
-    "qwen3-grouped": {"style": "modern", "kv_heads": 2},
+    "qwen3-grouped": {"style": "modern", "kv_heads": 2, "head_size": 16, "rope_base": 50_000},
+    "llama": {"style": "modern", "qk_norm": False, "norm_eps": 1e-5},
+    "llama-grouped": {"style": "modern", "qk_norm": False, "kv_heads": 1, "head_size": 8},
 }
 
 
 @functools.cache
 def trained_tokenizer(kind: TokenizerKind = "bpe", vocabulary: int = VOCABULARY) -> Tokenizer:
     """A tokenizer of invented sentences; some ids occur in none of them."""
-    made = Tokenizer.train(DOCUMENTS, TokenizerSettings(kind=kind, vocabulary=vocabulary, threads=1))
+    made = SentencePieceTokenizer.train(DOCUMENTS, TokenizerSettings(kind=kind, vocabulary=vocabulary, threads=1))
     seen = {token for text in DOCUMENTS for token in made.encode(text)}
-    return Tokenizer(made.model, unseen=set(range(made.vocabulary)) - seen - {made.eos})
+    return SentencePieceTokenizer(made.model, unseen=set(range(made.vocabulary)) - seen - {made.eos})
 
 
 def small(layout: str, **changes: Any) -> ModelSettings:
@@ -40,8 +43,14 @@ def small(layout: str, **changes: Any) -> ModelSettings:
     return ModelSettings(**own | LAYOUTS[layout] | changes)
 
 
-def portable(layout: str, *, answers: bool = False, about: About | None = None, **changes: Any) -> Portable:
+def portable(
+    layout: str, *, answers: bool = False, endless: bool = True, about: About | None = None, **changes: Any
+) -> Portable:
+    """`endless`: its likeliest texts do not end."""
     model = random_model(small(layout, **changes))
+    with torch.no_grad():
+        for token in (trained_tokenizer().eos, trained_tokenizer().end) if endless else ():
+            model.head_VD[token] = 0
     return Portable(
         name="bean",
         settings=model.settings,

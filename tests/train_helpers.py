@@ -23,6 +23,7 @@ from modou.settings.run import RunSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerSettings
 from modou.settings.train import PretrainSettings
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Event
 from modou.train.loop import Trainer
@@ -51,7 +52,7 @@ VALIDATION = (sentences(3, 100), sentences(2, 101))
 
 @functools.cache
 def tokenizer() -> Tokenizer:
-    return Tokenizer.train(DOCUMENTS, TokenizerSettings(vocabulary=330, threads=1))
+    return SentencePieceTokenizer.train(DOCUMENTS, TokenizerSettings(vocabulary=330, threads=1))
 
 
 @functools.cache

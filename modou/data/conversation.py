@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from modou.messages import UserError
 from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.training import CONTROLS
 
 Role = Literal["system", "user", "assistant"]
 Mark = Literal["system", "user", "assistant", "end"]
@@ -54,9 +56,13 @@ def segments(messages: Sequence[Message]) -> Iterator[Segment]:
 
 
 class Template:
-    """The chat template of a tokenizer."""
+    """The chat template of a tokenizer that has the control tokens of CONTROLS."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        """UserError: it lacks one."""
+        for name in CONTROLS:
+            if name.strip("<|>") not in tokenizer.controls:
+                raise UserError("tokens.control_missing", path=tokenizer.source, token=name)
         self.tokenizer = tokenizer
         self.ends = frozenset({tokenizer.end, tokenizer.eos})
         """Token ids that end an answer."""

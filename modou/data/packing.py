@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modou.data.conversation import Encoded
-from modou.data.shards import IGNORE, Batches, Shards
-from modou.tokenizer.tokenizer import Tokenizer
+from modou.data.shards import IGNORE, PADDING, Batches, Shards
 
 Ints = NDArray[np.int64]
 
@@ -119,7 +118,7 @@ def fill(rows: Sequence[Sequence[Encoded]]) -> tuple[Ints, Ints, Ints]:
     row. The last token of a conversation is not an input and the first not a target: none predicts the next one."""
     width = max((sum(len(c) - 1 for c in row) for row in rows), default=1)
     shape = (len(rows), width)
-    ids_RT, target_RT = np.full(shape, Tokenizer.pad, np.int64), np.full(shape, IGNORE, np.int64)
+    ids_RT, target_RT = np.full(shape, PADDING, np.int64), np.full(shape, IGNORE, np.int64)
     start_RT = np.tile(np.arange(width), (len(rows), 1))  # a padding position attends to itself alone
     for r, row in enumerate(rows):
         at = 0

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from modou.data.conversation import Encoded, Message, Template
 from modou.data.order import epoch_order
-from modou.data.shards import IGNORE
-from modou.tokenizer.tokenizer import Tokenizer
+from modou.data.shards import IGNORE, PADDING
 
 
 @dataclass(frozen=True)
@@ -91,12 +90,12 @@ def _epoch_order(sizes: tuple[int, ...], epoch: int, seed: int) -> tuple[int, ..
 
 def pair_batch(pairs: Sequence[Pair], device: torch.device) -> PairBatch:
     """Pairs as tensors on `device`; for no pairs, one row of padding."""
-    nothing = Encoded((Tokenizer.pad,), (False,))
+    nothing = Encoded((PADDING,), (False,))
     every = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs] or [nothing, nothing]
     rows = {conversation: row for row, conversation in enumerate(dict.fromkeys(every))}
     conversations = list(rows)
     shape = (len(conversations), max(len(conversation) for conversation in conversations))
-    ids_BT, target_BT = np.full(shape, Tokenizer.pad, np.int64), np.full(shape, IGNORE, np.int64)
+    ids_BT, target_BT = np.full(shape, PADDING, np.int64), np.full(shape, IGNORE, np.int64)
     for row, conversation in enumerate(conversations):
         ids, trained = np.array(conversation.ids), np.array(conversation.trained)
         ids_BT[row, : len(ids)] = ids

@@ -20,6 +20,9 @@ Ints = NDArray[np.int64]
 
 IGNORE = -100
 """A target that the loss ignores."""
+PADDING = 0
+"""The id that fills a row. No position that counts attends to it, and its target is ignored, so any id that every
+vocabulary has will do."""
 BLOCK = 1 << 24
 """Tokens per step of `unseen`, to bound memory."""
 
@@ -174,8 +177,9 @@ class Batches:
         ends = self.shards.starts_D[document] + self.shards.lengths_D[document]
         tokens = self.shards.gather(ends - back)
         inputs_BT, targets_BT = tokens[:, :-1].copy(), tokens[:, 1:].copy()
-        inputs_BT[padding_BT] = Tokenizer.pad
-        targets_BT[padding_BT | (targets_BT == Tokenizer.bos)] = IGNORE
+        inputs_BT[padding_BT] = PADDING
+        begins_BT = (back == self.shards.lengths_D[document])[:, 1:]  # by its place: bos and eos may be the same id
+        targets_BT[padding_BT | begins_BT] = IGNORE
         return inputs_BT, targets_BT
 
     def _epoch(self, number: int) -> _Epoch:

@@ -26,7 +26,6 @@ from modou.runs.weights import load_model
 from modou.settings.methods import METHODS
 from modou.settings.sampling import SamplingOptions, SamplingSettings, with_options
 from modou.tokenizer.tokenizer import Tokenizer
-from modou.tokenizer.training import without_surrogates
 
 Turns = Sequence[Mapping[str, Any]]
 """A conversation as `{"role": ..., "content": ...}` objects, or in any other format of turns that `modou sft` reads."""
@@ -139,12 +138,14 @@ class Session:
         """The log-probability of every token of `text` and of eos after it.
 
         Computed as in evaluation, with `text` as a document and a sliding window, so that the sum is what `modou
-        evaluate` reports (in bits). The tokens' texts concatenated are `text`.
+        evaluate` reports (in bits). The tokens' texts concatenated are `text` as the tokenizer normalises it, which the
+        offsets refer to.
         """
+        text = self.tokenizer.normalise(text)
         ids = [self.tokenizer.bos, *self.tokenizer.encode(text), self.tokenizer.eos]
         (log,) = score_texts(self.model, [ids])
         bytes_of_tokens = [len(self.tokenizer.piece_bytes[id]) for id in ids[1:]]
-        bytes_of_characters = [len(character.encode()) for character in without_surrogates(text)]
+        bytes_of_characters = [len(character.encode()) for character in text]
         reached = np.cumsum(bytes_of_tokens)
         places = np.searchsorted(np.cumsum(bytes_of_characters, dtype=np.int64), reached, side="right").tolist()
         assert places[-1] == len(text), "the tokenizer restores every text"

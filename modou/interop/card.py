@@ -4,7 +4,8 @@ All figures come from report.json; what it does not hold is left out.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from modou.interop.layouts import layout_of
@@ -19,16 +20,22 @@ from transformers import {model}, AutoTokenizer
 
 path = "."  # {folder}
 tokenizer = AutoTokenizer.from_pretrained(path)
-model = {model}.from_pretrained(path)
+"""
+_LOADS = "model = {model}.from_pretrained(path)\n"
+_ADAPTS = """\
+from peft import PeftModel
+
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), path)
+model.generation_config.eos_token_id = {ends}
 """
 _CONTINUES = """\
 ids = tokenizer("{prompt}", return_tensors="pt")
-print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))
+print(tokenizer.decode(model.generate(**ids, max_length=tokenizer.model_max_length)[0], skip_special_tokens=True))
 """
 _ANSWERS = """\
 messages = [{{"role": "user", "content": "{prompt}"}}]
 ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-written = model.generate(**ids)[0][ids["input_ids"].shape[1] :]
+written = model.generate(**ids, max_length=tokenizer.model_max_length)[0][ids["input_ids"].shape[1] :]
 print(tokenizer.decode(written, skip_special_tokens=True))
 """
 _SCORES = """\
@@ -39,18 +46,40 @@ print(model(**ids).logits.item())
 _BASELINES = {"kn5": "card_kn5", "kn3": "card_kn3", "xz": "card_xz"}
 
 
-def card(model: Portable) -> str:
-    """The whole file."""
-    english, chinese = _section(model, "en"), _section(model, "zh")
-    return "\n".join([*_metadata(model), "", f"# {model.name}", *english, "", "# 中文", *chinese]) + "\n"
+Remark = tuple[str, dict[str, Any]]
+"""A message of the catalogue, and its values."""
 
 
-def _metadata(model: Portable) -> Iterator[str]:
+@dataclass(frozen=True)
+class Use:
+    """What a card says of the software that the export is for."""
+
+    library: str
+    """In the metadata."""
+    code: Callable[[Portable, Language], list[str]]
+    """How the model is used: lines of Markdown."""
+    remarks: Callable[[Portable], Iterable[Remark]]
+    """What to mind."""
+
+
+def card(model: Portable, use: Use | None = None) -> str:
+    """The whole file; without `use` for transformers or peft."""
+    use = use or Use("transformers" if model.adapters is None else "peft", _code, _remarks)
+    english, chinese = _section(model, use, "en"), _section(model, use, "zh")
+    return "\n".join([*_metadata(model, use), "", f"# {model.name}", *english, "", "# 中文", *chinese]) + "\n"
+
+
+def example(model: Portable) -> tuple[str, str]:
+    """A prompt and an answer in the language of the text."""
+    return ("话说", "不知道。") if model.about.language != "en" else ("Once upon a time", "I do not know.")
+
+
+def _metadata(model: Portable, use: Use) -> Iterator[str]:
     yield "---"
     yield f"license: unknown  # {_said('card_license_key', 'en')}"
     if model.about.language:
         yield f"language: {json.dumps([model.about.language])}"
-    yield "library_name: transformers"
+    yield f"library_name: {use.library}"
     yield f"pipeline_tag: {'text-classification' if model.scores else 'text-generation'}"
     yield 'tags: ["modou"]'
     yield "---"
@@ -60,16 +89,16 @@ def _said(key: str, language: Language, **values: Any) -> str:
     return catalogue("interop")[key][language].format(**values)
 
 
-def _section(model: Portable, language: Language) -> Iterator[str]:
+def _section(model: Portable, use: Use, language: Language) -> Iterator[str]:
     """One language's half."""
     yield ""
     yield _said(_kind(model), language)
     yield ""
     yield _facts(model, language)
     for title, lines in (
-        ("card_load", _code(model, language)),
+        ("card_load", use.code(model, language)),
         ("card_measured", list(_figures(model, language))),
-        ("card_mind", list(_remarks(model, language))),
+        ("card_mind", [f"- {_said(key, language, **values)}" for key, values in use.remarks(model)]),
         ("card_license", [_said("card_license_said", language, corpus=_corpus(model, language))]),
     ):
         if lines:
@@ -99,12 +128,17 @@ def _facts(model: Portable, language: Language) -> str:
 
 
 def _code(model: Portable, language: Language) -> list[str]:
-    chinese = model.about.language != "en"
-    prompt, answer = ("话说", "不知道。") if chinese else ("Once upon a time", "I do not know.")
+    prompt, answer = example(model)
     kind = "AutoModelForSequenceClassification" if model.scores else "AutoModelForCausalLM"
     use = _SCORES if model.scores else _ANSWERS if model.answers else _CONTINUES
-    code = _IMPORTS.format(model=kind, folder=_said("card_folder", language)) + use.format(prompt=prompt, answer=answer)
-    return ["```python", *code.splitlines(), "```"]
+    loads = (
+        _LOADS.format(model=kind)
+        if model.adapters is None
+        else _ADAPTS.format(base=model.adapters.base, ends=model.ends)
+    )
+    begins = _IMPORTS.format(model=kind, folder=_said("card_folder", language))
+    uses = use.format(prompt=prompt, answer=answer)
+    return ["```python", *(begins + loads + uses).splitlines(), "```"]
 
 
 def _figures(model: Portable, language: Language) -> Iterator[str]:
@@ -134,13 +168,13 @@ def _interval(found: tuple[float, float] | None) -> str:
     return f" [{found[0]:.2f}, {found[1]:.2f}]" if found else ""
 
 
-def _remarks(model: Portable, language: Language) -> Iterator[str]:
+def _remarks(model: Portable) -> Iterator[Remark]:
     if model.answers or model.scores:
-        yield f"- {_said('card_marks', language)}"
-        yield f"- {_said('card_rendered', language)}"
+        yield "card_marks", {}
+        yield "card_rendered", {}
     if model.scores:
-        yield f"- {_said('card_end_mark', language, bias=model.weights['score.bias'].item())}"
+        yield "card_end_mark", {"bias": model.weights["score.bias"].item()}
     elif model.tokenizer.unseen:
-        yield f"- {_said('card_unseen', language)}"
+        yield "card_unseen", {}
     if model.settings.position == "learned":
-        yield f"- {_said('card_learned', language, context=model.settings.context)}"
+        yield "card_learned", {"context": model.settings.context}

@@ -7,20 +7,24 @@ list of its files, by which a later export knows that it may replace it.
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from modou import storage
+from modou.interop.adapter import ADAPTER
 from modou.interop.exports import target
-from modou.interop.portable import About, Portable, Target
+from modou.interop.portable import About, LowRank, Portable
 from modou.messages import UserError
+from modou.model.gpt import GPT
+from modou.model.lora import AdaptedGPT
 from modou.report import values as v
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, ancestors
-from modou.runs.weights import load_weights
+from modou.runs.record import Record, ancestors, weights_sha256
+from modou.runs.weights import answers, load_network, load_weights
 from modou.settings.methods import METHODS
 from modou.settings.sampling import SamplingSettings
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import StageBegan, StageEnded, StageEvent, StageProgress
 
 MARK = "modou/export.json"
@@ -58,6 +62,10 @@ class ExportRequest:
     """None: the target's own."""
     which: str | int = "best"
     """The checkpoint."""
+    adapter: bool = False
+    """Low-rank adapters by themselves, to be put on an export of the base."""
+    base: str | None = None
+    """That export; None: BASE-hf, beside the base."""
 
 
 def load_portable(run: RunFolder, which: str | int = "best") -> Portable:
@@ -66,21 +74,52 @@ def load_portable(run: RunFolder, which: str | int = "best") -> Portable:
     UserError: as `load_weights`; an implicit reward model, which no other library has.
     """
     record = Record[Any].read(run)
-    method = METHODS[record.method]
-    if method.network(record.settings) == "implicit":
+    if METHODS[record.method].network(record.settings) == "implicit":
         raise UserError("interop.implicit", path=run.path)
-    model, tokenizer, step = load_weights(run, which)
+    return _portable(run, record, *load_weights(run, which))
+
+
+def _portable(run: RunFolder, record: Record[Any], model: GPT, tokenizer: Tokenizer, step: int) -> Portable:
+    method = METHODS[record.method]
     return Portable(
         name=run.path.resolve().name,
         settings=model.settings,
         weights={name: tensor.detach() for name, tensor in model.state_dict().items()},
         tokenizer=tokenizer,
-        answers=method.answers,
+        answers=answers(run),
         sampling=getattr(record.settings, "sampling", SamplingSettings()),
         scores=method.scores,
         step=step,
         about=_about(run, record, step),
     )
+
+
+def load_adapted(run: RunFolder, which: str | int = "best", base: str | None = None) -> Portable:
+    """The model of a run with its adapters beside the weights of the base; `base`: see `ExportRequest`.
+
+    UserError: as `load_network`; no adapters; a base that is no longer the same, or that lacks marks of conversations.
+    """
+    record = Record[Any].read(run)
+    if METHODS[record.method].network(record.settings) != "adapted":
+        raise UserError("interop.no_adapters", path=run.path)
+    source = record.inputs["base"]
+    folder = RunFolder(Path(source.path))
+    if folder.exists():
+        if weights_sha256(folder) != source.sha256:
+            raise UserError("interop.adapter_base_changed", path=run.path, base=folder.path)
+        if Record[Any].read(folder).model.vocabulary != record.model.vocabulary:
+            raise UserError("interop.adapter_base_without_marks", path=run.path, base=folder.path)
+    model, tokenizer, step = load_network(run, which)
+    assert isinstance(model, AdaptedGPT)
+    place = base or _beside(folder.path, "hf").as_posix()
+    low_rank = LowRank(place, *model.adapters)
+    return replace(_portable(run, record, model, tokenizer, step), adapters=low_rank)
+
+
+def _beside(run: Path, kind: str) -> Path:
+    """RUN-KIND beside a run."""
+    whole = run.resolve()
+    return (whole if run.name in ("", "..") else run).with_name(f"{whole.name}-{kind}")
 
 
 def _about(run: RunFolder, record: Record[Any], step: int) -> About:
@@ -113,19 +152,20 @@ def export(run: RunFolder, asked: ExportRequest) -> Iterator[StageEvent]:
         names = ", ".join(kind.precisions)
         raise UserError("interop.no_such_precision", target=kind.name, name=precision[:60], names=names)
     run.require()
-    out = asked.out or run.path.with_name(f"{run.path.resolve().name}-{kind.name}")
+    if asked.adapter:
+        if kind.name != "hf":
+            raise UserError("interop.adapter_elsewhere", target=kind.name)
+        kind = ADAPTER
+    out = asked.out or _beside(run.path, kind.name)
     require_replaceable(out)
     yield StageBegan("export", 1, 1)
-    yield StageProgress("export", 0, 3)
-    model = load_portable(run, asked.which)
-    yield StageProgress("export", 1, 3)
+    yield StageProgress("export", 0, 2)
+    model = load_adapted(run, asked.which, asked.base) if asked.adapter else load_portable(run, asked.which)
+    yield StageProgress("export", 1, 2)
     files = build(out, kind.name, lambda folder: kind.write(model, folder, precision))
-    yield StageEnded("export", _facts(kind, model, out, precision, files))
-
-
-def _facts(kind: Target, model: Portable, out: Path, precision: str, files: dict[str, int]) -> ExportFacts:
     size = sum(files.values())
-    return ExportFacts(kind.name, str(out), model.step, precision, size, files, kind.command(model, out))
+    facts = ExportFacts(kind.name, str(out), model.step, precision, size, files, kind.command(model, out))
+    yield StageEnded("export", facts)
 
 
 def require_replaceable(out: Path) -> None:

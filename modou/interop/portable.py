@@ -26,6 +26,16 @@ class About:
 
 
 @dataclass(frozen=True)
+class LowRank:
+    """Adapters that are not merged: their settings, and the folder of the export that they belong on."""
+
+    base: str
+    rank: int
+    alpha: float
+    dropout: float
+
+
+@dataclass(frozen=True)
 class Portable:
     """See the module's docstring."""
 
@@ -44,6 +54,8 @@ class Portable:
     step: int = 0
     """Of the checkpoint."""
     about: About = About()
+    adapters: LowRank | None = None
+    """If set, the weights are those of the frozen base and of its adapters, `...lora_a` and `...lora_b`."""
 
     @property
     def ends(self) -> list[int]:

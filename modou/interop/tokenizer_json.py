@@ -1,6 +1,7 @@
 """A SentencePiece tokenizer of ours as the tokenizer.json of the library tokenizers.
 
-BPE and char give the same ids for every text; unigram the same pieces up to ties between equally likely cuts.
+BPE and char give the same ids for every text. Unigram does where one cut is clearly the likeliest: SentencePiece adds
+log-probabilities in 32 bits, so that its rounding decides between cuts that differ by a millionth of their sum.
 A space is a space in the vocabulary (▁ is no piece and falls to its bytes, as in `Tokenizer.encode`), and nothing is
 normalised. Merges are all splits of every piece into two, in the order of the pieces' scores: SentencePiece merges by
 the score of the result, whichever its parts.
@@ -10,7 +11,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from modou.tokenizer.byte_level import FILE_NAME
+from modou.tokenizer.definition import read_object
 from modou.tokenizer.model import model_kind
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import NEWLINE, SPACE
 
@@ -18,7 +22,9 @@ _BYTE = "0x[0-9A-F]{2}>"
 
 
 def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
-    """The contents of tokenizer.json; it puts bos before a text."""
+    """The contents of tokenizer.json; it puts bos before a text. A tokenizer that came as one stays what it was."""
+    if not isinstance(tokenizer, SentencePieceTokenizer):
+        return read_object(tokenizer.files[FILE_NAME], tokenizer.source)
     names = [name.replace(SPACE, " ") for name in tokenizer.pieces()]
     marks = {token: name for token, name in enumerate(names) if token == tokenizer.unk or tokenizer.is_control(token)}
     bos, is_unigram = names[tokenizer.bos], model_kind(tokenizer.model) == "unigram"
@@ -50,7 +56,7 @@ def _sequence(name: str, type_id: int) -> dict[str, Any]:
     return {"Sequence": {"id": name, "type_id": type_id}}
 
 
-def _bpe(tokenizer: Tokenizer, names: Sequence[str], marks: Collection[int]) -> dict[str, Any]:
+def _bpe(tokenizer: SentencePieceTokenizer, names: Sequence[str], marks: Collection[int]) -> dict[str, Any]:
     scores = {
         name: tokenizer.score(token)
         for token, name in enumerate(names)
@@ -59,7 +65,7 @@ def _bpe(tokenizer: Tokenizer, names: Sequence[str], marks: Collection[int]) -> 
     return {
         "type": "BPE",
         "dropout": None,
-        "unk_token": names[tokenizer.unk],
+        "unk_token": names[tokenizer.unk or 0],
         "continuing_subword_prefix": None,
         "end_of_word_suffix": None,
         "fuse_unk": False,
@@ -78,7 +84,7 @@ def _merges(scores: Mapping[str, float]) -> Iterator[tuple[str, str]]:
                 yield name[:cut], name[cut:]
 
 
-def _unigram(tokenizer: Tokenizer, names: Sequence[str]) -> dict[str, Any]:
+def _unigram(tokenizer: SentencePieceTokenizer, names: Sequence[str]) -> dict[str, Any]:
     return {
         "type": "Unigram",
         "unk_id": tokenizer.unk,

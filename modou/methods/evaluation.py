@@ -74,7 +74,7 @@ def evaluate_text(
     keep_freed_memory()
     model, tokenizer, step = load_model(folder, which)
     corpus = open_corpus(folder)
-    train, test = list(corpus.texts("train")), list(corpus.texts("test"))
+    train, test = ([tokenizer.normalise(text) for text in corpus.texts(part)] for part in ("train", "test"))
     tests = bits_per_character(model, tokenizer, test)
     yield StageProgress("evaluate", 1, PARTS)
     validation = bits_per_character(model, tokenizer, list(corpus.texts("validation")))

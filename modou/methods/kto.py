@@ -18,20 +18,19 @@ from modou.data.conversation import Encoded, Message, Template
 from modou.data.examples import Judged, Judgements, read_judgements, select, subsample_indices
 from modou.data.order import example_at
 from modou.data.packing import fill
-from modou.data.shards import IGNORE
+from modou.data.shards import IGNORE, PADDING
 from modou.methods.base import SHOWN, answers
 from modou.methods.preferences import PreferenceMethod
 from modou.model.gpt import GPT, evaluation_mode
 from modou.model.scoring import score_hidden, score_tokens
 from modou.settings.methods import KtoRun, KtoSettings
 from modou.settings.sampling import SamplingSettings
-from modou.tokenizer.tokenizer import Tokenizer
 from modou.train import policy
 from modou.train.events import Sample
 from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize, replica
 
-NOTHING = Judged(Encoded((Tokenizer.pad,) * 2, (False,) * 2), False)
+NOTHING = Judged(Encoded((PADDING,) * 2, (False,) * 2), False)
 """A row without loss, for a process without answers: every process must make the same number of passes."""
 
 

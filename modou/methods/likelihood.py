@@ -38,7 +38,8 @@ SHORTEST = 200
 def bits_per_character(
     model: GPT, tokenizer: Tokenizer, texts: Sequence[str], context: int | None = None
 ) -> BitsPerCharacter:
-    """Bits per character of `texts` with windows of `context` tokens (None: the training context).
+    """Bits per character of `texts`, as the tokenizer normalises them, with windows of `context` tokens (None: the
+    training context).
 
     UserError: no character. The model's mode (train, eval) is restored.
     """
@@ -50,7 +51,7 @@ def bits_per_character(
 
 def text_score(found: BitsPerCharacter, tokenizer: Tokenizer, texts: Sequence[str]) -> TextScore:
     """The result of `bits_per_character` on `texts`, in all units."""
-    newlines = sum(text.count("\n") for text in texts)
+    newlines = sum(tokenizer.normalise(text).count("\n") for text in texts)
     tokens = sum(len(tokenizer.encode(text)) + 1 for text in texts)
     whole = found.bits / (found.characters + newlines)
     return TextScore(
@@ -63,10 +64,9 @@ def text_score(found: BitsPerCharacter, tokenizer: Tokenizer, texts: Sequence[st
 
 
 def characters_of_tokens(tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """(V,) number of characters that begin in each token; 0 for newlines."""
+    """(V,) number of characters that begin in each token, newlines not counted."""
     lengths = np.array([tokenizer.characters(token) for token in range(tokenizer.vocabulary)], np.int64)
-    lengths[tokenizer.newline] = 0
-    return lengths
+    return lengths - tokenizer.newlines
 
 
 def excerpts(texts: Sequence[str], characters: int) -> list[str]:

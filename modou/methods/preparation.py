@@ -23,7 +23,8 @@ from modou.text.readers.book import Book
 from modou.text.report import Cleaning, note
 from modou.text.split import Part
 from modou.tokenizer.card import make_card
-from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
+from modou.tokenizer.loading import load_tokenizer
+from modou.tokenizer.tokenizer import UNSEEN_NAME, Tokenizer
 from modou.train.events import Event, StageEnded
 
 HELD_OUT: tuple[Part, ...] = ("validation", "test")
@@ -160,16 +161,17 @@ def make_tokenizer(run: RunFolder, settings: RunSettings, start: Start) -> Itera
     tokenizer.save(run.tokenizer)
     card = make_card(tokenizer, corpus.texts("train"), corpus.texts("test"))
     storage.write_json_atomically(run.card, storage.to_json(card))
-    yield StageEnded("tokenizer", card, files=(run.tokenizer / FILE_NAME, run.card))
+    files = tuple(run.tokenizer / name for name in tokenizer.files)
+    yield StageEnded("tokenizer", card, files=(*files, run.card))
 
 
 def write_tokens(run: RunFolder, start: Start) -> Iterator[Event]:
     """Writes the training split as token files; the tokenizer records which ids the model never sees."""
     require_stage(run, "tokenizer")
-    # What was unseen before is left out: this stage writes it anew, also where it is damaged.
-    tokenizer = Tokenizer((run.tokenizer / FILE_NAME).read_bytes())
+    (run.tokenizer / UNSEEN_NAME).unlink(missing_ok=True)  # this stage writes it anew, also where it is damaged
+    tokenizer = load_tokenizer(run.tokenizer)
     shards = write_shards(open_corpus(run).texts("train"), tokenizer, run.tokens)
-    Tokenizer(tokenizer.model, unseen=start.unseen(shards.unseen())).save(run.tokenizer)
+    tokenizer.with_unseen(start.unseen(shards.unseen())).save(run.tokenizer)
     files = [run.tokenizer / UNSEEN_NAME, *sorted(path for path in run.tokens.iterdir() if path.is_file())]
     kept = tuple(path for path in files if path.exists())
     yield StageEnded("shards", ShardFigures(shards.tokens, shards.documents), files=kept)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from modou.data.packing import Packing, make_batches, text_rows
-from modou.data.shards import IGNORE, Batches
+from modou.data.shards import IGNORE, PADDING, Batches
 from modou.generate.engine import complete
 from modou.messages import UserError
 from modou.methods import preparation
@@ -86,7 +86,7 @@ class Pretrain(StatelessObjective):
         missing = -(-self.batches.batch_rows // world) - len(ids_BT)
         if missing:  # rows without loss: every process must make the same number of passes
             padding = ((0, missing), (0, 0))
-            ids_BT = np.pad(ids_BT, padding, constant_values=self.tokenizer.pad)
+            ids_BT = np.pad(ids_BT, padding, constant_values=PADDING)
             target_BT = np.pad(target_BT, padding, constant_values=IGNORE)
             start_BT = None if start_BT is None else np.pad(start_BT, padding)
         size = self.micro_batch or len(ids_BT)

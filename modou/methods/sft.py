@@ -28,7 +28,6 @@ from modou.settings.methods import SftRun
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer
-from modou.tokenizer.training import CONTROLS
 from modou.train import policy
 from modou.train.events import Event, Sample
 from modou.train.objective import StatelessObjective
@@ -168,14 +167,14 @@ class SftMethod(Alignment[SftRun, Conversations]):
 def with_control_tokens(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list[str]]:
     """A base's tokenizer and shape, both with the control tokens of a conversation; and which of these were added.
 
-    UserError: no modou tokenizer, or not this model's.
+    UserError: no usable tokenizer, or not this model's.
     """
-    tokenizer = load_tokenizer(base, extend=True)
+    own = load_tokenizer(base)
     shape = Record[Any].read(base).model
-    added = [piece for piece in tokenizer.pieces()[shape.vocabulary :] if piece in CONTROLS]
-    if tokenizer.vocabulary != shape.vocabulary + len(added):
-        raise UserError("generate.vocabularies_differ", model=shape.vocabulary, tokenizer=tokenizer.vocabulary)
-    return tokenizer, shape.changed(vocabulary=tokenizer.vocabulary), added
+    if own.vocabulary != shape.vocabulary:
+        raise UserError("generate.vocabularies_differ", model=shape.vocabulary, tokenizer=own.vocabulary)
+    tokenizer = own.extended()
+    return tokenizer, shape.changed(vocabulary=tokenizer.vocabulary), list(own.lacking)
 
 
 METHOD = SftMethod

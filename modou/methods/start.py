@@ -16,6 +16,7 @@ from modou.settings.methods import METHODS
 from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
 from modou.text.corpus import Corpus
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Notice
 
@@ -44,7 +45,7 @@ class Start:
 
     def tokenizer(self, corpus: Corpus, settings: RunSettings) -> Tokenizer:
         """The run's tokenizer."""
-        return Tokenizer.train(corpus.texts("train"), settings.tokenizer)
+        return SentencePieceTokenizer.train(corpus.texts("train"), settings.tokenizer)
 
     def unseen(self, ids: Iterable[int]) -> Iterable[int]:
         """Ids that neither this training nor one before has seen; `ids`: those that this one has not."""
@@ -103,8 +104,12 @@ class FromBase(Start):
         return asked, []
 
     def tokenizer(self, corpus: Corpus, settings: RunSettings) -> Tokenizer:
-        """See Start."""
-        return load_tokenizer(self.base)
+        """See Start. UserError: it is not the model's."""
+        tokenizer = load_tokenizer(self.base)
+        if tokenizer.vocabulary != self.known.vocabulary:
+            values = {"model": self.known.vocabulary, "tokenizer": tokenizer.vocabulary}
+            raise UserError("generate.vocabularies_differ", **values)
+        return tokenizer
 
     def unseen(self, ids: Iterable[int]) -> Iterable[int]:
         """See Start."""
@@ -131,16 +136,11 @@ class FromBase(Start):
         return weights_sha256(self.base) == self.source.sha256
 
     def _weights(self, settings: RunSettings) -> GPT:
-        """The base's model, cut to the context and the vocabulary of the settings: rows that no token has are of no
-        use."""
+        """The base's model with the context of the settings, which may be shorter."""
         weights = load_weights(self.base)[0].state_dict()
-        sizes = {
-            "embedding.weight": settings.model.vocabulary,
-            "head.weight": settings.model.vocabulary,
-            "positions.weight": settings.model.context,
-        }
-        cut = {name: tensor[: sizes.get(name)] for name, tensor in weights.items()}
-        return plain_gpt(settings.model, cut)
+        if "positions.weight" in weights:
+            weights["positions.weight"] = weights["positions.weight"][: settings.model.context]
+        return plain_gpt(settings.model, weights)
 
 
 def start_of(record: Record[RunSettings]) -> Start:

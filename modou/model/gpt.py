@@ -233,9 +233,9 @@ def plain_gpt(settings: ModelSettings, weights: Mapping[str, Tensor]) -> GPT:
 
 
 @torch.no_grad()
-def with_added_tokens(model: GPT, spelled: Sequence[Sequence[int]]) -> GPT:
-    """A plain GPT on the CPU with one more token for each of `spelled`, the ids of the new token's name; with no token
-    to add, the model itself.
+def with_added_tokens(model: GPT, spelled: Mapping[int, Sequence[int]]) -> GPT:
+    """A plain GPT on the CPU with a new token for each id of `spelled`, which gives the ids of the token's name; with
+    no token to add, the model itself. A new id follows the vocabulary, or is a row of it that belonged to no token.
 
     A new row, of the embedding and of an untied head, is the mean of the rows of those ids: deterministic, yet
     different for each token, which low-rank adapters need, since they do not train these matrices. The old tokens'
@@ -243,10 +243,14 @@ def with_added_tokens(model: GPT, spelled: Sequence[Sequence[int]]) -> GPT:
     """
     if not spelled:
         return model
-    weights = model.state_dict()
+    weights, vocabulary = model.state_dict(), max(model.settings.vocabulary, max(spelled) + 1)
     for name in ("embedding.weight", "head.weight"):
         if name in weights:
             rows_VD = weights[name]
-            weights[name] = torch.cat([rows_VD, torch.stack([rows_VD[list(ids)].mean(0) for ids in spelled])])
-    settings = model.settings.changed(vocabulary=model.settings.vocabulary + len(spelled))
+            larger_VD = rows_VD.new_zeros(vocabulary, rows_VD.shape[1])
+            larger_VD[: len(rows_VD)] = rows_VD
+            for id, ids in spelled.items():
+                larger_VD[id] = rows_VD[list(ids)].mean(0)
+            weights[name] = larger_VD
+    settings = model.settings.changed(vocabulary=vocabulary)
     return plain_gpt(settings, weights).train(model.training)

@@ -40,11 +40,12 @@ def score_file(folder: RunFolder, file: str, which: str | int = "best") -> Itera
     UserError: no such file, no text in it; not a run, no checkpoint, the text of the run is gone.
     """
     yield StageBegan("evaluate", 1, 1)
-    texts = exact_texts(file)
+    given = exact_texts(file)
     model, tokenizer, step = load_model(folder, which)
+    texts = [tokenizer.normalise(text) for text in given]
     found = bits_per_character(model, tokenizer, texts)
     yield StageProgress("evaluate", 1, 2)
-    train = list(cleaned(pretrained(folder)).texts("train"))
+    train = [tokenizer.normalise(text) for text in cleaned(pretrained(folder)).texts("train")]
     compared = baselines(train, texts)
     yield StageEnded(
         "evaluate",

@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import Tensor
 
-from modou import storage
 from modou.messages import UserError
 from modou.model.gpt import GPT, with_added_tokens
 from modou.model.lora import AdaptedGPT, Adapters
@@ -18,7 +17,8 @@ from modou.runs.stages import require_tokenizer
 from modou.runs.state import CheckpointState
 from modou.settings.methods import METHODS
 from modou.settings.model import ModelSettings
-from modou.tokenizer.tokenizer import FILE_NAME, UNSEEN_NAME, Tokenizer
+from modou.tokenizer import loading
+from modou.tokenizer.tokenizer import UNSEEN_NAME, Tokenizer
 
 
 def answers(run: RunFolder) -> bool:
@@ -41,9 +41,9 @@ def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
 
 
 def load_tokenizer(run: RunFolder, extend: bool = False) -> Tokenizer:
-    """The tokenizer of a run; `extend`: see `Tokenizer.load`. UserError: missing, or not as it was written."""
+    """The tokenizer of a run; `extend`: see `Tokenizer.extended`. UserError: missing, or not as it was written."""
     require_tokenizer(run, f"{run.tokenizer.name}/{UNSEEN_NAME}")  # the model's own checksum is in every checkpoint
-    return Tokenizer.load(run.tokenizer, extend)
+    return loading.load_tokenizer(run.tokenizer, extend)
 
 
 def load_model(run: RunFolder, which: str | int = "best", extend: bool = False) -> tuple[GPT, Tokenizer, int]:
@@ -62,6 +62,23 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
     """As `load_model`, in training mode and with the default memory layout.
 
     extend: a tokenizer that lacks the marks of a conversation gets them, and the model a token for each. Files stay.
+    UserError: see `load_network`.
+    """
+    model, tokenizer, step = load_network(run, which)
+    if isinstance(model, AdaptedGPT):
+        model = model.merged()
+    elif isinstance(model, ScoredGPT) and answers(run):
+        model = model.unscored()
+    if extend:
+        own, tokenizer = tokenizer, tokenizer.extended()
+        added = {tokenizer.controls[name.strip("<|>")]: own.encode(name) for name in own.lacking}
+        model = with_added_tokens(model, added)
+    return model, tokenizer, step
+
+
+def load_network(run: RunFolder, which: str | int = "best") -> tuple[GPT, Tokenizer, int]:
+    """The network as it was trained, with its adapters or its score; the tokenizer and the step as `load_weights`.
+
     UserError: not a run, damaged, weights of another shape or that are no numbers, another tokenizer than in training.
     """
     while True:
@@ -74,21 +91,14 @@ def load_weights(run: RunFolder, which: str | int = "best", extend: bool = False
             # Deleted by a running trainer since it was found: search again.
             if found.path.is_dir() or isinstance(which, int):
                 raise
-    tokenizer = load_tokenizer(run, extend)
-    if state.hashes.get("tokenizer_sha256") != storage.sha256_file(run.tokenizer / FILE_NAME):
+    tokenizer = load_tokenizer(run)
+    if state.hashes.get("tokenizer_sha256") != tokenizer.sha256:
         raise UserError("storage.other_tokenizer", folder=run.tokenizer)
     record = Record[Any].read(run)
     model = make_model(record.method, record.settings, record.model)
     _require_same(model.state_dict(), tensors, found.path)
     _require_finite(tensors, found)
     model.load_state_dict(tensors)
-    if isinstance(model, AdaptedGPT):
-        model = model.merged()
-    elif isinstance(model, ScoredGPT) and METHODS[record.method].answers:
-        model = model.unscored()
-    if extend:
-        added = tokenizer.pieces()[model.settings.vocabulary :]
-        model = with_added_tokens(model, [tokenizer.encode(name) for name in added])
     return model, tokenizer, found.step
 
 

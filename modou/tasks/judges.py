@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modou.data.shards import PADDING
 from modou.messages import UserError
 from modou.model.scored import RewardModel
 from modou.model.scoring import POSITIONS_AT_ONCE
@@ -104,7 +105,7 @@ class ModelJudge:
         lengths_N = torch.tensor([len(row) for row in rows])
         width = int(lengths_N.max())
         assert width <= self.model.settings.context, "see room_for_questions"
-        padded_NT = torch.tensor([[*row, *[self.tokenizer.pad] * (width - len(row))] for row in rows])
+        padded_NT = torch.tensor([[*row, *[PADDING] * (width - len(row))] for row in rows])
         next_T = torch.arange(1, width + 1)  # the position of the next token
         mask_NT = (next_T >= torch.tensor(question_lengths)[:, None]) & (next_T < lengths_N[:, None])
         scores_NT = torch.zeros(padded_NT.shape)

@@ -23,7 +23,7 @@ class RoundTrip:
     exact: bool
     """Whether they are equal."""
     text_sha256: str
-    """SHA-256 of the text."""
+    """SHA-256 of the text, as the tokenizer normalises it."""
     decoded_sha256: str
     """SHA-256 of the decoded text."""
 
@@ -91,18 +91,20 @@ class _Measure:
             if self.length >= MOST_CHARACTERS:
                 self.complete = False
                 break
+            text = self.tokenizer.normalise(text)
             tokens = self.tokenizer.encode(text)
             self.length += len(text)
             self.characters.update(text)
             self.uses += np.bincount(tokens, minlength=self.tokenizer.vocabulary)
-            self.given.update(text.encode(errors="surrogatepass"))
+            self.given.update(text.encode())
             self.decoded.update(self.tokenizer.decode(tokens).encode())
         return self
 
     def summary(self) -> EncodedTexts:
         """Statistics of all texts added so far."""
         tokenizer = self.tokenizer
-        own = {tokenizer.piece_bytes[i].decode() for i in range(tokenizer.vocabulary) if not tokenizer.is_byte(i)}
+        pieces = {data for i, data in enumerate(tokenizer.piece_bytes) if not tokenizer.is_byte(i)}
+        own = {character for character in self.characters if character.encode() in pieces}
         spelled = sum(count for character, count in self.characters.items() if character not in own)
         tokens = int(self.uses.sum())
         given, decoded = self.given.hexdigest(), self.decoded.hexdigest()
@@ -112,9 +114,9 @@ class _Measure:
             tokens=tokens,
             characters_per_token=self.length / tokens if tokens else None,
             distinct_characters=len(self.characters),
-            distinct_characters_with_own_piece=sum(character in own for character in self.characters),
+            distinct_characters_with_own_piece=len(own),
             byte_fallback=spelled / self.length if self.length else 0.0,
-            unknown_tokens=int(self.uses[tokenizer.unk]),
+            unknown_tokens=0 if tokenizer.unk is None else int(self.uses[tokenizer.unk]),
             pieces_used=int((self.uses > 0).sum()),
             round_trip=RoundTrip(given == decoded, given, decoded),
         )

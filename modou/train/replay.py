@@ -18,11 +18,10 @@ import torch
 from torch import Tensor
 
 from modou.data.packing import Packing, text_rows
-from modou.data.shards import IGNORE, Batches
+from modou.data.shards import IGNORE, PADDING, Batches
 from modou.model.gpt import GPT
 from modou.model.scoring import divergences
 from modou.settings.methods import ReplaySettings
-from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.events import Sample
 from modou.train.objective import Batch, Objective
 from modou.train.parallel import World
@@ -65,7 +64,7 @@ class BaseKLRegularizer:
         tokens = int((text_rows(self.text, step)[1] != IGNORE).sum())
         ids_BT, targets_BT, start_BT = text_rows(self.text, step, rank, world)
         if not len(ids_BT):  # every process must make the same number of passes
-            ids_BT, targets_BT = np.full((1, 1), Tokenizer.pad, np.int64), np.full((1, 1), IGNORE, np.int64)
+            ids_BT, targets_BT = np.full((1, 1), PADDING, np.int64), np.full((1, 1), IGNORE, np.int64)
             start_BT = None
         ids, counts = (torch.from_numpy(a).to(self.world.device) for a in (ids_BT, targets_BT != IGNORE))
         start = None if start_BT is None else torch.from_numpy(start_BT).to(self.world.device)

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from modou.data.conversation import Template
 from modou.data.examples import Question
+from modou.data.shards import PADDING
 from modou.generate.engine import complete
 from modou.model.gpt import GPT
 from modou.settings.sampling import SamplingSettings
-from modou.tokenizer.tokenizer import Tokenizer
 from modou.train.parallel import World
 
 
@@ -113,7 +113,7 @@ def sample_answers(
 def pad_answers(answers: Sequence[Answer]) -> dict[str, Tensor]:
     """ids_NT, target_NT, mask_NT and ended_N of a Rollout."""
     rows = [(*answer.question.ids, *answer.ids) for answer in answers]
-    whole_NT = torch.full((len(rows), max(len(row) for row in rows)), Tokenizer.pad)
+    whole_NT = torch.full((len(rows), max(len(row) for row in rows)), PADDING)
     mask_NT = torch.zeros(whole_NT.shape)
     for number, (row, answer) in enumerate(zip(rows, answers, strict=True)):
         whole_NT[number, : len(row)] = torch.tensor(row)

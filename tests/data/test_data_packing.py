@@ -11,7 +11,7 @@ from train_helpers import tokenizer
 
 from modou.data.conversation import Encoded
 from modou.data.packing import Documents, Packing, fill, pack
-from modou.data.shards import IGNORE, write_shards
+from modou.data.shards import IGNORE, PADDING, write_shards
 
 ROOM = 16
 lengths = st.lists(st.integers(2, ROOM + 1), min_size=1, max_size=12)
@@ -62,7 +62,7 @@ def test_ranks_share_the_batch_in_order(found: list[int], batch: int, world: int
 def test_a_row_filled() -> None:
     one, two = Encoded((1, 11, 12, 13), (False, False, True, True)), Encoded((1, 21, 22), (False, True, True))
     ids_RT, target_RT, start_RT = fill([[one, two], [two]])
-    assert ids_RT.tolist() == [[1, 11, 12, 1, 21], [1, 21, tokenizer().pad, tokenizer().pad, tokenizer().pad]]
+    assert ids_RT.tolist() == [[1, 11, 12, 1, 21], [1, 21, PADDING, PADDING, PADDING]]
     assert target_RT.tolist() == [[IGNORE, 12, 13, 21, 22], [21, 22, IGNORE, IGNORE, IGNORE]]
     assert start_RT.tolist() == [[0, 0, 0, 3, 3], [0, 0, 2, 3, 4]]
     assert np.count_nonzero(target_RT != IGNORE) == sum(one.trained) + 2 * sum(two.trained)

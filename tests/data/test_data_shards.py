@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modou.data.shards import IGNORE, Batches, Shards, write_shards
+from modou.data.shards import IGNORE, PADDING, Batches, Shards, write_shards
 from modou.messages import UserError
 from modou.settings.text import TokenizerSettings
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 
 CHARACTERS = "".join(chr(0x4E00 + i) for i in range(2000))
@@ -26,7 +27,7 @@ DOCUMENTS = [f"第{i}颗豆子种在{'东南西北'[i % 4]}边。" * (i % 5 + 1)
 def tokenizer() -> Tokenizer:
     """One id a character, so that a test can make every token of a corpus unique."""
     text = CHARACTERS + "".join(DOCUMENTS)
-    return Tokenizer.train([text], TokenizerSettings(kind="char", vocabulary=4000))
+    return SentencePieceTokenizer.train([text], TokenizerSettings(kind="char", vocabulary=4000))
 
 
 def written(lengths: list[int], tokenizer: Tokenizer, folder: Path, **options: int) -> Shards:
@@ -73,10 +74,12 @@ def test_writing_goes_on_when_processes_cannot_start(tokenizer: Tokenizer, tmp_p
     program = f"""
 from pathlib import Path
 from modou.data.shards import write_shards
+from modou.tokenizer.loading import load_tokenizer
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 folder = Path({str(tmp_path)!r})
 documents = ["豆子发芽了。" * 9] * 20
-print(write_shards(documents, Tokenizer.load(folder / "tokenizer"), folder / "shards", 2, 100).documents)
+print(write_shards(documents, load_tokenizer(folder / "tokenizer"), folder / "shards", 2, 100).documents)
 """
     done = subprocess.run(
         [sys.executable, "-"], input=program, capture_output=True, encoding="utf-8", check=True, timeout=120
@@ -108,7 +111,7 @@ def test_an_interrupted_writing_is_taken_up(tokenizer: Tokenizer, tmp_path: Path
 
 def test_another_text_or_tokenizer_replaces_the_files(tokenizer: Tokenizer, tmp_path: Path) -> None:
     write_shards(DOCUMENTS, tokenizer, tmp_path, workers=1, shard_characters=100)
-    other = Tokenizer.train(DOCUMENTS, TokenizerSettings(vocabulary=320))
+    other = SentencePieceTokenizer.train(DOCUMENTS, TokenizerSettings(vocabulary=320))
     with pytest.raises(UserError, match="another tokenizer"):
         Shards(tmp_path, other)
     shards = write_shards(DOCUMENTS[:3], other, tmp_path, workers=1)
@@ -119,7 +122,7 @@ def test_another_text_or_tokenizer_replaces_the_files(tokenizer: Tokenizer, tmp_
 
 def test_a_large_vocabulary_takes_four_bytes(tmp_path: Path) -> None:
     many = "".join(chr(i) for start, stop in ((0x3400, 0x9FFF), (0x20000, 0x2A6DE)) for i in range(start, stop))
-    tokenizer = Tokenizer.train([many], TokenizerSettings(kind="char", vocabulary=80_000))
+    tokenizer = SentencePieceTokenizer.train([many], TokenizerSettings(kind="char", vocabulary=80_000))
     assert tokenizer.vocabulary > 1 << 16
     shards = write_shards([many], tokenizer, tmp_path, workers=1)
     assert (tmp_path / "000000.tokens").stat().st_size == shards.tokens * 4
@@ -185,7 +188,7 @@ def test_every_token_is_a_target_once_an_epoch(
         # Within a document no token repeats, so a pair seen once is a target seen once, behind its own past.
         assert seen == wanted
         assert int(valid_BT.sum()) == shards.tokens - shards.documents
-        following_BT, padding_BT = inputs_BT[:, 1:], inputs_BT == tokenizer.pad
+        following_BT, padding_BT = inputs_BT[:, 1:], inputs_BT == PADDING
         assert (following_BT == targets_BT[:, :-1])[valid_BT[:, :-1] & ~padding_BT[:, 1:]].all()
         assert (following_BT[~valid_BT[:, :-1] & ~padding_BT[:, 1:]] == tokenizer.bos).all()
         padded = padding_BT.any(axis=1)

@@ -16,6 +16,7 @@ from modou.model.gpt import GPT
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerSettings
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 
 STORY = "".join(f"第{i}天，豆子从墙角钻出来，量一量有{i % 7}寸。“慢慢长！”婆婆说。\n" for i in range(40))
@@ -30,7 +31,7 @@ SAMPLING = SamplingSettings(tokens=20, temperature=1.0, top_p=0.9)
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return Tokenizer.train([STORY], TokenizerSettings(kind="char", vocabulary=340))
+    return SentencePieceTokenizer.train([STORY], TokenizerSettings(kind="char", vocabulary=340))
 
 
 def random_model(tokenizer: Tokenizer, layout: str = "modern", spread: float = 1.0) -> GPT:
@@ -166,12 +167,15 @@ def chain_model(tokenizer: Tokenizer, chain: Sequence[int]) -> GPT:
 def test_what_was_never_seen_is_never_drawn_but_an_end_is(tokenizer: Tokenizer, model: GPT, heat: float) -> None:
     options = SAMPLING.changed(temperature=heat, top_p=1.0, samples=20)
     usual = {id for one in complete(model, tokenizer, ["", "小豆"], options) for id in one.ids}
-    told = Tokenizer(tokenizer.model, unseen=usual)
+    told = SentencePieceTokenizer(tokenizer.model, unseen=usual)
     written = [id for one in complete(model, told, ["", "小豆"], options, ends=()) for id in one.ids]
     assert written and usual.isdisjoint(written)
     chain = [tokenizer.bos, *tokenizer.encode("豆长寸"), tokenizer.eos]
     result = complete(
-        chain_model(tokenizer, chain), Tokenizer(tokenizer.model, unseen=[chain[-1]]), [""], SAMPLING.changed(top_k=1)
+        chain_model(tokenizer, chain),
+        SentencePieceTokenizer(tokenizer.model, unseen=[chain[-1]]),
+        [""],
+        SAMPLING.changed(top_k=1),
     )
     assert [(one.text, one.finish) for one in result] == [("豆长寸", "end")]
 

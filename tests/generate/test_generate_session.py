@@ -205,6 +205,7 @@ def test_the_oldest_turns_make_room_and_a_notice_says_so(asked: list[str], token
 def test_scored_tokens_are_the_text_and_cost_what_evaluation_counts(text: str) -> None:
     session = endless(False)
     found = session.score(text)
+    text = text.translate(dict.fromkeys(range(0xD800, 0xE000), "\ufffd"))
     assert "".join(token.text for token in found) == text
     assert found[0].start == 0 and found[-1].text == "" and found[-1].end == len(text)
     assert all(before.end == after.start for before, after in pairwise(found))

@@ -9,6 +9,7 @@ from modou.model.gpt import GPT
 from modou.settings.model import ModelSettings
 from modou.settings.sampling import SamplingSettings
 from modou.settings.text import TokenizerSettings
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 
 WHO = ("The weaver", "A heron", "Old Marta", "The bell")
@@ -18,7 +19,7 @@ GREEDY = SamplingSettings(tokens=12, temperature=0.0)
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return Tokenizer.train([BOOK], TokenizerSettings(vocabulary=340, threads=1))
+    return SentencePieceTokenizer.train([BOOK], TokenizerSettings(vocabulary=340, threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_a_stop_string_is_looked_for_after_the_space_of_the_prompt(model: GPT, t
 
 
 def test_a_tokenizer_of_characters_keeps_the_space() -> None:
-    own = Tokenizer.train([BOOK], TokenizerSettings(kind="char", vocabulary=340))
+    own = SentencePieceTokenizer.train([BOOK], TokenizerSettings(kind="char", vocabulary=340))
     assert own.spaced == ()
     torch.manual_seed(2)
     shape = {"vocabulary": own.vocabulary, "layers": 1, "width": 16, "heads": 2, "context": 32}
@@ -97,8 +98,8 @@ def test_a_space_that_no_text_holds_is_not_asked_for(tokenizer: Tokenizer) -> No
     lone = [i for i, piece in enumerate(tokenizer.piece_bytes) if piece == b" "]
     known = [i for i, piece in enumerate(tokenizer.piece_bytes) if piece[:1] == b" " and len(piece) > 1]
     assert set(tokenizer.spaced) == {*lone, *known}
-    assert Tokenizer(tokenizer.model, unseen=known).spaced == ()
-    assert Tokenizer(tokenizer.model, unseen=known[1:]).spaced == tuple(sorted([*lone, known[0]]))
+    assert SentencePieceTokenizer(tokenizer.model, unseen=known).spaced == ()
+    assert SentencePieceTokenizer(tokenizer.model, unseen=known[1:]).spaced == tuple(sorted([*lone, known[0]]))
 
 
 def test_a_filter_that_excludes_what_is_left_leaves_a_token(model: GPT, tokenizer: Tokenizer) -> None:

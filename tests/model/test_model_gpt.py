@@ -207,7 +207,7 @@ SPELLED = [[3, 5, 7], [3, 5], [96]]
 def test_old_scores_stay_and_new_ones_are_means(layout: str, tied: bool) -> None:
     model = random_model(SHAPES[layout].changed(tied=tied))
     drawn = torch.random.get_rng_state()
-    larger = with_added_tokens(model, SPELLED)
+    larger = with_added_tokens(model, dict(enumerate(SPELLED, VOCABULARY)))
     assert torch.equal(torch.random.get_rng_state(), drawn)
     assert larger.settings == model.settings.changed(vocabulary=VOCABULARY + 3) and not larger.training
     before, after = model.state_dict(), larger.state_dict()
@@ -224,4 +224,4 @@ def test_old_scores_stay_and_new_ones_are_means(layout: str, tied: bool) -> None
 
 def test_nothing_to_add_is_the_model_itself() -> None:
     model = random_model(SHAPES["modern"])
-    assert with_added_tokens(model, []) is model
+    assert with_added_tokens(model, {}) is model

@@ -24,6 +24,11 @@ CASES = {
     "qwen3-grouped": shape("modern", tied=True, kv_heads=2),
     "qwen3-one-key": shape("modern", tied=False, kv_heads=1),
     "qwen3-hidden": shape("modern", kv_heads=3).changed(hidden=100),
+    "qwen3-wide": shape("modern", kv_heads=2).changed(head_size=20, norm_eps=1e-3, rope_base=1e6),
+    "llama": shape("modern", tied=True).changed(qk_norm=False, norm_eps=1e-5),
+    "llama-grouped": shape("modern", tied=False, kv_heads=2).changed(qk_norm=False, rope_base=500_000),
+    "neox-base": shape("rope").changed(norm_eps=0.01, rope_base=700),
+    "gpt2-eps": shape("learned").changed(norm_eps=0.037),
 }
 TOKENS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
 

@@ -8,7 +8,7 @@ import torch
 from closeness import ROUNDING, assert_close_sums
 from model_helpers import SHAPES, random_ids, random_model, shape
 
-from modou.interop.layouts import LAYOUTS
+from modou.interop.layouts import layout_of
 from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.settings.base import read_toml, write_toml
@@ -29,26 +29,11 @@ CASES = {
 
 
 def theirs(settings: ModelSettings) -> torch.nn.Module:
-    """transformers' model with the random weights of ours; Llama is Qwen3 without QK-norm."""
-    layout = LAYOUTS[
-        "qwen3" if settings.style == "modern" else "gpt2" if settings.position == "learned" else "gpt_neox"
-    ]
-    weights = dict(random_model(settings).state_dict())
-    if not settings.qk_norm:
-        norms = [
-            f"blocks.{layer}.attention.{x}_norm.weight" for layer in range(settings.layers) for x in ("query", "key")
-        ]
-        weights |= dict.fromkeys(norms, torch.ones(settings.head_width))
-    tensors = layout.tensors(weights, settings)
-    if not settings.qk_norm:
-        tensors = {name: tensor for name, tensor in tensors.items() if "q_norm" not in name and "k_norm" not in name}
-    config = layout.config(settings)
-    config |= {key: settings.epsilon for key in config if key.endswith(("norm_eps", "norm_epsilon"))}
-    rotary = {"rope_type": "default", "rope_theta": settings.rope_base, "partial_rotary_factor": 1.0}
-    config |= {"rope_parameters": rotary} if settings.position == "rope" else {}
-    name = layout.causal if settings.qk_norm else "LlamaForCausalLM"
-    model = getattr(transformers, name)._from_config(getattr(transformers, name).config_class.from_dict(config)).eval()
-    loaded = model.load_state_dict(tensors, strict=False)
+    """transformers' model with the random weights of ours."""
+    layout = layout_of(settings)
+    kind = getattr(transformers, layout.causal)
+    model = kind._from_config(kind.config_class.from_dict(layout.config(settings))).eval()
+    loaded = model.load_state_dict(layout.tensors(random_model(settings).state_dict(), settings), strict=False)
     assert not loaded.unexpected_keys and set(loaded.missing_keys) <= {"lm_head.weight", "embed_out.weight"}
     return model
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from checkpoint_helpers import state
 from method_helpers import begun, pretrain, sft
-from train_helpers import DOES, WHAT, WHERE, WHO, assert_same_run, of_kind, sentences, tensors, tokenizer
+from train_helpers import DOES, WHAT, WHERE, WHO, assert_same_run, of_kind, sentences, tensors
 
 from modou import storage
 from modou.cli.main import status_of
@@ -29,6 +29,7 @@ from modou.settings.methods import SftRun
 from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
 from modou.train.events import Notice, RunEnded, StageName
+from tests.foreign_helpers import foreign
 
 SHAPE = {"layers": 2, "width": 32, "heads": 2, "context": 48}
 TRAIN = {"steps": 30, "batch": 8, "evaluate_every": 15, "threads": 1, "precision": "float32"}
@@ -177,25 +178,25 @@ def test_another_base_or_other_weights_are_refused(folder: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("layout", [("classic", "learned"), ("modern", "rope")], ids="-".join)
-def test_rows_may_be_shorter_than_the_bases_context_and_spare_rows_of_its_vocabulary_fall_away(
+def test_a_model_of_another_program_is_taught_in_rows_shorter_than_its_context(
     folder: Path, tmp_path: Path, layout: tuple[str, str]
 ) -> None:
-    """A model of another program: its context is long, and its vocabulary padded to a round number."""
+    """Its tokenizer is of another kind, and its vocabulary padded to more rows than there are tokens."""
+    own = foreign(rows=foreign().vocabulary + 9)
     style, position = layout
-    values = SHAPE | {"style": style, "position": position, "vocabulary": 352, "context": 1024, "tied": False}
-    run = RunFolder(tmp_path / "foreign")
+    vocabulary = {"vocabulary": own.vocabulary, "context": 1024, "tied": False}
+    shape = ModelSettings.parse(SHAPE | {"style": style, "position": position} | vocabulary)
+    run, out = RunFolder(tmp_path / "foreign"), RunFolder(tmp_path / "out")
     run.create()
-    begun(run, ModelSettings.parse(values))
-    own = tokenizer()
+    begun(run, shape)
     own.save(run.tokenizer)
     torch.manual_seed(3)
-    weights = GPT(ModelSettings.parse(values)).state_dict()
+    weights = GPT(shape).state_dict()
     checkpoints.save(run.checkpoints, 0, {"model": weights}, state(0, tokenizer_sha256=own.sha256), best=True)
-    assert own.vocabulary < 352
-    teach(folder / "book.txt", run.path, tmp_path / "out", "train", train={"steps": 2, "evaluate_every": 2})
-    made = Record[Any].read(RunFolder(tmp_path / "out")).model
-    assert made.context == RunSettings().model.context and made.vocabulary == own.vocabulary
-    assert load_model(RunFolder(tmp_path / "out"))[0].settings == made
+    teach(folder / "book.txt", run.path, out.path, "train", train={"steps": 2, "evaluate_every": 2})
+    model, tokenizer, _ = load_model(out)
+    assert model.settings == shape.changed(context=RunSettings().model.context)
+    assert tokenizer.sha256 == own.sha256 and type(tokenizer) is type(own)
     teach(folder / "book.txt", run.path, tmp_path / "long", "plan", model={"context": 400})
     assert Record[Any].read(RunFolder(tmp_path / "long")).model.context == 400
 

@@ -28,8 +28,8 @@ from modou.settings.run import RunSettings
 from modou.settings.text import TokenizerSettings
 from modou.text.corpus import Corpus
 from modou.tokenizer import training as tokenizer_training
+from modou.tokenizer.loading import load_tokenizer
 from modou.tokenizer.model import open_model, with_controls
-from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import CONTROLS, train_model
 
 TALK = [(f"{who}{place}？", f"{does}{what}。") for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)]
@@ -96,7 +96,7 @@ def test_the_new_run_has_the_marks_and_the_base_stays(base: Path, data: Path, tm
     assert report["data"]["marks_added"] == list(CONTROLS) and not report["data"]["bad"]
     assert report["validation"]["loss"] < report["base"]["validation"]["loss"]
     model, tokenizer, _ = load_model(RunFolder(tmp_path / "out"))
-    assert tokenizer.model == with_controls((base / "tokenizer" / "tokenizer.model").read_bytes())
+    assert tokenizer.files == {"tokenizer.model": with_controls((base / "tokenizer" / "tokenizer.model").read_bytes())}
     assert model.settings.vocabulary == tokenizer.vocabulary == original(base).settings.vocabulary + len(CONTROLS)
     texts = excerpts(list(Corpus(base / "corpus").texts("validation")), 20_000)
     was = bits_per_character(original(base), tokenizer, texts).value
@@ -143,7 +143,7 @@ def test_what_follows_takes_it_like_any_other(
     assert cli.status_of(["compare", str(data), str(base), str(out), "--count", "2"]) == 0
     list(sft(out, data, settings(), tmp_path / "second"))
     assert storage.read_json(tmp_path / "second" / "report.json")["data"]["marks_added"] == []
-    assert Tokenizer.load(tmp_path / "second" / "tokenizer").model == Tokenizer.load(out / "tokenizer").model
+    assert load_tokenizer(tmp_path / "second" / "tokenizer").files == load_tokenizer(out / "tokenizer").files
     pairs = tmp_path / "pairs.jsonl"
     rows = [{"prompt": question, "chosen": answer, "rejected": answer[::-1]} for question, answer in TALK]
     pairs.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
@@ -152,11 +152,9 @@ def test_what_follows_takes_it_like_any_other(
         list(dpo(base, pairs, DpoRun(), tmp_path / "refused"))
 
 
-def test_other_commands_name_the_way(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match="modou sft"):
-        load_model(RunFolder(base))
-    assert cli.status_of(["generate", str(base), "阿豆"]) == 2
-    assert "modou sft" in capsys.readouterr().err
+def test_without_marks_a_base_continues_texts(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.status_of(["generate", str(base), "阿豆", "--tokens", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"][0]["tokens"] <= 5
 
 
 def test_a_tokenizer_of_another_model_is_refused(base: Path, data: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from modou.runs.record import Record
 from modou.runs.weights import answers, load_model
 from modou.settings.methods import SftRun
 from modou.settings.run import RunSettings
-from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.loading import load_tokenizer
 from modou.train.events import Notice, RunEnded, StageBegan, StageEnded, Stepped
 
 TINY: dict[str, dict[str, Any]] = {
@@ -101,7 +101,7 @@ def test_what_an_answer_holds_may_be_written_from_then_on(base: Path, data: Path
     row = json.dumps({"instruction": "\U0001f600", "output": "a\u3402"})  # none of which the base ever read
     data.write_text(data.read_text(encoding="utf-8") + row + "\n", encoding="utf-8")
     list(sft(base, data, settings(), tmp_path / "out"))
-    before, after = (Tokenizer.load(RunFolder(path).tokenizer) for path in (base, tmp_path / "out"))
+    before, after = (load_tokenizer(RunFolder(path).tokenizer) for path in (base, tmp_path / "out"))
     asked, answer = ({*before.encode(text)} & before.unseen for text in ("\U0001f600", "a\u3402"))
     assert answer | {before.end} <= before.unseen - after.unseen
     assert asked - answer and asked - answer <= after.unseen < before.unseen

@@ -24,7 +24,7 @@ from modou.runs.state import CheckpointState
 from modou.runs.weights import load_model
 from modou.settings.model import ModelSettings
 from modou.settings.text import TokenizerSettings
-from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
 STEP = "step-00000002"
@@ -34,7 +34,9 @@ STEP = "step-00000002"
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with checkpoints of steps 1, 2 (the best) and 3."""
     folder = tmp_path_factory.mktemp("run")
-    tokenizer = Tokenizer.train(["小船过了石桥，灯笼还亮着。\n" * 20], TokenizerSettings(vocabulary=300, threads=1))
+    tokenizer = SentencePieceTokenizer.train(
+        ["小船过了石桥，灯笼还亮着。\n" * 20], TokenizerSettings(vocabulary=300, threads=1)
+    )
     run = RunFolder(folder)
     shape = ModelSettings(vocabulary=tokenizer.vocabulary, layers=1, width=16, heads=2, context=8)
     begun(run, shape)

@@ -17,6 +17,7 @@ from modou.runs.folder import RunFolder, find_checkpoint
 from modou.runs.weights import load_model
 from modou.settings.model import ModelSettings
 from modou.settings.text import TokenizerSettings
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.tokenizer import Tokenizer
 
 SHAPE = ModelSettings(vocabulary=300, layers=1, width=16, heads=2, context=8)
@@ -97,7 +98,7 @@ def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     text = "小船过了石桥，灯笼还亮着。\n老人问：你从哪里来？\n孩子笑了笑，没有说话。\n"
-    return Tokenizer.train([text * 20], TokenizerSettings(vocabulary=320, threads=1))
+    return SentencePieceTokenizer.train([text * 20], TokenizerSettings(vocabulary=320, threads=1))
 
 
 def trained(folder: Path, tokenizer: Tokenizer, **shape: object) -> tuple[RunFolder, dict[int, GPT]]:
@@ -160,7 +161,9 @@ def test_load_model_refuses_another_shape(tmp_path: Path, tokenizer: Tokenizer) 
 
 def test_load_model_refuses_another_tokenizer(tmp_path: Path, tokenizer: Tokenizer) -> None:
     run, _ = trained(tmp_path, tokenizer)
-    other = Tokenizer.train(["雨停了，路上还是湿的。\n" * 30], TokenizerSettings(vocabulary=300, threads=1))
+    other = SentencePieceTokenizer.train(
+        ["雨停了，路上还是湿的。\n" * 30], TokenizerSettings(vocabulary=300, threads=1)
+    )
     other.save(run.tokenizer)
     with pytest.raises(UserError, match="not the one this model was trained with"):
         load_model(run)

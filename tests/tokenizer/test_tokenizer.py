@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from modou import storage
 from modou.messages import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
-from modou.tokenizer import tokenizer as tokenizer_module
+from modou.tokenizer import sentencepiece as tokenizer_module
 from modou.tokenizer.card import Card, make_card
-from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.loading import load_tokenizer
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.training import LONGEST_LINE, sample_evenly, train_model
 
 STORY = "\n".join(
@@ -26,17 +27,17 @@ STORY = "\n".join(
 
 
 @pytest.fixture(scope="module", params=["bpe", "unigram", "char"])
-def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
-    return Tokenizer.train([STORY], TokenizerSettings(kind=request.param, vocabulary=400))
+def tokenizer(request: pytest.FixtureRequest) -> SentencePieceTokenizer:
+    return SentencePieceTokenizer.train([STORY], TokenizerSettings(kind=request.param, vocabulary=400))
 
 
-def trained(text: str = STORY, kind: TokenizerKind = "bpe", vocabulary: int = 400) -> Tokenizer:
-    return Tokenizer.train([text], TokenizerSettings(kind=kind, vocabulary=vocabulary))
+def trained(text: str = STORY, kind: TokenizerKind = "bpe", vocabulary: int = 400) -> SentencePieceTokenizer:
+    return SentencePieceTokenizer.train([text], TokenizerSettings(kind=kind, vocabulary=vocabulary))
 
 
 @settings(max_examples=300, deadline=None)
 @given(text=st.text() | st.text(alphabet="▁ \n\t\r\0▅⁇豆<|>suer/0xA�\ufeffé"))
-def test_every_text_comes_back(tokenizer: Tokenizer, text: str) -> None:
+def test_every_text_comes_back(tokenizer: SentencePieceTokenizer, text: str) -> None:
     tokens = tokenizer.encode(text)
     assert tokenizer.decode(tokens) == text
     assert tokenizer.unk not in tokens
@@ -46,7 +47,7 @@ def test_every_text_comes_back(tokenizer: Tokenizer, text: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_streamed_text_is_decoded_text(tokenizer: Tokenizer, data: st.DataObject) -> None:
+def test_streamed_text_is_decoded_text(tokenizer: SentencePieceTokenizer, data: st.DataObject) -> None:
     tokens = data.draw(st.lists(st.integers(0, 300) | st.integers(0, tokenizer.vocabulary - 1)))
     stream = tokenizer.stream()
     parts = [stream.push(token) for token in tokens]
@@ -54,7 +55,7 @@ def test_streamed_text_is_decoded_text(tokenizer: Tokenizer, data: st.DataObject
     assert stream.end() == ""
 
 
-def test_stream_holds_half_a_character(tokenizer: Tokenizer) -> None:
+def test_stream_holds_half_a_character(tokenizer: SentencePieceTokenizer) -> None:
     tokens = tokenizer.encode("🫘")
     stream = tokenizer.stream()
     assert [stream.push(token) for token in tokens] == ["", "", "", "🫘"]
@@ -62,15 +63,15 @@ def test_stream_holds_half_a_character(tokenizer: Tokenizer) -> None:
     assert stream.end() == "�"
 
 
-def test_special_ids(tokenizer: Tokenizer) -> None:
+def test_special_ids(tokenizer: SentencePieceTokenizer) -> None:
     assert (tokenizer.unk, tokenizer.bos, tokenizer.eos, tokenizer.pad) == (0, 1, 2, 3)
-    assert tokenizer.encode("\n") == [tokenizer.newline]
+    (newline,) = tokenizer.encode("\n")
     assert list(tokenizer.controls) == ["system", "user", "assistant", "end"]
     specials = [0, 1, 2, 3, *tokenizer.controls.values()]
     assert len(set(specials)) == 8
     assert tokenizer.decode(specials) == ""
     assert tokenizer.piece(tokenizer.end) == "<|end|>"
-    assert tokenizer.piece(tokenizer.newline) == "⏎"
+    assert tokenizer.piece(newline) == "⏎"
     assert len(tokenizer.pieces()) == tokenizer.vocabulary
     for token in (-1, tokenizer.vocabulary):
         with pytest.raises(IndexError):
@@ -88,7 +89,7 @@ def test_control_words_in_the_training_text_stay_text(kind: TokenizerKind) -> No
     assert not any(tokenizer.is_control(token) or token == tokenizer.unk for token in tokens)
 
 
-def test_lone_surrogates_become_replacement_characters(tokenizer: Tokenizer) -> None:
+def test_lone_surrogates_become_replacement_characters(tokenizer: SentencePieceTokenizer) -> None:
     assert tokenizer.decode(tokenizer.encode("豆\ud800芽")) == "豆�芽"
     assert trained("豆芽\udfff菜" * 9).vocabulary > 265
 
@@ -137,7 +138,7 @@ def test_no_long_line_is_skipped() -> None:
     assert len(tokenizer.encode("魔豆发芽")) < 4
 
 
-def test_a_huge_line_is_encoded_as_if_whole(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_huge_line_is_encoded_as_if_whole(tokenizer: SentencePieceTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = tokenizer.encode(STORY)
     monkeypatch.setattr(tokenizer_module, "_BLOCK", 16)
     assert tokenizer.encode(STORY) == whole
@@ -154,38 +155,38 @@ def test_even_sample_is_bounded_and_spread() -> None:
     assert [len(part) for part in parts] == [LONGEST_LINE] * 3 + [1]
 
 
-def test_saved_and_loaded(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_saved_and_loaded(tokenizer: SentencePieceTokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path / "tokenizer")
     assert [path.name for path in (tmp_path / "tokenizer").iterdir()] == ["tokenizer.model"]
-    loaded = Tokenizer.load(tmp_path / "tokenizer")
+    loaded = load_tokenizer(tmp_path / "tokenizer")
     assert loaded.sha256 == tokenizer.sha256
     assert loaded.encode(STORY) == tokenizer.encode(STORY)
     copied = pickle.loads(pickle.dumps(tokenizer))
-    assert copied.model == tokenizer.model and copied.training == tokenizer.training
+    assert copied.files == tokenizer.files and copied.training == tokenizer.training
 
 
-def test_what_was_never_seen_is_kept_until_it_is(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    told = Tokenizer(tokenizer.model, unseen=[9, 5, 7])
+def test_what_was_never_seen_is_kept_until_it_is(tokenizer: SentencePieceTokenizer, tmp_path: Path) -> None:
+    told = SentencePieceTokenizer(tokenizer.model, unseen=[9, 5, 7])
     told.save(tmp_path)
-    for copy in (Tokenizer.load(tmp_path), pickle.loads(pickle.dumps(told))):
+    for copy in (load_tokenizer(tmp_path), pickle.loads(pickle.dumps(told))):
         assert copy.unseen == {5, 7, 9} and copy.sha256 == tokenizer.sha256
     told.with_seen([7, 8]).save(tmp_path)
-    assert Tokenizer.load(tmp_path).unseen == {5, 9}
+    assert load_tokenizer(tmp_path).unseen == {5, 9}
     told.with_seen([5, 7, 9]).save(tmp_path)
-    assert not Tokenizer.load(tmp_path).unseen
+    assert not load_tokenizer(tmp_path).unseen
 
 
-def test_a_missing_or_damaged_tokenizer_is_named(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_tokenizer_is_named(tokenizer: SentencePieceTokenizer, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no tokenizer at"):
-        Tokenizer.load(tmp_path)
+        load_tokenizer(tmp_path)
     file = tmp_path / "tokenizer.model"
     for content in (b"", b"not a model", tokenizer.model[: len(tokenizer.model) // 2]):
         file.write_bytes(content)
         with pytest.raises(UserError, match=r"tokenizer\.model"):
-            Tokenizer.load(tmp_path)
+            load_tokenizer(tmp_path)
 
 
-def test_card(tokenizer: Tokenizer) -> None:
+def test_card(tokenizer: SentencePieceTokenizer) -> None:
     card = make_card(tokenizer, [STORY], ["小豆不见了。"])
     assert storage.parse_form(Card, json.loads(json.dumps(storage.to_json(card)))) == card
     assert card.vocabulary == tokenizer.vocabulary
@@ -223,16 +224,18 @@ def test_the_whole_novel_comes_back(shuihu_path: Path, kind: TokenizerKind, voca
     "content", ["{}", "5", '["x"]', "[-1]", "[1.5]", "[true]", "[" * 5000, "[" + "9" * 5000 + "]", "x", ""]
 )
 def test_a_list_of_unseen_ids_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
-    tokenizer = Tokenizer.train(["小船过了石桥，灯笼还亮着。\n" * 20], TokenizerSettings(vocabulary=300, threads=1))
+    tokenizer = SentencePieceTokenizer.train(
+        ["小船过了石桥，灯笼还亮着。\n" * 20], TokenizerSettings(vocabulary=300, threads=1)
+    )
     tokenizer.save(tmp_path)
-    assert Tokenizer.load(tmp_path).unseen == frozenset()
+    assert load_tokenizer(tmp_path).unseen == frozenset()
     (tmp_path / "unseen.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"unseen\.json"):
-        Tokenizer.load(tmp_path)
+        load_tokenizer(tmp_path)
 
 
 def test_a_model_of_a_terabyte_is_refused_unread(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.model").touch()
     os.truncate(tmp_path / "tokenizer.model", 2**40)
     with pytest.raises(UserError, match="is too large"):
-        Tokenizer.load(tmp_path)
+        load_tokenizer(tmp_path)

@@ -7,12 +7,14 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modou.data.conversation import Template
 from modou.messages import UserError
 from modou.settings.text import TokenizerKind, TokenizerSettings
 from modou.tokenizer import model as tokenizer_model
 from modou.tokenizer import training as tokenizer_training
+from modou.tokenizer.loading import load_tokenizer
 from modou.tokenizer.model import open_model, with_controls
-from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 from modou.tokenizer.training import CONTROLS, train_model
 
 STORY = "\n".join(
@@ -50,7 +52,7 @@ def test_the_marks_come_last_and_all_else_stays(markless: bytes) -> None:
     before, after = pieces(markless), pieces(with_controls(markless))
     assert after[: len(before)] == before
     assert after[len(before) :] == [(name, 0.0, True, False) for name in CONTROLS]
-    tokenizer = Tokenizer(with_controls(markless))
+    tokenizer = SentencePieceTokenizer(with_controls(markless))
     assert list(tokenizer.controls.values()) == [len(before) + i for i in range(4)]
     assert tokenizer.decode(tokenizer.controls.values()) == ""
 
@@ -61,7 +63,7 @@ def test_every_text_is_encoded_as_before(markless: bytes, text: str) -> None:
     extended = with_controls(markless)
     tokens = opened(extended).encode(text)
     assert tokens == opened(markless).encode(text)
-    tokenizer = Tokenizer(extended)
+    tokenizer = SentencePieceTokenizer(extended)
     assert tokenizer.decode(tokenizer.encode(text)) == text
     assert not any(tokenizer.is_control(token) for token in (*tokens, *tokenizer.encode(text)))
 
@@ -80,16 +82,21 @@ def test_only_what_is_lacking_is_added() -> None:
         assert with_controls(whole) == whole
 
 
-def test_a_tokenizer_without_marks_is_refused_unless_they_are_asked_for(tmp_path: Path) -> None:
+def test_a_tokenizer_without_marks_has_no_template_until_they_are_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.model"
     path.write_bytes(trained())
+    markless = load_tokenizer(tmp_path)
+    assert markless.lacking == CONTROLS and markless.encode(STORY)
     with pytest.raises(UserError, match=r"<\|system\|>.*modou sft"):
-        Tokenizer.load(tmp_path)
-    assert Tokenizer.load(tmp_path, extend=True).model == with_controls(trained())
+        Template(markless)
+    extended = load_tokenizer(tmp_path, extend=True)
+    assert extended.files == {path.name: with_controls(trained())}
+    assert extended.unseen == set(extended.controls.values()), "they were in no training text"
+    assert Template(extended).ends == {extended.end, extended.eos}
     assert path.read_bytes() == trained()
     path.write_bytes(b"no model")
     with pytest.raises(UserError, match="not a valid tokenizer"):
-        Tokenizer.load(tmp_path, extend=True)
+        load_tokenizer(tmp_path, extend=True)
 
 
 def test_a_mark_that_text_can_write_is_refused() -> None:
@@ -97,4 +104,4 @@ def test_a_mark_that_text_can_write_is_refused() -> None:
     written_by_text = trained() + control[:-1] + b"\x04"  # user defined
     assert opened(written_by_text).encode("<|user|>")[-1] == len(pieces(written_by_text)) - 1
     with pytest.raises(UserError, match=r"<\|user\|> is an ordinary token"):
-        Tokenizer(with_controls(written_by_text))
+        SentencePieceTokenizer(with_controls(written_by_text))

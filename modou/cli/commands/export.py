@@ -18,7 +18,9 @@ def run(asked: Asked) -> int:
     from modou.interop.export import ExportRequest, export
     from modou.runs.folder import RunFolder
 
-    request = ExportRequest(to, console.path(asked["out"]), asked["quantize"], which)
+    request = ExportRequest(
+        to, console.path(asked["out"]), asked["quantize"], which, asked.switched("adapter"), asked["base"]
+    )
     return console.shown(asked, export(RunFolder(Path(asked.words["RUN"])), request))
 
 
@@ -26,5 +28,13 @@ COMMAND = Command(
     "export",
     run,
     ("RUN",),
-    (Own("to", metavar="TARGET"), out("out_export"), Own("quantize", metavar="TYPE"), CHECKPOINT, *COMMON),
+    (
+        Own("to", metavar="TARGET"),
+        out("out_export"),
+        Own("quantize", metavar="TYPE"),
+        Own("adapter", "switch"),
+        Own("base", metavar="DIR", said="base_export"),
+        CHECKPOINT,
+        *COMMON,
+    ),
 )

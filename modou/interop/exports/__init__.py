@@ -11,7 +11,7 @@ from modou.messages import UserError
 if TYPE_CHECKING:
     from modou.interop.portable import Target
 
-TARGETS: tuple[str, ...] = ("hf",)
+TARGETS: tuple[str, ...] = ("hf", "gguf", "ollama", "ctranslate2")
 """As --to names them: each is a file here."""
 
 

@@ -34,20 +34,21 @@ def write(model: Portable, folder: Path, precision: str) -> None:
     """Writes the directory. UserError: a weight is too large for float16; disk full, no permission."""
     dtype = DTYPES[precision]
     write_tensors(folder / "model.safetensors", tensors(model), dtype)
-    files = {
-        "config.json": config(model, dtype),
-        "tokenizer.json": tokenizer_json(model.tokenizer),
-        "tokenizer_config.json": tokenizer_config(model),
-        "special_tokens_map.json": special_tokens(model),
-    }
+    storage.write_json_atomically(folder / "config.json", config(model, dtype))
     if not model.scores:
-        files["generation_config.json"] = generation_config(model)
-    for name, values in files.items():
-        storage.write_json_atomically(folder / name, values)
-    if converses(model):
-        storage.write_text_atomically(folder / TEMPLATE, CHAT_TEMPLATE)
+        storage.write_json_atomically(folder / "generation_config.json", generation_config(model))
+    write_tokenizer(model, folder)
     storage.write_text_atomically(folder / "README.md", card(model))
     write_ours(model, folder / OURS)
+
+
+def write_tokenizer(model: Portable, folder: Path) -> None:
+    """The tokenizer's files, and the chat template where there are conversations."""
+    storage.write_json_atomically(folder / "tokenizer.json", tokenizer_json(model.tokenizer))
+    storage.write_json_atomically(folder / "tokenizer_config.json", tokenizer_config(model))
+    storage.write_json_atomically(folder / "special_tokens_map.json", special_tokens(model))
+    if converses(model):
+        storage.write_text_atomically(folder / TEMPLATE, CHAT_TEMPLATE)
 
 
 def converses(model: Portable) -> bool:
@@ -66,14 +67,16 @@ def tensors(model: Portable) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, found: dict[str, Tensor], dtype: torch.dtype) -> None:
-    """A safetensors file. UserError: a weight is too large for `dtype`; disk full, no permission."""
-    packed: dict[str, Tensor] = {}
-    for name, tensor in found.items():
-        packed[name] = tensor.to(dtype).contiguous()
-        if not bool(packed[name].isfinite().all()):
+    """A safetensors file of `found`, whose tensors are replaced one by one by those of `dtype`.
+
+    UserError: a weight is too large for `dtype`; disk full, no permission.
+    """
+    for name in found:
+        found[name] = found[name].to(dtype)
+        if not bool(found[name].isfinite().all()):
             raise UserError("interop.too_large", tensor=name, dtype=str(dtype).removeprefix("torch."))
     with storage.user_errors(path):
-        save_file(packed, path, metadata={"format": "pt"})
+        save_file(found, path, metadata={"format": "pt"})
 
 
 def config(model: Portable, dtype: torch.dtype) -> dict[str, Any]:
@@ -103,7 +106,6 @@ def generation_config(model: Portable) -> dict[str, Any]:
         "bos_token_id": own.bos,
         "eos_token_id": model.ends if model.answers else own.eos,
         "pad_token_id": own.pad,
-        "max_length": model.settings.context,
         "do_sample": sampling.temperature > 0,
     }
     if sampling.temperature > 0:
@@ -121,7 +123,8 @@ def generation_config(model: Portable) -> dict[str, Any]:
 def special_tokens(model: Portable) -> dict[str, str]:
     """special_tokens_map.json."""
     own, names = model.tokenizer, model.tokenizer.pieces()
-    return {f"{name}_token": names[getattr(own, name)] for name in ("bos", "eos", "unk", "pad")}
+    ids: dict[str, int | None] = {"bos": own.bos, "eos": own.eos, "unk": own.unk, "pad": own.pad}
+    return {f"{name}_token": names[id] for name, id in ids.items() if id is not None}
 
 
 def tokenizer_config(model: Portable) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from modou.settings.model import ModelSettings
 Weights = Mapping[str, Tensor]
 Config = dict[str, object]
 KINDS = ("weight", "bias")
+HEAD = "lm_head.weight"
 _SHOWN = 3
 """Names in the message about tensors that do not fit."""
 
@@ -65,6 +66,11 @@ def cut(ours: str, theirs: Sequence[str], rows: Sequence[int]) -> Part:
         return torch.split(tensor, list(rows))
 
     return Part(ours, tuple(theirs), split, lambda parts: torch.cat(list(parts)))
+
+
+def heads_fill_width(settings: ModelSettings) -> bool:
+    """Whether heads have the size width / heads, the only one that older layouts know."""
+    return settings.head_width * settings.heads == settings.width
 
 
 @dataclass(frozen=True)
@@ -120,11 +126,10 @@ class Layout:
         named = {name: tensor for name, tensor in tensors.items() if not re.search(self.buffers, name)}
         if not any(name.startswith(self.prefix) for name in named):
             named = {self.prefix + name: tensor for name, tensor in named.items()}
-        if (
-            settings.tied
-            and self.head in named
-            and torch.equal(named[self.head], named.get(self.table, torch.zeros(0)))
-        ):
+        if HEAD in named:  # GPT-NeoX has two names for it
+            named[self.head] = named.pop(HEAD)
+        head, table = named.get(self.head), named.get(self.table)
+        if settings.tied and head is not None and table is not None and torch.equal(head, table):
             del named[self.head]
         return named
 

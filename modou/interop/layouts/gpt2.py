@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from modou.interop.layouts.base import KINDS, Config, Layout, Part
-from modou.interop.layouts.keys import EPSILON, TANH, Keys
+from modou.interop.layouts.base import KINDS, Config, Layout, Part, heads_fill_width
+from modou.interop.layouts.keys import TANH, Keys
 from modou.settings.model import ModelSettings
 
 _NORMS = {"attention_norm": "ln_1", "feed_forward_norm": "ln_2"}
@@ -44,7 +44,7 @@ def _config(settings: ModelSettings) -> Config:
         "n_head": settings.heads,
         "n_inner": settings.feed_forward,
         "activation_function": "gelu_new",
-        "layer_norm_epsilon": EPSILON,
+        "layer_norm_epsilon": settings.epsilon,
         "scale_attn_weights": True,
         "resid_pdrop": settings.dropout,
         "embd_pdrop": settings.dropout,
@@ -58,7 +58,6 @@ def _settings(config: Config) -> ModelSettings:
     keys.require("activation_function", "gelu_new", TANH)
     keys.require("scale_attn_weights", True, (True,))
     keys.require("scale_attn_by_inverse_layer_idx", False, (False,))
-    keys.require("layer_norm_epsilon", EPSILON, (EPSILON,))
     keys.require_common()
     width = keys.whole("n_embd", 768)
     return ModelSettings.parse(
@@ -71,6 +70,7 @@ def _settings(config: Config) -> ModelSettings:
             "heads": keys.whole("n_head", 12),
             "hidden": keys.whole("n_inner", 4 * width),
             "context": keys.whole("n_positions", 1024),
+            "norm_eps": keys.number("layer_norm_epsilon", 1e-5),
             "tied": keys.flag("tie_word_embeddings", True),
         }
     )
@@ -84,7 +84,7 @@ LAYOUT = Layout(
     table="transformer.wte.weight",
     head="lm_head.weight",
     buffers=r"\.attn\.(masked_)?bias$",
-    fits=lambda settings: settings.position == "learned",
+    fits=lambda settings: settings.position == "learned" and heads_fill_width(settings),
     parts=_parts,
     config=_config,
     settings=_settings,

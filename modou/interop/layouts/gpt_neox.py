@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from modou.interop.layouts.base import KINDS, Config, Layout, Part
-from modou.interop.layouts.keys import EPSILON, TANH, Keys, unsupported
-from modou.settings.model import ROPE_BASE, ModelSettings
+from modou.interop.layouts.base import KINDS, Config, Layout, Part, heads_fill_width
+from modou.interop.layouts.keys import TANH, Keys
+from modou.settings.model import ModelSettings
 
 _NAMES = {
     "attention_norm": "input_layernorm",
@@ -52,15 +52,19 @@ def _config(settings: ModelSettings) -> Config:
         "num_attention_heads": settings.heads,
         "intermediate_size": settings.feed_forward,
         "hidden_act": "gelu_new",
-        "layer_norm_eps": EPSILON,
+        "layer_norm_eps": settings.epsilon,
         "max_position_embeddings": settings.context,
         "use_parallel_residual": False,
         "attention_bias": True,
         "attention_dropout": 0.0,
         "hidden_dropout": settings.dropout,
         "rotary_pct": 1.0,
-        "rotary_emb_base": ROPE_BASE,
-        "rope_parameters": {"rope_type": "default", "rope_theta": ROPE_BASE, "partial_rotary_factor": 1.0},
+        "rotary_emb_base": settings.rope_base,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": settings.rope_base,
+            "partial_rotary_factor": 1.0,
+        },
         "tie_word_embeddings": settings.tied,
     }
 
@@ -69,11 +73,8 @@ def _settings(config: Config) -> ModelSettings:
     keys = Keys(config)
     keys.require("use_parallel_residual", True, (False,))
     keys.require("hidden_act", "gelu", TANH)
-    keys.require("layer_norm_eps", EPSILON, (EPSILON,))
     keys.require_common()
-    base = keys.rope_base("rotary_emb_base", "rotary_pct", 0.25)
-    if base != ROPE_BASE:
-        raise unsupported("rotary_emb_base", base, ROPE_BASE)
+    keys.require_whole_rotation("rotary_pct", 0.25)
     return ModelSettings.parse(
         {
             "style": "classic",
@@ -84,9 +85,15 @@ def _settings(config: Config) -> ModelSettings:
             "heads": keys.whole("num_attention_heads", 64),
             "hidden": keys.whole("intermediate_size", 24576),
             "context": keys.whole("max_position_embeddings", 2048),
+            "norm_eps": keys.number("layer_norm_eps", 1e-5),
+            "rope_base": keys.rope_base("rotary_emb_base"),
             "tied": keys.flag("tie_word_embeddings", False),
         }
     )
+
+
+def _fits(settings: ModelSettings) -> bool:
+    return settings.style == "classic" and settings.position == "rope" and heads_fill_width(settings)
 
 
 LAYOUT = Layout(
@@ -97,7 +104,7 @@ LAYOUT = Layout(
     table="gpt_neox.embed_in.weight",
     head="embed_out.weight",
     buffers=r"\.attention\.((masked_)?bias|rotary_emb\.inv_freq)$",
-    fits=lambda settings: settings.style == "classic" and settings.position == "rope",
+    fits=_fits,
     parts=_parts,
     config=_config,
     settings=_settings,

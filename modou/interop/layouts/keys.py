@@ -8,10 +8,6 @@ from typing import Any, cast
 from modou.interop.layouts.base import Config
 from modou.messages import UserError
 
-EPSILON = 1e-5
-"""Of LayerNorm."""
-RMS_EPSILON = 1e-6
-"""Of RMSNorm."""
 TANH = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
 """Names of GELU's tanh approximation."""
 _LARGEST = 1 << 31
@@ -66,11 +62,18 @@ class Keys:
         if (quantized := self._config.get("quantization_config")) is not None:
             raise unsupported("quantization_config", quantized, "null")
 
-    def require_long_window(self, key: str, default: int, context: int) -> None:
-        """UserError where attention reaches back less far than the context."""
-        window = self.whole(key, default)
-        if window < context:
-            raise unsupported(key, window, f"≥ {context}")
+    def is_null(self, key: str) -> bool:
+        """Whether the key is there and null."""
+        return key in self._config and self._config[key] is None
+
+    def names(self, key: str) -> list[str] | None:
+        """A list of texts; None where it is missing. UserError: it is none."""
+        value = self._config.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in cast(list[object], value)):
+            raise UserError("interop.config_type", name=key, value=_shown(value), wanted="[…]")
+        return cast(list[str], value)
 
     def table(self, key: str) -> Mapping[str, Any]:
         """An object; empty where it is missing. UserError: it is none."""
@@ -79,22 +82,24 @@ class Keys:
             raise UserError("interop.config_type", name=key, value=_shown(value), wanted="{…}")
         return cast(Mapping[str, Any], value)
 
-    def rope_base(self, own: str, share: str | None, default_share: float) -> float:
-        """The base of rotary embeddings, in the spelling of transformers 5 (`rope_parameters`) or of earlier versions.
-
-        own: the earlier key of the base. share: that of the rotated share of a head, and its default, where there is
-        one. UserError: scaled, or not the whole head is rotated.
-        """
-        given = {**self.table("rope_parameters"), **self.table("rope_scaling")}
+    def rope_base(self, own: str) -> float:
+        """The base of rotary embeddings, in the spelling of transformers 5 (`rope_parameters`) or of earlier versions,
+        whose key is `own`. UserError: frequencies that are scaled in any way."""
+        given = self._rope()
         kind = given.get("rope_type", given.get("type", "default"))
         if kind != "default":
             key = "rope_scaling" if self._config.get("rope_scaling") is not None else "rope_parameters"
             raise unsupported(f"{key} type", kind, "default")
-        if share is not None:
-            rotated = given.get("partial_rotary_factor", self._value(share, default_share))
-            if rotated != 1:
-                raise unsupported(share, rotated, 1)
         return positive("rope_theta", given.get("rope_theta", self._value(own, 10_000.0)))
+
+    def require_whole_rotation(self, own: str, default: float) -> None:
+        """UserError unless all of a head is rotated; `own`: the earlier key of the share."""
+        share = self._rope().get("partial_rotary_factor", self._value(own, default))
+        if share != 1:
+            raise unsupported(own, share, 1)
+
+    def _rope(self) -> Mapping[str, Any]:
+        return {**self.table("rope_parameters"), **self.table("rope_scaling")}
 
     def _value(self, key: str, default: object) -> object:
         value = self._config.get(key)
