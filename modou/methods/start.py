@@ -9,9 +9,10 @@ import torch
 from modou.messages import UserError, quoted, text
 from modou.methods.planning import PlanChoice, TextFacts, plan_tokenizer
 from modou.model.gpt import GPT, plain_gpt
+from modou.model.lora import make_gpt
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record, weights_sha256
-from modou.runs.weights import answers, load_tokenizer, load_weights, make_model
+from modou.runs.weights import answers, load_tokenizer, load_weights
 from modou.settings.methods import METHODS
 from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
@@ -54,7 +55,7 @@ class Start:
     def network(self, settings: RunSettings) -> GPT:
         """The model as training starts, on the CPU."""
         torch.manual_seed(settings.train.seed)
-        return make_model("pretrain", settings, settings.model)
+        return make_gpt(settings.model, settings.lora)
 
     def before(self, settings: RunSettings) -> GPT | None:
         """The base to compare the trained model with; None: there is none."""
