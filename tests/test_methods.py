@@ -28,6 +28,7 @@ ALLOWED = {
     # No method: the group of options, or the figure, of this name.
     "pipeline/align.py": {"reward"},
     "cli/progress.py": {"reward"},
+    "interop/exports/hf.py": {"reward"},
     "data/formats/preferences.py": {"reward"},
     "methods/policy.py": {"reward"},
     "pipeline/compare.py": {"reward"},

@@ -240,6 +240,8 @@ def _scored(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
     figures = {name: words.decimal(v.number(numbers, f"test.{name}")) for name in names}
     counts = {name: _count(numbers, words, f"test.{name}") for name in ("characters", "newlines", "tokens")}
     yield text("console.scored", file=numbers["file"], **figures, **counts)
+    if not v.group(numbers, "baselines"):
+        return
     rivals = [
         f"{words.named('baseline', name)} {words.decimal(v.number(numbers, f'baselines.{name}.bits_per_char'))}"
         for name in ("kn2", "kn3", "kn5", "xz")
@@ -248,7 +250,13 @@ def _scored(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
 
 
 def _examples(numbers: Mapping[str, Any], words: Words) -> Iterator[str]:
-    if "rows" in numbers:
+    if "layout" in numbers:
+        counts = {name: _count(numbers, words, name) for name in ("parameters", "vocabulary", "context")}
+        dtypes = ", ".join(v.texts(numbers, "dtypes"))
+        yield text("console.found_model", layout=one_line(str(numbers["layout"])), dtypes=dtypes, **counts)
+        if licence := v.words_at(numbers, "licence"):
+            yield text("console.found_licence", licence=one_line(licence))
+    elif "rows" in numbers:
         counts = ", ".join(f"{file} {words.count(count)}" for file, count in v.group(numbers, "rows").items())
         yield text("console.found_rows", folder=numbers["folder"], counts=counts)
     elif "questions" in numbers:

@@ -70,11 +70,11 @@ class Session:
         if not isinstance(checkpoint, int) and checkpoint not in ("best", "latest"):
             raise UserError("generate.bad_checkpoint", which=str(checkpoint)[:60])
         run = RunFolder(Path(path))
-        method = METHODS[Record[Any].read(run).method]
-        if method.scores:
+        record = Record[Any].read(run)
+        if METHODS[record.method].scores:
             raise UserError("generate.only_scores", path=path)
         model, tokenizer, step = load_model(run, checkpoint)
-        return cls(model.to(chosen), tokenizer, Template(tokenizer) if method.answers else None, step, run.path)
+        return cls(model.to(chosen), tokenizer, Template(tokenizer) if record.answers else None, step, run.path)
 
     @property
     def device(self) -> torch.device:

@@ -14,6 +14,7 @@ from modou.messages import Language, catalogue
 from modou.model.census import describe
 from modou.report import values as v
 from modou.report.words import Words
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 _IMPORTS = """\
 from transformers import {model}, AutoTokenizer
@@ -176,5 +177,7 @@ def _remarks(model: Portable) -> Iterator[Remark]:
         yield "card_end_mark", {"bias": model.weights["score.bias"].item()}
     elif model.tokenizer.unseen:
         yield "card_unseen", {}
+    if not isinstance(model.tokenizer, SentencePieceTokenizer):
+        yield "card_bos", {"bos": model.tokenizer.pieces()[model.tokenizer.bos]}
     if model.settings.position == "learned":
         yield "card_learned", {"context": model.settings.context}

@@ -11,20 +11,15 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from modou.tokenizer.byte_level import FILE_NAME
-from modou.tokenizer.definition import read_object
 from modou.tokenizer.model import model_kind
 from modou.tokenizer.sentencepiece import SentencePieceTokenizer
-from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import NEWLINE, SPACE
 
 _BYTE = "0x[0-9A-F]{2}>"
 
 
-def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
-    """The contents of tokenizer.json; it puts bos before a text. A tokenizer that came as one stays what it was."""
-    if not isinstance(tokenizer, SentencePieceTokenizer):
-        return read_object(tokenizer.files[FILE_NAME], tokenizer.source)
+def tokenizer_json(tokenizer: SentencePieceTokenizer) -> dict[str, Any]:
+    """The contents of tokenizer.json; it puts bos before a text."""
     names = [name.replace(SPACE, " ") for name in tokenizer.pieces()]
     marks = {token: name for token, name in enumerate(names) if token == tokenizer.unk or tokenizer.is_control(token)}
     bos, is_unigram = names[tokenizer.bos], model_kind(tokenizer.model) == "unigram"

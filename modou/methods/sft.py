@@ -34,6 +34,9 @@ from modou.train.objective import StatelessObjective
 from modou.train.parallel import World, parallelize
 
 ROWS_AT_ONCE = 32
+ROW = 1024
+"""Tokens of a packed row, unless a conversation has more: memory grows with its square, and the context of an imported
+model may be many thousands."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,8 @@ class SftMethod(Alignment[SftRun, Conversations]):
 
     def _packed(self, settings: SftRun) -> Packing:
         encoded = select(self.data.encoded, self.split(settings)[0])
-        return Packing(encoded, self.shape.context, settings.train.batch, settings.sft.packed, settings.train.seed)
+        room = min(self.shape.context, max(ROW, *(len(one) for one in encoded)))
+        return Packing(encoded, room, settings.train.batch, settings.sft.packed, settings.train.seed)
 
 
 def with_control_tokens(base: RunFolder) -> tuple[Tokenizer, ModelSettings, list[str]]:

@@ -10,7 +10,9 @@ from modou.model.gpt import GPT
 from modou.model.loss import token_log_probabilities
 
 POSITIONS_AT_ONCE = 2048
-"""Positions per forward pass, which bounds the memory of the logits."""
+"""Positions per forward pass, which bounds the memory of the activations."""
+LOGITS_AT_ONCE = 1 << 26
+"""Logits that `score_tokens` holds at once: the windows of a large vocabulary and context would fill gigabytes."""
 
 
 def score_hidden(
@@ -38,11 +40,14 @@ def ends(mask_BT: Tensor) -> Tensor:
 
 @torch.no_grad()
 def score_tokens(model: GPT, ids_BT: Tensor, target_BT: Tensor, mask_BT: Tensor, temperature: float = 1.0) -> Tensor:
-    """log p(target) as `score_hidden`, from ids, (B, T) on the CPU; computed a few rows of similar length at a time."""
-    device = model.embedding.weight.device
+    """log p(target) as `score_hidden`, from ids, (B, T) on the CPU; a few rows of similar length at a time."""
+    device, most = model.embedding.weight.device, max(1, LOGITS_AT_ONCE // model.settings.vocabulary)
     ends_B, log_BT = ends(mask_BT), torch.zeros(mask_BT.shape)
     for rows in ends_B.argsort().split(max(1, POSITIONS_AT_ONCE // ids_BT.shape[1])):
         width = max(1, int(ends_B[rows].max()))
         ids, target, mask = (tensor[rows, :width].to(device) for tensor in (ids_BT, target_BT, mask_BT))
-        log_BT[rows, :width] = score_hidden(model, model.hidden(ids), target, mask, temperature)[0].float().cpu()
+        inside_BT = mask.bool()
+        parts = zip(model.hidden(ids)[inside_BT].split(most), target[inside_BT].split(most), strict=True)
+        log_N = torch.cat([token_log_probabilities(model.logits(x), chosen, temperature) for x, chosen in parts])
+        log_BT[rows, :width] = log_N.new_zeros(inside_BT.shape).masked_scatter(inside_BT, log_N).float().cpu()
     return log_BT

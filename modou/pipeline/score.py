@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from modou.corpora.named import open_corpus
 from modou.evaluate.baselines import Baseline, baselines
@@ -29,9 +30,9 @@ class FileScore:
     """The run's model."""
     baselines: dict[str, Baseline]
     """Simple models fitted to the run's training text: Kneser-Ney of order 1 to 6, "kn1" … "kn6", and "xz"; "train":
-    the text they were fitted to."""
+    the text they were fitted to. Empty where the model was imported: its training text is not there."""
     advantage: dict[str, Gain]
-    """Bits per character saved against "kn5"."""
+    """Bits per character saved against "kn5"; empty as well."""
 
 
 def score_file(folder: RunFolder, file: str, which: str | int = "best") -> Iterator[Event]:
@@ -45,16 +46,18 @@ def score_file(folder: RunFolder, file: str, which: str | int = "best") -> Itera
     texts = [tokenizer.normalise(text) for text in given]
     found = bits_per_character(model, tokenizer, texts)
     yield StageProgress("evaluate", 1, 2)
-    train = [tokenizer.normalise(text) for text in cleaned(pretrained(folder)).texts("train")]
-    compared = baselines(train, texts)
+    compared = None
+    if (source := pretrained(folder)) is not None:
+        train = [tokenizer.normalise(text) for text in cleaned(source).texts("train")]
+        compared = baselines(train, texts)
     yield StageEnded(
         "evaluate",
         FileScore(
             file=file,
             checkpoint={"step": step},
             test=text_score(found, tokenizer, texts),
-            baselines=compared.figures,
-            advantage={"kn5": found.gain_over(compared.order_5)},
+            baselines=compared.figures if compared else {},
+            advantage={"kn5": found.gain_over(compared.order_5)} if compared else {},
         ),
     )
 
@@ -71,9 +74,11 @@ def exact_texts(source: str) -> list[str]:
     return texts
 
 
-def pretrained(folder: RunFolder) -> RunFolder:
-    """The run that holds the text: the run itself, or the base that its model comes from. UserError: it is gone."""
+def pretrained(folder: RunFolder) -> RunFolder | None:
+    """The run that holds the text: the run itself, or the base that its model comes from; None: the model was
+    imported. UserError: it is gone."""
     for run in ancestors(folder):
-        if "book" in Record[object].read(run).inputs:  # type: ignore[type-var]
-            return run
+        inputs = Record[Any].read(run).inputs
+        if "book" in inputs or "source" in inputs:
+            return run if "book" in inputs else None
     raise UserError("pipeline.no_text_of_base", path=folder.path)

@@ -28,6 +28,7 @@ from modou import messages, storage
 from modou.messages import UserError
 from modou.runs.state import NAME as _STATE
 from modou.runs.state import CheckpointState, read_values, unfit
+from modou.runs.tensor_file import write_tensors
 
 _FOLDER = re.compile(r"step-(\d{8,})")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
@@ -157,7 +158,7 @@ def save(
     """Writes a checkpoint and returns its path; creates `folder`.
 
     tensors: file stem ("model", "optimizer", "average") -> name -> tensor on any device; no two of a group may
-        share memory. A group is serialised in memory before it is written.
+        share memory.
     state: JSON values. keep: number of newest checkpoints to keep, besides the one named by `best`.
     An intact checkpoint of the same step is not written again; a damaged one is replaced.
     UserError (disk full, no permission, read-only): earlier checkpoints are untouched, no partial one remains.
@@ -191,7 +192,8 @@ def _write(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mappi
             entries: dict[str, dict[str, Any]] = {}
             for stem, group in tensors.items():
                 packed = {name: tensor.detach().cpu().contiguous() for name, tensor in group.items()}
-                entries[stem + _SUFFIX] = _put(temporary / (stem + _SUFFIX), safetensors.torch.save(packed))
+                size, sha256 = write_tensors(temporary / (stem + _SUFFIX), packed)
+                entries[stem + _SUFFIX] = {"size": size, "sha256": sha256}
             entries[_STATE] = _put(temporary / _STATE, storage.json_text(dict(state)).encode("utf-8"))
             # Without a newline at the end, a manifest truncated by one byte does not parse.
             manifest = storage.json_text({"format": _FORMAT, "files": entries})

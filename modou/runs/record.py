@@ -6,6 +6,7 @@ and one for each group of settings: before the plan only the options the user se
     book     the text of pretraining                     base    the run whose model is trained further
     data     a file of examples or questions             judge   what scores answers: a task's rules, or a reward model
     validation, test   texts to measure on, instead of parts of the book
+    source   the directory that a model was imported from
 
 Pretraining takes a base where it goes on from a trained model.
 """
@@ -27,7 +28,7 @@ from modou.settings.model import ModelSettings
 from modou.settings.train import Trained
 
 G = TypeVar("G", bound=Trained)
-_WORDS = {"book": "BOOK", "base": "RUN", "data": "DATA"}
+_WORDS = {"book": "BOOK", "base": "RUN", "data": "DATA", "source": "MODEL"}
 FORMAT = 2
 """Format of settings.toml; versions before 0.1 had 1."""
 _BYTES = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
@@ -37,11 +38,11 @@ _BYTES = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
 class Source(Settings):
     """One input of a run, with its SHA-256 at the start of the run."""
 
-    kind: Literal["book", "run", "examples", "rule"]
+    kind: Literal["book", "run", "examples", "rule", "directory"]
     path: str
     """As given by the user: a file, a folder, a run, or a name."""
     sha256: str
-    """Of a file's bytes, of a folder's files, or of a run's weights; for a name, the name."""
+    """Of a file's bytes, of a folder's files, or of a model's weights; for a name, the name."""
     columns: str = ""
     """The option --columns, for a file of examples."""
 
@@ -118,6 +119,13 @@ class Record(Generic[G]):
         """The shape of the run's model."""
         own: Any = self.settings
         return self.shape or own.model
+
+    @property
+    def answers(self) -> bool:
+        """Whether the run's model answers conversations (else it continues text, or only scores)."""
+        own: Any = self.settings
+        known = METHODS[self.method].answers
+        return own.origin.answers if known is None else known
 
     def differences(self, asked: "Record[G]", fixed: Sequence[str] | None = None) -> list[str]:
         """The differences of the record `asked` from this one, as "option here → asked".

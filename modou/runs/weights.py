@@ -23,7 +23,7 @@ from modou.tokenizer.tokenizer import UNSEEN_NAME, Tokenizer
 
 def answers(run: RunFolder) -> bool:
     """Whether a run's model answers conversations (else it continues text). UserError: not a run."""
-    return METHODS[Record[Any].read(run).method].answers
+    return Record[Any].read(run).answers
 
 
 def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from modou.messages import UserError
 from modou.settings.base import Settings, merge
+from modou.settings.origin import ImportRun
 from modou.settings.run import RunSettings
 from modou.settings.train import BatchedSettings, LoraSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings
 
@@ -326,8 +327,9 @@ class MethodInfo:
     """All its options."""
     inputs: tuple[str, ...] = ("base", "data")
     """Its inputs, in the order of the command's arguments; a judge is given with --judge."""
-    answers: bool = True
-    """Whether its model answers questions; else it continues a text, or only scores."""
+    answers: bool | None = True
+    """Whether its model answers questions; else it continues a text, or only scores. None: the settings of each run say
+    so (`Record.answers`)."""
     scores: bool = False
     """Whether its model is a reward model."""
     copies: Literal["", "book", "answers", "chosen"] = ""
@@ -352,6 +354,8 @@ def _adapted(settings: Any) -> Network:
     return "adapted" if settings.lora.rank else "plain"
 
 
+IMPORT = MethodInfo("import", ImportRun, ("source",), answers=None, unused=tuple(Trained.model_fields))
+"""The model of another program: it was not trained here, but may be trained further."""
 METHODS = {
     method.name: method
     for method in (
@@ -383,5 +387,6 @@ METHODS = {
             unused=("sampling",),
         ),
         MethodInfo("grpo", GrpoRun, ("base", "data", "judge"), duration="rollout.rounds", unused=("sampling",)),
+        IMPORT,
     )
 }

@@ -10,8 +10,8 @@ A reward model is a classifier of one label; its score is read at the last token
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from modou import storage
@@ -23,6 +23,8 @@ from modou.interop.portable import Portable, Target
 from modou.interop.tokenizer_json import tokenizer_json
 from modou.messages import UserError
 from modou.settings.base import write_toml
+from modou.tokenizer.byte_level import FILE_NAME as TOKENIZER
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 OURS = "modou"
@@ -44,7 +46,10 @@ def write(model: Portable, folder: Path, precision: str) -> None:
 
 def write_tokenizer(model: Portable, folder: Path) -> None:
     """The tokenizer's files, and the chat template where there are conversations."""
-    storage.write_json_atomically(folder / "tokenizer.json", tokenizer_json(model.tokenizer))
+    if isinstance(model.tokenizer, SentencePieceTokenizer):
+        storage.write_json_atomically(folder / TOKENIZER, tokenizer_json(model.tokenizer))
+    else:  # it came as such a file
+        storage.write_bytes_atomically(folder / TOKENIZER, model.tokenizer.files[TOKENIZER])
     storage.write_json_atomically(folder / "tokenizer_config.json", tokenizer_config(model))
     storage.write_json_atomically(folder / "special_tokens_map.json", special_tokens(model))
     if converses(model):
@@ -75,8 +80,7 @@ def write_tensors(path: Path, found: dict[str, Tensor], dtype: torch.dtype) -> N
         found[name] = found[name].to(dtype)
         if not bool(found[name].isfinite().all()):
             raise UserError("interop.too_large", tensor=name, dtype=str(dtype).removeprefix("torch."))
-    with storage.user_errors(path):
-        save_file(found, path, metadata={"format": "pt"})
+    storage.write_bytes_atomically(path, safetensors.torch.save(found, {"format": "pt"}))
 
 
 def config(model: Portable, dtype: torch.dtype) -> dict[str, Any]:
