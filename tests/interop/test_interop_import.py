@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from import_helpers import CONFIGS, command, imported, write_model
+from import_helpers import CONFIGS, END, command, imported, write_model
 from train_helpers import sentences
+from transformers import AutoTokenizer
 
 import modou
 from modou import storage
@@ -45,10 +46,27 @@ def test_logits_and_greedy_texts_are_those_of_transformers(name: str, dtype: tor
     ids = torch.randint(tokenizer.vocabulary, (2, 100), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         assert (ours(ids) - theirs(ids).logits).abs().max() <= 1e-4
-        start = tokenizer.encode(PROMPT)
-        written = theirs.generate(torch.tensor([start]), max_new_tokens=30, do_sample=False, pad_token_id=0)
-    own = modou.load(run.path).generate(start, tokens=30, temperature=0)
-    assert own == tokenizer.decode(written[0, len(start) :].tolist())
+        start = AutoTokenizer.from_pretrained(tmp_path / "model")(PROMPT, return_tensors="pt")["input_ids"]
+        written = theirs.generate(start, max_new_tokens=30, do_sample=False, pad_token_id=0)[0, start.shape[1] :]
+    assert modou.load(run.path).generate(PROMPT, tokens=30, temperature=0) == tokenizer.decode(written.tolist())
+
+
+def test_a_prompt_begins_with_bos_where_the_tokenizer_says_so(tmp_path: Path) -> None:
+    run, _ = fresh(tmp_path, "llama")
+    path = tmp_path / "model" / "tokenizer.json"
+    first = {"SpecialToken": {"id": END, "type_id": 0}}
+    template = {
+        "type": "TemplateProcessing",
+        "single": [first, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [first, {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {END: {"id": END, "ids": [0], "tokens": [END]}},
+    }
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"post_processor": template}), encoding="utf-8")
+    other = imported(tmp_path / "model", tmp_path / "other")
+    ids = load_model(run)[1].encode(PROMPT)
+    for folder, start in ((run, ids), (other, [0, *ids])):
+        written = modou.load(folder.path)
+        assert written.generate(PROMPT, tokens=9, seed=2) == written.generate(start, tokens=9, seed=2)
 
 
 def test_shards_are_read_as_one_file_is(tmp_path: Path) -> None:
