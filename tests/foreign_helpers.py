@@ -37,7 +37,7 @@ def definition(kind: str) -> bytes:
         lines = pre_tokenizers.Split(Regex(LINES), "isolated")
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([lines, cut]) if kind == "qwen" else cut
     tokenizer.train_from_iterator(
-        STORY.split("\n\n"),
+        [STORY[start : start + 200] for start in range(0, len(STORY), 200)],
         trainers.BpeTrainer(
             vocab_size=420,
             special_tokens=special,

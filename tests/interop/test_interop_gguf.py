@@ -15,7 +15,7 @@ from interop_helpers import CONTEXT, VOCABULARY, exported, portable, token_ids, 
 from llama_cpp_helpers import LlamaCpp, llama_cpp
 
 from modou.data.conversation import Message, Template
-from modou.interop.exports.gguf import FILE_NAME, write_file
+from modou.interop.exports.gguf import file_name, write_file
 from modou.interop.gguf_model import architecture, tensors
 from modou.interop.portable import Portable
 from modou.messages import UserError
@@ -69,7 +69,7 @@ def model_of(name: str) -> Portable:
 
 
 def write(model: Portable, folder: Path, precision: str = "f32") -> Path:
-    path = folder / FILE_NAME
+    path = folder / file_name(model)
     write_file(model, path, precision, "gguf")
     return path
 
@@ -197,8 +197,8 @@ def test_the_same_model_is_the_same_bytes(precision: str, tmp_path: Path) -> Non
     first = exported(model, tmp_path / "a", "gguf", precision)
     second = exported(model, tmp_path / "b", "gguf", precision)
     names = {path.name for path in first.iterdir()}
-    assert {FILE_NAME, "README.md"} <= names
-    for name in (FILE_NAME, "README.md"):
+    assert {"bean.gguf", "README.md"} <= names
+    for name in ("bean.gguf", "README.md"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert ("`blk.0.attn_q.weight`" in (first / "README.md").read_text(encoding="utf-8")) == (precision == "q8_0")
 

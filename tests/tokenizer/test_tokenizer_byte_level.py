@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tokenizers
+from foreign_helpers import END, KINDS, STORY, TURN, definition, foreign
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
@@ -21,7 +22,6 @@ from modou.tokenizer.card import make_card
 from modou.tokenizer.definition import byte_characters
 from modou.tokenizer.loading import load_tokenizer
 from modou.tokenizer.training import CONTROLS
-from tests.foreign_helpers import END, KINDS, STORY, TURN, definition, foreign
 
 NAMES = (END, TURN, "<|im_end|>", "<think>", "</think>", "<unk>", "<0xE4>", "<0x0A>", *CONTROLS)
 PARTS = (
@@ -175,7 +175,7 @@ def test_saved_loaded_and_pickled(kind: str, tmp_path: Path) -> None:
 
 
 @settings(max_examples=100)
-@given(text=st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
+@given(text=st.lists(st.sampled_from((*PARTS, "<think>", "a<think>b", "x's", "，")), max_size=60).map("".join))
 @example(STORY)
 def test_cut_into_blocks_is_encoded_as_if_whole(kind: str, text: str) -> None:
     tokenizer = foreign(kind)

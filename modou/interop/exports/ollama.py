@@ -13,6 +13,7 @@ from modou.interop.portable import Portable, Target
 from modou.messages import Language
 from modou.messages import quoted as for_a_shell
 
+FILE_NAME = "model.gguf"
 MODELFILE = "Modelfile"
 _LONGEST_NAME = 80
 CONTINUES = "{{ .Prompt }}"
@@ -24,7 +25,7 @@ _ENDS_EARLY = re.compile(r'"""\s*[\r\n]')
 
 def write(model: Portable, folder: Path, precision: str) -> None:
     """Writes the folder. UserError: as `gguf.write_file`."""
-    gguf.write_file(model, folder / gguf.FILE_NAME, precision, "ollama")
+    gguf.write_file(model, folder / FILE_NAME, precision, "ollama")
     storage.write_text_atomically(folder / MODELFILE, modelfile(model))
     use = Use("gguf", _code, partial(_remarks, precision=precision))
     storage.write_text_atomically(folder / "README.md", card(model, use))
@@ -32,7 +33,7 @@ def write(model: Portable, folder: Path, precision: str) -> None:
 
 def modelfile(model: Portable) -> str:
     """The Modelfile."""
-    lines = [f"FROM ./{gguf.FILE_NAME}", f'TEMPLATE """{ANSWERS if model.answers else CONTINUES}"""']
+    lines = [f"FROM ./{FILE_NAME}", f'TEMPLATE """{ANSWERS if model.answers else CONTINUES}"""']
     lines += [f"PARAMETER {name} {value}" for name, value in parameters(model)]
     return "\n".join(lines) + "\n"
 
