@@ -14,7 +14,9 @@ from transformers import AutoTokenizer
 
 import modou
 from modou import storage
+from modou.interop import importing
 from modou.messages import UserError
+from modou.pipeline.doctor import examine
 from modou.pipeline.score import score_file
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
@@ -157,6 +159,10 @@ def test_no_half_of_a_run_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UserError, match="disk is full"):
         imported(tmp_path / "model", tmp_path / "runs" / "run")
     assert list((tmp_path / "runs").iterdir()) == []
+    monkeypatch.setattr(importing, "memory_gb", lambda: 0.0001)
+    with pytest.raises(UserError, match="GB of memory"):
+        imported(tmp_path / "model", tmp_path / "run")
+    monkeypatch.undo()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # pyright: ignore
     with pytest.raises(UserError, match="GB left"):
         imported(tmp_path / "model", tmp_path / "run")
@@ -191,11 +197,11 @@ def test_it_is_not_trained_on_in_place(words: list[str], run: Path, capsys: pyte
     assert capsys.readouterr().err.count("\n") == 1 and (run / "settings.toml").read_bytes() == before
 
 
-def test_its_files_are_verified(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from modou.pipeline.doctor import examine
-
+def test_its_files_are_verified(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
-    assert examine(RunFolder(run)).whole
+    found = examine(RunFolder(run))
+    assert found.whole and found.stages == {"data": "whole"} and found.checkpoints == {"step-00000000": "whole"}
+    assert found.works == {"generate": True, "evaluate": True, "resume": False}
     (tmp_path / "run" / "tokenizer" / "special.json").unlink()
     assert not examine(RunFolder(tmp_path / "run")).whole
 
