@@ -55,6 +55,7 @@ def definition(kind: str) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
+@cache
 def size(data: bytes) -> int:
     """Number of tokens of a tokenizer.json."""
     return Tokenizer.from_buffer(data).get_vocab_size()
@@ -66,5 +67,9 @@ def foreign(kind: str = "gpt2", rows: int = 0, **changed: Any) -> ByteLevelToken
     data = definition(kind)
     if changed:
         data = json.dumps(json.loads(data) | changed, ensure_ascii=False).encode()
-    special = SpecialTokens.named(data, {"eos": END}, rows or size(data), "it")
-    return ByteLevelTokenizer(data, special, "it")
+    return _made(data, rows or size(data))
+
+
+@cache
+def _made(data: bytes, rows: int) -> ByteLevelTokenizer:
+    return ByteLevelTokenizer(data, SpecialTokens.named(data, {"eos": END}, rows, "it"), "it")

@@ -77,6 +77,7 @@ def test_what_a_run_is_goes_along(runs: Path) -> None:
         ((), "add --to"),
         (("--to", "hf", "--quantize", "q2"), "f32, f16, bf16"),
         (("--to", "hf", "--checkpoint", "99"), "99"),
+        (("--to", "gguf", "--adapter"), "--adapter is for --to hf only"),
     ],
     ids=str,
 )

@@ -4,6 +4,7 @@ import json
 import pickle
 import tracemalloc
 import unicodedata
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def test_the_ids_are_those_of_transformers(kind: str, text: str) -> None:
     assert not any(map(tokenizer.is_control, ids))
 
 
+@cache
 def _oracle(kind: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizers.Tokenizer.from_buffer(definition(kind)))
 
@@ -84,11 +86,16 @@ def test_streamed_text_is_decoded_text(kind: str, data: st.DataObject) -> None:
     assert "".join(map(stream.push, tokens)) + stream.end() == tokenizer.decode(tokens)
 
 
+@cache
+def _extended(kind: str) -> ByteLevelTokenizer:
+    return foreign(kind, rows=460).extended()
+
+
 @settings(max_examples=200)
 @given(text=TEXTS)
 @example("<|end|><|assistant|>")
 def test_no_text_is_encoded_as_a_mark(kind: str, text: str) -> None:
-    own, extended = foreign(kind, rows=460), foreign(kind, rows=460).extended()
+    own, extended = foreign(kind, rows=460), _extended(kind)
     assert extended.encode(text) == own.encode(text)
     assert not set(extended.encode(text)) & {*extended.controls.values(), extended.bos, extended.eos}
     whole = Template(extended).encode([Message("user", text), Message("assistant", text)]).ids
@@ -134,6 +141,8 @@ def test_special_ids() -> None:
         Template(tokenizer)
     space = tokenizer.encode(" snail")[0]
     assert tokenizer.piece(space).startswith("␣") and space in tokenizer.spaced
+    names = dict(zip(tokenizer.piece_bytes, map(tokenizer.piece, range(tokenizer.vocabulary)), strict=True))
+    assert (names[b"\xe4"], names[b"\n"], names["哈".encode()]) == ("<0xE4>", "⏎", "哈")
 
 
 def test_marks_take_rows_without_a_token_and_then_new_ones() -> None:
@@ -204,8 +213,9 @@ def test_card(kind: str) -> None:
     assert len(card.longest_pieces) == 20
 
 
+@pytest.mark.slow
 def test_a_vocabulary_of_150_000_is_lean() -> None:
-    """Every text of Qwen's size: what Python holds of it, beside the library."""
+    """What Python holds of one of Qwen's size, beside the library."""
     names = byte_characters()
     vocab, merges = {name: id for id, name in enumerate(names)}, list[list[str]]()
     for number in count():
