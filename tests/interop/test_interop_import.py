@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from import_helpers import CONFIGS, END, command, imported, write_model
+from safetensors.torch import load_file, save_file
 from train_helpers import sentences
 from transformers import AutoTokenizer
 
@@ -97,6 +98,17 @@ def test_rows_without_a_token_stay_and_are_never_written(tmp_path: Path) -> None
     model, tokenizer, _ = load_model(run)
     assert model.settings.vocabulary == tokenizer.vocabulary == 460
     assert tokenizer.unseen == set(range(400, 460))
+
+
+def test_names_without_a_prefix_and_buffers_as_in_old_files(tmp_path: Path) -> None:
+    run, _ = fresh(tmp_path, "gpt2")
+    path = tmp_path / "model" / "model.safetensors"
+    tensors = {name.removeprefix("transformer."): tensor for name, tensor in load_file(path).items()}
+    tensors |= {"h.0.attn.bias": torch.ones(1, 1, 8, 8, dtype=torch.bool), "h.1.attn.masked_bias": torch.tensor(-1e4)}
+    save_file(tensors, path)
+    old = imported(tmp_path / "model", tmp_path / "old")
+    was, now = (load_weights(one)[0].state_dict() for one in (run, old))
+    assert all(torch.equal(tensor, was[name]) for name, tensor in now.items())
 
 
 def test_what_was_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
