@@ -108,6 +108,9 @@ def _cut_name(file: dict[str, Any]) -> str:
         raise _refusal("pre_tokenizer", file.get("pre_tokenizer"))
     if bool(file["model"].get("ignore_merges")) != (name == _IGNORES_MERGES):
         raise _refusal("model.ignore_merges", file["model"].get("ignore_merges"))
+    for token in file.get("added_tokens", ()):
+        if token.get("single_word") and not token["special"]:
+            raise _refusal("added_tokens.single_word", token["content"])
     if any(part["type"] != "NFC" for part in parts(file, "normalizer")):
         raise _refusal("normalizer", file["normalizer"])
     return name

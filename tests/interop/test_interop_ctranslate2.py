@@ -1,6 +1,7 @@
 """CTranslate2 computes the same numbers and writes the same texts."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,9 +131,19 @@ def test_the_code_of_the_card_runs(answers: bool, tmp_path: Path, capsys: pytest
     assert said
 
 
-def test_a_reward_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--to hf"):
-        exported(replace(portable("qwen3"), scores=True), tmp_path / "out", "ctranslate2")
+def reward() -> Portable:
+    return replace(portable("qwen3"), scores=True)
+
+
+def too_large() -> Portable:
+    model = portable("qwen3")
+    return replace(model, weights={**model.weights, "norm.weight": model.weights["norm.weight"] * 1e6})
+
+
+@pytest.mark.parametrize(("make", "remedy"), [(reward, "--to hf"), (too_large, "--quantize f32")])
+def test_what_it_cannot_hold_is_refused(make: Callable[[], Portable], remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=remedy):
+        exported(make(), tmp_path / "out", "ctranslate2", "f16")
     assert not list(tmp_path.iterdir())
 
 

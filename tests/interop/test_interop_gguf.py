@@ -1,5 +1,7 @@
 """GGUF: llama.cpp computes the same numbers, writes the same texts and cuts every text into the same tokens."""
 
+import errno
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +122,17 @@ def test_llama_cpp_answers_the_same(layout: str, tmp_path: Path) -> None:
     assert ended > 2
 
 
+@pytest.mark.parametrize(("precision", "error"), [("f16", 0.02), ("q8_0", 0.5)])
+@pytest.mark.parametrize("layout", ["gpt2", "neox", "qwen3-grouped", "llama"])
+def test_smaller_files_are_close(layout: str, precision: str, error: float, tmp_path: Path) -> None:
+    model = answering(layout)
+    whole, small = write(model, tmp_path).stat().st_size, write(model, tmp_path, precision)
+    assert small.stat().st_size < 0.7 * whole
+    with llama_cpp(small, CONTEXT) as server:
+        found = worst(model, server)
+    assert TRAINED_ERROR["modern"] < found < error
+
+
 @pytest.fixture(scope="module", params=["bpe", "char"])
 def cutter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A tokenizer, and llama.cpp with its file."""
@@ -201,6 +214,37 @@ def test_the_same_model_is_the_same_bytes(precision: str, tmp_path: Path) -> Non
     for name in ("bean.gguf", "README.md"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert ("`blk.0.attn_q.weight`" in (first / "README.md").read_text(encoding="utf-8")) == (precision == "q8_0")
+
+
+@pytest.mark.parametrize("precision", ["f32", "f16", "q8_0"])
+def test_writing_takes_the_memory_of_a_tensor(precision: str, tmp_path: Path) -> None:
+    model = portable("llama", layers=40, vocabulary=VOCABULARY)
+    largest = max(tensor.nbytes for tensor in model.weights.values())
+    write(model, tmp_path)  # imports, caches
+    tracemalloc.start()
+    write(model, tmp_path, precision)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    whole = sum(tensor.nbytes for tensor in model.weights.values())
+    assert whole > 40 * largest
+    assert peak < whole / 3
+
+
+def test_a_name_that_is_no_text_is_written_as_one(tmp_path: Path) -> None:
+    folder = exported(replace(portable("qwen3"), name="水\udcff"), tmp_path / "out", "gguf")
+    (path,) = (path for path in folder.iterdir() if path.suffix == ".gguf")
+    assert gguf.GGUFReader(path).fields["general.name"].contents() == "水\ufffd"
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gguf.GGUFWriter.write_tensor_data", fail)
+    with pytest.raises(UserError) as caught:
+        exported(portable("qwen3"), tmp_path / "out", "gguf")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def unigram() -> Portable:

@@ -35,6 +35,13 @@ def ignoring_merges() -> dict[str, Any]:
     return {**model, "ignore_merges": True}
 
 
+def token(name: str) -> dict[str, Any]:
+    """An entry of "added_tokens" for a token of the vocabulary, found only as a word of its own."""
+    id = json.loads(foreign().files["tokenizer.json"])["model"]["vocab"][name]
+    flags = dict.fromkeys(("lstrip", "rstrip", "normalized", "special"), False)
+    return {"id": id, "content": name, "single_word": True, **flags}
+
+
 KINDS: dict[str, ByteLevelTokenizer] = {
     "gpt-2": foreign(),
     "smollm": foreign(pre_tokenizer=sequence(DIGITS, WORDS)),
@@ -112,6 +119,7 @@ REFUSED = {
     "other-cuts": (foreign(pre_tokenizer=sequence({**SPLIT, "pattern": {"Regex": r"\s+"}}, BYTES)), "pre_tokenizer"),
     "removed-digits": (foreign(pre_tokenizer=sequence({**DIGITS, "individual_digits": False}, WORDS)), "pre_tokenizer"),
     "merges": (foreign(model=ignoring_merges()), "ignore_merges"),
+    "single-word": (foreign(added_tokens=[{**token(END), "special": True}, token("a")]), "single_word"),
     "nfkc": (foreign(normalizer={"type": "NFKC"}), "normalizer"),
 }
 

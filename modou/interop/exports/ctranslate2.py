@@ -16,7 +16,7 @@ from modou.interop.card import Remark, Use, card, example
 from modou.interop.needs import require
 from modou.interop.portable import Portable, Target
 from modou.interop.tokenizer_json import write_tokenizer_json
-from modou.messages import Language
+from modou.messages import Language, UserError
 from modou.settings.model import ModelSettings
 
 _TYPES = {"f32": "float32", "f16": "float16", "q8_0": "int8"}
@@ -49,8 +49,15 @@ print(tokenizer.decode(result.sequences_ids[0]))
 
 
 def write(model: Portable, folder: Path, precision: str) -> None:
-    """Writes the directory. UserError: the library is not installed, a reward model; disk full, no permission."""
+    """Writes the directory.
+
+    UserError: the library is not installed, a reward model; a weight is too large for float16; disk full, no
+    permission.
+    """
     require(model, "ctranslate2", "ctranslate2")
+    for name, tensor in model.weights.items() if precision == "f16" else ():
+        if not bool(tensor.half().isfinite().all()):
+            raise UserError("interop.too_large", tensor=name, dtype="float16")
     made = specification(model)
     made.validate()
     made.optimize(_TYPES[precision])

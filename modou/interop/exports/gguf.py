@@ -70,7 +70,7 @@ def general_keys(model: Portable, precision: str) -> dict[str, Value]:
     """What the file is, and the run's sampling, which llama.cpp takes where nothing else is asked for."""
     sampling = model.sampling
     keys: dict[str, Value] = {
-        "general.name": model.name,
+        "general.name": storage.without_surrogates(model.name),
         "general.file_type": _FILE_TYPES[precision],
         "general.sampling.sequence": "penalties;temperature;top_k;top_p;min_p",
         "general.sampling.temp": sampling.temperature,

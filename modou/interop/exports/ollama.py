@@ -12,6 +12,7 @@ from modou.interop.gguf_model import architecture
 from modou.interop.portable import Portable, Target
 from modou.messages import Language
 from modou.messages import quoted as for_a_shell
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 FILE_NAME = "model.gguf"
 MODELFILE = "Modelfile"
@@ -76,8 +77,10 @@ def _remarks(model: Portable, precision: str) -> Iterator[Remark]:
     yield from (remark for remark in gguf.remarks(model, precision) if remark[0] != "card_gguf_sampling")
     if model.answers:
         yield "card_ollama_roles", {}
-    if architecture(model.settings) == "qwen3":
+    if architecture(model.settings) == "qwen3" and isinstance(model.tokenizer, SentencePieceTokenizer):
         yield "card_ollama_engine", {}
+    if model.sampling.temperature not in (0, 1):
+        yield "card_ollama_order", {}
     if left_out := [stop for stop in stops(model) if quoted(stop) is None]:
         yield "card_ollama_stop", {"stops": ", ".join(map(repr, left_out))}
 
