@@ -114,13 +114,13 @@ def _weights(
     stored = {name: one for name, one in directory.tensors.items() if not re.search(layout.buffers, name)}
     for one in stored.values():
         one.require_number()
-    total, done = sum(one.size for one in stored.values()), 0
-    _require_memory(total + 4 * sum(math.prod(one.shape) for one in stored.values()))
+    size, done = sum(one.size for one in stored.values()), 0
+    _require_memory(size + 4 * sum(math.prod(one.shape) for one in stored.values()))
     tensors: dict[str, Tensor] = {}
     for name, one in stored.items():
         tensors[name] = one.read()
         done += one.size
-        yield StageProgress(STAGE, done, total)
+        yield StageProgress(STAGE, size + done, 3 * size)  # hashing before and writing after take about as long
     weights = layout.weights(tensors, shape)
     tensors.clear()  # so that the types of the files and float32 are not both held of all
     if "positions.weight" in weights:
