@@ -197,6 +197,20 @@ def test_other_types_are_refused_by_name(dtype: torch.dtype, model: Path, capfd:
     assert name in refused(model, capfd)
 
 
+@pytest.mark.parametrize("name", ["model.norm.weight", "model.\ud800", "model.\x1b[31mred", "x" * 9999], ids=ascii)
+def test_a_tensor_without_numbers(name: str, model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = model / "model.safetensors"
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header[name] = {"dtype": "F32", "shape": [0, 7], "data_offsets": [0, 0]}
+    if name == "model.norm.weight":
+        header["model.norm.bias"] = header.pop("model.embed_tokens.weight")
+    safetensors_file(path, header, data[8 + length :])
+    said = refused(model, capfd)
+    assert len(said) < 700 and "\x1b" not in said
+
+
 def test_tensors_that_are_missing_or_of_another_shape(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     rewrite(model, lambda tensors: tensors.update({"model.norm.weight": tensors["model.norm.weight"][:7].clone()}))
     assert "model.norm.weight" in refused(model, capfd)
