@@ -24,7 +24,7 @@ from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
 from modou.runs.progress import Progress
 from modou.runs.record import Record, Source
-from modou.runs.stages import damage, write_stage
+from modou.runs.stages import done, write_stage
 from modou.runs.state import CheckpointState
 from modou.settings.methods import IMPORT, ImportRun
 from modou.settings.model import ModelSettings
@@ -104,7 +104,7 @@ def _is_there(run: RunFolder, record: Record[ImportRun]) -> bool:
         remedy = text("pipeline.remedy_out")
         raise UserError("pipeline.other_settings", path=run.path, differences="; ".join(differences), remedy=remedy)
     saved = run.checkpoints / checkpoints.folder_name(0)
-    return damage(run, STAGE) is None and checkpoints.verify(saved) is None
+    return done(run, STAGE) is not None and checkpoints.verify(saved) is None
 
 
 def _weights(
@@ -114,13 +114,13 @@ def _weights(
     stored = {name: one for name, one in directory.tensors.items() if not re.search(layout.buffers, name)}
     for one in stored.values():
         one.require_number()
-    total, done = sum(one.size for one in stored.values()), 0
-    _require_memory(total + 4 * sum(math.prod(one.shape) for one in stored.values()))
+    size, read = sum(one.size for one in stored.values()), 0
+    _require_memory(size + 4 * sum(math.prod(one.shape) for one in stored.values()))
     tensors: dict[str, Tensor] = {}
     for name, one in stored.items():
         tensors[name] = one.read()
-        done += one.size
-        yield StageProgress(STAGE, done, total)
+        read += one.size
+        yield StageProgress(STAGE, size + read, 3 * size)  # hashing before and writing after take about as long
     weights = layout.weights(tensors, shape)
     tensors.clear()  # so that the types of the files and float32 are not both held of all
     if "positions.weight" in weights:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from import_helpers import command, safetensors_file, write_model
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from modou.interop.directory import open_directory
 from modou.interop.stored import HEADER, parse_strict, stored_tensors
@@ -99,6 +101,55 @@ def test_a_file_without_a_header(size: int, tmp_path: Path) -> None:
 def test_json_is_read_strictly(text: str) -> None:
     with pytest.raises(ValueError):
         parse_strict(text.encode())
+
+
+TENSORS = {
+    "a": torch.arange(6.0).view(2, 3),
+    "b": torch.ones(4, dtype=torch.bfloat16),
+    "c": torch.zeros(2, dtype=torch.int64),
+}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 40) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+ENTRIES = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "BF16", "I64", "BOOL", "F4"]) | VALUES,
+        "shape": st.lists(st.integers(0, 4), max_size=3) | VALUES,
+        "data_offsets": st.lists(st.integers(0, 32), min_size=2, max_size=2) | VALUES,
+    }
+)
+
+
+def read_all(path: Path) -> None:
+    """Reads a file, or refuses it in one line."""
+    try:
+        for tensor in stored_tensors(path).values():
+            tensor.require_number()
+            assert tensor.read().shape == tensor.shape
+    except UserError as refusal:
+        assert refusal.key.startswith("interop.")
+
+
+@given(st.data())
+def test_no_damage_of_a_file_is_an_internal_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    raw = bytearray(save(TENSORS))
+    for place in data.draw(st.lists(st.integers(0, len(raw) - 1), max_size=4)):
+        raw[place] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
+    path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
+    read_all(path)
+
+
+@given(st.dictionaries(st.text(max_size=5), ENTRIES | VALUES, max_size=3), st.binary(max_size=40))
+def test_no_header_is_an_internal_error(
+    tmp_path_factory: pytest.TempPathFactory, header: dict[str, Any], data: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "header.safetensors"
+    safetensors_file(path, header, data)
+    read_all(path)
 
 
 def without_weights(folder: Path, **files: bytes) -> None:

@@ -154,6 +154,9 @@ def test_repeated_it_changes_nothing_and_mends_what_is_damaged(
     assert command("generate", run.path, "x", "--tokens", "2") == 2
     assert command("import", tmp_path / "model", "--out", run.path) == 0
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
+    (run.stages / "data.json").unlink()
+    assert command("import", tmp_path / "model", "--out", run.path) == 0
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
     assert command("import", tmp_path / "model", "--out", run.path, "--context", "32") == 2
     assert "--model.context 128 → 32" in capsys.readouterr().err
     (tmp_path / "model" / "x").mkdir()
