@@ -12,7 +12,9 @@ from typing import Any, Self
 from modou.corpora.named import open_corpus
 from modou.settings.text import TokenizerSettings
 from modou.text.corpus import SPLIT, Corpus, prepare
-from modou.tokenizer.tokenizer import FILE_NAME, Tokenizer
+from modou.tokenizer.loading import load_tokenizer
+from modou.tokenizer.sentencepiece import FILE_NAME, SentencePieceTokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 
 
 class Worker:
@@ -66,8 +68,8 @@ def prepared(book: str, folder: Path, vocabulary: int, size: int | None = None) 
     corpus = Corpus(folder)
     tokens = folder / f"tokenizer-{vocabulary}"
     if not (tokens / FILE_NAME).exists():
-        Tokenizer.train(corpus.texts("train"), TokenizerSettings(vocabulary=vocabulary)).save(tokens)
-    return corpus, Tokenizer.load(tokens)
+        SentencePieceTokenizer.train(corpus.texts("train"), TokenizerSettings(vocabulary=vocabulary)).save(tokens)
+    return corpus, load_tokenizer(tokens)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ from modou.corpora.named import open_corpus
 from modou.data.shards import write_shards
 from modou.settings.text import TokenizerSettings
 from modou.text.corpus import prepare
-from modou.tokenizer.tokenizer import Tokenizer
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 KINDS = ("bpe", "unigram", "char")
 
@@ -39,7 +39,7 @@ def measure(kind: str, texts: list[str], held_out: list[str], options: Any, fold
     """The figures of one kind of tokenizer."""
     settings = TokenizerSettings(kind=kind, vocabulary=options.vocabulary, threads=options.threads or 2)
     began = time.perf_counter()
-    tokenizer = Tokenizer.train(texts, settings)
+    tokenizer = SentencePieceTokenizer.train(texts, settings)
     training = time.perf_counter() - began
     characters = sum(len(text) for text in texts)
     ids = [tokenizer.encode(text) for text in texts]

@@ -37,7 +37,7 @@ def definition(kind: str) -> bytes:
         lines = pre_tokenizers.Split(Regex(LINES), "isolated")
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([lines, cut]) if kind == "qwen" else cut
     tokenizer.train_from_iterator(
-        STORY.split("\n\n"),
+        [STORY[start : start + 200] for start in range(0, len(STORY), 200)],
         trainers.BpeTrainer(
             vocab_size=420,
             special_tokens=special,
@@ -55,6 +55,7 @@ def definition(kind: str) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
+@cache
 def size(data: bytes) -> int:
     """Number of tokens of a tokenizer.json."""
     return Tokenizer.from_buffer(data).get_vocab_size()
@@ -66,5 +67,9 @@ def foreign(kind: str = "gpt2", rows: int = 0, **changed: Any) -> ByteLevelToken
     data = definition(kind)
     if changed:
         data = json.dumps(json.loads(data) | changed, ensure_ascii=False).encode()
-    special = SpecialTokens.named(data, {"eos": END}, rows or size(data), "it")
-    return ByteLevelTokenizer(data, special, "it")
+    return _made(data, rows or size(data))
+
+
+@cache
+def _made(data: bytes, rows: int) -> ByteLevelTokenizer:
+    return ByteLevelTokenizer(data, SpecialTokens.named(data, {"eos": END}, rows, "it"), "it")

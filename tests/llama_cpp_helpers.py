@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-LONGEST = 60.0
+LONGEST = 300.0
 """Seconds after which the process is killed."""
 GREEDY = {"temperature": 0, "samplers": ["temperature"], "cache_prompt": False}
 

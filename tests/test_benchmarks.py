@@ -78,6 +78,16 @@ def test_train(tmp_path: Path, optimizer: str) -> None:
     assert found["peak_gflops"] > 0 and found["threads"] == 1
 
 
+@pytest.mark.slow
+def test_adapters_beside_all_weights(tmp_path: Path) -> None:
+    small = ("--kv_heads", "1", "--hidden", "24", "--rank", "2", "--rounds", "1", "--threads", "1")
+    found = run(tmp_path, "lora.py", *SMALL, *small)["lora"]
+    full, adamw, lora = (found["variants"][name] for name in ("full", "full-adamw", "lora"))
+    assert full["parameters"] == full["trained"] == adamw["trained"] == lora["parameters"] - lora["trained"]
+    assert full["ratio_to_full"] == 1 and all(row["ratio_to_full"] > 0 for row in (adamw, lora))
+    assert all(row["peak_memory_mb"] >= 0 and row["seconds_per_step"] > 0 for row in (full, adamw, lora))
+
+
 def test_a_stage_lasts_until_its_record_is_written(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.stages.mkdir()

@@ -77,7 +77,10 @@ def example(model: Portable) -> tuple[str, str]:
 
 def _metadata(model: Portable, use: Use) -> Iterator[str]:
     yield "---"
-    yield f"license: unknown  # {_said('card_license_key', 'en')}"
+    if model.about.licence:
+        yield f"license: {json.dumps(model.about.licence, ensure_ascii=False)}"
+    else:
+        yield f"license: unknown  # {_said('card_license_key', 'en')}"
     if model.about.language:
         yield f"language: {json.dumps([model.about.language])}"
     yield f"library_name: {use.library}"
@@ -100,7 +103,7 @@ def _section(model: Portable, use: Use, language: Language) -> Iterator[str]:
         ("card_load", use.code(model, language)),
         ("card_measured", list(_figures(model, language))),
         ("card_mind", [f"- {_said(key, language, **values)}" for key, values in use.remarks(model)]),
-        ("card_license", [_said("card_license_said", language, corpus=_corpus(model, language))]),
+        ("card_license", [_licence(model, language)]),
     ):
         if lines:
             yield from ("", f"## {_said(title, language)}", "", *lines)
@@ -108,6 +111,12 @@ def _section(model: Portable, use: Use, language: Language) -> Iterator[str]:
 
 def _kind(model: Portable) -> str:
     return "card_scores" if model.scores else "card_answers" if model.answers else "card_continues"
+
+
+def _licence(model: Portable, language: Language) -> str:
+    if model.about.licence:
+        return _said("card_license_of_source", language, licence=model.about.licence)
+    return _said("card_license_said", language, corpus=_corpus(model, language))
 
 
 def _corpus(model: Portable, language: Language) -> str:

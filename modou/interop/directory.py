@@ -118,4 +118,5 @@ def _licence(card: Path) -> str | None:
         return None
     head = text.split("\n---", 1)[0] if text.startswith("---") else ""
     found = _LICENCE.search(head)
-    return found[1].strip(" \t'\"") or None if found else None
+    named = found[1].partition(" #")[0].strip(" \t'\"") if found else ""
+    return named if named not in ("", "unknown") else None

@@ -19,8 +19,9 @@ from modou.messages import UserError
 from modou.model.gpt import GPT
 from modou.model.lora import AdaptedGPT
 from modou.report import values as v
-from modou.runs.folder import RunFolder
+from modou.runs.folder import LITTER, RunFolder
 from modou.runs.record import Record, ancestors, weights_sha256
+from modou.runs.stages import read_stage
 from modou.runs.weights import answers, load_network, load_weights
 from modou.settings.methods import METHODS
 from modou.settings.sampling import SamplingSettings
@@ -126,12 +127,14 @@ def _about(run: RunFolder, record: Record[Any], step: int) -> About:
     """What the run's report, and the run that it comes from, tell."""
     runs = [*ancestors(run)][::-1]
     inputs = [Record[Any].read(one).inputs for one in runs]
-    texts = [own[name].path for own in inputs for name in ("book", "data") if name in own]
+    texts = [own[name].path for own in inputs for name in ("source", "book", "data") if name in own]
+    first = read_stage(runs[0], "data") if "source" in inputs[0] else None
     report = _report(run)
     return About(
         method=record.method,
         texts=tuple(Path(path).name for path in texts),
         language=v.words_at(_report(runs[0]), "run.language") or "",
+        licence=v.words_at(first.numbers, "licence") or "" if first else "",
         report=report if v.number(report, "checkpoint.step") == step else {},
     )
 
@@ -175,11 +178,15 @@ def require_replaceable(out: Path) -> None:
             return
         if not out.is_dir() or out.is_symlink():
             raise UserError("interop.out_is_a_file", path=out)
-        found = {file.relative_to(out).as_posix() for file in out.rglob("*") if not file.is_dir()}
+        found = {file.relative_to(out).as_posix() for file in out.rglob("*") if not _may_go(file)}
         known = v.listed(storage.read_json(out / MARK), "files") if MARK in found else []
     if foreign := sorted(found.difference(known, [MARK])):
         entries = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "")
         raise UserError("interop.out_is_foreign", path=out, entries=entries)
+
+
+def _may_go(path: Path) -> bool:
+    return path.name in LITTER or (path.is_dir() and not path.is_symlink())
 
 
 def build(out: Path, name: str, write: Callable[[Path], None]) -> dict[str, int]:
@@ -187,7 +194,8 @@ def build(out: Path, name: str, write: Callable[[Path], None]) -> dict[str, int]
 
     On an error, and when interrupted, nothing is changed.
     """
-    temporary = storage.temporary_name(out.resolve())
+    whole = out.resolve()
+    temporary = storage.temporary_name(whole)
     with storage.user_errors(out):
         try:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -198,7 +206,7 @@ def build(out: Path, name: str, write: Callable[[Path], None]) -> dict[str, int]
             sizes = {file.relative_to(temporary).as_posix(): _synced(file) for file in files}
             mark = {"format": _FORMAT, "target": name, "files": [*sizes]}
             storage.write_json_atomically(temporary / MARK, mark)
-            _replace(out, temporary)
+            storage.replace_folder(whole, temporary)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -210,13 +218,3 @@ def _synced(file: Path) -> int:
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
         return os.fstat(stream.fileno()).st_size
-
-
-def _replace(out: Path, new: Path) -> None:
-    doomed = storage.temporary_name(out.resolve().with_name(f"{out.name}-removed"))
-    shutil.rmtree(doomed, ignore_errors=True)
-    if out.exists():
-        out.rename(doomed)
-    new.rename(out)
-    storage.sync_folder(out.resolve().parent)
-    shutil.rmtree(doomed, ignore_errors=True)

@@ -18,11 +18,13 @@ class About:
 
     method: str = ""
     texts: tuple[str, ...] = ()
-    """Names of the text of pretraining, and of the files of examples that came after it."""
+    """Names of the text of pretraining (or of the model that was imported), and of the files of examples after it."""
     language: str = ""
     """Of that text: zh or en."""
     report: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """report.json, where it is about this checkpoint."""
+    licence: str = ""
+    """Of the model that was imported, as its card calls it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Portable:
         """Ids that end a text: eos, and after an answer the end mark."""
         own = self.tokenizer
         return [own.eos, own.end] if self.answers else [own.eos]
+
+    @property
+    def names(self) -> list[str]:
+        """The raw name of each id, all of them different: a row without a token has one, too."""
+        return [name or f"[PAD{token}]" for token, name in enumerate(self.tokenizer.pieces())]
 
 
 Write = Callable[[Portable, Path, str], None]

@@ -9,13 +9,25 @@ the score of the result, whichever its parts.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from modou.storage import write_bytes_atomically, write_json_atomically
+from modou.tokenizer.byte_level import FILE_NAME
 from modou.tokenizer.model import model_kind
 from modou.tokenizer.sentencepiece import SentencePieceTokenizer
+from modou.tokenizer.tokenizer import Tokenizer
 from modou.tokenizer.training import NEWLINE, SPACE
 
 _BYTE = "0x[0-9A-F]{2}>"
+
+
+def write_tokenizer_json(tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes tokenizer.json; a tokenizer that came as one goes out as it came. UserError: disk full, no permission."""
+    if isinstance(tokenizer, SentencePieceTokenizer):
+        write_json_atomically(folder / FILE_NAME, tokenizer_json(tokenizer))
+    else:
+        write_bytes_atomically(folder / FILE_NAME, tokenizer.files[FILE_NAME])
 
 
 def tokenizer_json(tokenizer: SentencePieceTokenizer) -> dict[str, Any]:

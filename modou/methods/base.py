@@ -64,6 +64,8 @@ class Method(ABC, Generic[G]):
 
     preparations: ClassVar[tuple[StageName, ...]] = ("data",)
     """Stages that come before the plan."""
+    trains: ClassVar[bool] = True
+    """Whether there are stages after these."""
     has_page: ClassVar[bool] = False
     """Whether it also writes report.html."""
     chooses_way: ClassVar[bool] = False

@@ -12,6 +12,8 @@ from modou.settings.origin import ImportRun
 class ImportMethod(Method[ImportRun]):
     """There is never one: the run is made whole by modou.interop.importing."""
 
+    trains = False
+
     def __new__(cls, run: RunFolder, record: Record[ImportRun]) -> Self:
         """UserError: what can be done with the run instead."""
         raise UserError("run.imported", path=quoted(str(run.path), plain=True))

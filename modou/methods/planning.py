@@ -20,9 +20,9 @@ GENEROUS = 1.2
 """Planned steps over those that fit the budget at the measured pace: training ends with the time, not before it."""
 GUESSED_RATE = 5e10
 """Assumed training FLOP/s where nothing is measured, to guess whether a training is long."""
-CONTINUED = 0.1
-"""Learning rates for a model that was trained before, over those for a new one."""
-ADAPTED = 0.001
+CONTINUED = 0.25
+"""Learning rates for a model that was trained before, over those for a new one; SFT has the same."""
+ADAPTED = 0.003
 """Learning rate of adapters in continued pretraining."""
 T = TypeVar("T", bound=Trained)
 EFFICIENCY = 0.6

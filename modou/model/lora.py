@@ -39,7 +39,7 @@ class LoRALinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """(..., I) to (..., O)."""
         low_R = F.linear(F.dropout(input, self.dropout, self.training), self.lora_a)
-        return F.linear(input, self.weight, self.bias) + F.linear(low_R, self.lora_b) * self.scale
+        return F.linear(input, self.weight, self.bias) + F.linear(low_R * self.scale, self.lora_b)
 
 
 def make_gpt(shape: ModelSettings, lora: LoraSettings) -> GPT:

@@ -34,7 +34,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         wide = torch.promote_types(x_ND.dtype, torch.float32)  # 16-bit types are summed in float32
         total = x_ND.new_zeros((), dtype=wide)
         grad_x_ND = torch.empty_like(x_ND)
-        grad_head_VD = torch.zeros_like(head_VD, dtype=wide)
+        needs_grad_x, needs_grad_head, _ = ctx.needs_input_grad
+        grad_head_VD = torch.zeros_like(head_VD, dtype=wide) if needs_grad_head else None
         kept_N1 = (target_N != IGNORE).unsqueeze(1)
         target_N1 = target_N.unsqueeze(1).where(kept_N1, 0)
         rows = chunk_rows(len(x_ND), len(head_VD))
@@ -51,15 +52,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             grad_CV = exp_CV.scatter_add_(1, target_C1, -sum_C1).to(x_ND.dtype)
             # Rows are divided by their sum, and masked, in the narrow factor of the products, not in the wide C x V.
             factor_C1 = (kept_C1 / sum_C1).to(x_ND.dtype)
-            torch.mm(grad_CV, head_VD, out=grad_x_CD).mul_(factor_C1)
-            _add_product(grad_head_VD, grad_CV.T, x_CD * factor_C1)
+            if needs_grad_x:
+                torch.mm(grad_CV, head_VD, out=grad_x_CD).mul_(factor_C1)
+            if grad_head_VD is not None:
+                _add_product(grad_head_VD, grad_CV.T, x_CD * factor_C1)
         ctx.save_for_backward(grad_x_ND, grad_head_VD)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None]:
         grad_x_ND, grad_head_VD = ctx.saved_tensors
-        return grad_x_ND * grads[0].to(grad_x_ND.dtype), grad_head_VD * grads[0], None
+        grad_head_VD = None if grad_head_VD is None else grad_head_VD * grads[0]
+        return grad_x_ND * grads[0].to(grad_x_ND.dtype), grad_head_VD, None
 
 
 def _add_product(sum_VD: Tensor, left_VC: Tensor, right_CD: Tensor) -> None:
@@ -72,7 +76,8 @@ def _add_product(sum_VD: Tensor, left_VC: Tensor, right_CD: Tensor) -> None:
 
 def next_token_loss(x_BTD: Tensor, head_VD: Tensor, target_BT: Tensor) -> Tensor:
     """Cross-entropy in nats from hidden states, summed over the positions whose target is not -100; a scalar in float32
-    (float64 if x is)."""
+    (float64 if x is). Of a frozen head, and of both where no gradients are kept, no gradient is computed."""
+    head_VD = head_VD if torch.is_grad_enabled() else head_VD.detach()
     loss: Tensor = _ChunkedCrossEntropy.apply(x_BTD.flatten(0, -2), head_VD, target_BT.flatten())
     return loss
 

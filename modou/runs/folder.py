@@ -26,7 +26,8 @@ _FILES = ("settings.toml", "environment.json", "metrics.jsonl", "samples.jsonl",
 _FOLDERS = ("tokenizer", "corpus", "stages", "checkpoints", "tracking")
 _LOCK = ".lock"
 _OWNER = ".owner.json"
-_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that file managers leave everywhere."""
 
 
 class RunFolder:
@@ -106,7 +107,7 @@ class RunFolder:
 
 
 def _is_foreign(path: Path) -> bool:
-    ours = path.name in (*_FILES, *_FOLDERS, _LOCK, _OWNER, *_LITTER)
+    ours = path.name in (*_FILES, *_FOLDERS, _LOCK, _OWNER, *LITTER)
     return not ours and not storage.is_temporary(path)
 
 

@@ -29,14 +29,17 @@ _TYPES = {
 _ALIGNMENT = 8
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> tuple[int, str]:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """Writes contiguous tensors on the CPU in place and fsyncs the file; returns its size and SHA-256. Raises OSError.
 
+    metadata: what other programs look for.
     ValueError: a type that the format has no name for.
     """
     order = list(_TYPES)
     names = sorted(tensors, key=lambda name: (order.index(tensors[name].dtype), name))
-    header: dict[str, Any] = {}
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
     for name in names:
         tensor, start = tensors[name], end

@@ -1,4 +1,4 @@
-"""In: training chapters. Out: a SentencePiece tokenizer with decode(encode(x)) == x for every string x.
+"""In: training chapters, or the tokenizer.json of another model. Out: a tokenizer that restores every text.
 
 Never: imports a model.
 """

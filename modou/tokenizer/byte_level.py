@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 FILE_NAME = "tokenizer.json"
 SPECIAL_NAME = "special.json"
 _BLOCK = 1 << 16
-"""Characters per call of the library, whose memory grows with its input; more where no line end allows a cut."""
-_LINE_END = re.compile(r"\n(?=\S)")
+"""Characters per call of the library, whose memory grows with its input; more where nothing allows a cut."""
+_WORD_END = re.compile(r"(?<=[^\W\d_])(?=[^\w\s]|\n)")
+"""Between a letter and punctuation or a line end. Not at white space: what it belongs to depends on what follows."""
 _AROUND = 200
 """Characters before and after a cut by which it is judged."""
 
@@ -92,6 +93,7 @@ class ByteLevelTokenizer(Tokenizer):
         self._library = _opened(data, source)
         self._normalizer, self._library.normalizer = self._library.normalizer, None  # `normalise` comes first
         self._words = self._library.pre_tokenizer if read.cuts else None
+        self.begins = self._library.encode("").ids[:1] == [self.bos]
         names = [*read.pieces, *[""] * (special.rows - tokens)]
         files = {FILE_NAME: data, SPECIAL_NAME: json_text(asdict(special)).encode()}
         super().__init__(files, names, {*unseen, *range(tokens, special.rows)}, source)
@@ -156,21 +158,24 @@ class ByteLevelTokenizer(Tokenizer):
         return [self._definition.byte_ids[byte] for byte in self._definition.piece_bytes[token]]
 
     def _blocks(self, text: str) -> Iterator[str]:
-        """Cut a long text at ends of lines where the pre-tokenizer cuts as well: no piece crosses them. Where it does
+        """Cut a long text at ends of words, where the pre-tokenizer cuts as well: no piece crosses them. Where it does
         not cut, a piece might, and the text stays whole."""
         start = 0
-        if self._words is not None:
-            for found in _LINE_END.finditer(text):
-                if found.end() - start >= _BLOCK and self._is_cut(text, found.end()):
-                    yield text[start : found.end()]
-                    start = found.end()
+        while self._words is not None and len(text) - start > _BLOCK:
+            ends = (found.start() for found in _WORD_END.finditer(text, start + _BLOCK))
+            end = next((place for place in ends if self._is_cut(text, place)), len(text))
+            yield text[start:end]
+            start = end
         yield text[start:]
 
     def _is_cut(self, text: str, place: int) -> bool:
+        """Whether both the pre-tokenizer and the added tokens leave a cut there."""
         assert self._words is not None
         first = max(0, place - _AROUND)
-        words = self._words.pre_tokenize_str(text[first : place + _AROUND])
-        return any(start == place - first for _, (start, _) in words)
+        near = text[first : place + _AROUND]
+        words = [start for _, (start, _) in self._words.pre_tokenize_str(near)]
+        tokens = [start for start, _ in self._library.encode(near, add_special_tokens=False).offsets]
+        return place - first in words and place - first in tokens
 
     def is_byte(self, token: int) -> bool:
         """See Tokenizer: below 0x80 a byte is a character."""

@@ -164,7 +164,7 @@ def _refused(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _refused_cuts(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for part in _parts(value, "pre_tokenizer"):
+    for part in parts(value, "pre_tokenizer"):
         if part["type"] not in _CUTTERS:
             yield "pre_tokenizer", part["type"]
         if part.get("behavior") == "Removed":
@@ -174,16 +174,16 @@ def _refused_cuts(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _kinds(value: dict[str, Any], key: str) -> list[str]:
-    return [part["type"] for part in _parts(value, key)]
+    return [part["type"] for part in parts(value, key)]
 
 
 def _cuts(value: dict[str, Any]) -> bool:
     """Whether a pre-tokenizer cuts at all: a ByteLevel without its regular expression does not."""
-    parts = _parts(value, "pre_tokenizer")
-    return any(part["type"] != "ByteLevel" or part.get("use_regex", True) for part in parts)
+    found = parts(value, "pre_tokenizer")
+    return any(part["type"] != "ByteLevel" or part.get("use_regex", True) for part in found)
 
 
-def _parts(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def parts(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
     """The components of a normalizer, pre-tokenizer or decoder, those of sequences in their place."""
     found: list[dict[str, Any]] = []
     waiting = [value.get(key)]

@@ -33,6 +33,8 @@ def load_tokenizer(folder: Path, extend: bool = False) -> Tokenizer:
     else:
         special = SpecialTokens.read(folder / byte_level.SPECIAL_NAME)
         tokenizer = ByteLevelTokenizer(data, special, source=str(path), unseen=unseen)
+    if max(unseen, default=0) >= tokenizer.vocabulary:
+        raise UserError("storage.bad_json", path=folder / UNSEEN_NAME, reason=f"> {tokenizer.vocabulary - 1}")
     return tokenizer.extended() if extend else tokenizer
 
 

@@ -17,6 +17,8 @@ from modou.tokenizer.training import CONTROLS, Training
 
 UNSEEN_NAME = "unseen.json"
 """Ids that occur in no training text."""
+_SHOWN = {0xDC00 + byte: f"<0x{byte:02X}>" for byte in range(0x80, 0x100)} | {ord(" "): "␣", ord("\n"): "⏎"}
+"""How a readable name shows a byte that is no whole character, and white space."""
 
 
 class Tokenizer(ABC):
@@ -33,6 +35,8 @@ class Tokenizer(ABC):
     """Fills rows; nothing is ever learned from it."""
     unk: int | None
     """Stands for what has no token; no text is encoded as it."""
+    begins: bool = True
+    """Whether a prompt begins with bos, as documents do. Models of others may have seen most texts without."""
 
     def __init__(
         self,
@@ -144,7 +148,7 @@ class Tokenizer(ABC):
         data = self.piece_bytes[token]
         if not data:
             return self._pieces[token]
-        return data.decode(errors="backslashreplace").replace(" ", "␣").replace("\n", "⏎")
+        return data.decode(errors="surrogateescape").translate(_SHOWN)
 
     def pieces(self) -> list[str]:
         """The raw names of all ids, as the library of its kind calls them; empty for an id without a token."""

@@ -12,18 +12,21 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """The average of a model's weights; share: time constant / steps so far."""
+    """The average of a model's weights; share: time constant / steps so far. Frozen weights are their own average."""
 
     def __init__(self, model: nn.Module, share: float) -> None:
         self.share = share
-        self.parameters = dict(model.named_parameters())
-        self.tensors: dict[str, Tensor] = {n: p.detach().clone() for n, p in self.parameters.items()}
+        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.tensors: dict[str, Tensor] = {
+            name: p.detach().clone() if p.requires_grad else p.detach() for name, p in model.named_parameters()
+        }
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Adds the weights after step number `step` (from 1) to the average."""
         window = max(1.0, self.share * step)
-        averages, weights = list(self.tensors.values()), [weight.detach() for weight in self.parameters.values()]
+        averages = [self.tensors[name] for name in self.parameters]
+        weights = [weight.detach() for weight in self.parameters.values()]
         torch._foreach_lerp_(averages, weights, 1 / window)  # pyright: ignore[reportPrivateUsage]
 
     @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from foreign_helpers import foreign
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,6 +194,16 @@ def test_every_token_is_a_target_once_an_epoch(
         assert (following_BT[~valid_BT[:, :-1] & ~padding_BT[:, 1:]] == tokenizer.bos).all()
         padded = padding_BT.any(axis=1)
         assert padded.sum() <= 1, "one chunk of an epoch at most is shorter"
+
+
+def test_where_a_document_begins_with_eos_its_end_is_learned_all_the_same(tmp_path: Path) -> None:
+    tokenizer = foreign()
+    assert tokenizer.bos == tokenizer.eos
+    shards = write_shards(DOCUMENTS, tokenizer, tmp_path, workers=1)
+    inputs_BT, targets_BT = epoch_rows(Batches(shards, 10, 3, seed=1), 0)
+    assert int((targets_BT != IGNORE).sum()) == shards.tokens - shards.documents
+    ends_BT = targets_BT == tokenizer.eos
+    assert int(ends_BT.sum()) == len(DOCUMENTS) and not (inputs_BT[ends_BT] == tokenizer.eos).any()
 
 
 @settings(max_examples=25, deadline=None)

@@ -90,6 +90,9 @@ def test_a_run_is_exported_merged_or_as_an_adapter(runs: Path, capsys: pytest.Ca
     for theirs in (on_base, merged):
         assert (ours(ids_BT) - theirs(ids_BT).logits).abs().max() < 1e-4
     assert load_portable(RunFolder(runs / "lora")).adapters is None
+    code = (runs / "lora-adapter" / "README.md").read_text(encoding="utf-8").partition("```python\n")[2]
+    exec(code.partition("```")[0].replace('path = "."', f"path = {str(runs / 'lora-adapter')!r}"), {})
+    assert capsys.readouterr().out
 
 
 def test_the_place_of_the_base_can_be_given(runs: Path, tmp_path: Path) -> None:

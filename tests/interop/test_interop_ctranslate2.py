@@ -1,6 +1,7 @@
 """CTranslate2 computes the same numbers and writes the same texts."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ import ctranslate2
 import numpy as np
 import pytest
 import torch
+from foreign_helpers import foreign
 from greedy_helpers import TALKS, answering, assert_same_text, greedy, log_probabilities
 from interop_helpers import CONTEXT, exported, portable, token_ids, trained_tokenizer
 
 from modou.data.conversation import Message, Template
-from modou.interop.exports.ctranslate2 import token_names
 from modou.interop.portable import Portable
 from modou.messages import UserError
 
@@ -38,7 +39,7 @@ def model_of(name: str) -> Portable:
 
 def worst(model: Portable, generator: ctranslate2.Generator) -> float:
     """The largest difference of log-probabilities after 1, 17 and all tokens of a row."""
-    names, found = token_names(model), 0.0
+    names, found = model.names, 0.0
     ids = token_ids(1, CONTEXT, seed=3)[0].tolist()
     logits = np.array(generator.forward_batch([[names[id] for id in ids]], return_log_probs=True))
     for length in (1, 17, CONTEXT):
@@ -49,7 +50,7 @@ def worst(model: Portable, generator: ctranslate2.Generator) -> float:
 
 def written(model: Portable, generator: ctranslate2.Generator, ids: list[int], tokens: int) -> list[int]:
     """The likeliest continuation."""
-    names = token_names(model)
+    names = model.names
     barred = [[names[id]] for id in model.tokenizer.unseen.difference(model.ends)]
     (result,) = generator.generate_batch(
         [[names[id] for id in ids]],
@@ -104,20 +105,24 @@ def test_the_directory_says_what_it_is(tmp_path: Path) -> None:
             assert path.read_bytes() == (second / path.name).read_bytes(), path.name
     config = json.loads((first / "config.json").read_text(encoding="utf-8"))
     names = json.loads((first / "vocabulary.json").read_text(encoding="utf-8"))
-    assert names == [name.replace("▁", " ") for name in model.tokenizer.pieces()]
+    assert names == model.names
     assert (config["bos_token"], config["eos_token"], config["unk_token"]) == ("<s>", "<|end|>", "<unk>")
     assert config["layer_norm_epsilon"] == pytest.approx(1e-5)
     barred = json.loads((first / "suppressed.json").read_text(encoding="utf-8"))
     assert {names.index(name) for name in barred} == model.tokenizer.unseen.difference(model.ends)
 
 
+def code_of(folder: Path) -> str:
+    """The program of the card, for that folder."""
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    return card.split("```python\n")[1].split("```")[0].replace('path = "."', f"path = {str(folder)!r}")
+
+
 @pytest.mark.parametrize("answers", [False, True], ids=["base", "sft"])
 def test_the_code_of_the_card_runs(answers: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = answering("gpt2") if answers else portable("gpt2")
     folder = exported(model, tmp_path / "out", "ctranslate2")
-    card = (folder / "README.md").read_text(encoding="utf-8")
-    code = card.split("```python\n")[1].split("```")[0].replace('path = "."', f"path = {str(folder)!r}")
-    exec(code, {})
+    exec(code_of(folder), {})
     said = capsys.readouterr().out
     if answers:
         own = Template(model.tokenizer)
@@ -126,7 +131,30 @@ def test_the_code_of_the_card_runs(answers: bool, tmp_path: Path, capsys: pytest
     assert said
 
 
-def test_a_reward_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--to hf"):
-        exported(replace(portable("qwen3"), scores=True), tmp_path / "out", "ctranslate2")
+def reward() -> Portable:
+    return replace(portable("qwen3"), scores=True)
+
+
+def too_large() -> Portable:
+    model = portable("qwen3")
+    return replace(model, weights={**model.weights, "norm.weight": model.weights["norm.weight"] * 1e6})
+
+
+@pytest.mark.parametrize(("make", "remedy"), [(reward, "--to hf"), (too_large, "--quantize f32")])
+def test_what_it_cannot_hold_is_refused(make: Callable[[], Portable], remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=remedy):
+        exported(make(), tmp_path / "out", "ctranslate2", "f16")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "qwen", "fallback"])
+def test_a_foreign_tokenizer_goes_along(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = foreign(kind, rows=450).extended()
+    model = replace(portable("llama", endless=False, vocabulary=own.vocabulary), tokenizer=own)
+    folder = exported(model, tmp_path / "out", "ctranslate2")
+    generator = ctranslate2.Generator(str(folder))
+    ids = [own.bos, *own.encode("第3天 The snail's 哈哈 <think>")]
+    theirs = written(model, generator, ids, 60)
+    assert assert_same_text(model, ids, theirs, 60, ERROR) > 5
+    exec(code_of(folder), {})
+    assert capsys.readouterr().out

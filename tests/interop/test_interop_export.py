@@ -39,6 +39,23 @@ def test_the_command_writes_the_same_bytes_twice(runs: Path, capsys: pytest.Capt
     assert not [path for path in runs.iterdir() if path.name.startswith(".")]
 
 
+COMMANDS = {
+    "gguf": "llama-server -m {0}/sft-gguf/sft.gguf -c 128 --jinja",
+    "ollama": "ollama create sft -f {0}/sft-ollama/Modelfile",
+    "ctranslate2": "ctranslate2.Generator('{0}/sft-ctranslate2')",
+}
+
+
+@pytest.mark.parametrize("to", COMMANDS)
+def test_every_target_is_a_command_and_says_the_next_one(
+    to: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for precision in ("f32", "q8_0"):
+        assert status_of(["export", str(runs / "sft"), "--to", to, "--quantize", precision]) == 0
+        assert COMMANDS[to].format(runs.as_posix()) in capsys.readouterr().out.replace("\n", " ")
+    assert "q8_0" in (runs / f"sft-{to}" / "README.md").read_text(encoding="utf-8").lower()
+
+
 def test_a_checkpoint_can_be_named(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["export", str(runs / "base"), "--to", "hf", "--out", str(tmp_path / "x"), "--json"]
     assert status_of([*words, "--checkpoint", "2"]) == 0
@@ -60,6 +77,7 @@ def test_what_a_run_is_goes_along(runs: Path) -> None:
         ((), "add --to"),
         (("--to", "hf", "--quantize", "q2"), "f32, f16, bf16"),
         (("--to", "hf", "--checkpoint", "99"), "99"),
+        (("--to", "gguf", "--adapter"), "--adapter is for --to hf only"),
     ],
     ids=str,
 )
@@ -88,6 +106,7 @@ def forget_mark(out: Path) -> None:
 def test_other_folders_are_left_as_they_are(change: Callable[[Path], None], tmp_path: Path) -> None:
     out = tmp_path / "out"
     build(out, "hf", lambda folder: (folder / "a.txt").write_text("a") and None)
+    (out / ".DS_Store").write_text("left by a file manager")
     require_replaceable(out)
     change(out)
     before = contents(out)

@@ -1,5 +1,7 @@
 """GGUF: llama.cpp computes the same numbers, writes the same texts and cuts every text into the same tokens."""
 
+import errno
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from interop_helpers import CONTEXT, VOCABULARY, exported, portable, token_ids, 
 from llama_cpp_helpers import LlamaCpp, llama_cpp
 
 from modou.data.conversation import Message, Template
-from modou.interop.exports.gguf import FILE_NAME, write_file
+from modou.interop.exports.gguf import file_name, write_file
 from modou.interop.gguf_model import architecture, tensors
 from modou.interop.portable import Portable
 from modou.messages import UserError
@@ -69,7 +71,7 @@ def model_of(name: str) -> Portable:
 
 
 def write(model: Portable, folder: Path, precision: str = "f32") -> Path:
-    path = folder / FILE_NAME
+    path = folder / file_name(model)
     write_file(model, path, precision, "gguf")
     return path
 
@@ -118,6 +120,17 @@ def test_llama_cpp_answers_the_same(layout: str, tmp_path: Path) -> None:
                 assert answer["choices"][0]["finish_reason"] == ("stop" if written[-1] in model.ends else "length")
                 ended += written[-1] in model.ends
     assert ended > 2
+
+
+@pytest.mark.parametrize(("precision", "error"), [("f16", 0.02), ("q8_0", 0.5)])
+@pytest.mark.parametrize("layout", ["gpt2", "neox", "qwen3-grouped", "llama"])
+def test_smaller_files_are_close(layout: str, precision: str, error: float, tmp_path: Path) -> None:
+    model = answering(layout)
+    whole, small = write(model, tmp_path).stat().st_size, write(model, tmp_path, precision)
+    assert small.stat().st_size < 0.7 * whole
+    with llama_cpp(small, CONTEXT) as server:
+        found = worst(model, server)
+    assert TRAINED_ERROR["modern"] < found < error
 
 
 @pytest.fixture(scope="module", params=["bpe", "char"])
@@ -197,10 +210,41 @@ def test_the_same_model_is_the_same_bytes(precision: str, tmp_path: Path) -> Non
     first = exported(model, tmp_path / "a", "gguf", precision)
     second = exported(model, tmp_path / "b", "gguf", precision)
     names = {path.name for path in first.iterdir()}
-    assert {FILE_NAME, "README.md"} <= names
-    for name in (FILE_NAME, "README.md"):
+    assert {"bean.gguf", "README.md"} <= names
+    for name in ("bean.gguf", "README.md"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert ("`blk.0.attn_q.weight`" in (first / "README.md").read_text(encoding="utf-8")) == (precision == "q8_0")
+
+
+@pytest.mark.parametrize("precision", ["f32", "f16", "q8_0"])
+def test_writing_takes_the_memory_of_a_tensor(precision: str, tmp_path: Path) -> None:
+    model = portable("llama", layers=40, vocabulary=VOCABULARY)
+    largest = max(tensor.nbytes for tensor in model.weights.values())
+    write(model, tmp_path)  # imports, caches
+    tracemalloc.start()
+    write(model, tmp_path, precision)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    whole = sum(tensor.nbytes for tensor in model.weights.values())
+    assert whole > 40 * largest
+    assert peak < whole / 3
+
+
+def test_a_name_that_is_no_text_is_written_as_one(tmp_path: Path) -> None:
+    folder = exported(replace(portable("qwen3"), name="水\udcff"), tmp_path / "out", "gguf")
+    (path,) = (path for path in folder.iterdir() if path.suffix == ".gguf")
+    assert gguf.GGUFReader(path).fields["general.name"].contents() == "水\ufffd"
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gguf.GGUFWriter.write_tensor_data", fail)
+    with pytest.raises(UserError) as caught:
+        exported(portable("qwen3"), tmp_path / "out", "gguf")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def unigram() -> Portable:

@@ -1,6 +1,8 @@
 """A Hugging Face directory: transformers loads it and computes, tokenizes and writes the same."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from safetensors import safe_open
 
 from modou.data.conversation import Message, Template
 from modou.generate.engine import complete
+from modou.interop.directory import open_directory
 from modou.interop.portable import About, Portable
 from modou.messages import UserError
 from modou.model.gpt import plain_gpt
@@ -158,6 +161,13 @@ def test_a_tied_table_is_there_once(tmp_path: Path) -> None:
         assert len(tables) == 1 + heads
 
 
+def test_the_licence_of_an_imported_model_goes_along(tmp_path: Path) -> None:
+    folder = exported(portable("llama", about=About(licence="apache-2.0")), tmp_path / "out")
+    assert open_directory(folder).licence == "apache-2.0"
+    assert open_directory(exported(portable("llama"), tmp_path / "own")).licence is None
+    assert "license is apache-2.0" in (folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_card_tells_the_reports_figures(tmp_path: Path) -> None:
     report = {
         "test": {"bits_per_char": 4.25, "interval": [4.0, 4.5]},
@@ -169,5 +179,23 @@ def test_the_card_tells_the_reports_figures(tmp_path: Path) -> None:
     assert said.startswith("---\nlicense: unknown") and 'language: ["zh"]' in said
     for part in ("4.25 [4.00, 4.50]", "| 4.12 |", "4.88", "novel.txt", "AutoModelForCausalLM", "# 中文"):
         assert part in said
-    code = said.partition("```python\n")[2].partition("```")[0]
-    exec(code.replace('path = "."', f"path = {str(tmp_path / 'out')!r}"), {})
+
+
+def scored(layout: str) -> Portable:
+    model = portable(layout, endless=False)
+    score = {"score.weight": torch.ones(1, model.settings.width), "score.bias": torch.tensor([0.5])}
+    return replace(model, weights={**model.weights, **score}, scores=True)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("kind", ["continues", "answers", "scores"])
+def test_the_cards_program_runs_as_written(
+    kind: str, language: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = scored("neox") if kind == "scores" else portable("gpt2", answers=kind == "answers")
+    folder = exported(replace(model, about=About(language=language)), tmp_path / "out")
+    _, first, between, second, _ = re.split(r"```python\n|```\n", (folder / "README.md").read_text(encoding="utf-8"))
+    assert "中文" in between
+    for code in (first, second):
+        exec(code.replace('path = "."', f"path = {str(folder)!r}"), {})
+        assert len(capsys.readouterr().out.strip()) > 5

@@ -132,7 +132,12 @@ def test_the_card_says_what_was_left_out_and_what_to_run(tmp_path: Path) -> None
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "ollama create v1.0 -f Modelfile" in card
     assert "'\\u3000'" in card and "'。'" not in card
-    assert "no_repeat_ngram" in card and "blk.0.attn_q.weight" in card and "OLLAMA_NEW_ENGINE" in card
+    assert (
+        "before top-k" in card
+        and "no_repeat_ngram" in card
+        and "blk.0.attn_q.weight" in card
+        and "OLLAMA_NEW_ENGINE" in card
+    )
     assert "OLLAMA_NEW_ENGINE" not in (exported(portable("neox"), tmp_path / "b", "ollama") / "README.md").read_text(
         encoding="utf-8"
     )

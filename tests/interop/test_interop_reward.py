@@ -9,12 +9,15 @@ import torch
 from interop_helpers import LAYOUTS, exported, portable, small
 from method_helpers import begun
 from model_helpers import random_model
+from session_helpers import ANSWERS, QUESTIONS, make_runs
+from talk_helpers import write
 
 from modou.cli.main import status_of
 from modou.data.conversation import Message, Template
 from modou.model.scored import ScoredGPT
 from modou.runs.folder import RunFolder
 from modou.runs.record import Source
+from modou.runs.weights import load_model
 
 transformers = pytest.importorskip("transformers")
 
@@ -61,3 +64,32 @@ def test_an_implicit_reward_is_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     (line,) = capsys.readouterr().err.splitlines()
     assert "implicit reward" in line and "--reward.kind scalar" in line
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_a_run_is_exported_as_what_it_is(tmp_path: Path) -> None:
+    """A reward model as a classifier; the model that was trained against it as one that answers."""
+    make_runs(tmp_path)
+    rows = [
+        {"prompt": question, "chosen": good, "rejected": bad}
+        for question, good, bad in zip(QUESTIONS, ANSWERS, reversed(ANSWERS), strict=True)
+    ]
+    pairs = write(tmp_path / "pairs.jsonl", *rows * 2)
+    asked = write(tmp_path / "questions.jsonl", *({"prompt": question} for question in QUESTIONS))
+    short = ("--train.threads", "1", "--train.batch", "4")
+    sft, reward, ppo = (str(tmp_path / name) for name in ("sft", "reward", "ppo"))
+    assert status_of(["reward", sft, str(pairs), "--out", reward, *short]) == 0
+    rounds = ("--rollout.rounds", "1", "--rollout.prompts", "4", "--rollout.tokens", "8", "--train.threads", "1")
+    assert status_of(["ppo", sft, str(asked), "--judge", reward, "--out", ppo, *rounds]) == 0
+    for run in (reward, ppo):
+        assert status_of(["export", run, "--to", "hf"]) == 0
+    judge, tokenizer, _ = load_model(RunFolder(tmp_path / "reward"))
+    assert isinstance(judge, ScoredGPT)
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "reward-hf").eval()
+    ids_1T = torch.tensor([Template(tokenizer).encode(TALKS[0]).ids])
+    expected = judge.prefix_rewards(ids_1T, torch.ones_like(ids_1T))[0, -1] - judge.score.bias
+    assert abs(theirs(ids_1T).logits.item() - expected.item()) < 1e-4
+    answering = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "ppo-hf").eval()
+    policy_model, _, _ = load_model(RunFolder(tmp_path / "ppo"))
+    assert (answering(ids_1T).logits - policy_model(ids_1T)).abs().max() < 1e-4
+    assert answering.generation_config.eos_token_id == [tokenizer.eos, tokenizer.end]

@@ -5,13 +5,14 @@ import math
 import pytest
 import torch
 from closeness import EXACT
+from foreign_helpers import STORY, foreign
 from hypothesis import given
 from hypothesis import strategies as st
 from model_helpers import SHAPES, random_model
 from train_helpers import sentences, tokenizer
 
 from modou.messages import UserError
-from modou.methods.likelihood import SHORTEST, bits_per_character, excerpts
+from modou.methods.likelihood import SHORTEST, bits_per_character, characters_of_tokens, excerpts
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=80), st.integers(1, 5000))
@@ -33,6 +34,18 @@ def test_excerpts_of_many_short_texts_are_whole_texts() -> None:
 
 def test_excerpts_of_chapters_are_the_beginning_of_each() -> None:
     assert [len(text) for text in excerpts(["山" * 5000] * 8, 6000)] == [750] * 8
+
+
+def test_newlines_are_no_characters_and_all_else_is() -> None:
+    own, other = tokenizer(), foreign("whole")
+    lengths = [own.characters(id) for id in range(own.vocabulary)]
+    for newline in (*own.encode("\n"), own.pieces().index("<0x0A>")):  # which no text is encoded as
+        assert lengths[newline] == 1
+        lengths[newline] = 0
+    assert characters_of_tokens(own).tolist() == lengths
+    pieces = [other.piece_bytes[id] for id in other.encode(STORY)]
+    assert any(b"\n" in piece and piece.strip() for piece in pieces), "no single id stands for the newline there"
+    assert characters_of_tokens(other)[other.encode(STORY)].sum() == len(STORY.replace("\n", ""))
 
 
 @torch.no_grad()

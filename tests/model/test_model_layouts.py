@@ -27,6 +27,8 @@ CASES = {
     "qwen3-wide": shape("modern", kv_heads=2).changed(head_size=20, norm_eps=1e-3, rope_base=1e6),
     "llama": shape("modern", tied=True).changed(qk_norm=False, norm_eps=1e-5),
     "llama-grouped": shape("modern", tied=False, kv_heads=2).changed(qk_norm=False, rope_base=500_000),
+    "llama-small": shape("modern", kv_heads=2).changed(qk_norm=False, norm_eps=1e-5, rope_base=100_000),
+    "llama-narrow": shape("modern").changed(qk_norm=False, norm_eps=1e-2, head_size=6),
     "neox-base": shape("rope").changed(norm_eps=0.01, rope_base=700),
     "gpt2-eps": shape("learned").changed(norm_eps=0.037),
 }

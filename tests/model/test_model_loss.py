@@ -1,5 +1,8 @@
 """The chunked cross-entropy against torch's, in value and in every gradient."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,6 +10,7 @@ from closeness import assert_close_sums
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from modou.data.shards import IGNORE
 from modou.model import loss
@@ -70,6 +74,37 @@ def test_gradients_equal_finite_differences(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(loss, "chunk_rows", lambda *_: 3)
     x_ND, head_VD, target_N = problem(8, 0, 0.3, torch.float64)
     assert torch.autograd.gradcheck(lambda x, head: next_token_loss(x, head, target_N), (x_ND, head_VD))
+
+
+def product_refused(*_: Tensor) -> None:
+    raise AssertionError("a gradient of the head")
+
+
+def test_a_frozen_head_gets_no_gradient_and_changes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    x_ND, head_VD, target_N = problem(20, 3, 0.2, torch.float64)
+    value, grad_x_ND, _ = both(x_ND, head_VD, target_N)[0]
+    monkeypatch.setattr(loss, "_add_product", product_refused)
+    again = next_token_loss(x_ND, head_VD.requires_grad_(False), target_N)
+    assert torch.equal(again, value) and torch.equal(*torch.autograd.grad(again, x_ND), grad_x_ND)
+
+
+def test_frozen_states_get_no_gradient_and_change_none() -> None:
+    x_ND, head_VD, target_N = problem(20, 3, 0.2, torch.float64)
+    value, _, grad_head_VD = both(x_ND, head_VD, target_N)[0]
+    again = next_token_loss(x_ND.requires_grad_(False), head_VD, target_N)
+    assert torch.equal(again, value) and torch.equal(*torch.autograd.grad(again, head_VD), grad_head_VD)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_none_is_computed(
+    context: Callable[[], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x_ND, head_VD, target_N = problem(20, 4, 0.2, torch.float64)
+    expected = next_token_loss(x_ND, head_VD, target_N)
+    monkeypatch.setattr(loss, "_add_product", product_refused)
+    with context(), FlopCounterMode(display=False) as counter:
+        assert torch.equal(next_token_loss(x_ND.detach(), head_VD, target_N), expected)
+    assert counter.get_total_flops() == 2 * 20 * WIDTH * VOCABULARY  # the logits
 
 
 def test_nothing_to_learn_is_zero() -> None:

@@ -89,7 +89,7 @@ def test_tokenizer_and_shape_are_the_bases_and_rates_are_smaller(folder: Path) -
     assert (folder / "all" / model).read_bytes() == (folder / "base" / model).read_bytes()
     for name in ("matrix_lr", "embedding_lr", "norm_lr"):
         scratch = getattr(RunSettings().optimizer, name)
-        assert getattr(found.settings.optimizer, name) == pytest.approx(scratch / 10)
+        assert getattr(found.settings.optimizer, name) == pytest.approx(scratch / 4)
     chosen = {choice["name"]: choice["value"] for choice in report(folder / "lora")["plan"]["choices"]}
     assert chosen["optimizer.name"] == "adamw" and chosen["model.dropout"] == 0.0
     assert "optimizer.matrix_lr" not in chosen, "it was given"

@@ -23,8 +23,9 @@ GROUPS = st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), st.t
 def test_bytes_are_those_of_the_library(tmp_path_factory: pytest.TempPathFactory, group: dict[str, tuple]) -> None:
     tensors = {name: torch.rand(shape).mul(200).to(dtype) for name, (dtype, shape) in group.items()}
     path = tmp_path_factory.mktemp("tensors") / "group.safetensors"
-    size, sha256 = write_tensors(path, tensors)
-    assert path.read_bytes() == safetensors.torch.save(tensors)
+    for metadata in ({"format": "pt"}, None):
+        size, sha256 = write_tensors(path, tensors, metadata)
+        assert path.read_bytes() == safetensors.torch.save(tensors, metadata)
     assert (size, sha256) == (path.stat().st_size, storage.sha256_file(path))
 
 

@@ -221,7 +221,8 @@ def test_the_whole_novel_comes_back(shuihu_path: Path, kind: TokenizerKind, voca
 
 
 @pytest.mark.parametrize(
-    "content", ["{}", "5", '["x"]', "[-1]", "[1.5]", "[true]", "[" * 5000, "[" + "9" * 5000 + "]", "x", ""]
+    "content",
+    ["{}", "5", "[5, 99999]", '["x"]', "[-1]", "[1.5]", "[true]", "[" * 5000, "[" + "9" * 5000 + "]", "x", ""],
 )
 def test_a_list_of_unseen_ids_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
     tokenizer = SentencePieceTokenizer.train(

@@ -4,11 +4,13 @@ import json
 import pickle
 import tracemalloc
 import unicodedata
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 import pytest
 import tokenizers
+from foreign_helpers import END, KINDS, STORY, TURN, definition, foreign
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
@@ -21,7 +23,6 @@ from modou.tokenizer.card import make_card
 from modou.tokenizer.definition import byte_characters
 from modou.tokenizer.loading import load_tokenizer
 from modou.tokenizer.training import CONTROLS
-from tests.foreign_helpers import END, KINDS, STORY, TURN, definition, foreign
 
 NAMES = (END, TURN, "<|im_end|>", "<think>", "</think>", "<unk>", "<0xE4>", "<0x0A>", *CONTROLS)
 PARTS = (
@@ -65,6 +66,7 @@ def test_the_ids_are_those_of_transformers(kind: str, text: str) -> None:
     assert not any(map(tokenizer.is_control, ids))
 
 
+@cache
 def _oracle(kind: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizers.Tokenizer.from_buffer(definition(kind)))
 
@@ -84,11 +86,16 @@ def test_streamed_text_is_decoded_text(kind: str, data: st.DataObject) -> None:
     assert "".join(map(stream.push, tokens)) + stream.end() == tokenizer.decode(tokens)
 
 
+@cache
+def _extended(kind: str) -> ByteLevelTokenizer:
+    return foreign(kind, rows=460).extended()
+
+
 @settings(max_examples=200)
 @given(text=TEXTS)
 @example("<|end|><|assistant|>")
 def test_no_text_is_encoded_as_a_mark(kind: str, text: str) -> None:
-    own, extended = foreign(kind, rows=460), foreign(kind, rows=460).extended()
+    own, extended = foreign(kind, rows=460), _extended(kind)
     assert extended.encode(text) == own.encode(text)
     assert not set(extended.encode(text)) & {*extended.controls.values(), extended.bos, extended.eos}
     whole = Template(extended).encode([Message("user", text), Message("assistant", text)]).ids
@@ -134,6 +141,8 @@ def test_special_ids() -> None:
         Template(tokenizer)
     space = tokenizer.encode(" snail")[0]
     assert tokenizer.piece(space).startswith("␣") and space in tokenizer.spaced
+    names = dict(zip(tokenizer.piece_bytes, map(tokenizer.piece, range(tokenizer.vocabulary)), strict=True))
+    assert (names[b"\xe4"], names[b"\n"], names["哈".encode()]) == ("<0xE4>", "⏎", "哈")
 
 
 def test_marks_take_rows_without_a_token_and_then_new_ones() -> None:
@@ -175,7 +184,7 @@ def test_saved_loaded_and_pickled(kind: str, tmp_path: Path) -> None:
 
 
 @settings(max_examples=100)
-@given(text=st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
+@given(text=st.lists(st.sampled_from((*PARTS, "<think>", "a<think>b", "x's", "，")), max_size=60).map("".join))
 @example(STORY)
 def test_cut_into_blocks_is_encoded_as_if_whole(kind: str, text: str) -> None:
     tokenizer = foreign(kind)
@@ -204,8 +213,9 @@ def test_card(kind: str) -> None:
     assert len(card.longest_pieces) == 20
 
 
+@pytest.mark.slow
 def test_a_vocabulary_of_150_000_is_lean() -> None:
-    """Every text of Qwen's size: what Python holds of it, beside the library."""
+    """What Python holds of one of Qwen's size, beside the library."""
     names = byte_characters()
     vocab, merges = {name: id for id, name in enumerate(names)}, list[list[str]]()
     for number in count():

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from foreign_helpers import END, definition, foreign, size
 
 from modou.messages import UserError
 from modou.tokenizer.byte_level import ByteLevelTokenizer, SpecialTokens
 from modou.tokenizer.definition import byte_characters
 from modou.tokenizer.loading import load_tokenizer
-from tests.foreign_helpers import END, definition, foreign, size
 
 Change = Callable[[dict[str, Any]], Any]
 NOT_VALID = r"it is not a valid tokenizer\.json"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from model_helpers import SHAPES, random_model
 from train_helpers import of_kind, run, tensors, trainer
 
+from modou.model.lora import AdaptedGPT, Adapters
 from modou.runs.progress import Progress
 from modou.settings.train import ScheduleSettings
 from modou.train.average import WeightAverage
@@ -52,6 +53,25 @@ def test_in_place_lends_the_average_and_gives_the_weights_back_exactly() -> None
         raise KeyError
     assert all(torch.equal(p, own[name]) for name, p in model.named_parameters())
     assert all(torch.equal(tensor, kept[name]) for name, tensor in average.tensors.items())
+
+
+def test_frozen_weights_are_their_own_average_and_take_no_memory() -> None:
+    model = AdaptedGPT(SHAPES["llama"], Adapters(2, 4.0))
+    average = WeightAverage(model, 0.5)
+    own = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    for step in range(1, 5):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(float(parameter.requires_grad))
+        average.update(step)
+    for name, parameter in model.named_parameters():
+        tensor = average.tensors[name]
+        assert (tensor.data_ptr() == parameter.data_ptr()) != parameter.requires_grad
+        assert torch.equal(tensor, own[name]) != parameter.requires_grad
+    with average.in_place():
+        for name, parameter in model.named_parameters():
+            assert torch.equal(parameter, own[name]) != parameter.requires_grad
+    assert all(torch.allclose(p, own[name] + 4) for name, p in model.named_parameters() if p.requires_grad)
 
 
 def test_the_loop_averages_what_it_trains(tmp_path: Path) -> None:

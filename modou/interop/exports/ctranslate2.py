@@ -1,6 +1,6 @@
 """A directory for CTranslate2: model.bin, config.json, vocabulary.json, and the tokenizer, which CTranslate2 lacks.
 
-CTranslate2 takes and gives the names of tokens; those in vocabulary.json are those of tokenizer.json.
+CTranslate2 takes and gives names of tokens. Those in vocabulary.json are raw ones, `Portable.names`, by id.
 """
 
 import json
@@ -15,10 +15,9 @@ from modou import storage
 from modou.interop.card import Remark, Use, card, example
 from modou.interop.needs import require
 from modou.interop.portable import Portable, Target
-from modou.interop.tokenizer_json import tokenizer_json
-from modou.messages import Language
+from modou.interop.tokenizer_json import write_tokenizer_json
+from modou.messages import Language, UserError
 from modou.settings.model import ModelSettings
-from modou.tokenizer.training import SPACE
 
 _TYPES = {"f32": "float32", "f16": "float16", "q8_0": "int8"}
 """CTranslate2's names; its int8 has a scale for each row."""
@@ -34,7 +33,8 @@ path = "."
 tokenizer = tokenizers.Tokenizer.from_file(f"{{path}}/tokenizer.json")
 tokenizer.encode_special_tokens = True  # a mark in a text is text
 suppressed = [[name] for name in json.loads(Path(path, "suppressed.json").read_text(encoding="utf-8"))]
-words = tokenizer.encode({prompt}, add_special_tokens=False).tokens
+names = json.loads(Path(path, "vocabulary.json").read_text(encoding="utf-8"))
+words = [names[id] for id in tokenizer.encode({prompt}, add_special_tokens=False).ids]
 prompt = [{before}*words{after}]
 generator = ctranslate2.Generator(path)
 (result,) = generator.generate_batch(
@@ -49,31 +49,33 @@ print(tokenizer.decode(result.sequences_ids[0]))
 
 
 def write(model: Portable, folder: Path, precision: str) -> None:
-    """Writes the directory. UserError: the library is not installed, a reward model; disk full, no permission."""
+    """Writes the directory.
+
+    UserError: the library is not installed, a reward model; a weight is too large for float16; disk full, no
+    permission.
+    """
     require(model, "ctranslate2", "ctranslate2")
+    for name, tensor in model.weights.items() if precision == "f16" else ():
+        if not bool(tensor.half().isfinite().all()):
+            raise UserError("interop.too_large", tensor=name, dtype="float16")
     made = specification(model)
     made.validate()
     made.optimize(_TYPES[precision])
     with storage.user_errors(folder):
         made.save(str(folder))
     own = model.tokenizer
-    storage.write_json_atomically(folder / "tokenizer.json", tokenizer_json(own))
-    names = token_names(model)
+    write_tokenizer_json(own, folder)
+    names = model.names
     storage.write_json_atomically(folder / SUPPRESSED, [names[id] for id in sorted(own.unseen.difference(model.ends))])
     use = Use("ctranslate2", _code, partial(_remarks, precision=precision))
     storage.write_text_atomically(folder / "README.md", card(model, use))
-
-
-def token_names(model: Portable) -> list[str]:
-    """The name of each id."""
-    return [name.replace(SPACE, " ") for name in model.tokenizer.pieces()]
 
 
 def specification(model: Portable) -> Any:
     """The model as CTranslate2 describes it, with our weights."""
     from ctranslate2.specs import TransformerDecoderModelSpec, common_spec
 
-    shape, own, names = model.settings, model.tokenizer, token_names(model)
+    shape, own, names = model.settings, model.tokenizer, model.names
     is_modern, is_rotary = shape.style == "modern", shape.position == "rope"
     made: Any = TransformerDecoderModelSpec.from_config(
         shape.layers,
@@ -92,7 +94,7 @@ def specification(model: Portable) -> Any:
     for place, tensor in placed(model.weights, shape):
         _set(made.decoder, place, tensor.numpy(force=True).copy())  # the library quantizes in place
     made.register_vocabulary(names)
-    made.config.bos_token, made.config.unk_token = names[own.bos], names[own.unk]
+    made.config.bos_token, made.config.unk_token = names[own.bos], names[own.eos if own.unk is None else own.unk]
     made.config.eos_token = names[model.ends[-1]]
     made.config.layer_norm_epsilon = shape.epsilon
     return made
@@ -147,7 +149,7 @@ def _remarks(model: Portable, precision: str) -> Iterator[Remark]:
 
 def _code(model: Portable, language: Language) -> list[str]:
     del language
-    own, names, sampling = model.tokenizer, token_names(model), model.sampling
+    own, names, sampling = model.tokenizer, model.names, model.sampling
     marks = {name: names[id] for name, id in own.controls.items()}
     before = [names[own.bos], *([marks["user"]] if model.answers else [])]
     after = [marks["end"], marks["assistant"]] if model.answers else []

@@ -12,15 +12,15 @@ from torch import Tensor
 from modou import storage
 from modou.interop.card import Remark, Use, card, example
 from modou.interop.gguf_model import POSITIONS, Value, architecture, model_keys, tensors
-from modou.interop.gguf_tokenizer import tokenizer_keys
+from modou.interop.gguf_tokenizer import is_normalised, tokenizer_keys
 from modou.interop.needs import require
 from modou.interop.portable import Portable, Target
 from modou.messages import Language, UserError, quoted
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 if TYPE_CHECKING:
     import gguf
 
-FILE_NAME = "model.gguf"
 _FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7}
 """By the precision of most tensors: `llama_ftype`."""
 _QUANTIZATION_VERSION = 2
@@ -30,9 +30,14 @@ _BLOCK = 32
 
 def write(model: Portable, folder: Path, precision: str) -> None:
     """Writes the file and a card. UserError: see `write_file`."""
-    write_file(model, folder / FILE_NAME, precision, "gguf")
+    write_file(model, folder / file_name(model), precision, "gguf")
     use = Use("gguf", _code, partial(remarks, precision=precision))
     storage.write_text_atomically(folder / "README.md", card(model, use))
+
+
+def file_name(model: Portable) -> str:
+    """The name of the run, by which programs list their models."""
+    return f"{model.name}.gguf"
 
 
 def write_file(model: Portable, path: Path, precision: str, target: str) -> None:
@@ -65,7 +70,7 @@ def general_keys(model: Portable, precision: str) -> dict[str, Value]:
     """What the file is, and the run's sampling, which llama.cpp takes where nothing else is asked for."""
     sampling = model.sampling
     keys: dict[str, Value] = {
-        "general.name": model.name,
+        "general.name": storage.without_surrogates(model.name),
         "general.file_type": _FILE_TYPES[precision],
         "general.sampling.sequence": "penalties;temperature;top_k;top_p;min_p",
         "general.sampling.temp": sampling.temperature,
@@ -124,7 +129,10 @@ def remarks(model: Portable, precision: str) -> Iterator[Remark]:
     """What a user of the file has to mind."""
     if model.answers:
         yield "card_marks", {}
-    yield "card_space", {}
+    if isinstance(model.tokenizer, SentencePieceTokenizer):
+        yield "card_space", {}
+    elif is_normalised(model.tokenizer):
+        yield "card_nfc", {}
     yield "card_gguf_sampling", {}
     if model.sampling.no_repeat_ngram:
         yield "card_no_ngram", {"size": model.sampling.no_repeat_ngram}
@@ -141,14 +149,15 @@ def _code(model: Portable, language: Language) -> list[str]:
         path, asked = "v1/chat/completions", {"messages": [{"role": "user", "content": example(model)[0]}]}
     return [
         "```bash",
-        f"llama-server -m {FILE_NAME} -c {model.settings.context} --jinja",
+        _command(model, Path()),
         f"curl http://127.0.0.1:8080/{path} -d '{json.dumps(asked, ensure_ascii=False)}'",
         "```",
     ]
 
 
 def _command(model: Portable, path: Path) -> str:
-    return f"llama-server -m {quoted((path / FILE_NAME).as_posix(), plain=True)} -c {model.settings.context} --jinja"
+    file = quoted((path / file_name(model)).as_posix(), plain=True)
+    return f"llama-server -m {file} -c {model.settings.context} --jinja"
 
 
 TARGET = Target("gguf", write, ("f32", "f16", "q8_0"), _command)

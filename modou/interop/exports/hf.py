@@ -10,7 +10,6 @@ A reward model is a classifier of one label; its score is read at the last token
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -20,11 +19,10 @@ from modou.interop.chat_template import CHAT_TEMPLATE
 from modou.interop.chat_template import FILE_NAME as TEMPLATE
 from modou.interop.layouts import layout_of
 from modou.interop.portable import Portable, Target
-from modou.interop.tokenizer_json import tokenizer_json
+from modou.interop.tokenizer_json import write_tokenizer_json
 from modou.messages import UserError
+from modou.runs import tensor_file
 from modou.settings.base import write_toml
-from modou.tokenizer.byte_level import FILE_NAME as TOKENIZER
-from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 OURS = "modou"
@@ -46,10 +44,7 @@ def write(model: Portable, folder: Path, precision: str) -> None:
 
 def write_tokenizer(model: Portable, folder: Path) -> None:
     """The tokenizer's files, and the chat template where there are conversations."""
-    if isinstance(model.tokenizer, SentencePieceTokenizer):
-        storage.write_json_atomically(folder / TOKENIZER, tokenizer_json(model.tokenizer))
-    else:  # it came as such a file
-        storage.write_bytes_atomically(folder / TOKENIZER, model.tokenizer.files[TOKENIZER])
+    write_tokenizer_json(model.tokenizer, folder)
     storage.write_json_atomically(folder / "tokenizer_config.json", tokenizer_config(model))
     storage.write_json_atomically(folder / "special_tokens_map.json", special_tokens(model))
     if converses(model):
@@ -80,7 +75,8 @@ def write_tensors(path: Path, found: dict[str, Tensor], dtype: torch.dtype) -> N
         found[name] = found[name].to(dtype)
         if not bool(found[name].isfinite().all()):
             raise UserError("interop.too_large", tensor=name, dtype=str(dtype).removeprefix("torch."))
-    storage.write_bytes_atomically(path, safetensors.torch.save(found, {"format": "pt"}))
+    with storage.user_errors(path):
+        tensor_file.write_tensors(path, found, {"format": "pt"})
 
 
 def config(model: Portable, dtype: torch.dtype) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from modou.interop.gguf_model import architecture
 from modou.interop.portable import Portable, Target
 from modou.messages import Language
 from modou.messages import quoted as for_a_shell
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
+FILE_NAME = "model.gguf"
 MODELFILE = "Modelfile"
 _LONGEST_NAME = 80
 CONTINUES = "{{ .Prompt }}"
@@ -24,7 +26,7 @@ _ENDS_EARLY = re.compile(r'"""\s*[\r\n]')
 
 def write(model: Portable, folder: Path, precision: str) -> None:
     """Writes the folder. UserError: as `gguf.write_file`."""
-    gguf.write_file(model, folder / gguf.FILE_NAME, precision, "ollama")
+    gguf.write_file(model, folder / FILE_NAME, precision, "ollama")
     storage.write_text_atomically(folder / MODELFILE, modelfile(model))
     use = Use("gguf", _code, partial(_remarks, precision=precision))
     storage.write_text_atomically(folder / "README.md", card(model, use))
@@ -32,7 +34,7 @@ def write(model: Portable, folder: Path, precision: str) -> None:
 
 def modelfile(model: Portable) -> str:
     """The Modelfile."""
-    lines = [f"FROM ./{gguf.FILE_NAME}", f'TEMPLATE """{ANSWERS if model.answers else CONTINUES}"""']
+    lines = [f"FROM ./{FILE_NAME}", f'TEMPLATE """{ANSWERS if model.answers else CONTINUES}"""']
     lines += [f"PARAMETER {name} {value}" for name, value in parameters(model)]
     return "\n".join(lines) + "\n"
 
@@ -75,8 +77,10 @@ def _remarks(model: Portable, precision: str) -> Iterator[Remark]:
     yield from (remark for remark in gguf.remarks(model, precision) if remark[0] != "card_gguf_sampling")
     if model.answers:
         yield "card_ollama_roles", {}
-    if architecture(model.settings) == "qwen3":
+    if architecture(model.settings) == "qwen3" and isinstance(model.tokenizer, SentencePieceTokenizer):
         yield "card_ollama_engine", {}
+    if model.sampling.temperature not in (0, 1):
+        yield "card_ollama_order", {}
     if left_out := [stop for stop in stops(model) if quoted(stop) is None]:
         yield "card_ollama_stop", {"stops": ", ".join(map(repr, left_out))}
 

@@ -16,12 +16,25 @@ _SHOWN = 60
 
 def unsupported(key: str, value: object, wanted: object) -> UserError:
     """The error about a value that our model cannot have."""
-    return UserError("interop.unsupported", name=key, value=_shown(value), wanted=wanted)
+    return UserError("interop.unsupported", name=key, value=_plain(value), wanted=wanted)
 
 
-def _shown(value: object) -> str:
-    """As it stands in JSON, truncated if long; a text without quotation marks."""
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+def wrong(key: str, value: object, wanted: str) -> UserError:
+    """The error about a value that is none of its kind."""
+    return UserError("interop.config_type", name=key, value=_json(value), wanted=wanted)
+
+
+def _plain(value: object) -> str:
+    """A text without quotation marks."""
+    return value[:_SHOWN] if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    """As it stands in the file, truncated if long."""
+    try:
+        shown = json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):  # nested thousands deep, or a number of thousands of digits
+        return "…"
     return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
 
 
@@ -35,7 +48,7 @@ class Keys:
         """A whole number. UserError: it is none, or absurdly large."""
         value = self._value(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value < _LARGEST:
-            raise UserError("interop.config_type", name=key, value=_shown(value), wanted=f"≥ {least}")
+            raise wrong(key, value, f"≥ {least}")
         return value
 
     def number(self, key: str, default: float) -> float:
@@ -46,14 +59,14 @@ class Keys:
         """True or false. UserError: it is neither."""
         value = self._value(key, default)
         if not isinstance(value, bool):
-            raise UserError("interop.config_type", name=key, value=_shown(value), wanted="true, false")
+            raise wrong(key, value, "true, false")
         return value
 
     def require(self, key: str, default: object, supported: tuple[object, ...]) -> None:
         """UserError unless the key has one of the supported values."""
         value = self._value(key, default)
         if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in supported):
-            raise unsupported(key, value, ", ".join(_shown(one) for one in supported))
+            raise unsupported(key, value, ", ".join(map(_plain, supported)))
 
     def require_common(self) -> None:
         """What no model of ours has: other modules, weights that are not plain numbers."""
@@ -72,14 +85,14 @@ class Keys:
         if value is None:
             return None
         if not isinstance(value, list) or not all(isinstance(one, str) for one in cast(list[object], value)):
-            raise UserError("interop.config_type", name=key, value=_shown(value), wanted="[…]")
+            raise wrong(key, value, "[…]")
         return cast(list[str], value)
 
     def table(self, key: str) -> Mapping[str, Any]:
         """An object; empty where it is missing. UserError: it is none."""
         value = self._value(key, {})
         if not isinstance(value, Mapping):
-            raise UserError("interop.config_type", name=key, value=_shown(value), wanted="{…}")
+            raise wrong(key, value, "{…}")
         return cast(Mapping[str, Any], value)
 
     def rope_base(self, own: str) -> float:
@@ -99,7 +112,11 @@ class Keys:
             raise unsupported(own, share, 1)
 
     def _rope(self) -> Mapping[str, Any]:
-        return {**self.table("rope_parameters"), **self.table("rope_scaling")}
+        given = {**self.table("rope_parameters"), **self.table("rope_scaling")}
+        for kind, own in given.items():  # of each kind of layer its own
+            if isinstance(own, Mapping):
+                raise unsupported("rope_parameters", {kind: own}, "one for all layers")
+        return given
 
     def _value(self, key: str, default: object) -> object:
         value = self._config.get(key)
@@ -109,5 +126,5 @@ class Keys:
 def positive(key: str, value: object) -> float:
     """A positive finite number. UserError: it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e300:
-        raise UserError("interop.config_type", name=key, value=_shown(value), wanted="> 0")
+        raise wrong(key, value, "> 0")
     return float(value)
