@@ -26,8 +26,9 @@ from modou.runs.progress import Progress
 from modou.runs.record import Record, Source
 from modou.runs.stages import done, write_stage
 from modou.runs.state import CheckpointState
-from modou.settings.methods import IMPORT, ImportRun
+from modou.settings.methods import IMPORT
 from modou.settings.model import ModelSettings
+from modou.settings.origin import ImportRun
 from modou.train.environment import memory_gb
 from modou.train.events import Event, Notice, RunEnded, StageBegan, StageEnded, StageName, StageProgress
 

@@ -6,7 +6,7 @@ from modou.messages import UserError, quoted
 from modou.methods.base import Method
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
-from modou.settings.methods import ImportRun
+from modou.settings.origin import ImportRun
 
 
 class ImportMethod(Method[ImportRun]):
