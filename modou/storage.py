@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Generator
 from dataclasses import fields, is_dataclass
@@ -90,6 +91,17 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def replace_folder(place: Path, new: Path) -> None:
+    """Rename the folder `new`, beside `place`, to it; a folder there is renamed before it goes. Raises OSError."""
+    doomed = temporary_name(place.with_name(f"{place.name}-removed"))
+    shutil.rmtree(doomed, ignore_errors=True)
+    if place.exists():
+        place.rename(doomed)
+    new.rename(place)
+    sync_folder(place.parent)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def write_bytes_atomically(path: Path, data: bytes) -> None:

@@ -64,7 +64,8 @@ def write_model(
     """A directory with a random model of CONFIGS, its weights large enough to differ; returns what loads of it.
     keys: other values in its configuration."""
     config = type(CONFIGS[name])(**CONFIGS[name].to_dict() | keys)
-    config.vocab_size = rows or write_tokenizer(folder, byte_level())
+    tokens = write_tokenizer(folder, byte_level())
+    config.vocab_size = rows or tokens
     torch.manual_seed(3)
     model = transformers.AutoModelForCausalLM.from_config(config).to(dtype).eval()
     with torch.no_grad():

@@ -56,7 +56,7 @@ GIVEN = {
     "train.compile": "no",
     "optimizer.name": "muon",
     "reward.kind": "scalar",
-    "sft.lora_rank": "0",
+    "lora.rank": "0",
 }
 """Values that are small, or fit one another; any other option gets one that differs from its default."""
 

@@ -71,6 +71,8 @@ PRESET = Own("preset", metavar="NAME")
 COLUMNS = Own("columns", metavar="NAMES")
 GIVEN = (Own("validation", metavar="FILE"), Own("test", metavar="FILE"))
 """Texts to measure on, instead of parts of the book."""
+BASE = Own("base", metavar="RUN")
+"""A run whose model is trained further on the book."""
 REPLAN = Own("replan", "switch")
 JUDGE = Own("judge", metavar="JUDGE")
 CHECKPOINT = Own("checkpoint", metavar="WHICH", default="best")

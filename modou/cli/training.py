@@ -81,6 +81,8 @@ def sources(asked: "Asked", method: MethodInfo) -> "dict[str, Source]":
     if "BOOK" in asked.words:
         found["book"] = book_source(asked.words["BOOK"])
     found |= {one.name: book_source(asked[one.name] or "") for one in GIVEN if asked[one.name] is not None}
+    if (base := asked["base"]) is not None:
+        found["base"] = run_source(Path(base))
     if "base" in method.inputs:
         found["base"] = run_source(Path(asked.words["RUN"]))
         found["data"] = examples_source(Path(asked.words["DATA"]), asked["columns"] or "")

@@ -302,6 +302,8 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
     bits = v.number(report, "test.bits_per_char")
     if bits is not None:
         yield text("console.end_bits", bits=words.decimal(bits), against=_against_ngram(report, bits, words))
+    if (before := v.number(report, "baselines.base.bits_per_char")) is not None:
+        yield text("console.end_base", bits=words.decimal(before))
     samples = [s for s in v.groups(report, "final_samples") if v.words_at(s, "text")]
     prompt = ""
     if samples:

@@ -1,7 +1,7 @@
 """Text generation from prompts: `generate` streams pieces, `complete` returns whole texts.
 
-A string prompt is encoded with bos before it, as documents of the training data; token ids are used as they are. Each
-prompt is continued `samples` times.
+A string prompt is encoded with bos before it, as documents of the training data (unless the tokenizer of another model
+does otherwise); token ids are used as they are. Each prompt is continued `samples` times.
 
 Pieces begin with their space, so a space at a prompt's end is followed by what hardly ever follows one. It is therefore
 left to the model: the first token is one that begins with a space, which is not part of the generated text.
@@ -141,8 +141,12 @@ def leaves_space(prompt: Prompt, tokenizer: Tokenizer) -> bool:
 
 
 def encode(prompt: Prompt, tokenizer: Tokenizer, vocabulary: int) -> list[int]:
-    """The ids of a prompt, with bos before a string. UserError: an id outside the model's vocabulary."""
-    ids = [tokenizer.bos, *tokenizer.encode(prompt)] if isinstance(prompt, str) else list(prompt)
+    """The ids of a prompt; before a string stands bos, if the tokenizer puts it there. UserError: an id outside the
+    model's vocabulary."""
+    if isinstance(prompt, str):
+        ids = [*([tokenizer.bos] if tokenizer.begins else []), *tokenizer.encode(prompt)]
+    else:
+        ids = list(prompt)
     for id in ids:
         if not 0 <= id < vocabulary:
             raise UserError("generate.token_out_of_vocabulary", id=id, largest=vocabulary - 1)

@@ -206,7 +206,7 @@ def build(out: Path, name: str, write: Callable[[Path], None]) -> dict[str, int]
             sizes = {file.relative_to(temporary).as_posix(): _synced(file) for file in files}
             mark = {"format": _FORMAT, "target": name, "files": [*sizes]}
             storage.write_json_atomically(temporary / MARK, mark)
-            _replace(whole, temporary)
+            storage.replace_folder(whole, temporary)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -218,14 +218,3 @@ def _synced(file: Path) -> int:
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
         return os.fstat(stream.fileno()).st_size
-
-
-def _replace(out: Path, new: Path) -> None:
-    """Puts a folder in the place of another, which is renamed before it is deleted."""
-    doomed = storage.temporary_name(out.with_name(f"{out.name}-removed"))
-    shutil.rmtree(doomed, ignore_errors=True)
-    if out.exists():
-        out.rename(doomed)
-    new.rename(out)
-    storage.sync_folder(out.parent)
-    shutil.rmtree(doomed, ignore_errors=True)

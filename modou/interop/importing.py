@@ -4,6 +4,7 @@ Everything is read and checked before anything is written; the folder is made be
 is there whole or not at all.
 """
 
+import math
 import re
 import shutil
 from collections.abc import Generator, Iterator, Mapping
@@ -23,10 +24,12 @@ from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
 from modou.runs.progress import Progress
 from modou.runs.record import Record, Source
-from modou.runs.stages import damage, write_stage
+from modou.runs.stages import done, write_stage
 from modou.runs.state import CheckpointState
-from modou.settings.methods import IMPORT, ImportRun
+from modou.settings.methods import IMPORT
 from modou.settings.model import ModelSettings
+from modou.settings.origin import ImportRun
+from modou.train.environment import memory_gb
 from modou.train.events import Event, Notice, RunEnded, StageBegan, StageEnded, StageName, StageProgress
 
 STAGE: StageName = "data"
@@ -102,7 +105,7 @@ def _is_there(run: RunFolder, record: Record[ImportRun]) -> bool:
         remedy = text("pipeline.remedy_out")
         raise UserError("pipeline.other_settings", path=run.path, differences="; ".join(differences), remedy=remedy)
     saved = run.checkpoints / checkpoints.folder_name(0)
-    return damage(run, STAGE) is None and checkpoints.verify(saved) is None
+    return done(run, STAGE) is not None and checkpoints.verify(saved) is None
 
 
 def _weights(
@@ -112,17 +115,24 @@ def _weights(
     stored = {name: one for name, one in directory.tensors.items() if not re.search(layout.buffers, name)}
     for one in stored.values():
         one.require_number()
-    total, done = sum(one.size for one in stored.values()), 0
+    size, read = sum(one.size for one in stored.values()), 0
+    _require_memory(size + 4 * sum(math.prod(one.shape) for one in stored.values()))
     tensors: dict[str, Tensor] = {}
     for name, one in stored.items():
         tensors[name] = one.read()
-        done += one.size
-        yield StageProgress(STAGE, done, total)
+        read += one.size
+        yield StageProgress(STAGE, size + read, 3 * size)  # hashing before and writing after take about as long
     weights = layout.weights(tensors, shape)
     tensors.clear()  # so that the types of the files and float32 are not both held of all
     if "positions.weight" in weights:
         weights["positions.weight"] = weights["positions.weight"][:context].clone()
     return {name: weights.pop(name).float() for name in list(weights)}
+
+
+def _require_memory(needed: int) -> None:
+    """UserError: less memory than that, in bytes."""
+    if 0 < memory_gb() * 2**30 < needed:
+        raise UserError("interop.no_memory", needed=f"{needed / 2**30:.1f}", memory=f"{memory_gb():.1f}")
 
 
 def _imported(directory: ModelDirectory, record: Record[ImportRun], weights: Mapping[str, Tensor]) -> Imported:
@@ -161,20 +171,10 @@ def _write(
             record.write(made)
             write_stage(made, STAGE, found, sorted(made.tokenizer.iterdir()))
             checkpoints.save(made.checkpoints, 0, {"model": weights}, state.to_json())
-            _put(made.path, place)
+            storage.replace_folder(place, made.path)
         except BaseException:
             shutil.rmtree(made.path, ignore_errors=True)
             raise
-
-
-def _put(made: Path, place: Path) -> None:
-    """Renames the folder, in place of an earlier one."""
-    earlier = storage.temporary_name(place.with_name(place.name + "-before"))
-    if RunFolder(place).exists():
-        place.rename(earlier)
-    made.rename(place)
-    storage.sync_folder(place.parent)
-    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _require_room(folder: Path, needed: int) -> None:

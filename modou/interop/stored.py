@@ -59,6 +59,8 @@ class StoredTensor:
     def read(self) -> Tensor:
         """The numbers, in the type of the file. UserError: NaN or infinity among them, another type than those of
         TYPES; the file has changed or is gone."""
+        if not self.size:
+            return torch.empty(self.shape, dtype=TYPES[self.dtype])
         data = bytearray(self.size)
         with storage.user_errors(self.file), self.file.open("rb", buffering=0) as file:
             found = os.fstat(file.fileno())

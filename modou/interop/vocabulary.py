@@ -82,7 +82,8 @@ def _own(folder: Path, data: bytes, rows: int) -> Vocabulary | None:
     if tokenizer.vocabulary != rows or names not in (pieces, [piece.replace(SPACE, " ") for piece in pieces]):
         return None
     run = read_toml(folder / SETTINGS).get("run")
-    return Vocabulary(tokenizer, isinstance(run, dict) and cast(dict[str, Any], run).get("answers") is True)
+    answers = isinstance(run, dict) and cast(dict[str, Any], run).get("answers") is True
+    return Vocabulary(tokenizer, answers and not tokenizer.lacking)
 
 
 def _names(data: bytes) -> dict[int, str]:

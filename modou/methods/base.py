@@ -22,7 +22,7 @@ from modou.methods.planning import Plan
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record, ancestors
+from modou.runs.record import Record, pretraining_run
 from modou.runs.stages import StageRecord, figures, require_stage, require_tokenizer
 from modou.runs.weights import load_model, load_tokenizer, load_weights
 from modou.settings.methods import METHODS, Writing
@@ -64,6 +64,8 @@ class Method(ABC, Generic[G]):
 
     preparations: ClassVar[tuple[StageName, ...]] = ("data",)
     """Stages that come before the plan."""
+    trains: ClassVar[bool] = True
+    """Whether there are stages after these."""
     has_page: ClassVar[bool] = False
     """Whether it also writes report.html."""
     chooses_way: ClassVar[bool] = False
@@ -203,9 +205,8 @@ class Alignment(Method[G], Generic[G, D]):
         shards = pretraining_text(self.base)
         if shards is None:
             return model, objective
-        *_, first = ancestors(self.base)
         base = load_weights(self.base, extend=True)[0].eval().requires_grad_(False).to(world.device)
-        pretrained: Any = Record[Any].read(first).settings
+        pretrained: Any = Record[Any].read(pretraining_run(self.base)).settings
         context = min(base.settings.context, shards.tokens - 1)
         batches = make_batches(
             shards, context, settings.replay.rows, settings.train.seed, pretrained.train.document_mask
@@ -278,7 +279,7 @@ def answers(
 
 def pretraining_text(base: RunFolder) -> Shards | None:
     """The tokens that `base`, or the run it descends from, was pretrained on; None if they no longer exist."""
-    *_, first = ancestors(base)
+    first = pretraining_run(base)
     if not first.tokens.exists():
         return None
     require_stage(first, "shards")
@@ -287,7 +288,7 @@ def pretraining_text(base: RunFolder) -> Shards | None:
 
 def drift(base: RunFolder, before: GPT, after: GPT, tokenizer: Tokenizer) -> Drift | None:
     """Forgetting of the pretraining run's validation text; None if that text no longer exists."""
-    *_, first = ancestors(base)
+    first = pretraining_run(base)
     if not first.corpus.exists():
         return None
     require_stage(first, "clean")

@@ -52,9 +52,9 @@ class TextEvaluation:
     """Overfitting: "bits_per_char", validation less training."""
     baselines: dict[str, Baseline]
     """Simple models on the test text: Kneser-Ney of order 1 to 6, "kn1" … "kn6", and "xz"; "train": the text they were
-    fitted to."""
+    fitted to. "base": the run that training started from."""
     advantage: dict[str, Gain]
-    """Bits per character saved against a baseline, by its name: those of the baseline less those of the run."""
+    """Bits per character saved against a baseline, "kn5" or "base": those of the baseline less those of the run."""
     lengths: dict[str, CodeLength | None] | None = None
     """The test text with windows of a multiple of the training context, by the multiple (where requested); null:
     beyond the end of learned position embeddings."""
@@ -66,8 +66,11 @@ class TextEvaluation:
     """Diversity and repetition of the same; a text that is too short is left out."""
 
 
-def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) -> Iterator[Event]:
-    """Evaluates a checkpoint on held-out chapters and on its samples; the last event is StageEnded with all metrics."""
+def evaluate_text(
+    folder: RunFolder, settings: RunSettings, which: str | int, before: GPT | None = None
+) -> Iterator[Event]:
+    """Evaluates a checkpoint on held-out chapters and on its samples; the last event is StageEnded with all metrics.
+    before: the model that training started from."""
     keep_freed_memory()
     model, tokenizer, step = load_model(folder, which)
     corpus = open_corpus(folder)
@@ -79,6 +82,10 @@ def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) ->
     seen = bits_per_character(model, tokenizer, excerpts(train, tests.characters))
     yield StageProgress("evaluate", 3, PARTS)
     compared = baselines(train, test)
+    figures, advantage = compared.figures, {"kn5": tests.gain_over(compared.order_5)}
+    if before is not None:
+        base = bits_per_character(before, tokenizer, test)
+        figures, advantage = {**figures, "base": base.figures}, {**advantage, "base": tests.gain_over(base)}
     yield StageProgress("evaluate", 4, PARTS)
     multiples = settings.evaluate.lengths
     lengths = context_lengths(model, tokenizer, test, multiples) if multiples else None
@@ -93,8 +100,8 @@ def evaluate_text(folder: RunFolder, settings: RunSettings, which: str | int) ->
         validation=validation.figures,
         train=seen.figures,
         gap={"bits_per_char": validation.value - seen.value},
-        baselines=compared.figures,
-        advantage={"kn5": tests.gain_over(compared.order_5)},
+        baselines=figures,
+        advantage=advantage,
         lengths=lengths,
         final_samples=written[: len(prompts(corpus, settings))],
         novelty=novel,

@@ -6,11 +6,13 @@ from modou.messages import UserError, quoted
 from modou.methods.base import Method
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
-from modou.settings.methods import ImportRun
+from modou.settings.origin import ImportRun
 
 
 class ImportMethod(Method[ImportRun]):
     """There is never one: the run is made whole by modou.interop.importing."""
+
+    trains = False
 
     def __new__(cls, run: RunFolder, record: Record[ImportRun]) -> Self:
         """UserError: what can be done with the run instead."""

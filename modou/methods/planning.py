@@ -7,17 +7,24 @@ characters with 5 to 45 minutes on two cores; elsewhere they extrapolate.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from modou.messages import text
+from modou.messages import UserError, text
 from modou.model.census import describe
+from modou.settings.model import ModelSettings
 from modou.settings.run import RunSettings
+from modou.settings.train import Trained
 from modou.train.ways import REFERENCE, TimedWay, Way, may_keep_weights, settled
 
 GENEROUS = 1.2
 """Planned steps over those that fit the budget at the measured pace: training ends with the time, not before it."""
 GUESSED_RATE = 5e10
 """Assumed training FLOP/s where nothing is measured, to guess whether a training is long."""
+CONTINUED = 0.25
+"""Learning rates for a model that was trained before, over those for a new one; SFT has the same."""
+ADAPTED = 0.003
+"""Learning rate of adapters in continued pretraining."""
+T = TypeVar("T", bound=Trained)
 EFFICIENCY = 0.6
 """Assumed model FLOPs utilisation, for the choice of the model size; steps follow from a measured pace."""
 
@@ -137,16 +144,23 @@ def plan_tokenizer(facts: TextFacts, asked: RunSettings) -> tuple[RunSettings, l
 
 
 def plan_training(
-    facts: TextFacts, tokens: int, vocabulary: int, budget: Budget, asked: RunSettings
+    facts: TextFacts,
+    tokens: int,
+    vocabulary: int,
+    budget: Budget,
+    asked: RunSettings,
+    base: ModelSettings | None = None,
 ) -> tuple[RunSettings, Plan]:
     """The complete settings, with the remaining choices for `tokens` training tokens per epoch: shape, steps,
-    regularisation."""
+    regularisation. base: the shape of the model that training starts from."""
     asked = asked.with_values({"model": {"vocabulary": vocabulary}})
-    chooser = _with_shape(asked, budget.flops, bool(budget.minutes), tokens)
+    start = _Chooser(asked) if base is None else _continued(asked, base)
+    asked, context = start.settings, base and base.context
+    chooser = _with_shape(asked, budget.flops, bool(budget.minutes), tokens, context)
     way, timed = budget.way(chooser.settings, training_seconds(chooser.settings))
     gain = next((found.ratio for found in timed if found.way == way), 1.0)
     if gain > 1:  # more FLOPs in the same time
-        chooser = _with_shape(asked, budget.flops * gain, bool(budget.minutes), tokens)
+        chooser = _with_shape(asked, budget.flops * gain, bool(budget.minutes), tokens, context)
         if way.attention == "products" and not may_keep_weights(chooser.settings):
             way = replace(way, attention=asked.train.attention if asked.train.attention != "auto" else "sdpa")
     chooser.take(way, gain if timed else None)
@@ -164,20 +178,52 @@ def plan_training(
     steps = chooser.settings.train.steps
     every = math.ceil(steps / choose_evaluations(budget.minutes))
     chooser.choose("train.evaluate_every", every, count=math.ceil(steps / every))
-    expected = expected_bits(describe(settings.model).flops_per_token * epochs * tokens, facts)
+    flops = describe(settings.model).flops_per_token * epochs * tokens
+    expected = expected_bits(flops, facts) if base is None else None
     return chooser.settings, Plan(
-        chooser.settings.train.minutes, chooser.choices, epochs, {"bits_per_char": expected}, timed
+        chooser.settings.train.minutes, start.choices + chooser.choices, epochs, {"bits_per_char": expected}, timed
     )
 
 
-def _with_shape(asked: RunSettings, flops: float, in_time: bool, tokens: int) -> "_Chooser":
-    """The model's shape, its context and the batch for so many training FLOPs; without a time limit, as asked."""
+def _continued(asked: RunSettings, base: ModelSettings) -> "_Chooser":
+    """The base's shape, but for the context, which may be shorter; smaller learning rates than for new weights and no
+    dropout: what the base can do is to be kept."""
+    chooser = _Chooser(asked.with_values({"model": base.model_dump(exclude={"vocabulary", "context", "dropout"})}))
+    if asked.lora.rank:
+        adapted = for_adapters(asked, ADAPTED).optimizer
+        chooser.choose("optimizer.name", adapted.name, key="continued_adapters")
+        chooser.choose("optimizer.matrix_lr", adapted.matrix_lr, key="continued_adapters")
+    else:
+        for name in ("matrix_lr", "embedding_lr", "norm_lr"):
+            rate = CONTINUED * getattr(asked.optimizer, name)
+            chooser.choose(f"optimizer.{name}", rate, key="continued_rate", share=CONTINUED)
+    chooser.choose("model.dropout", 0.0, key="continued_dropout")
+    return chooser
+
+
+def for_adapters(settings: T, rate: float) -> T:
+    """The settings with AdamW and this learning rate, for low-rank adapters: Muon orthogonalises whole matrices.
+
+    UserError: Muon is asked for.
+    """
+    if settings.is_set("optimizer", "name") and settings.optimizer.name == "muon":
+        raise UserError("align.adapters_want_adamw")
+    own = {} if settings.is_set("optimizer", "matrix_lr") else {"matrix_lr": rate}
+    return settings.with_values({"optimizer": {"name": "adamw", **own}})
+
+
+def _with_shape(asked: RunSettings, flops: float, in_time: bool, tokens: int, most: int | None = None) -> "_Chooser":
+    """The model's shape, its context and the batch for so many training FLOPs; without a time limit, as asked.
+    most: the longest context of the base, if there is one."""
     chooser = _Chooser(asked)
     if in_time and not any(asked.is_set("model", name) for name in ("layers", "width", "heads")):
         size = choose_size(flops)
         for name, value in (("layers", size.layers), ("width", size.width), ("heads", size.heads)):
             chooser.choose(f"model.{name}", value, petaflops=flops / 1e15)
     context = asked.model.context if not in_time else 128 if flops < 6e14 else 256
+    if most is not None:
+        context = min(context, most)
+        chooser.choose("model.context", min(context, max(4, tokens - 1)), key="continued_context", most=most)
     if tokens <= context:  # a row is a context and the token after it
         chooser.choose("model.context", max(4, tokens - 1), key="short_text", tokens=tokens)
     if in_time:

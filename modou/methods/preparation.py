@@ -12,6 +12,7 @@ from modou.data.shards import Shards, write_shards
 from modou.messages import UserError
 from modou.methods.background import in_background
 from modou.methods.planning import TextFacts
+from modou.methods.start import Start
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
 from modou.runs.stages import figures, require_stage
@@ -22,7 +23,7 @@ from modou.text.readers.book import Book
 from modou.text.report import Cleaning, note
 from modou.text.split import Part
 from modou.tokenizer.card import make_card
-from modou.tokenizer.sentencepiece import FILE_NAME, SentencePieceTokenizer
+from modou.tokenizer.loading import load_tokenizer
 from modou.tokenizer.tokenizer import UNSEEN_NAME, Tokenizer
 from modou.train.events import Event, StageEnded
 
@@ -153,23 +154,24 @@ def text_facts(run: RunFolder) -> TextFacts:
     return TextFacts(facts.split.characters["train"], facts.distinct_characters, facts.language == "zh")
 
 
-def train_tokenizer(run: RunFolder, settings: RunSettings) -> Iterator[Event]:
-    """Trains the tokenizer on the training split and writes it and its card."""
+def make_tokenizer(run: RunFolder, settings: RunSettings, start: Start) -> Iterator[Event]:
+    """Trains the tokenizer on the training split, or takes the base's, and writes it and its card."""
     corpus = open_corpus(run)
-    tokenizer = SentencePieceTokenizer.train(corpus.texts("train"), settings.tokenizer)
+    tokenizer = start.tokenizer(corpus, settings)
     tokenizer.save(run.tokenizer)
     card = make_card(tokenizer, corpus.texts("train"), corpus.texts("test"))
     storage.write_json_atomically(run.card, storage.to_json(card))
-    yield StageEnded("tokenizer", card, files=(run.tokenizer / FILE_NAME, run.card))
+    files = tuple(run.tokenizer / name for name in tokenizer.files)
+    yield StageEnded("tokenizer", card, files=(*files, run.card))
 
 
-def write_tokens(run: RunFolder) -> Iterator[Event]:
-    """Writes the training split as token files; the tokenizer records which ids never occur in it."""
+def write_tokens(run: RunFolder, start: Start) -> Iterator[Event]:
+    """Writes the training split as token files; the tokenizer records which ids the model never sees."""
     require_stage(run, "tokenizer")
-    # What was unseen before is left out: this stage writes it anew, also where it is damaged.
-    tokenizer = SentencePieceTokenizer((run.tokenizer / FILE_NAME).read_bytes())
+    (run.tokenizer / UNSEEN_NAME).unlink(missing_ok=True)  # this stage writes it anew, also where it is damaged
+    tokenizer = load_tokenizer(run.tokenizer)
     shards = write_shards(open_corpus(run).texts("train"), tokenizer, run.tokens)
-    tokenizer.with_unseen(shards.unseen()).save(run.tokenizer)
+    tokenizer.with_unseen(start.unseen(shards.unseen())).save(run.tokenizer)
     files = [run.tokenizer / UNSEEN_NAME, *sorted(path for path in run.tokens.iterdir() if path.is_file())]
     kept = tuple(path for path in files if path.exists())
     yield StageEnded("shards", ShardFigures(shards.tokens, shards.documents), files=kept)

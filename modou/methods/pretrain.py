@@ -25,11 +25,14 @@ from modou.methods.base import Method
 from modou.methods.evaluation import evaluate_text
 from modou.methods.figures import Report
 from modou.methods.likelihood import bits_per_character, excerpts
-from modou.methods.planning import Budget, Plan, plan_tokenizer, plan_training, training_seconds
+from modou.methods.planning import Budget, Plan, plan_training, training_seconds
+from modou.methods.start import start_of
 from modou.methods.text_report import TextReport, text_report
 from modou.model.census import describe
 from modou.model.device import choose_device
 from modou.model.gpt import GPT
+from modou.runs.folder import RunFolder
+from modou.runs.record import Record
 from modou.runs.stages import StageRecord
 from modou.runs.weights import load_tokenizer
 from modou.settings.run import MINUTES, RunSettings
@@ -119,10 +122,15 @@ class PretrainMethod(Method[RunSettings]):
     has_page = True
     chooses_way = True
 
+    def __init__(self, run: RunFolder, record: Record[RunSettings]) -> None:
+        super().__init__(run, record)
+        self.start = start_of(record)
+
     def prepare(self, stage: StageName, done: StageRecord | None) -> Iterator[Event]:
         """See Method. The vocabulary size is chosen before the tokenizer is trained: it depends on the text alone."""
         if stage == "tokenizer" and not self.record.planned:
-            settings, choices = plan_tokenizer(preparation.text_facts(self.run), self.record.settings)
+            yield from self.start.notices()
+            settings, choices = self.start.plan_tokenizer(preparation.text_facts(self.run), self.record.settings)
             self.record = self.record.with_settings(settings)
             yield Planned(tuple((c.name, c.value, c.reason) for c in choices), None)
         if done is not None:
@@ -132,9 +140,9 @@ class PretrainMethod(Method[RunSettings]):
             case "clean":
                 yield from preparation.clean(self.run, self.record)
             case "tokenizer":
-                yield from preparation.train_tokenizer(self.run, self.record.settings)
+                yield from preparation.make_tokenizer(self.run, self.record.settings, self.start)
             case _:
-                yield from preparation.write_tokens(self.run)
+                yield from preparation.write_tokens(self.run, self.start)
 
     def plan(self, settings: RunSettings) -> Generator[Event, None, tuple[RunSettings, Plan]]:
         """See Method and modou.methods.planning: model shape, steps and regularisation."""
@@ -142,7 +150,8 @@ class PretrainMethod(Method[RunSettings]):
         tokens = preparation.open_tokens(self.run, tokenizer).tokens
         rate = matrix_rate(choose_device(settings.train.device)) if settings.train.minutes else 0.0
         budget = Budget(settings.train.minutes, rate, measure_pace, choose_way)
-        planned, plan = plan_training(preparation.text_facts(self.run), tokens, tokenizer.vocabulary, budget, settings)
+        facts, base = preparation.text_facts(self.run), self.start.shape
+        planned, plan = plan_training(facts, tokens, tokenizer.vocabulary, budget, settings, base)
         yield Planned(tuple((c.name, c.value, c.reason) for c in plan.choices), plan.expected["bits_per_char"])
         return planned, plan
 
@@ -162,9 +171,8 @@ class PretrainMethod(Method[RunSettings]):
         train, shape = settings.train, settings.model
         if shape.vocabulary != tokenizer.vocabulary:
             raise UserError("pipeline.other_vocabulary", path=self.run.tokenizer)
-        torch.manual_seed(train.seed)
         precision = torch.bfloat16 if train.precision == "bfloat16" else torch.float32
-        model = parallelize(GPT(shape), world, precision)
+        model = parallelize(self.start.network(settings), world, precision)
         objective = Pretrain(
             batches=make_batches(shards, shape.context, train.batch, train.seed, train.document_mask),
             tokenizer=tokenizer,
@@ -179,8 +187,11 @@ class PretrainMethod(Method[RunSettings]):
 
     def identity(self) -> dict[str, str]:
         """See Method."""
-        tokenizer = load_tokenizer(self.run)
-        return {"corpus_sha256": Corpus(self.run.corpus).summary.sha256, "tokenizer_sha256": tokenizer.sha256}
+        made = {
+            "corpus_sha256": Corpus(self.run.corpus).summary.sha256,
+            "tokenizer_sha256": load_tokenizer(self.run).sha256,
+        }
+        return made | self.start.identity()
 
     def flops_per_token(self, settings: RunSettings) -> float:
         """See Method."""
@@ -188,7 +199,7 @@ class PretrainMethod(Method[RunSettings]):
 
     def evaluate(self, settings: RunSettings, which: str | int = "best") -> Iterator[Event]:
         """See modou.methods.evaluation."""
-        yield from evaluate_text(self.run, settings, which)
+        yield from evaluate_text(self.run, settings, which, self.start.before(settings))
 
     def report(self, common: Report, history: Sequence[dict[str, Any]]) -> TextReport:
         """See Method: the text, tokenizer, model, plan, training curve and advice."""

@@ -19,7 +19,7 @@ from modou.data.packing import Packing, fill
 from modou.data.shards import IGNORE
 from modou.messages import UserError
 from modou.methods.base import SHOWN, Alignment, answers
-from modou.methods.planning import Plan
+from modou.methods.planning import Plan, for_adapters
 from modou.model.gpt import GPT, evaluation_mode
 from modou.runs.folder import RunFolder
 from modou.runs.record import Record
@@ -126,12 +126,9 @@ class SftMethod(Alignment[SftRun, Conversations]):
         self.template = Template(tokenizer.with_seen(trained))
 
     def plan(self, settings: SftRun) -> Generator[Event, None, tuple[SftRun, Plan | None]]:
-        """See Method. Low-rank adapters are trained with AdamW: Muon orthogonalises whole matrices."""
-        if settings.sft.lora_rank:
-            if settings.is_set("optimizer", "name") and settings.optimizer.name == "muon":
-                raise UserError("align.adapters_want_adamw")
-            rate = {} if settings.is_set("optimizer", "matrix_lr") else {"matrix_lr": settings.optimizer.embedding_lr}
-            settings = settings.with_values({"optimizer": {"name": "adamw", **rate}})
+        """See Method."""
+        if settings.lora.rank:
+            settings = for_adapters(settings, settings.optimizer.embedding_lr)
         return (yield from super().plan(settings))
 
     def steps(self, settings: SftRun) -> int:
@@ -143,11 +140,11 @@ class SftMethod(Alignment[SftRun, Conversations]):
         return split(self.data.encoded, settings.sft.held_out, settings.train.seed)
 
     def network(self, settings: SftRun, world: World) -> GPT:
-        """See Alignment; with low-rank adapters if `sft.lora_rank` is set."""
+        """See Alignment; with low-rank adapters if `lora.rank` is set."""
         weights, _, _ = load_weights(self.base, extend=True)
         torch.manual_seed(settings.train.seed)
         model = make_model("sft", settings, self.shape)
-        model.load_state_dict(weights.state_dict(), strict=not settings.sft.lora_rank)
+        model.load_state_dict(weights.state_dict(), strict=not settings.lora.rank)
         precision = torch.bfloat16 if settings.train.precision == "bfloat16" else torch.float32
         return parallelize(model, world, precision)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from modou.model.gpt import GPT, plain_gpt
 from modou.settings.model import ModelSettings
+from modou.settings.train import LoraSettings
 
 
 class Adapters(NamedTuple):
@@ -39,6 +40,11 @@ class LoRALinear(nn.Linear):
         """(..., I) to (..., O)."""
         low_R = F.linear(F.dropout(input, self.dropout, self.training), self.lora_a)
         return F.linear(input, self.weight, self.bias) + F.linear(low_R * self.scale, self.lora_b)
+
+
+def make_gpt(shape: ModelSettings, lora: LoraSettings) -> GPT:
+    """A newly initialised GPT, with adapters where they have a rank."""
+    return AdaptedGPT(shape, Adapters(lora.rank, lora.alpha, lora.dropout)) if lora.rank else GPT(shape)
 
 
 class AdaptedGPT(GPT):

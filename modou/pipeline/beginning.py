@@ -46,16 +46,20 @@ class RunRequest(Generic[G]):
 
 
 def default_folder(method: str, inputs: Mapping[str, Source]) -> Path:
-    """runs/NAME of a book; beside its base, RUN-METHOD, for a method that begins from a run."""
-    if "base" in inputs:
-        base = Path(inputs["base"].path)
-        whole = base.resolve()
-        return (base if base.name else whole).with_name(f"{whole.name}-{method}")
-    book = inputs["book"].path
+    """runs/NAME of a book; where training begins from a run, beside it: RUN-NAME of a book, else RUN-METHOD."""
+    name = _book_name(inputs["book"].path) if "book" in inputs else method
+    if "base" not in inputs:
+        return Path("runs") / name
+    base = Path(inputs["base"].path)
+    whole = base.resolve()
+    return (base if base.name else whole).with_name(f"{whole.name}-{name}")
+
+
+def _book_name(book: str) -> str:
     name = book if named.is_named(book) else Path(book).resolve().name
     for ending in (".gz", ".jsonl", ".json", ".txt", ".md"):
         name = name.removesuffix(ending)
-    return Path("runs") / (name or "book")
+    return name or "book"
 
 
 def begin(folder: RunFolder, request: RunRequest[G]) -> Record[G]:

@@ -123,7 +123,8 @@ def examine(run: RunFolder) -> Examination:
         record = Record[Any].read(run)
     except UserError as error:
         return Examination(works=dict.fromkeys(("generate", "evaluate", "resume"), False), problems=(str(error),))
-    order = (*method_class(record.method).preparations, "plan", "train", "evaluate", "report")
+    method = method_class(record.method)
+    order = (*method.preparations, *(("plan", "train", "evaluate", "report") if method.trains else ()))
     stages = {stage: _state(run, stage) for stage in order}
     saved = {
         checkpoints.folder_name(step): str(checkpoints.verify(run.checkpoints / checkpoints.folder_name(step)) or WHOLE)
@@ -136,11 +137,11 @@ def examine(run: RunFolder) -> Examination:
     unloadable = _problems(_of_weights, run) if saved else []
     problems += unloadable
     loads = bool(saved) and not unloadable
-    text_is_there = all(stages[stage] == WHOLE for stage in method_class(record.method).preparations)
+    text_is_there = all(stages[stage] == WHOLE for stage in method.preparations)
     works = {
         "generate": loads,
         "evaluate": loads and text_is_there,
-        "resume": WHOLE in saved.values() and (text_is_there or _inputs_are_there(record)),
+        "resume": method.trains and WHOLE in saved.values() and (text_is_there or _inputs_are_there(record)),
     }
     return Examination(stages, saved, works, tuple(dict.fromkeys(problems)))
 
@@ -161,7 +162,7 @@ def _lost(run: RunFolder, record: Record[Any], stages: dict[str, str]) -> list[s
     order = list(stages)
     done = [place for place, stage in enumerate(order) if stages[stage] != NOT_DONE]
     signs = {"plan": record.planned, "train": run.environment.exists(), "report": run.report_json.exists()}
-    last = max([-1, *done, *(order.index(stage) for stage, is_there in signs.items() if is_there)])
+    last = max([-1, *done, *(order.index(stage) for stage, is_there in signs.items() if is_there and stage in order)])
     lost = [stage for stage in order[: last + 1] if stages[stage] == NOT_DONE]
     if not signs["train"]:  # a training that was killed: its checkpoint may be evaluated all the same
         lost = [stage for stage in lost if stage != "train"]

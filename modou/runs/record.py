@@ -7,6 +7,8 @@ and one for each group of settings: before the plan only the options the user se
     data     a file of examples or questions             judge   what scores answers: a task's rules, or a reward model
     validation, test   texts to measure on, instead of parts of the book
     source   the directory that a model was imported from
+
+Pretraining takes a base where it goes on from a trained model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,16 +28,7 @@ from modou.settings.model import ModelSettings
 from modou.settings.train import Trained
 
 G = TypeVar("G", bound=Trained)
-WORDS = {
-    "book": "BOOK",
-    "base": "RUN",
-    "data": "DATA",
-    "judge": "--judge",
-    "validation": "--validation",
-    "test": "--test",
-    "source": "MODEL",
-}
-"""The inputs' names on the command line."""
+_WORDS = {"book": "BOOK", "base": "RUN", "data": "DATA", "source": "MODEL"}
 FORMAT = 2
 """Format of settings.toml; versions before 0.1 had 1."""
 _BYTES = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
@@ -141,11 +134,11 @@ class Record(Generic[G]):
         """
         found = [text("run.other_method", here=self.method, asked=asked.method)] if self.method != asked.method else []
         for name, source in asked.inputs.items():
-            here = self.inputs.get(name)
+            here, word = self.inputs.get(name), input_word(self.method, name)
             if here is None:
-                found.append(f"{WORDS[name]} {source.path}")
+                found.append(f"{word} {source.path}")
             elif not here.holds_the_same(source):
-                found.append(_difference(name, here, source))
+                found.append(_difference(word, here, source))
         own = self.settings.model_dump()
         for group, values in asked.settings.model_dump(exclude_unset=True).items():
             for name, value in values.items() if fixed is None or group in fixed else ():
@@ -158,12 +151,17 @@ class Record(Generic[G]):
         return replace(self, settings=settings, planned=planned or self.planned)
 
 
-def _difference(name: str, here: Source, asked: Source) -> str:
+def input_word(method: str, name: str) -> str:
+    """An input's name on the method's command line: a word of its own, or an option."""
+    return _WORDS[name] if name in METHODS[method].inputs and name in _WORDS else f"--{name}"
+
+
+def _difference(word: str, here: Source, asked: Source) -> str:
     if here.path == asked.path and here.columns == asked.columns:
         return text("run.input_changed", path=asked.path)
     if here.columns != asked.columns and here.sha256 == asked.sha256:
         return f"--columns {here.columns} → {asked.columns}"
-    return f"{WORDS[name]} {here.path} → {asked.path}"
+    return f"{word} {here.path} → {asked.path}"
 
 
 def weights_sha256(run: RunFolder) -> str:
@@ -187,3 +185,9 @@ def ancestors(run: RunFolder) -> Iterator[RunFolder]:
         if base is None:
             return
         run = RunFolder(Path(base.path))
+
+
+def pretraining_run(run: RunFolder) -> RunFolder:
+    """The run itself, or its nearest ancestor, that was trained on a text; where none is left, the oldest ancestor."""
+    lineage = list(ancestors(run))
+    return next((one for one in lineage if "book" in Record[Any].read(one).inputs), lineage[-1])

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, Strict
 from modou import messages, storage
 from modou.messages import UserError, quoted, tell
 from modou.runs.folder import RunFolder
-from modou.runs.record import Record
+from modou.runs.record import Record, input_word
 from modou.runs.seal import read_sealed_json, write_sealed_json
 
 T = TypeVar("T")
@@ -134,7 +134,8 @@ def remedy(run: RunFolder, stage: str) -> str:
     record = Record[Any].read(run)
     if stage == "clean" or (stage in ("data", "train") and "book" not in record.inputs):  # it asks for its inputs
         paths = [*(source.path for source in record.inputs.values()), str(run.path)]
-        options = [*("--judge" if name == "judge" else "" for name in record.inputs), "--out"]
+        names = (input_word(record.method, name) for name in record.inputs)
+        options = [*(name if name.startswith("--") else "" for name in names), "--out"]
         words = (f"{option} {quoted(path, plain=True)}".strip() for option, path in zip(options, paths, strict=True))
         return " ".join(["modou", "clean" if stage == "clean" else record.method, *words])
     command = {"shards": "tokenizer", "train": record.method}.get(stage, stage)

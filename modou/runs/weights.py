@@ -7,7 +7,7 @@ from torch import Tensor
 
 from modou.messages import UserError
 from modou.model.gpt import GPT, with_added_tokens
-from modou.model.lora import AdaptedGPT, Adapters
+from modou.model.lora import AdaptedGPT, make_gpt
 from modou.model.scored import ImplicitGPT, ScoredGPT
 from modou.model.step import optimize_memory_layout
 from modou.runs import checkpoints
@@ -34,8 +34,7 @@ def make_model(method: str, settings: Any, shape: ModelSettings) -> GPT:
         case "scored":
             return ScoredGPT(shape)
         case "adapted":
-            own = settings.sft
-            return AdaptedGPT(shape, Adapters(own.lora_rank, own.lora_alpha, own.lora_dropout))
+            return make_gpt(shape, settings.lora)
         case "plain":
             return GPT(shape)
 

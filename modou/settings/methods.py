@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from modou.messages import UserError
-from modou.settings.base import Settings
-from modou.settings.model import ModelSettings
+from modou.settings.base import Settings, merge
+from modou.settings.origin import ImportRun
 from modou.settings.run import RunSettings
-from modou.settings.train import BatchedSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings
+from modou.settings.train import BatchedSettings, LoraSettings, OptimizerSettings, Rate, Share, Trained, TrainSettings
 
 
 class ReplaySettings(Settings):
@@ -40,12 +40,6 @@ class SftSettings(Settings):
     """Weight of the unlikelihood loss on tokens already in the answer (Welleck et al. 2020): less repetition."""
     packed: bool = True
     """Pack several conversations into one row; each attends to itself only."""
-    lora_rank: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Rank of LoRA adapters beside frozen matrices; 0 = train all weights."""
-    lora_alpha: Annotated[float, Field(gt=0)] = 16.0
-    """LoRA: the adapter's output is scaled by alpha / rank."""
-    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """LoRA: dropout on the adapter's inputs."""
 
 
 class RewardSettings(Settings):
@@ -214,8 +208,18 @@ class SftRun(Writing):
     """Training loop."""
     sft: SftSettings = Field(default_factory=SftSettings)
     """Supervised fine-tuning."""
+    lora: LoraSettings = Field(default_factory=LoraSettings)
+    """Low-rank adapters."""
     optimizer: FineOptimizer = Field(default_factory=FineOptimizer)  # pyright: ignore[reportIncompatibleVariableOverride] (it is frozen)
     """Optimizer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adapters_have_their_group(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Runs of 0.1 have [sft] lora_rank in place of [lora] rank."""
+        own = dict(values.get("sft", {}))
+        moved = {name: own.pop(f"lora_{name}") for name in LoraSettings.model_fields if f"lora_{name}" in own}
+        return merge(values | {"sft": own}, {"lora": moved}) if moved else values
 
 
 class RewardRun(Trained):
@@ -307,22 +311,6 @@ class GrpoRun(Writing):
     """Optimizer."""
 
 
-class OriginSettings(Settings):
-    """What an imported model was made for."""
-
-    answers: bool = False
-    """Whether it answers conversations that are written as modou writes them; else it continues a text."""
-
-
-class ImportRun(Trained):
-    """What is known of an imported model."""
-
-    model: ModelSettings = Field(default_factory=ModelSettings)
-    """Its shape."""
-    origin: OriginSettings = Field(default_factory=OriginSettings)
-    """Its purpose."""
-
-
 # -- the registry, which other packages read without importing torch --
 
 Network = Literal["plain", "adapted", "scored", "implicit"]
@@ -354,7 +342,7 @@ class MethodInfo:
     @property
     def groups(self) -> tuple[str, ...]:
         """Its option groups, those of the method itself first."""
-        order = ("clean", "tokenizer", "model", "train", "optimizer", "schedule", "sampling", "evaluate")
+        order = ("clean", "tokenizer", "model", "lora", "train", "optimizer", "schedule", "sampling", "evaluate")
         own = [name for name in self.settings.model_fields if name not in order]
         return (*own, *(name for name in order if name in self.settings.model_fields and name not in self.unused))
 
@@ -362,18 +350,22 @@ class MethodInfo:
     """Option groups that have no effect."""
 
 
+def _adapted(settings: Any) -> Network:
+    return "adapted" if settings.lora.rank else "plain"
+
+
 IMPORT = MethodInfo("import", ImportRun, ("source",), answers=None, unused=tuple(Trained.model_fields))
 """The model of another program: it was not trained here, but may be trained further."""
 METHODS = {
     method.name: method
     for method in (
-        MethodInfo("pretrain", RunSettings, ("book",), answers=False, copies="book"),
+        MethodInfo("pretrain", RunSettings, ("book",), answers=False, copies="book", network=_adapted),
         MethodInfo(
             "sft",
             SftRun,
             copies="answers",
             duration="sft.epochs",
-            network=lambda settings: "adapted" if settings.sft.lora_rank else "plain",
+            network=_adapted,
         ),
         MethodInfo(
             "reward",

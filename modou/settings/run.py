@@ -7,7 +7,7 @@ from pydantic import Field
 from modou.settings.evaluate import EvaluateSettings
 from modou.settings.model import ModelSettings
 from modou.settings.text import CleanSettings, TokenizerSettings
-from modou.settings.train import PretrainSettings, Trained
+from modou.settings.train import LoraSettings, PretrainSettings, Trained
 
 MINUTES = 30.0
 """Default time limit of training, unless minutes or steps are set."""
@@ -31,5 +31,7 @@ class RunSettings(Trained):
     """Tokenizer."""
     model: ModelSettings = Field(default_factory=ModelSettings)
     """Model."""
+    lora: LoraSettings = Field(default_factory=LoraSettings)
+    """Low-rank adapters."""
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     """Evaluation."""

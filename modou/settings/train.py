@@ -38,6 +38,17 @@ class OptimizerSettings(Settings):
     """Maximum norm of the gradient (clipped above); 0 = no clipping."""
 
 
+class LoraSettings(Settings):
+    """Low-rank adapters (LoRA)."""
+
+    rank: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Rank of LoRA adapters beside frozen matrices; 0 = train all weights."""
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+    """LoRA: the adapter's output is scaled by alpha / rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """LoRA: dropout on the adapter's inputs."""
+
+
 class ScheduleSettings(Settings):
     """Learning rate over the run: linear warm-up, constant, linear cool-down, as shares of all steps."""
 

@@ -93,6 +93,7 @@ class ByteLevelTokenizer(Tokenizer):
         self._library = _opened(data, source)
         self._normalizer, self._library.normalizer = self._library.normalizer, None  # `normalise` comes first
         self._words = self._library.pre_tokenizer if read.cuts else None
+        self.begins = self._library.encode("").ids[:1] == [self.bos]
         names = [*read.pieces, *[""] * (special.rows - tokens)]
         files = {FILE_NAME: data, SPECIAL_NAME: json_text(asdict(special)).encode()}
         super().__init__(files, names, {*unseen, *range(tokens, special.rows)}, source)

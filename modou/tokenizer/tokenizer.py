@@ -35,6 +35,8 @@ class Tokenizer(ABC):
     """Fills rows; nothing is ever learned from it."""
     unk: int | None
     """Stands for what has no token; no text is encoded as it."""
+    begins: bool = True
+    """Whether a prompt begins with bos, as documents do. Models of others may have seen most texts without."""
 
     def __init__(
         self,

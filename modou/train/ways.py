@@ -20,6 +20,7 @@ from modou.messages import text
 from modou.model.attention import Attend, Attention, attend, attend_by_products, attend_in_float32
 from modou.model.device import choose_device
 from modou.model.gpt import GPT, evaluation_mode
+from modou.model.lora import make_gpt
 from modou.model.products import PRECISIONS, Precision, autocast, cpu_products, has_bfloat16_products
 from modou.settings.run import RunSettings
 from modou.settings.train import Trained
@@ -149,7 +150,7 @@ class TrialStep:
         rows = rows if most_tokens is None else max(1, min(rows, most_tokens // context))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            self.model = parallelize(GPT(settings.model), World(self.device))
+            self.model = parallelize(make_gpt(settings.model, settings.lora), World(self.device))
             self.ids_BT = torch.randint(0, settings.model.vocabulary, (rows, context)).to(self.device)
         self.optimizers = make_optimizers(self.model, settings.optimizer)
         self.threads = torch.get_num_threads()

@@ -71,7 +71,9 @@ def test_a_base_model_says_what_it_is_and_continues(runs: Path, talk: Callable[.
     said = talk(run, "阿豆 ", f"/save {tmp_path / 'texts.jsonl'}", "/system 豆", "/retry")
     more = [run.generate("阿豆 ", tokens=8, temperature=0, seed=seed) for seed in (1, 2)]
     assert said.out == "".join(f"阿豆 {text}\n" for text in more)
-    assert said.err.startswith("this is a base model: it continues your text, it does not answer\n")
+    assert said.err.startswith(
+        "this is a base model: it continues your text, it does not answer (modou sft teaches it to)\n"
+    )
     assert "modou sft" in said.err
     rows = [json.loads(line) for line in (tmp_path / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
     assert rows == [{"text": "阿豆 " + more[0].removesuffix("\ufffd")}], "without half a character at the end"

@@ -36,7 +36,7 @@ from modou.train.events import RunEnded
 from modou.train.ways import REFERENCE
 
 EVERY = [(command, option) for command in COMMANDS for option in options(command)]
-SAID_ELSEWHERE = ("preset", "out", "columns", "judge", "minutes", "methods", "validation", "test", "text", "me")
+SAID_ELSEWHERE = ("preset", "out", "columns", "judge", "minutes", "methods", "validation", "test", "text", "me", "base")
 """Own options without a default, or with one that their description says in words."""
 
 
@@ -167,14 +167,19 @@ def method_uses(name: str, data: str, duration: str, own: tuple[str, ...] = ()) 
 
 
 IMPLICIT = (("reward.kind", "implicit"), ("reward.reference", "{sft}"))
-LORA = (("sft.lora_rank", "2"), ("optimizer.name", "adamw"))
+LORA = (("lora.rank", "2"), ("optimizer.name", "adamw"))
+OF_BASE = ("tokenizer", "model", "optimizer.momentum")
+"""Options that a base determines, or that adapters leave without effect."""
 JUDGED = ("--judge", "exact", "--columns", "prompt=instruction,response=output")
 TALKS = (("sampling.tokens", "4"),)
 USES: dict[str, list[Use]] = {
-    "run": [Use(("{book}",), ("--out", "{new}/run", "--preset", "{preset}"))],
+    "run": [
+        Use(("{book}",), ("--out", "{new}/run", "--preset", "{preset}")),
+        Use(("{book}",), ("--out", "{new}/taught", "--base", "{base}"), LORA, OF_BASE),
+    ],
     "clean": [Use(("{book}",), ("--out", "{new}/clean", "--preset", "{preset}", "--json"))],
     "tokenizer": [Use(("{clean-1}",), ("--json",))],
-    "pretrain": [Use(("{clean-2}",), ("--json",))],
+    "pretrain": [Use(("{clean-2}",), ("--json",)), Use(("{clean-3}",), (), LORA, OF_BASE)],
     "evaluate": [
         Use(("{base}",), ("--checkpoint", "latest"), left_out=("sampling.tokens",)),
         Use(("{sft}",), ("--json",), left_out=("evaluate",)),
@@ -215,7 +220,7 @@ NOT_SCALAR = ("reward.beta", "reward.reference", "reward.sft_weight")
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A book, a base and an SFT of it, two runs that are only cleaned, examples, and an empty folder."""
+    """A book, a base and an SFT of it, three runs that are only cleaned, examples, and an empty folder."""
     folder = tmp_path_factory.mktemp("truth")
     make_runs(folder)
     rows = [
@@ -227,11 +232,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "preset.toml").write_text("[schedule]\nwarmup = 0.1\n", encoding="utf-8")
     (folder / "said.txt").write_text("甲：豆子呢？\n乙：在罐子里。\n甲：多吗？\n乙：不多。\n", encoding="utf-8")
     (folder / "new").mkdir()
-    for run in ("clean-1", "clean-2"):  # tests come in any order: each changes a run of its own
-        assert status_of(["clean", str(folder / "book.txt"), "--out", str(folder / run)]) == 0
+    for run in ("clean-1", "clean-2", "clean-3"):  # tests come in any order: each changes a run of its own
+        base = ["--base", str(folder / "base")] if run == "clean-3" else []
+        assert status_of(["clean", str(folder / "book.txt"), "--out", str(folder / run), *base]) == 0
     names = {"book": "book.txt", "chat": "chat.jsonl", "pairs": "pairs.jsonl", "preset": "preset.toml"}
     names["said"] = "said.txt"
-    return {name: str(folder / names.get(name, name)) for name in (*names, "base", "sft", "clean-1", "clean-2", "new")}
+    return {
+        name: str(folder / names.get(name, name))
+        for name in (*names, "base", "sft", "clean-1", "clean-2", "clean-3", "new")
+    }
 
 
 def given(command: str, use: Use) -> Iterator[tuple[Option, str]]:

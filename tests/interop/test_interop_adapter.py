@@ -26,7 +26,7 @@ transformers = pytest.importorskip("transformers")
 
 # peft's own call of transformers
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
-LORA = ("--sft.lora_rank", "3", "--sft.lora_alpha", "5", "--train.batch", "4", "--train.threads", "1")
+LORA = ("--lora.rank", "3", "--lora.alpha", "5", "--train.batch", "4", "--train.threads", "1")
 
 
 def adapted(layout: str, **changes: bool) -> AdaptedGPT:

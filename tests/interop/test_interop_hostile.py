@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from import_helpers import command, safetensors_file, write_model
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from modou.interop.directory import open_directory
 from modou.interop.stored import HEADER, parse_strict, stored_tensors
@@ -99,6 +101,55 @@ def test_a_file_without_a_header(size: int, tmp_path: Path) -> None:
 def test_json_is_read_strictly(text: str) -> None:
     with pytest.raises(ValueError):
         parse_strict(text.encode())
+
+
+TENSORS = {
+    "a": torch.arange(6.0).view(2, 3),
+    "b": torch.ones(4, dtype=torch.bfloat16),
+    "c": torch.zeros(2, dtype=torch.int64),
+}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 40) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+ENTRIES = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "BF16", "I64", "BOOL", "F4"]) | VALUES,
+        "shape": st.lists(st.integers(0, 4), max_size=3) | VALUES,
+        "data_offsets": st.lists(st.integers(0, 32), min_size=2, max_size=2) | VALUES,
+    }
+)
+
+
+def read_all(path: Path) -> None:
+    """Reads a file, or refuses it in one line."""
+    try:
+        for tensor in stored_tensors(path).values():
+            tensor.require_number()
+            assert tensor.read().shape == tensor.shape
+    except UserError as refusal:
+        assert refusal.key.startswith("interop.")
+
+
+@given(st.data())
+def test_no_damage_of_a_file_is_an_internal_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    raw = bytearray(save(TENSORS))
+    for place in data.draw(st.lists(st.integers(0, len(raw) - 1), max_size=4)):
+        raw[place] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
+    path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
+    read_all(path)
+
+
+@given(st.dictionaries(st.text(max_size=5), ENTRIES | VALUES, max_size=3), st.binary(max_size=40))
+def test_no_header_is_an_internal_error(
+    tmp_path_factory: pytest.TempPathFactory, header: dict[str, Any], data: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "header.safetensors"
+    safetensors_file(path, header, data)
+    read_all(path)
 
 
 def without_weights(folder: Path, **files: bytes) -> None:
@@ -195,6 +246,20 @@ def test_other_types_are_refused_by_name(dtype: torch.dtype, model: Path, capfd:
     name = "model.layers.0.self_attn.q_proj.weight"
     rewrite(model, lambda tensors: tensors.update({name: tensors[name].to(dtype)}))
     assert name in refused(model, capfd)
+
+
+@pytest.mark.parametrize("name", ["model.norm.weight", "model.\ud800", "model.\x1b[31mred", "x" * 9999], ids=ascii)
+def test_a_tensor_without_numbers(name: str, model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = model / "model.safetensors"
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header[name] = {"dtype": "F32", "shape": [0, 7], "data_offsets": [0, 0]}
+    if name == "model.norm.weight":
+        header["model.norm.bias"] = header.pop("model.embed_tokens.weight")
+    safetensors_file(path, header, data[8 + length :])
+    said = refused(model, capfd)
+    assert len(said) < 700 and "\x1b" not in said
 
 
 def test_tensors_that_are_missing_or_of_another_shape(model: Path, capfd: pytest.CaptureFixture[str]) -> None:

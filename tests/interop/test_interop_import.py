@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from import_helpers import CONFIGS, command, imported, write_model
+from import_helpers import CONFIGS, END, command, imported, write_model
+from safetensors.torch import load_file, save_file
 from train_helpers import sentences
+from transformers import AutoTokenizer
 
 import modou
 from modou import storage
+from modou.interop import importing
 from modou.messages import UserError
+from modou.pipeline.doctor import examine
 from modou.pipeline.score import score_file
 from modou.runs import checkpoints
 from modou.runs.folder import RunFolder
@@ -45,10 +49,27 @@ def test_logits_and_greedy_texts_are_those_of_transformers(name: str, dtype: tor
     ids = torch.randint(tokenizer.vocabulary, (2, 100), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         assert (ours(ids) - theirs(ids).logits).abs().max() <= 1e-4
-        start = tokenizer.encode(PROMPT)
-        written = theirs.generate(torch.tensor([start]), max_new_tokens=30, do_sample=False, pad_token_id=0)
-    own = modou.load(run.path).generate(start, tokens=30, temperature=0)
-    assert own == tokenizer.decode(written[0, len(start) :].tolist())
+        start = AutoTokenizer.from_pretrained(tmp_path / "model")(PROMPT, return_tensors="pt")["input_ids"]
+        written = theirs.generate(start, max_new_tokens=30, do_sample=False, pad_token_id=0)[0, start.shape[1] :]
+    assert modou.load(run.path).generate(PROMPT, tokens=30, temperature=0) == tokenizer.decode(written.tolist())
+
+
+def test_a_prompt_begins_with_bos_where_the_tokenizer_says_so(tmp_path: Path) -> None:
+    run, _ = fresh(tmp_path, "llama")
+    path = tmp_path / "model" / "tokenizer.json"
+    first = {"SpecialToken": {"id": END, "type_id": 0}}
+    template = {
+        "type": "TemplateProcessing",
+        "single": [first, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [first, {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {END: {"id": END, "ids": [0], "tokens": [END]}},
+    }
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"post_processor": template}), encoding="utf-8")
+    other = imported(tmp_path / "model", tmp_path / "other")
+    ids = load_model(run)[1].encode(PROMPT)
+    for folder, start in ((run, ids), (other, [0, *ids])):
+        written = modou.load(folder.path)
+        assert written.generate(PROMPT, tokens=9, seed=2) == written.generate(start, tokens=9, seed=2)
 
 
 def test_shards_are_read_as_one_file_is(tmp_path: Path) -> None:
@@ -73,17 +94,21 @@ def test_a_shorter_context(name: str, tmp_path: Path) -> None:
 
 
 def test_rows_without_a_token_stay_and_are_never_written(tmp_path: Path) -> None:
-    run, theirs = fresh(tmp_path, "qwen3", rows=None)
-    tokens = theirs.config.vocab_size
-    shutil.rmtree(tmp_path / "model")
-    shutil.rmtree(run.path)
-    (tmp_path / "model").mkdir()
-    write_model(tmp_path / "model", "qwen3")
-    write_model(tmp_path / "model", "qwen3", rows=tokens + 60)
-    run = imported(tmp_path / "model", tmp_path / "run")
+    run, _ = fresh(tmp_path, "qwen3", rows=460)
     model, tokenizer, _ = load_model(run)
-    assert model.settings.vocabulary == tokenizer.vocabulary == tokens + 60
-    assert tokenizer.unseen >= set(range(tokens, tokens + 60))
+    assert model.settings.vocabulary == tokenizer.vocabulary == 460
+    assert tokenizer.unseen == set(range(400, 460))
+
+
+def test_names_without_a_prefix_and_buffers_as_in_old_files(tmp_path: Path) -> None:
+    run, _ = fresh(tmp_path, "gpt2")
+    path = tmp_path / "model" / "model.safetensors"
+    tensors = {name.removeprefix("transformer."): tensor for name, tensor in load_file(path).items()}
+    tensors |= {"h.0.attn.bias": torch.ones(1, 1, 8, 8, dtype=torch.bool), "h.1.attn.masked_bias": torch.tensor(-1e4)}
+    save_file(tensors, path)
+    old = imported(tmp_path / "model", tmp_path / "old")
+    was, now = (load_weights(one)[0].state_dict() for one in (run, old))
+    assert all(torch.equal(tensor, was[name]) for name, tensor in now.items())
 
 
 def test_what_was_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,6 +154,9 @@ def test_repeated_it_changes_nothing_and_mends_what_is_damaged(
     assert command("generate", run.path, "x", "--tokens", "2") == 2
     assert command("import", tmp_path / "model", "--out", run.path) == 0
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
+    (run.stages / "data.json").unlink()
+    assert command("import", tmp_path / "model", "--out", run.path) == 0
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
     assert command("import", tmp_path / "model", "--out", run.path, "--context", "32") == 2
     assert "--model.context 128 → 32" in capsys.readouterr().err
     (tmp_path / "model" / "x").mkdir()
@@ -146,6 +174,10 @@ def test_no_half_of_a_run_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UserError, match="disk is full"):
         imported(tmp_path / "model", tmp_path / "runs" / "run")
     assert list((tmp_path / "runs").iterdir()) == []
+    monkeypatch.setattr(importing, "memory_gb", lambda: 0.0001)
+    with pytest.raises(UserError, match="GB of memory"):
+        imported(tmp_path / "model", tmp_path / "run")
+    monkeypatch.undo()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # pyright: ignore
     with pytest.raises(UserError, match="GB left"):
         imported(tmp_path / "model", tmp_path / "run")
@@ -180,11 +212,11 @@ def test_it_is_not_trained_on_in_place(words: list[str], run: Path, capsys: pyte
     assert capsys.readouterr().err.count("\n") == 1 and (run / "settings.toml").read_bytes() == before
 
 
-def test_its_files_are_verified(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from modou.pipeline.doctor import examine
-
+def test_its_files_are_verified(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
-    assert examine(RunFolder(run)).whole
+    found = examine(RunFolder(run))
+    assert found.whole and found.stages == {"data": "whole"} and found.checkpoints == {"step-00000000": "whole"}
+    assert found.works == {"generate": True, "evaluate": True, "resume": False}
     (tmp_path / "run" / "tokenizer" / "special.json").unlink()
     assert not examine(RunFolder(tmp_path / "run")).whole
 

@@ -1,12 +1,13 @@
 """What modou exported comes back: the same weights, tokenizer and purpose, whatever the kind of model."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from import_helpers import command, imported
+from import_helpers import command, imported, write_model
 from session_helpers import QUESTIONS, make_runs
 from train_helpers import sentences
 
@@ -61,6 +62,16 @@ def test_it_is_exported_again_byte_for_byte(runs: Path, tmp_path: Path) -> None:
     assert command("export", runs / "sft-back", "--to", "hf", "--out", tmp_path / "again") == 0
     for file in ("model.safetensors", "tokenizer.json", "chat_template.jinja", "modou/tokenizer.model"):
         assert (tmp_path / "again" / file).read_bytes() == (runs / "sft-hf" / file).read_bytes(), file
+
+
+def test_a_model_without_marks_does_not_answer_whatever_is_said_of_it(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    write_model(tmp_path / "model", "gpt2")
+    run = imported(tmp_path / "model", tmp_path / "run")
+    shutil.copytree(run.tokenizer, tmp_path / "model" / "modou")
+    (tmp_path / "model" / "modou" / "settings.toml").write_text("[run]\nanswers = true\n", encoding="utf-8")
+    again = imported(tmp_path / "model", tmp_path / "again")
+    assert not Record[Any].read(again).answers and modou.load(again.path).generate("谁", tokens=2) is not None
 
 
 def test_another_vocabulary_is_not_taken_for_our_own(runs: Path, tmp_path: Path) -> None:

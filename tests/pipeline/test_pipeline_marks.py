@@ -116,7 +116,7 @@ def test_the_base_with_marks_says_the_same_of_every_old_token(base: Path) -> Non
 
 @pytest.mark.parametrize("rank", [0, 2])
 def test_stopped_and_taken_up_is_the_same_to_the_bit(base: Path, data: Path, tmp_path: Path, rank: int) -> None:
-    asked = settings(sft={"lora_rank": rank, "epochs": 8.0 if rank else 2.0, "held_out": 0.0})
+    asked = settings(sft={"epochs": 8.0 if rank else 2.0, "held_out": 0.0}, lora={"rank": rank})
     list(sft(base, data, asked, tmp_path / "whole"))
     stops = iter([False, False, True])
     assert not list(sft(base, data, asked, tmp_path / "parts", should_stop=lambda: next(stops, True)))[-1].finished

@@ -133,7 +133,7 @@ def test_other_settings_data_or_base_are_refused(base: Path, data: Path, tmp_pat
 
 
 def test_adapters_are_merged_when_the_model_is_used(base: Path, data: Path, tmp_path: Path) -> None:
-    events = list(sft(base, data, settings(sft={"lora_rank": 2}), tmp_path / "out"))
+    events = list(sft(base, data, settings(lora={"rank": 2}), tmp_path / "out"))
     model, _, _ = load_model(RunFolder(tmp_path / "out"))
     assert type(model) is GPT
     report = storage.read_json(tmp_path / "out" / "report.json")
@@ -143,7 +143,7 @@ def test_adapters_are_merged_when_the_model_is_used(base: Path, data: Path, tmp_
 
 
 def test_a_second_sft_begins_where_the_first_ended(base: Path, data: Path, tmp_path: Path) -> None:
-    list(sft(base, data, settings(sft={"lora_rank": 2}), tmp_path / "one"))
+    list(sft(base, data, settings(lora={"rank": 2}), tmp_path / "one"))
     list(sft(tmp_path / "one", data, settings(), tmp_path / "two"))
     first, second = (storage.read_json(tmp_path / name / "report.json") for name in ("one", "two"))
     assert second["base"]["validation"]["loss"] == pytest.approx(first["validation"]["loss"], rel=ROUNDING)
@@ -253,7 +253,7 @@ def test_data_that_moved_is_the_same_data(base: Path, data: Path, tmp_path: Path
 
 def test_adapters_refuse_muon(base: Path, data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="AdamW"):
-        list(sft(base, data, settings(sft={"lora_rank": 2}, optimizer={"name": "muon"}), tmp_path / "out"))
+        list(sft(base, data, settings(lora={"rank": 2}, optimizer={"name": "muon"}), tmp_path / "out"))
 
 
 def test_a_folder_that_is_moved_is_whole_by_itself(base: Path, data: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ COMMAND = Command(
     partial(train, until="train"),
     ("[RUN]",),
     (PRESET, out("out_run"), REPLAN, seed("train.seed", "sampling.seed"), *COMMON),
-    ("model", "train", "optimizer", "schedule", "sampling", "evaluate"),
+    ("model", "lora", "train", "optimizer", "schedule", "sampling", "evaluate"),
     # Of the final evaluation alone.
     (*overwritten(PRETRAIN), "evaluate.written_characters", "evaluate.lengths"),
     {**MINUTES, **SHAPE, **TEMPERATURE},

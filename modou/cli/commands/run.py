@@ -1,7 +1,7 @@
 """modou run: from a book to a model and its report."""
 
 from modou.cli.asked import Asked
-from modou.cli.spec import COMMON, GIVEN, PRESET, REPLAN, Command, Own, out, seed
+from modou.cli.spec import BASE, COMMON, GIVEN, PRESET, REPLAN, Command, Own, out, seed
 from modou.cli.training import MINUTES, OF_BOOK, PRETRAIN, SHAPE, TEMPERATURE, overwritten, pretraining, train
 from modou.messages import UserError
 
@@ -16,7 +16,10 @@ COMMAND = Command(
     "run",
     run,
     ("[BOOK]",),
-    (PRESET, out("out_book"), *GIVEN, Own("extend", "switch"), REPLAN, seed("train.seed", "sampling.seed"), *COMMON),
+    (
+        *(PRESET, BASE, out("out_book"), *GIVEN, Own("extend", "switch"), REPLAN),
+        *(seed("train.seed", "sampling.seed"), *COMMON),
+    ),
     PRETRAIN.groups,
     overwritten(PRETRAIN),
     {**MINUTES, **OF_BOOK, **SHAPE, **TEMPERATURE},

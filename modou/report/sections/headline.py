@@ -119,7 +119,8 @@ def _shorter(page: Page, part: str, value: float) -> Html | None:
 
 def _ladder(page: Page, part: str) -> Html | None:
     words = page.words
-    names = {part: words("this_model")} | {f"baselines.{name}": words.named("baseline", name) for name in ("kn5", "xz")}
+    others = {f"baselines.{name}": words.named("baseline", name) for name in ("base", "kn5", "xz")}
+    names = {part: words("this_model"), **others}
     rows = [
         (name, bits, page.shown(words.decimal, f"{path}.bits_per_char"), "own" if path == part else None)
         for path, name in names.items()

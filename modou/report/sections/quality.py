@@ -5,7 +5,7 @@ from modou.report.markup import Child, Html, element, joined, table
 from modou.report.parts import Page, Section, datum, perplexity, within
 
 _PARTS = ("test", "validation", "train")
-_BASELINES = ("kn6", "kn5", "kn4", "kn3", "kn2", "kn1", "xz")
+_BASELINES = ("base", "kn6", "kn5", "kn4", "kn3", "kn2", "kn1", "xz")
 
 
 def quality(page: Page) -> Section | None:
