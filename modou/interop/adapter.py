@@ -3,7 +3,8 @@
     adapter_config.json  adapter_model.safetensors  README.md  and the tokenizer's files
 
 An adapter on a matrix of ours that is several of theirs becomes one on each: the same A, and of B the rows that belong
-to it, in their order.
+to it, in their order. Where the marks of conversations were added to the base's tokens, the table of tokens (and an
+untied head) goes along whole, as peft keeps the tables of a model whose vocabulary grew.
 """
 
 from pathlib import Path
@@ -19,14 +20,19 @@ from modou.interop.layouts.base import Part
 from modou.interop.portable import LowRank, Portable, Target
 
 _PREFIX = "base_model.model."
+TABLES = ("embedding.weight", "head.weight")
 
 
 def write(model: Portable, folder: Path, precision: str) -> None:
     """Writes the folder. UserError: a number is too large for float16; disk full, no permission."""
     adapters = model.adapters
     assert adapters is not None
-    parts = [part for part in layout_of(model.settings).parts(model.settings) if _matrix(part) in model.weights]
+    every = list(layout_of(model.settings).parts(model.settings))
+    parts = [part for part in every if _matrix(part) in model.weights]
     tensors = {name: tensor for part in parts for name, tensor in _split(part, model).items()}
+    for part in every if adapters.rows_added else ():
+        if part.ours in TABLES:
+            tensors |= {_PREFIX + name: table for name, table in part.given(model.weights[part.ours]).items()}
     write_tensors(folder / "adapter_model.safetensors", tensors, DTYPES[precision])
     storage.write_json_atomically(folder / "adapter_config.json", _config(adapters, parts))
     write_tokenizer(model, folder)
@@ -72,10 +78,7 @@ def _config(adapters: LowRank, parts: list[Part]) -> dict[str, Any]:
 
 
 def _command(model: Portable, path: Path) -> str:
-    adapters = model.adapters
-    assert adapters is not None
-    base = f"transformers.AutoModelForCausalLM.from_pretrained({adapters.base!r})"
-    return f"peft.PeftModel.from_pretrained({base}, {path.as_posix()!r})"
+    return f"peft.AutoPeftModelForCausalLM.from_pretrained({path.as_posix()!r})"
 
 
 ADAPTER = Target("adapter", write, tuple(DTYPES), _command)

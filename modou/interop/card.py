@@ -26,7 +26,8 @@ _LOADS = "model = {model}.from_pretrained(path)\n"
 _ADAPTS = """\
 from peft import PeftModel
 
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), path)
+model = AutoModelForCausalLM.from_pretrained("{base}")
+{grown}model = PeftModel.from_pretrained(model, path)
 model.generation_config.eos_token_id = {ends}
 """
 _CONTINUES = """\
@@ -144,11 +145,18 @@ def _code(model: Portable, language: Language) -> list[str]:
     loads = (
         _LOADS.format(model=kind)
         if model.adapters is None
-        else _ADAPTS.format(base=model.adapters.base, ends=model.ends)
+        else _ADAPTS.format(base=model.adapters.base, grown=_grown(model), ends=model.ends)
     )
     begins = _IMPORTS.format(model=kind, folder=_said("card_folder", language))
     uses = use.format(prompt=prompt, answer=answer)
     return ["```python", *(begins + loads + uses).splitlines(), "```"]
+
+
+def _grown(model: Portable) -> str:
+    """The line that gives the base's table its new rows."""
+    if model.adapters is None or not model.adapters.rows_added:
+        return ""
+    return f"model.resize_token_embeddings({model.settings.vocabulary}, mean_resizing=False)\n"
 
 
 def _figures(model: Portable, language: Language) -> Iterator[str]:

@@ -22,7 +22,7 @@ from modou.report import values as v
 from modou.runs.folder import LITTER, RunFolder
 from modou.runs.record import Record, ancestors, weights_sha256
 from modou.runs.stages import read_stage
-from modou.runs.weights import answers, load_network, load_weights
+from modou.runs.weights import answers, load_network, load_tokenizer, load_weights
 from modou.settings.methods import METHODS
 from modou.settings.sampling import SamplingSettings
 from modou.tokenizer.tokenizer import Tokenizer
@@ -98,22 +98,20 @@ def _portable(run: RunFolder, record: Record[Any], model: GPT, tokenizer: Tokeni
 def load_adapted(run: RunFolder, which: str | int = "best", base: str | None = None) -> Portable:
     """The model of a run with its adapters beside the weights of the base; `base`: see `ExportRequest`.
 
-    UserError: as `load_network`; no adapters; a base that is no longer the same, or that lacks marks of conversations.
+    UserError: as `load_network`; no adapters; a base that is no longer the same.
     """
     record = Record[Any].read(run)
     if METHODS[record.method].network(record.settings) != "adapted":
         raise UserError("interop.no_adapters", path=run.path)
     source = record.inputs["base"]
     folder = RunFolder(Path(source.path))
-    if folder.exists():
-        if weights_sha256(folder) != source.sha256:
-            raise UserError("interop.adapter_base_changed", path=run.path, base=folder.path)
-        if Record[Any].read(folder).model.vocabulary != record.model.vocabulary:
-            raise UserError("interop.adapter_base_without_marks", path=run.path, base=folder.path)
+    if folder.exists() and weights_sha256(folder) != source.sha256:
+        raise UserError("interop.adapter_base_changed", path=run.path, base=folder.path)
     model, tokenizer, step = load_network(run, which)
     assert isinstance(model, AdaptedGPT)
     place = base or _beside(folder.path, "hf").as_posix()
-    low_rank = LowRank(place, *model.adapters)
+    rows_added = not folder.exists() or load_tokenizer(folder).lacking != tokenizer.lacking
+    low_rank = LowRank(place, *model.adapters, rows_added=rows_added)
     return replace(_portable(run, record, model, tokenizer, step), adapters=low_rank)
 
 

@@ -35,6 +35,8 @@ class LowRank:
     rank: int
     alpha: float
     dropout: float
+    rows_added: bool = False
+    """Whether the marks of conversations got rows of the table of tokens that the base's table does not hold."""
 
 
 @dataclass(frozen=True)

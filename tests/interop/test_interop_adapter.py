@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from import_helpers import byte_level, write_model, write_tokenizer
 from interop_helpers import LAYOUTS, exported, portable, small, token_ids, trained_tokenizer
 from model_helpers import random_model
 from session_helpers import make_runs
@@ -79,7 +80,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_is_exported_merged_or_as_an_adapter(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["base"], ["lora"], ["lora", "--adapter"]):
         assert status_of(["export", str(runs / words[0]), "--to", "hf", *words[1:]]) == 0
-    assert "load it: peft.PeftModel.from_pretrained(" in capsys.readouterr().out
+    assert "load it: peft.AutoPeftModelForCausalLM.from_pretrained(" in capsys.readouterr().out
     told = json.loads((runs / "lora-adapter" / "adapter_config.json").read_text(encoding="utf-8"))
     assert (told["r"], told["lora_alpha"]) == (3, 5.0)
     assert told["base_model_name_or_path"] == (runs / "base-hf").as_posix()
@@ -121,3 +122,32 @@ def test_a_base_that_changed_is_one_line(runs: Path, tmp_path: Path, capsys: pyt
     assert status_of(["export", str(run.path), "--to", "hf", "--adapter"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "was trained further" in line
+
+
+@pytest.mark.parametrize(("name", "rows"), [("gpt2", 0), ("gpt2-untied", 0), ("qwen3", 480), ("llama", 0)])
+def test_an_adapter_fits_the_model_that_was_imported(
+    name: str, rows: int, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tokenizer lacks the marks of conversations, which SFT adds: in rows that were free, or in new ones."""
+    write_tokenizer(tmp_path / "theirs", byte_level())
+    write_model(tmp_path / "theirs", name, rows)
+    assert status_of(["import", str(tmp_path / "theirs"), "--out", str(tmp_path / "base")]) == 0
+    sft = ["sft", str(tmp_path / "base"), str(runs / "chat.jsonl"), "--out", str(tmp_path / "taught"), *LORA]
+    assert status_of([*sft, "--train.steps", "3"]) == 0
+    export = ["export", str(tmp_path / "taught"), "--to", "hf", "--adapter", "--base", str(tmp_path / "theirs")]
+    assert status_of([*export, "--out", str(tmp_path / "adapter")]) == 0
+    ours, own, _ = load_model(RunFolder(tmp_path / "taught"))
+    with torch.no_grad():
+        theirs = peft.AutoPeftModelForCausalLM.from_pretrained(tmp_path / "adapter").eval()
+        marks = torch.tensor([[own.bos, *own.controls.values(), *own.encode("春天，小蜗牛")]])
+        assert (ours(marks) - theirs(marks).logits).abs().max() < 1e-4
+        base = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "theirs")
+        base.resize_token_embeddings(ours.settings.vocabulary, mean_resizing=False)
+        assert (base(marks).logits - theirs(marks).logits).abs().max() > 1e-3, "the adapter changes something"
+        capsys.readouterr()
+        code = (
+            (tmp_path / "adapter/README.md").read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+        )
+        kept: dict[str, Any] = {}
+        exec(code.replace('path = "."', f"path = {str(tmp_path / 'adapter')!r}"), kept)
+        assert (ours(marks) - kept["model"](marks).logits).abs().max() < 1e-4
