@@ -14,7 +14,10 @@ from train_helpers import sentences
 
 ROOT = Path(__file__).parent.parent
 PAGES = {"docs/export.md": ("novel.txt", "en"), "docs/export.zh-CN.md": ("我的小说.txt", "zh")}
-SMALL = ("--layers", "2", "--width", "32", "--model.heads", "2", "--model.context", "128", "--tokenizer.vocabulary", "330")
+SMALL = (
+    *("--layers", "2", "--width", "32", "--model.heads", "2", "--model.context", "128"),
+    *("--tokenizer.vocabulary", "330"),
+)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
