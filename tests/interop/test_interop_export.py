@@ -91,6 +91,10 @@ def test_a_mistake_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
+def write_letter(folder: Path) -> None:
+    (folder / "a.txt").write_text("a")
+
+
 def add_file(out: Path) -> None:
     (out / "modou" / "mine.txt").write_text("x")
 
@@ -110,7 +114,7 @@ def forget_mark(out: Path) -> None:
 @pytest.mark.parametrize("change", [add_file, forge_mark, forge_names, forget_mark])
 def test_other_folders_are_left_as_they_are(change: Callable[[Path], None], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(out, "hf", lambda folder: (folder / "a.txt").write_text("a") and None)
+    build(out, "hf", write_letter)
     (out / ".DS_Store").write_text("left by a file manager")
     require_replaceable(out)
     change(out)
@@ -142,7 +146,7 @@ def test_a_fault_leaves_what_was_there(
     error: BaseException, shown: tuple[type[BaseException], str], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    build(out, "hf", lambda folder: (folder / "a.txt").write_text("a") and None)
+    build(out, "hf", write_letter)
     before = contents(out)
 
     def fail(folder: Path) -> None:
@@ -160,7 +164,7 @@ def test_a_fault_between_two_renames_leaves_what_was_there(
     error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, rename = tmp_path / "out", Path.rename
-    build(out, "hf", lambda folder: (folder / "a.txt").write_text("a") and None)
+    build(out, "hf", write_letter)
     before = contents(out)
 
     def fail(path: Path, to: Path) -> Path:
@@ -170,7 +174,7 @@ def test_a_fault_between_two_renames_leaves_what_was_there(
 
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(UserError if error is PermissionError else error):
-        build(out, "hf", lambda folder: (folder / "a.txt").write_text("b") and None)
+        build(out, "hf", write_letter)
     assert contents(out) == before and [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
