@@ -94,12 +94,18 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_folder(place: Path, new: Path) -> None:
-    """Rename the folder `new`, beside `place`, to it; a folder there is renamed before it goes. Raises OSError."""
+    """Rename the folder `new`, beside `place`, to it; a folder there is renamed before it goes. Raises OSError; then,
+    and when interrupted, the earlier folder is in its place again."""
     doomed = temporary_name(place.with_name(f"{place.name}-removed"))
     shutil.rmtree(doomed, ignore_errors=True)
-    if place.exists():
-        place.rename(doomed)
-    new.rename(place)
+    try:
+        if place.exists():
+            place.rename(doomed)
+        new.rename(place)
+    except BaseException:
+        if doomed.exists() and not place.exists():
+            doomed.rename(place)
+        raise
     sync_folder(place.parent)
     shutil.rmtree(doomed, ignore_errors=True)
 

@@ -153,6 +153,8 @@ def export(run: RunFolder, asked: ExportRequest) -> Iterator[StageEvent]:
         names = ", ".join(kind.precisions)
         raise UserError("interop.no_such_precision", target=kind.name, name=precision[:60], names=names)
     run.require()
+    if asked.base is not None and not asked.adapter:
+        raise UserError("interop.base_without_adapter")
     if asked.adapter:
         if kind.name != "hf":
             raise UserError("interop.adapter_elsewhere", target=kind.name)
@@ -177,7 +179,7 @@ def require_replaceable(out: Path) -> None:
         if not out.is_dir() or out.is_symlink():
             raise UserError("interop.out_is_a_file", path=out)
         found = {file.relative_to(out).as_posix() for file in out.rglob("*") if not _may_go(file)}
-        known = v.listed(storage.read_json(out / MARK), "files") if MARK in found else []
+        known = v.texts(storage.read_json(out / MARK), "files") if MARK in found else []
     if foreign := sorted(found.difference(known, [MARK])):
         entries = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "")
         raise UserError("interop.out_is_foreign", path=out, entries=entries)

@@ -78,6 +78,7 @@ def test_what_a_run_is_goes_along(runs: Path) -> None:
         (("--to", "hf", "--quantize", "q2"), "f32, f16, bf16"),
         (("--to", "hf", "--checkpoint", "99"), "99"),
         (("--to", "gguf", "--adapter"), "--adapter is for --to hf only"),
+        (("--to", "hf", "--base", "there"), "add --adapter"),
     ],
     ids=str,
 )
@@ -90,6 +91,10 @@ def test_a_mistake_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
+def write_letter(folder: Path) -> None:
+    (folder / "a.txt").write_text("a")
+
+
 def add_file(out: Path) -> None:
     (out / "modou" / "mine.txt").write_text("x")
 
@@ -98,14 +103,18 @@ def forge_mark(out: Path) -> None:
     (out / "modou" / "export.json").write_text("[]")
 
 
+def forge_names(out: Path) -> None:
+    (out / "modou" / "export.json").write_text('{"files": [{"a.txt": 1}, ["a.txt"], 3]}')
+
+
 def forget_mark(out: Path) -> None:
     (out / "modou" / "export.json").unlink()
 
 
-@pytest.mark.parametrize("change", [add_file, forge_mark, forget_mark])
+@pytest.mark.parametrize("change", [add_file, forge_mark, forge_names, forget_mark])
 def test_other_folders_are_left_as_they_are(change: Callable[[Path], None], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(out, "hf", lambda folder: (folder / "a.txt").write_text("a") and None)
+    build(out, "hf", write_letter)
     (out / ".DS_Store").write_text("left by a file manager")
     require_replaceable(out)
     change(out)
@@ -137,7 +146,7 @@ def test_a_fault_leaves_what_was_there(
     error: BaseException, shown: tuple[type[BaseException], str], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    build(out, "hf", lambda folder: (folder / "a.txt").write_text("a") and None)
+    build(out, "hf", write_letter)
     before = contents(out)
 
     def fail(folder: Path) -> None:
@@ -147,6 +156,25 @@ def test_a_fault_leaves_what_was_there(
     for place in (out, tmp_path / "other"):
         with pytest.raises(shown[0], match=shown[1]):
             build(place, "hf", fail)
+    assert contents(out) == before and [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, PermissionError])
+def test_a_fault_between_two_renames_leaves_what_was_there(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, rename = tmp_path / "out", Path.rename
+    build(out, "hf", write_letter)
+    before = contents(out)
+
+    def fail(path: Path, to: Path) -> Path:
+        if ".out.tmp-" in path.name:
+            raise error
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(UserError if error is PermissionError else error):
+        build(out, "hf", write_letter)
     assert contents(out) == before and [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

@@ -17,7 +17,7 @@ peft = pytest.importorskip("peft")
 # peft's own call of transformers
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 TEXT = sentences(3, 55)
-LORA = ("--sft.lora_rank", "2", "--train.steps", "2", "--train.batch", "2", "--train.threads", "1")
+LORA = ("--lora.rank", "2", "--train.steps", "2", "--train.batch", "2", "--train.threads", "1")
 
 
 @pytest.mark.parametrize("name", CONFIGS)
