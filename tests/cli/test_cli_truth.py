@@ -36,7 +36,10 @@ from modou.train.events import RunEnded
 from modou.train.ways import REFERENCE
 
 EVERY = [(command, option) for command in COMMANDS for option in options(command)]
-SAID_ELSEWHERE = ("preset", "out", "columns", "judge", "minutes", "methods", "validation", "test", "text", "me", "base")
+SAID_ELSEWHERE = (
+    *("preset", "out", "columns", "judge", "minutes", "methods", "validation", "test", "text", "me", "base"),
+    *("to", "quantize", "context"),
+)
 """Own options without a default, or with one that their description says in words."""
 
 
@@ -185,6 +188,11 @@ USES: dict[str, list[Use]] = {
         Use(("{sft}",), ("--json",), left_out=("evaluate",)),
     ],
     "report": [Use(("{base}",), ("--json",))],
+    "export": [
+        Use(("{sft}",), ("--to", "hf", "--quantize", "f16", "--checkpoint", "latest", "--out", "{new}/f16", "--json")),
+        Use(("{lora}",), ("--to", "hf", "--adapter", "--base", "elsewhere", "--out", "{new}/adapter")),
+    ],
+    "import": [Use(("{exported}",), ("--out", "{new}/imported", "--context", "64", "--json"))],
     "doctor": [Use((), ("--out", "{base}", "--json"))],
     "corpus": [Use(("storyteller", "{new}/corpus.txt"), ("--size", "20000", "--seed", "3"))],
     "task": [Use(("storyteller", "{new}/task"), ("--seed", "3"))],
@@ -220,7 +228,7 @@ NOT_SCALAR = ("reward.beta", "reward.reference", "reward.sft_weight")
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A book, a base and an SFT of it, three runs that are only cleaned, examples, and an empty folder."""
+    """A book, a base and two SFTs of it, three runs that are only cleaned, an export, examples, and an empty folder."""
     folder = tmp_path_factory.mktemp("truth")
     make_runs(folder)
     rows = [
@@ -235,11 +243,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for run in ("clean-1", "clean-2", "clean-3"):  # tests come in any order: each changes a run of its own
         base = ["--base", str(folder / "base")] if run == "clean-3" else []
         assert status_of(["clean", str(folder / "book.txt"), "--out", str(folder / run), *base]) == 0
+    taught = ["sft", str(folder / "base"), str(folder / "chat.jsonl"), "--out", str(folder / "lora")]
+    assert status_of([*taught, "--lora.rank", "2", "--train.steps", "2", "--train.batch", "4"]) == 0
+    assert status_of(["export", str(folder / "sft"), "--to", "hf", "--out", str(folder / "exported")]) == 0
     names = {"book": "book.txt", "chat": "chat.jsonl", "pairs": "pairs.jsonl", "preset": "preset.toml"}
     names["said"] = "said.txt"
     return {
         name: str(folder / names.get(name, name))
-        for name in (*names, "base", "sft", "clean-1", "clean-2", "clean-3", "new")
+        for name in (*names, "base", "sft", "lora", "exported", "clean-1", "clean-2", "clean-3", "new")
     }
 
 
