@@ -10,7 +10,7 @@ from modou.messages import language, quoted, text
 from modou.report import values as v
 from modou.report.parts import Form, against_ngram
 from modou.report.words import Words
-from modou.settings.methods import METHODS, MethodInfo
+from modou.settings.methods import METHODS
 from modou.train import events as training
 from modou.train.events import Event, Notice, Planned, RunEnded, StageBegan, StageEnded
 
@@ -45,7 +45,7 @@ class Narrator:
             case Planned():
                 yield from self._plan(event)
             case RunEnded() if event.finished:
-                yield from ending(event.folder, event.report)
+                yield from ending(event.folder, event.report, event.answers)
             case _:
                 yield from self._training(event)
 
@@ -292,11 +292,12 @@ def _count(numbers: Mapping[str, Any], words: Words, *paths: str) -> str:
     return words.count(v.number(numbers, *paths))
 
 
-def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
+def ending(folder: Path, report: Mapping[str, Any], answers: bool = False) -> Iterator[str]:
     """The last lines of a run: bits per character, a sample, the report, the next command, advice."""
     method = METHODS.get(v.words_at(report, "run.method") or "")
-    if method is not None and (method.answers or method.scores):
-        yield from _answering(folder, report, method)
+    scores = method is not None and method.scores
+    if answers or scores or (method is not None and method.answers):
+        yield from _answering(folder, report, scores)
         return
     words = Words(language())
     bits = v.number(report, "test.bits_per_char")
@@ -317,9 +318,9 @@ def ending(folder: Path, report: Mapping[str, Any]) -> Iterator[str]:
         yield text("console.end_advice", advice=advice)
 
 
-def _answering(folder: Path, report: Mapping[str, Any], method: MethodInfo) -> Iterator[str]:
+def _answering(folder: Path, report: Mapping[str, Any], scores: bool) -> Iterator[str]:
     """The last lines of a fine-tuned run: a held-out question with its answer, and how to ask one."""
-    if method.scores:
+    if scores:
         yield text("console.end_judge", folder=quoted(str(folder), plain=True))
         return
     samples = [s for s in v.groups(report, "samples") if v.words_at(s, "text")]

@@ -172,15 +172,16 @@ def export(run: RunFolder, asked: ExportRequest) -> Iterator[StageEvent]:
 
 
 def require_replaceable(out: Path) -> None:
-    """UserError unless `out` is missing, empty, or an export of ours and nothing else."""
+    """UserError unless `out` is missing, empty, or an export of ours, unchanged, and nothing else."""
     with storage.user_errors(out):
         if not out.exists() and not out.is_symlink():
             return
         if not out.is_dir() or out.is_symlink():
             raise UserError("interop.out_is_a_file", path=out)
-        found = {file.relative_to(out).as_posix() for file in out.rglob("*") if not _may_go(file)}
-        known = v.texts(storage.read_json(out / MARK), "files") if MARK in found else []
-    if foreign := sorted(found.difference(known, [MARK])):
+        found = {file.relative_to(out).as_posix() for file in out.rglob("*") if not _may_go(file)} - {MARK}
+        known = v.group({"mark": storage.read_json(out / MARK)}, "mark.files") if (out / MARK).is_file() else {}
+        foreign = sorted(name for name in found if name not in known or known[name] != storage.sha256_file(out / name))
+    if foreign:
         entries = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "")
         raise UserError("interop.out_is_foreign", path=out, entries=entries)
 
@@ -204,7 +205,8 @@ def build(out: Path, name: str, write: Callable[[Path], None]) -> dict[str, int]
             (temporary / MARK).parent.mkdir(exist_ok=True)
             files = [file for file in sorted(temporary.rglob("*")) if file.is_file()]
             sizes = {file.relative_to(temporary).as_posix(): _synced(file) for file in files}
-            mark = {"format": _FORMAT, "target": name, "files": [*sizes]}
+            hashes = {file: storage.sha256_file(temporary / file) for file in sizes}
+            mark = {"format": _FORMAT, "target": name, "files": hashes}
             storage.write_json_atomically(temporary / MARK, mark)
             storage.replace_folder(whole, temporary)
         except BaseException:

@@ -29,6 +29,7 @@ from modou.runs.state import CheckpointState
 from modou.settings.methods import IMPORT
 from modou.settings.model import ModelSettings
 from modou.settings.origin import ImportRun
+from modou.tokenizer.byte_level import FILE_NAME
 from modou.train.environment import memory_gb
 from modou.train.events import Event, Notice, RunEnded, StageBegan, StageEnded, StageName, StageProgress
 
@@ -76,7 +77,7 @@ def import_model(source: Path, out: Path, context: int | None = None) -> Iterato
         ImportRun.parse({"model": _shortened(shape, context).model_dump(), "origin": {"answers": vocabulary.answers}}),
     )
     run = RunFolder(out)
-    if _is_there(run, record):
+    if _is_there(run, record, vocabulary):
         yield Notice(text("interop.imported_before", path=out))
     else:
         weights = yield from _weights(directory, layout, shape, record.model.context)
@@ -84,7 +85,7 @@ def import_model(source: Path, out: Path, context: int | None = None) -> Iterato
         _write(run, record, weights, vocabulary, found)
         yield StageEnded(STAGE, found)
     yield Notice(text("interop.next_chat" if record.answers else "interop.next_sft", path=quoted(str(out), plain=True)))
-    yield RunEnded(out, True)
+    yield RunEnded(out, True, answers=record.answers)
 
 
 def _shortened(shape: ModelSettings, context: int | None) -> ModelSettings:
@@ -94,18 +95,25 @@ def _shortened(shape: ModelSettings, context: int | None) -> ModelSettings:
     return shape if context is None else shape.changed(context=context)
 
 
-def _is_there(run: RunFolder, record: Record[ImportRun]) -> bool:
+def _is_there(run: RunFolder, record: Record[ImportRun], vocabulary: Vocabulary) -> bool:
     """Whether the folder holds what the record says, whole. UserError: it holds anything else."""
     if not run.exists():
         if run.path.exists():
             run.create()
         return False
+    saved = run.checkpoints / checkpoints.folder_name(0)
+    whole = done(run, STAGE) is not None and checkpoints.verify(saved) is None
     differences = Record[Any].read(run).differences(record)
+    if whole and CheckpointState.read(saved).hashes != _hashes(vocabulary):
+        differences.append(text("run.input_changed", path=FILE_NAME))
     if differences:
         remedy = text("pipeline.remedy_out")
         raise UserError("pipeline.other_settings", path=run.path, differences="; ".join(differences), remedy=remedy)
-    saved = run.checkpoints / checkpoints.folder_name(0)
-    return done(run, STAGE) is not None and checkpoints.verify(saved) is None
+    return whole
+
+
+def _hashes(vocabulary: Vocabulary) -> dict[str, str]:
+    return {"tokenizer_sha256": vocabulary.tokenizer.sha256}
 
 
 def _weights(
@@ -158,7 +166,7 @@ def _write(
     state = CheckpointState(
         Progress(planned=0, steps=0),
         weights="model",
-        hashes={"tokenizer_sha256": vocabulary.tokenizer.sha256},
+        hashes=_hashes(vocabulary),
         torch=torch.__version__,
     )
     with storage.user_errors(run.path):

@@ -16,6 +16,8 @@ from modou.tokenizer.training import SPACE
 
 _TOLD = ("tokenizer_config.json", "special_tokens_map.json")
 """Files that name special tokens; the first that is there is taken."""
+_RESTORED = "  ab  c\n\n\tﬁ　Ａ。哈哈哈e\u0301 "
+"""A text that tokenizers which change white space or characters do not restore."""
 _SPECIAL = ("bos", "eos", "pad", "unk")
 
 
@@ -81,6 +83,8 @@ def _own(folder: Path, data: bytes, rows: int) -> Vocabulary | None:
     names = list(_names(data).values())
     if tokenizer.vocabulary != rows or names not in (pieces, [piece.replace(SPACE, " ") for piece in pieces]):
         return None
+    if tokenizer.decode(tokenizer.encode(_RESTORED)) != tokenizer.normalise(_RESTORED):
+        return None  # not as modou trains them
     run = read_toml(folder / SETTINGS).get("run")
     answers = isinstance(run, dict) and cast(dict[str, Any], run).get("answers") is True
     return Vocabulary(tokenizer, answers and not tokenizer.lacking)

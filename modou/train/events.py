@@ -142,11 +142,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The command is finished, or was interrupted after saving. report: the contents of report.json."""
+    """The command is finished, or was interrupted after saving. report: the contents of report.json; answers: whether
+    the model answers conversations, where no report says so."""
 
     folder: Path
     finished: bool
     report: dict[str, Any] = field(default_factory=dict)
+    answers: bool = False
 
 
 StageEvent = StageBegan | StageProgress | StageEnded | Notice | Planned | Measured | RunEnded

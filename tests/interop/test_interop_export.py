@@ -99,6 +99,10 @@ def add_file(out: Path) -> None:
     (out / "modou" / "mine.txt").write_text("x")
 
 
+def change_file(out: Path) -> None:
+    (out / "a.txt").write_text("b")
+
+
 def forge_mark(out: Path) -> None:
     (out / "modou" / "export.json").write_text("[]")
 
@@ -111,7 +115,7 @@ def forget_mark(out: Path) -> None:
     (out / "modou" / "export.json").unlink()
 
 
-@pytest.mark.parametrize("change", [add_file, forge_mark, forge_names, forget_mark])
+@pytest.mark.parametrize("change", [add_file, change_file, forge_mark, forge_names, forget_mark])
 def test_other_folders_are_left_as_they_are(change: Callable[[Path], None], tmp_path: Path) -> None:
     out = tmp_path / "out"
     build(out, "hf", write_letter)

@@ -89,3 +89,31 @@ def test_another_vocabulary_is_not_taken_for_our_own(runs: Path, tmp_path: Path)
     path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
     run = imported(tmp_path / "model", tmp_path / "run")
     assert not (run.tokenizer / "tokenizer.model").exists() and not Record[Any].read(run).answers
+
+
+def test_an_import_tells_how_to_ask_a_model_that_answers(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, told in (("sft", "Ask it:"), ("base", "Let it continue a text")):
+        assert command("import", runs / f"{name}-hf", "--out", tmp_path / name) == 0
+        assert told in capsys.readouterr().out
+
+
+def test_a_tokenizer_beside_that_does_not_restore_texts_is_not_taken(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "base-hf", tmp_path / "forged")
+    file = tmp_path / "forged/modou/tokenizer.model"
+    pieces, name, normalizer = file.read_bytes().rpartition(b"identity")
+    assert normalizer.count(b"\x18\x00\x20\x00") == 1  # no prefix, white space kept
+    file.write_bytes(pieces + name + normalizer.replace(b"\x18\x00\x20\x00", b"\x18\x00\x20\x01"))
+    back = imported(tmp_path / "forged", tmp_path / "back")
+    assert load_weights(back)[1].files != load_weights(RunFolder(runs / "base"))[1].files
+
+
+def test_another_tokenizer_is_not_passed_over(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(runs / "base-hf", tmp_path / "model")
+    for _ in range(2):  # the second time nothing is to be done
+        assert command("import", tmp_path / "model", "--out", tmp_path / "run") == 0
+    capsys.readouterr()
+    shutil.rmtree(tmp_path / "model/modou")
+    assert command("import", tmp_path / "model", "--out", tmp_path / "run") == 2
+    assert "tokenizer.json" in capsys.readouterr().err
