@@ -13,8 +13,10 @@ import pytest
 from greedy_helpers import TALKS, answering, assert_same_text, greedy, log_probabilities
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from interop_helpers import CONTEXT, VOCABULARY, exported, portable, token_ids, trained_tokenizer
+from interop_helpers import CONTEXT, VOCABULARY, exported, portable, small, token_ids, trained_tokenizer
 from llama_cpp_helpers import LlamaCpp, llama_cpp
+from model_helpers import random_model
+from text_helpers import clean
 
 from modou.data.conversation import Message, Template
 from modou.interop.exports.gguf import file_name, write_file
@@ -22,7 +24,9 @@ from modou.interop.gguf_model import architecture, tensors
 from modou.interop.portable import Portable
 from modou.messages import UserError
 from modou.settings.sampling import SamplingSettings
-from modou.settings.text import TokenizerKind
+from modou.settings.text import TokenizerKind, TokenizerSettings
+from modou.text.readers.book import read_book
+from modou.tokenizer.sentencepiece import SentencePieceTokenizer
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2": ("gpt2", {}),
@@ -148,6 +152,18 @@ def cutter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_every_text_becomes_the_same_tokens(cutter: Any, text: str) -> None:
     own, server = cutter
     assert server.ids(text) == own.encode(text)
+
+
+@pytest.mark.slow
+def test_the_whole_novel_becomes_the_same_tokens(shuihu_path: Path, tmp_path: Path) -> None:
+    chapters = [chapter.text for chapter in clean(read_book(shuihu_path)).chapters]
+    own = SentencePieceTokenizer.train(chapters[:120], TokenizerSettings(vocabulary=4300))
+    model = random_model(small("qwen3", vocabulary=own.vocabulary))
+    novel = replace(portable("qwen3"), settings=model.settings, weights=model.state_dict(), tokenizer=own)
+    write_file(novel, tmp_path / "novel.gguf", "f32", "gguf")
+    with llama_cpp(tmp_path / "novel.gguf") as server:
+        for text in chapters:
+            assert server.ids(text) == own.encode(text)
 
 
 def test_a_lower_block_is_a_space_there(cutter: Any) -> None:
