@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from import_helpers import write_model
 from method_helpers import kto, pretrain, sft
 from train_helpers import DOES, WHAT, WHO, assert_same_run, batches, model_settings, sentences, trainer
 
 from modou import storage
+from modou.interop.importing import import_model
 from modou.report import page
 from modou.settings.methods import KtoRun, SftRun
 from modou.settings.run import RunSettings
@@ -73,6 +75,25 @@ def judged(folder: Path) -> Iterable[object]:
     """KTO from the run that answers, to the report."""
     settings = KtoRun.parse({"train": SHORT, "replay": {"rows": 2}, "kto": {"held_out": 0.2}})
     return kto(folder.parent / "sft", folder.parent / "judged.jsonl", settings, folder)
+
+
+def imported_model(folder: Path) -> Iterable[object]:
+    """A model of other software as a run, in "theirs", and conversations: what `adapters` begins from."""
+    (folder.parent / "model").mkdir()
+    write_model(folder.parent / "model", "llama")
+    rows = [
+        {"instruction": f"{who}？", "output": f"{does}{what}。"}
+        for who, does, what in zip(WHO, DOES, WHAT, strict=True)
+    ]
+    lines = "".join(storage.json_line(row) + "\n" for row in rows)
+    (folder.parent / "talk.jsonl").write_text(lines, encoding="utf-8")
+    yield from import_model(folder.parent / "model", folder.parent / "theirs")
+
+
+def adapters(folder: Path) -> Iterable[object]:
+    """SFT of the imported model by low-rank adapters, to the report."""
+    settings = SftRun.parse({"train": SHORT, "lora": {"rank": 2, "dropout": 0.1}})
+    return sft(folder.parent / "theirs", folder.parent / "talk.jsonl", settings, folder)
 
 
 class Counter:
@@ -150,7 +171,8 @@ if __name__ == "__main__":
     page.style_sheet()
     batches(16, 20)  # the tokenizer is trained once, not in every life
     what, where, often, number = sys.argv[1:]
-    if what == "kto":
-        assert live(answering, Path(where) / "answering")
-    command = {"loop": loop, "run": whole_run, "kto": judged}[what]
+    before = {"kto": answering, "lora": imported_model}
+    if what in before:
+        assert live(before[what], Path(where) / "before")
+    command = {"loop": loop, "run": whole_run, "kto": judged, "lora": adapters}[what]
     print(json.dumps(main(command, Path(where), int(often), int(number))))

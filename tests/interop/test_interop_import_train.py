@@ -22,7 +22,7 @@ from modou.train.events import Notice, Stepped
 TALK = [(f"{who}{place}？", f"{does}{what}。") for who, place, does, what in zip(WHO, WHERE, DOES, WHAT, strict=True)]
 SMALL: dict[str, dict[str, Any]] = {"train": {"batch": 4, "threads": 1}, "sampling": {"tokens": 6}}
 LORA = SftRun().with_values(
-    SMALL | {"sft": {"lora_rank": 2, "epochs": 1.0, "packed": False}, "train": {"batch": 2, "threads": 1}}
+    SMALL | {"lora": {"rank": 2}, "sft": {"epochs": 1.0, "packed": False}, "train": {"batch": 2, "threads": 1}}
 )
 
 

@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkpoints.save(run.checkpoints, 1, {"model": dict(GPT(shape).named_parameters())}, said, best=True)
     chat = write(folder / "chat.jsonl", *({"instruction": q, "output": a} for q, a in TALK * 2))
     for name, rank in (("sft", 0), ("lora", 2)):
-        settings = SftRun().with_values(SMALL | {"sft": {"lora_rank": rank}})
+        settings = SftRun().with_values(SMALL | {"lora": {"rank": rank}})
         list(sft(run.path, chat, settings, folder / name))
     write(folder / "pairs.jsonl", *({"prompt": q, "chosen": a, "rejected": a[::-1]} for q, a in TALK))
     write(folder / "questions.jsonl", *({"question": q, "answer": f"#### {a}"} for q, a in TALK))

@@ -35,8 +35,9 @@ def test_killed_training_ends_in_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_method_killed_six_times_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    assert died(kill("kto", tmp_path, 6, seed=4)) == 6
+@pytest.mark.parametrize("method", ["kto", "lora"])
+def test_a_method_killed_six_times_ends_in_the_same_bytes(method: str, tmp_path: Path) -> None:
+    assert died(kill(method, tmp_path, 6, seed=4)) == 6
 
 
 @pytest.mark.slow
