@@ -7,6 +7,7 @@ given. A value that a command replaces before it is read was not read.
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -351,9 +352,10 @@ def test_defaults_of_sampling_are_those_that_are_read(
 
 
 @pytest.mark.slow
-def test_extend_trains_longer(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    before = read_toml(Path(files["base"]) / "settings.toml")["train"]["steps"]
-    assert status_of(["run", "--out", files["base"], "--extend", "--json"]) == 0
+def test_extend_trains_longer(files: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shutil.copytree(files["base"], tmp_path / "run")  # others go on from the base as it is
+    before = read_toml(tmp_path / "run/settings.toml")["train"]["steps"]
+    assert status_of(["run", "--out", str(tmp_path / "run"), "--extend", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["training"]["steps"] > before
 
 
